@@ -1,0 +1,361 @@
+//! What happened, why, and because of what.
+//!
+//! Every change in mainstay is one [`Event`]: an id, the instant, whom it concerns, what happened, a
+//! [`Reason`] from a closed list and the ids of the events that caused it. Status, `why`, metrics,
+//! notify scripts and the demo's timeline are all read from these and from nothing else; they
+//! observe, they never take part.
+
+use core::fmt;
+use core::net::IpAddr;
+use core::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Errno, Instant, Mac, Name, Priority, State};
+
+/// Which part of mainstay saw it happen. Each numbers its own events, so that no two parts need to
+/// agree on a counter.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub enum Origin {
+    /// The protocol and the keeper.
+    Engine,
+    /// Configuration, scripts, control socket.
+    Control,
+}
+
+/// Names one event of this run of mainstay; prints as `e17` or `c4`.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub struct EventId {
+    /// Who numbered it.
+    pub origin: Origin,
+    /// Its number, counted from 1.
+    pub number: u64,
+}
+
+impl fmt::Display for EventId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let letter = match self.origin {
+            Origin::Engine => 'e',
+            Origin::Control => 'c',
+        };
+        write!(f, "{letter}{}", self.number)
+    }
+}
+
+/// Something that happened.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Event {
+    /// Its name.
+    pub id: EventId,
+    /// When, on this node's monotonic clock.
+    pub at: Instant,
+    /// Whom it concerns.
+    pub subject: Subject,
+    /// What happened.
+    pub what: What,
+    /// Why.
+    pub reason: Reason,
+    /// The events it followed from; empty for what came from outside.
+    pub causes: Vec<EventId>,
+}
+
+/// Whom an event concerns.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub enum Subject {
+    /// The whole node.
+    Node,
+    /// One instance, by its configured name.
+    Instance(Name),
+    /// One interface.
+    Interface(Name),
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Subject::Node => f.write_str("node"),
+            Subject::Instance(name) => write!(f, "{name}"),
+            Subject::Interface(name) => write!(f, "interface {name}"),
+        }
+    }
+}
+
+/// What happened. A closed list: a new thing that can happen is a new variant here.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum What {
+    /// A configuration took force.
+    ConfigApplied {
+        /// Instances it names.
+        instances: u32,
+        /// How many of them are new.
+        added: u32,
+        /// How many changed.
+        changed: u32,
+        /// How many are gone.
+        removed: u32,
+    },
+    /// A configuration was refused; the old one stays in force.
+    ConfigRefused {
+        /// Number of errors found.
+        errors: u32,
+    },
+    /// The node began an orderly stop.
+    Stopping,
+    /// The instance moved from one state to another.
+    StateChanged {
+        /// Before.
+        from: State,
+        /// After.
+        to: State,
+        /// Its effective priority at that moment.
+        priority: Priority,
+    },
+    /// The effective priority changed.
+    PriorityChanged {
+        /// Before.
+        from: Priority,
+        /// After.
+        to: Priority,
+    },
+    /// A holder other than ourselves was heard for the first time, or another than before.
+    PeerHeard {
+        /// Its source address.
+        source: IpAddr,
+        /// Its priority.
+        priority: Priority,
+        /// Its advertisement interval.
+        interval: Duration,
+    },
+    /// Nothing was heard from the holder for the whole of Active_Down_Interval.
+    PeerSilent {
+        /// The last one heard, if any was.
+        source: Option<IpAddr>,
+        /// How long ago that was, or since we began to listen.
+        silence: Duration,
+    },
+    /// The holder resigned by priority 0.
+    PeerResigned {
+        /// Its source address.
+        source: IpAddr,
+    },
+    /// While we hold, somebody weaker claimed to hold too.
+    RivalHeard {
+        /// Its source address.
+        source: IpAddr,
+        /// Its priority.
+        priority: Priority,
+    },
+    /// Adverts came from more than one router with a right to hold, for more than three intervals.
+    TwoActives {
+        /// The other one.
+        source: IpAddr,
+    },
+    /// A stronger router's advert was heard.
+    StrongerHeard {
+        /// Its source address.
+        source: IpAddr,
+        /// Its priority.
+        priority: Priority,
+    },
+    /// A peer's interval differs from ours; v3 learns it, v2 drops the advert.
+    IntervalDiffers {
+        /// Whose advert it was.
+        source: IpAddr,
+        /// Theirs.
+        theirs: Duration,
+        /// Ours.
+        ours: Duration,
+    },
+    /// A peer advertises other VIPs than we are configured with.
+    VipListDiffers {
+        /// Whose advert it was.
+        source: IpAddr,
+    },
+    /// Packets were refused. Reported for the first of each kind, then at most every ten seconds.
+    Discarded {
+        /// The refusal's stable name, as in the counters.
+        cause: Name,
+        /// What exactly was wrong with the one that is reported.
+        detail: String,
+        /// Who sent that one.
+        source: IpAddr,
+        /// How many of this kind since the last report, this one included.
+        count: u64,
+    },
+    /// An advert with priority 0 was sent.
+    Resigned,
+    /// VIPs are now present on their interfaces.
+    VipsPresent {
+        /// Which.
+        vips: Vec<IpAddr>,
+    },
+    /// VIPs are no longer present on their interfaces.
+    VipsGone {
+        /// Which.
+        vips: Vec<IpAddr>,
+    },
+    /// Somebody else removed a VIP that we hold.
+    VipTaken {
+        /// Which.
+        vip: IpAddr,
+    },
+    /// A VIP was found on an interface though we do not hold it.
+    VipLeftOver {
+        /// Which.
+        vip: IpAddr,
+    },
+    /// The kernel refused to install or remove a VIP.
+    VipRefused {
+        /// Which.
+        vip: IpAddr,
+        /// Its answer.
+        errno: Errno,
+    },
+    /// A burst of announcements was sent.
+    Announced {
+        /// How many VIPs it covered.
+        vips: u32,
+        /// The MAC it told.
+        mac: Mac,
+    },
+    /// An interface is usable.
+    LinkUp,
+    /// An interface exists but is not usable.
+    LinkDown,
+    /// An interface does not exist.
+    LinkGone,
+    /// The interface has an address to send from.
+    SourceFound {
+        /// That address.
+        source: IpAddr,
+    },
+    /// The interface has no address left to send from.
+    SourceLost,
+    /// A script ended, or was ended.
+    ScriptDone {
+        /// Its command line.
+        command: String,
+        /// How it ended.
+        result: ScriptResult,
+        /// How long it ran.
+        took: Duration,
+    },
+}
+
+/// How a script ended.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum ScriptResult {
+    /// It exited with this status.
+    Exited(i32),
+    /// A signal ended it.
+    Signalled(i32),
+    /// It was ended because its time was up.
+    TimedOut,
+    /// It could not be started; the text says why.
+    NotStarted(String),
+}
+
+impl fmt::Display for ScriptResult {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ScriptResult::Exited(status) => write!(f, "exit status {status}"),
+            ScriptResult::Signalled(signal) => write!(f, "ended by signal {signal}"),
+            ScriptResult::TimedOut => f.write_str("timed out"),
+            ScriptResult::NotStarted(why) => write!(f, "not started: {why}"),
+        }
+    }
+}
+
+macro_rules! reasons {
+    ($($(#[$doc:meta])* $name:ident => $text:literal,)*) => {
+        /// Why something happened. A closed list with stable names; `Display` gives the sentence a
+        /// person reads.
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+        pub enum Reason {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl Reason {
+            /// Every reason there is, for documentation and tests.
+            pub const ALL: &'static [Reason] = &[$(Reason::$name,)*];
+        }
+
+        impl fmt::Display for Reason {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(match self { $(Reason::$name => $text,)* })
+            }
+        }
+    };
+}
+
+reasons! {
+    /// mainstay started.
+    Startup => "mainstay started",
+    /// The operator asked for an orderly stop.
+    Shutdown => "mainstay was told to stop",
+    /// The operator loaded another configuration.
+    Reload => "the configuration was reloaded",
+    /// RFC 9568 §6.4.1: this node owns the addresses.
+    Owner => "this node owns the addresses (priority 255)",
+    /// RFC 9568 §6.4.2: Active_Down_Timer fired.
+    HolderSilent => "no advert from the holder for the whole down interval",
+    /// RFC 9568 §6.4.2: an advert with priority 0, then Skew_Time.
+    HolderResigned => "the holder resigned (priority 0)",
+    /// RFC 9568 §6.4.2: a weaker holder was left to run out.
+    WeakerHolder => "the holder was weaker and we preempt",
+    /// RFC 9568 §6.4.3: a higher priority was heard.
+    StrongerPeer => "a peer with higher priority speaks",
+    /// RFC 9568 §6.4.3: the same priority and a higher address.
+    EqualPeerHigherAddress => "a peer with the same priority and a higher address speaks",
+    /// An interface it needs is down.
+    LinkDown => "an interface it needs is down",
+    /// An interface it needs does not exist.
+    LinkMissing => "an interface it needs does not exist",
+    /// The interface has no address to send adverts from.
+    NoSourceAddress => "the interface has no address to send from",
+    /// Whatever kept it from running is over.
+    FaultCleared => "everything it needs is there again",
+    /// A tracked interface changed.
+    Tracker => "a tracked interface changed",
+    /// The kernel said so.
+    Kernel => "the kernel reported it",
+    /// The state wants the VIPs held.
+    StateWantsVips => "the state asks for the VIPs",
+    /// The state wants the VIPs released.
+    StateReleasesVips => "the state does not ask for the VIPs",
+    /// Somebody else changed our address; it is put right.
+    ForeignChange => "somebody else changed the address",
+    /// A peer's packet said so.
+    Packet => "a packet was received",
+    /// The first burst after taking over.
+    TookOver => "this node took the VIPs over",
+    /// The second burst, `garp_master_delay` later.
+    SecondBurst => "the second burst after taking over",
+    /// The periodic burst.
+    Refresh => "the periodic refresh",
+    /// A weaker holder was heard; the neighbours may believe it.
+    RivalSeen => "another holder may have misled the neighbours",
+    /// A state change asks for this script.
+    StateScript => "a state change calls for it",
+    /// The file had errors.
+    BadConfiguration => "the configuration has errors",
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_print_short() {
+        assert_eq!(EventId { origin: Origin::Engine, number: 17 }.to_string(), "e17");
+        assert_eq!(EventId { origin: Origin::Control, number: 4 }.to_string(), "c4");
+    }
+
+    #[test]
+    fn every_reason_has_its_own_sentence() {
+        let mut seen: Vec<String> = Reason::ALL.iter().map(ToString::to_string).collect();
+        seen.sort();
+        seen.dedup();
+        assert_eq!(seen.len(), Reason::ALL.len());
+    }
+}

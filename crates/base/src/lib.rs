@@ -1,0 +1,24 @@
+//! The nouns of mainstay: instants without a clock, names, MACs, VIPs, kernel facts, events.
+//!
+//! Nothing here acts. Every other room speaks in these words, so a value made by the configuration
+//! can travel through the machines to the kernel and come back in an event without being translated
+//! on the way. There is no `Instant::now()` in this crate, and therefore none in the machines built
+//! on it: time comes in through the door (ARCHITECTURE.md, "The machine shape").
+
+mod event;
+mod kernel;
+mod name;
+mod net;
+mod time;
+mod vip;
+mod vrrp;
+
+pub use event::{Event, EventId, Origin, Reason, ScriptResult, Subject, What};
+pub use kernel::{
+    AddressFact, AddressOp, Batch, BatchDone, Errno, KernelFact, LinkFact, OpDone, Ticket,
+};
+pub use name::Name;
+pub use net::{Family, IfIndex, Mac};
+pub use time::{Centis, Instant};
+pub use vip::{Broadcast, Scope, Vip, VipFlags};
+pub use vrrp::{Priority, State, Version, Vrid};

@@ -1,0 +1,140 @@
+//! A virtual IP as one node would install it.
+
+use core::fmt;
+use core::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Family, Name};
+
+/// An address with prefix and interface that some node must hold, and how the kernel is to carry it.
+///
+/// Two VIPs are the same *address of the kernel* when address, prefix and interface agree; see
+/// [`Vip::same_address`].
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub struct Vip {
+    /// The address itself.
+    pub address: IpAddr,
+    /// Prefix length, `0..=32` or `0..=128`.
+    pub prefix: u8,
+    /// The interface that carries it.
+    pub interface: Name,
+    /// IPv4 broadcast address.
+    pub broadcast: Broadcast,
+    /// Address scope.
+    pub scope: Scope,
+    /// IPv4 label, as in `eth0:1`; at most 15 octets.
+    pub label: Option<Name>,
+    /// Details of how it is installed.
+    pub flags: VipFlags,
+}
+
+impl Vip {
+    /// A VIP with the kernel's defaults.
+    #[must_use]
+    pub fn new(address: IpAddr, prefix: u8, interface: Name) -> Self {
+        Self {
+            address,
+            prefix,
+            interface,
+            broadcast: Broadcast::None,
+            scope: Scope::GLOBAL,
+            label: None,
+            flags: VipFlags::default(),
+        }
+    }
+
+    /// The family of the address.
+    #[must_use]
+    pub fn family(&self) -> Family {
+        Family::of(&self.address)
+    }
+
+    /// Whether the kernel would regard `other` as this same address, however it is decorated.
+    #[must_use]
+    pub fn same_address(&self, other: &Vip) -> bool {
+        self.address == other.address
+            && self.prefix == other.prefix
+            && self.interface == other.interface
+    }
+}
+
+/// As `ip address` writes it: `193.168.0.6/16 dev eth0`.
+impl fmt::Display for Vip {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{} dev {}", self.address, self.prefix, self.interface)
+    }
+}
+
+/// The IPv4 broadcast address to install with an address.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
+pub enum Broadcast {
+    /// None.
+    #[default]
+    None,
+    /// The last address of the prefix (`brd +`).
+    HostBitsSet,
+    /// The first address of the prefix (`brd -`).
+    HostBitsClear,
+    /// This one.
+    Address(core::net::Ipv4Addr),
+}
+
+/// `rtnetlink(7)` address scope, as in `/etc/iproute2/rt_scopes`.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub struct Scope(pub u8);
+
+impl Scope {
+    /// Valid everywhere (0).
+    pub const GLOBAL: Scope = Scope(0);
+    /// Valid within this site (200, IPv6 only, deprecated).
+    pub const SITE: Scope = Scope(200);
+    /// Valid on this link (253).
+    pub const LINK: Scope = Scope(253);
+    /// Valid inside this node (254).
+    pub const HOST: Scope = Scope(254);
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Scope::GLOBAL => f.write_str("global"),
+            Scope::SITE => f.write_str("site"),
+            Scope::LINK => f.write_str("link"),
+            Scope::HOST => f.write_str("host"),
+            Scope(other) => fmt::Display::fmt(&other, f),
+        }
+    }
+}
+
+/// How a VIP is installed. The default is what keepalived does: no duplicate address detection.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub struct VipFlags {
+    /// IPv6: skip duplicate address detection (`IFA_F_NODAD`). A VIP moves between nodes; detection
+    /// would keep it unusable for a second after each takeover.
+    pub no_dad: bool,
+    /// IPv6: preferred lifetime zero, so that the node does not choose the VIP as a source.
+    pub deprecated: bool,
+}
+
+impl Default for VipFlags {
+    fn default() -> Self {
+        Self { no_dad: true, deprecated: false }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kernel_tells_addresses_apart_by_address_prefix_and_interface() {
+        let a = Vip::new("193.168.0.6".parse().unwrap(), 16, "eth0".into());
+        let mut b = a.clone();
+        b.label = Some("eth0:1".into());
+        assert!(a.same_address(&b));
+        b.prefix = 32;
+        assert!(!a.same_address(&b));
+        assert_eq!(a.to_string(), "193.168.0.6/16 dev eth0");
+    }
+}

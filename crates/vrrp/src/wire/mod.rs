@@ -19,15 +19,15 @@ mod decode;
 mod discard;
 pub mod frame;
 pub mod fuzz;
+mod terms;
 
 pub use advert::{Advert, AdvertError, Body, most_addresses};
 pub use auth::{Auth, PasswordError};
 pub use checksum::{ChecksumForm, ChecksumRule};
 pub use counter::{Counter, Counters};
-pub use decode::{
-    Arrival, Heard, PeerTerms, Reach, Subnet, Terms, decode, examine_unknown, vrid_of,
-};
+pub use decode::{Heard, decode, examine_unknown, vrid_of};
 pub use discard::Discard;
+pub use terms::{Arrival, PeerTerms, Reach, Subnet, Terms};
 
 /// The IP protocol and IPv6 next header number of VRRP (RFC 9568 §5.1.1.4, §5.1.2.4).
 pub const PROTOCOL: u8 = 112;

@@ -1,1 +1,12 @@
-//! Placeholder until this room is filled.
+//! The hands: sockets, netlink, timers, processes, files. The only room where `unsafe` may stand.
+//!
+//! Nothing here decides anything. Each file wraps one facility of the kernel in the project's nouns
+//! (`base`), says exactly which errors can come, and leaves retries, timing and policy to whoever
+//! calls. Everything is synchronous and nonblocking where a loop might wait on it; loops wait in
+//! one place, [`Poll`].
+
+mod netlink;
+#[cfg(test)]
+mod testing;
+
+pub use netlink::{MAX_PER_SEND, NO_ANSWER, NetlinkError, Refusal, Request, RouteSocket};

@@ -5,8 +5,13 @@
 //! calls. Everything is synchronous and nonblocking where a loop might wait on it; loops wait in
 //! one place, [`Poll`].
 
+mod addresses;
+pub mod clock;
+mod monitor;
 mod netlink;
 #[cfg(test)]
 mod testing;
 
+pub use addresses::{ADDRESS_PROTOCOL, Addresses};
+pub use monitor::{Heard, Monitor};
 pub use netlink::{MAX_PER_SEND, NO_ANSWER, NetlinkError, Refusal, Request, RouteSocket};

@@ -6,12 +6,20 @@
 //! one place, [`Poll`].
 
 mod addresses;
+mod advert_socket;
 pub mod clock;
+mod frames;
 mod monitor;
 mod netlink;
+mod poll;
+mod signals;
 #[cfg(test)]
 mod testing;
 
 pub use addresses::{ADDRESS_PROTOCOL, Addresses};
+pub use advert_socket::{Datagram, GROUP_V4, GROUP_V6, Receiver, Sender};
+pub use frames::{Frame, FrameSender, FrameTap};
 pub use monitor::{Heard, Monitor};
 pub use netlink::{MAX_PER_SEND, NO_ANSWER, NetlinkError, Refusal, Request, RouteSocket};
+pub use poll::{Interest, Poll, Ready, Timer};
+pub use signals::{Signal, Signals};

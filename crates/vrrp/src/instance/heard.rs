@@ -42,6 +42,7 @@ impl Instance {
             },
             own_addresses,
             subnets,
+            bare: self.config.vips.is_empty(),
             strict: self.config.strict_sources,
         }
     }

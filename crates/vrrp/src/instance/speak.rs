@@ -32,12 +32,16 @@ impl Instance {
 
     /// The advert this instance would send now.
     fn advert(&self, priority: Priority) -> Result<Advert, AdvertError> {
-        let addresses = self.config.vips.iter().map(|vip| vip.address).collect();
+        let addresses: Vec<IpAddr> = self.config.vips.iter().map(|vip| vip.address).collect();
         let body = match self.config.interval {
             Interval::V2(interval) => Body::V2 { interval, auth: self.config.auth },
             Interval::V3(interval) => Body::V3 { interval },
         };
-        Advert::new(self.config.vrid, priority, addresses, body)
+        if addresses.is_empty() {
+            Advert::bare(self.config.vrid, priority, self.config.family, body)
+        } else {
+            Advert::new(self.config.vrid, priority, addresses, body)
+        }
     }
 
     pub(crate) fn status(&self) -> InstanceStatus {

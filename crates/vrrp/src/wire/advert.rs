@@ -10,7 +10,7 @@
 //! ```
 
 use core::fmt;
-use core::net::IpAddr;
+use core::net::{IpAddr, Ipv6Addr};
 use core::num::NonZeroU8;
 use core::time::Duration;
 
@@ -92,6 +92,24 @@ impl Advert {
         Ok(Self { vrid, priority, family, addresses, body })
     }
 
+    /// An advert that names no address at all. RFC 9568 §5.2.5 forbids it; keepalived sends it for an
+    /// instance without VIPs, whose scripts do all the work, and two such nodes must understand each
+    /// other ([`Terms::bare`](super::Terms::bare)).
+    ///
+    /// # Errors
+    /// When VRRPv2 is to speak for IPv6.
+    pub fn bare(
+        vrid: Vrid,
+        priority: Priority,
+        family: Family,
+        body: Body,
+    ) -> Result<Self, AdvertError> {
+        if body.version() == Version::V2 && family == Family::V6 {
+            return Err(AdvertError::Ipv6InV2 { address: Ipv6Addr::UNSPECIFIED.into() });
+        }
+        Ok(Self { vrid, priority, family, addresses: Vec::new(), body })
+    }
+
     /// The virtual router it speaks of (RFC 9568 §5.2.3).
     #[must_use]
     pub const fn vrid(&self) -> Vrid {
@@ -110,7 +128,8 @@ impl Advert {
         self.family
     }
 
-    /// The addresses of the virtual router, 1..=255 of one family, in the order they are listed.
+    /// The addresses of the virtual router, 1..=255 of one family, in the order they are listed;
+    /// none in a bare advert.
     #[must_use]
     pub fn addresses(&self) -> &[IpAddr] {
         &self.addresses

@@ -5,10 +5,11 @@
 
 use core::fmt;
 
+use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq as _;
 
 /// What a v2 advert carries, or must carry, in its authentication fields (RFC 2338 §5.3.6, §5.3.10).
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Serialize, Deserialize)]
 pub enum Auth {
     /// Type 0; the eight octets of data are sent as zero and ignored when received
     /// (RFC 3768 §5.3.6).

@@ -141,6 +141,13 @@ impl Counters {
         Counter::ALL.into_iter().map(|counter| (counter, self.get(counter)))
     }
 
+    /// Adds the numbers of `other` to these.
+    pub fn merge(&mut self, other: &Counters) {
+        for (count, more) in self.0.iter_mut().zip(other.0) {
+            *count = count.saturating_add(more);
+        }
+    }
+
     /// The sum of all.
     #[must_use]
     pub fn total(&self) -> u64 {

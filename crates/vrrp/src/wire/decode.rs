@@ -53,17 +53,21 @@ pub fn decode(arrival: &Arrival<'_>, terms: &Terms<'_>) -> Result<Heard, Discard
     fields.check_length(version, terms.family)?;
     let checksum = check_checksum(arrival, version, terms.family, terms.checksum)?;
     let vrid = Vrid::new(fields.vrid).ok_or(Discard::Vrid { got: fields.vrid })?;
-    if fields.count == 0 {
+    if fields.count == 0 && !terms.bare {
         return Err(Discard::NoAddresses);
     }
     let body = fields.body(version)?;
     check_source(arrival, terms)?;
     let body = check_v2(&fields, body, terms)?;
+    let (addresses, priority) = (fields.addresses(terms.family), Priority::new(fields.priority));
     // The list is of one family, of at most 255 addresses and never IPv6 in v2 by now: all that
     // `new` could still refuse is an empty one.
-    let addresses = fields.addresses(terms.family);
-    let advert = Advert::new(vrid, Priority::new(fields.priority), addresses, body)
-        .map_err(|_| Discard::NoAddresses)?;
+    let advert = if addresses.is_empty() {
+        Advert::bare(vrid, priority, terms.family, body)
+    } else {
+        Advert::new(vrid, priority, addresses, body)
+    };
+    let advert = advert.map_err(|_| Discard::NoAddresses)?;
     match advert.addresses() {
         [first, ..] if terms.strict && !advert.begins_link_local() => {
             Err(Discard::FirstNotLinkLocal { got: *first })

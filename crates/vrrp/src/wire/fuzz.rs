@@ -50,6 +50,7 @@ fn any_arrival(arrival: &Arrival<'_>) {
                         own_interval_v2,
                         own_addresses: &[],
                         subnets: &[],
+                        bare: false,
                         strict,
                     };
                     match decode(arrival, &terms) {

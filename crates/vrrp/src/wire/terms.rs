@@ -7,6 +7,7 @@ use core::net::{IpAddr, Ipv4Addr};
 use core::num::NonZeroU8;
 
 use base::{Family, Version};
+use serde::{Deserialize, Serialize};
 
 use super::{Auth, ChecksumRule};
 
@@ -44,6 +45,9 @@ pub struct Terms<'a> {
     /// The prefixes of the link, to know a broadcast source by and, in strict mode, a foreign one.
     /// While none is known of a family, no source of it counts as foreign.
     pub subnets: &'a [Subnet],
+    /// Accept an advert without addresses: this instance has none either. Else it is refused
+    /// (RFC 9568 §5.2.5).
+    pub bare: bool,
     /// Also refuse what the RFCs let a receiver tolerate: sources off the link, and IPv6 adverts
     /// whose source or first address is not link-local.
     pub strict: bool,
@@ -67,7 +71,7 @@ pub enum Reach<'a> {
 }
 
 /// What is demanded of one unicast peer.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct PeerTerms {
     /// Its address.
     pub address: IpAddr,

@@ -95,6 +95,7 @@ impl Node {
             own_interval_v2: NonZeroU8::new(self.interval_v2).unwrap(),
             own_addresses: &self.addresses,
             subnets: &self.subnets,
+            bare: false,
             strict: self.strict,
         }
     }

@@ -5,8 +5,8 @@ use std::io;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
-use linux::signals::{Signal, Signals};
-use linux::sockets::{PidFile, bind_control};
+use linux::{BindError, PidFile, bind_unix};
+use linux::{Signal, Signals};
 use ui::cli::LogFormat;
 
 use crate::channel::Channel;
@@ -49,9 +49,12 @@ pub(crate) fn run(start: Start) -> Exit {
     eprint!("{}", loaded.remarks);
     let mut pid_files = Vec::new();
     for path in &start.pid_files {
-        match PidFile::create(path) {
+        match PidFile::take(path) {
             Ok(pid_file) => pid_files.push(pid_file),
-            Err(error) => return fail(&format!("pid file {}", path.display()), &error),
+            Err(error) => {
+                eprintln!("error: {error}");
+                return Exit::Fatal;
+            }
         }
     }
     let listener = match listen(&start.control, start.control_optional) {
@@ -73,16 +76,18 @@ pub(crate) fn run(start: Start) -> Exit {
 /// Binds the control socket. A second daemon on the same socket is an error; a place where no socket
 /// can be made only costs the answers of `mainstay status`, and no VIP should depend on those.
 fn listen(path: &Path, optional: bool) -> Result<Option<UnixListener>, Exit> {
-    match bind_control(path) {
+    match bind_unix(path, 0o600, 0o755) {
         Ok(listener) => Ok(Some(listener)),
-        Err(error) if error.kind() == io::ErrorKind::AddrInUse && !optional => {
-            Err(fail(&format!("another mainstay answers at {}", path.display()), &error))
+        Err(error @ BindError::InUse(_)) if !optional => {
+            eprintln!(
+                "error: {error}; another mainstay runs here. Stop it, or name another --control"
+            );
+            Err(Exit::Fatal)
         }
         Err(error) => {
             eprintln!(
-                "warning: no control socket at {}: {error}; `mainstay status` will not reach this \
-                 daemon. Name another place with --control",
-                path.display()
+                "warning: {error}; `mainstay status` will not reach this daemon. Name another place \
+                 with --control"
             );
             Ok(None)
         }

@@ -14,6 +14,7 @@ mod netlink;
 mod pid_file;
 mod poll;
 mod script_path;
+mod session;
 mod signals;
 mod sockets;
 mod spawn;
@@ -29,6 +30,7 @@ pub use netlink::{MAX_PER_SEND, NO_ANSWER, NetlinkError, Refusal, Request, Route
 pub use pid_file::{PidFile, PidFileError};
 pub use poll::{Interest, Poll, Ready, Timer};
 pub use script_path::{ScriptPathError, check_script_path};
+pub use session::{new_session, own_uid};
 pub use signals::{Signal, Signals};
 pub use sockets::{BindError, Peer, bind_unix, peer};
 pub use spawn::{Child, End, Program, SpawnError, spawn};

@@ -10,8 +10,7 @@ use std::path::{Path, PathBuf};
 
 use base::Name;
 use conf::{Config, Options, Severity, Source};
-use linux::script_path;
-use linux::users::Identity;
+use linux::{Identity, check_script_path};
 use vrrp::InstanceConfig;
 
 use super::notify::{Notify, Script};
@@ -123,7 +122,7 @@ fn resolve(config: &Config, findings: &mut Vec<conf::Diagnostic>) -> BTreeMap<Na
         };
         let as_root = identity.as_ref().is_none_or(|identity| identity.uid == 0);
         let path = PathBuf::from(command.program());
-        if let Err(problem) = script_path::check(&path)
+        if let Err(problem) = check_script_path(&path)
             && as_root
         {
             let strict = config.globals.script_security;

@@ -18,8 +18,8 @@ use std::time::Duration;
 
 use base::{Instant, Name, Reason, Subject, What};
 use linux::clock;
-use linux::poll::{Interest, Poll, Ready, Timer};
-use linux::signals::{Signal, Signals};
+use linux::{Interest, Poll, Ready, Timer};
+use linux::{Signal, Signals};
 use ui::cli::LogFormat;
 use ui::protocol::{Request, Response};
 
@@ -117,7 +117,7 @@ impl Control {
             listener.map(|listener| Server::new(listener, &poll, LISTENER, CLIENTS)).transpose()?;
         Ok(Self {
             started: clock::monotonic(),
-            node: linux::host_name(),
+            node: host_name(),
             events: EventLog::new(settings.log),
             settings,
             signals,
@@ -325,4 +325,9 @@ impl Control {
             server.broadcast(&self.poll, &Response::Events(fresh));
         }
     }
+}
+
+fn host_name() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    name.trim().to_string()
 }

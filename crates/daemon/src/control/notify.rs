@@ -1,7 +1,7 @@
 //! Which scripts a change of state calls for, and in which order (keepalived.conf(5), "notify").
 
 use base::{Event, EventId, Reason, State, What};
-use linux::users::Identity;
+use linux::Identity;
 
 use super::scripts::Job;
 

@@ -8,9 +8,9 @@ use std::io;
 use std::time::Duration;
 
 use base::{EventId, Instant, Name, ScriptResult};
-use linux::poll::{Interest, Poll};
-use linux::spawn::{Child, End, Program, spawn};
-use linux::users::Identity;
+use linux::Identity;
+use linux::{Child, End, Program, spawn};
+use linux::{Interest, Poll};
 use ui::protocol::ScriptReport;
 
 /// How long a script may run before it is asked to end.

@@ -5,9 +5,9 @@
 
 use std::io;
 
-use linux::addresses::Addresses;
-use linux::monitor::{Heard, Monitor};
-use linux::poll::{Interest, Poll};
+use linux::Addresses;
+use linux::{Heard, Monitor};
+use linux::{Interest, Poll};
 
 use crate::channel::Channel;
 use crate::messages::{FromKeeper, ToKeeper};

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use base::Instant;
 use linux::clock;
-use linux::poll::{Interest, Poll, Timer};
+use linux::{Interest, Poll, Timer};
 use vrrp::wire::Arrival;
 use vrrp::{Input, Output, Router};
 

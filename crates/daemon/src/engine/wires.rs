@@ -11,9 +11,9 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use base::{Family, IfIndex, Instant};
-use linux::advert_socket::{Datagram, Receiver, Sender};
-use linux::frames::FrameSender;
-use linux::poll::{Interest, Poll};
+use linux::FrameSender;
+use linux::{Datagram, Receiver, Sender};
+use linux::{Interest, Poll};
 use vrrp::wire::frame;
 use vrrp::{SocketSpec, Transmit};
 

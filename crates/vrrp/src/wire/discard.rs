@@ -333,3 +333,82 @@ const fn auth_name(wire_type: u8) -> &'static str {
 }
 
 impl core::error::Error for Discard {}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    /// Every kind, with the figures its text must show.
+    fn samples() -> Vec<(Discard, &'static [&'static str])> {
+        let got = IpAddr::from([198, 51, 100, 9]);
+        let group = Some(IpAddr::from([224, 0, 0, 18]));
+        let (pseudo, message) = (Some(0x1111), Some(0x2222));
+        vec![
+            (Discard::Truncated { got: 13, need: 14 }, &["13", "14"]),
+            (Discard::EtherType { got: 0x0806 }, &["0x0806"]),
+            (Discard::IpVersion { got: 7, want: 4 }, &["7", "4"]),
+            (Discard::IpHeaderLength { got: 16 }, &["16", "20"]),
+            (Discard::IpChecksum, &[]),
+            (Discard::IpLength { got: 40, claimed: 200 }, &["40", "200"]),
+            (Discard::Fragment, &[]),
+            (Discard::NotFinal { left: 3 }, &["3"]),
+            (Discard::Protocol { got: 17 }, &["17", "112"]),
+            (Discard::AuthHeader, &["51"]),
+            (Discard::Ttl { got: 64, min: 255, max: 255 }, &["64", "255"]),
+            (Discard::Ttl { got: 64, min: 250, max: 254 }, &["64", "250", "254"]),
+            (Discard::Destination { got, group }, &["198.51.100.9", "224.0.0.18"]),
+            (Discard::Destination { got, group: None }, &["198.51.100.9"]),
+            (Discard::UnlistedSource { got }, &["198.51.100.9"]),
+            (Discard::Version { got: 2, want: Some(Version::V3) }, &["2", "VRRPv3"]),
+            (Discard::Version { got: 4, want: None }, &["4", "2", "3"]),
+            (Discard::Type { got: 9 }, &["9", "1"]),
+            (Discard::Length { got: 13, need: 12 }, &["13", "12"]),
+            (Discard::Length { got: 40, need: 12 }, &["40", "12", "28", "HMAC"]),
+            (Discard::Checksum { got: 1, pseudo, message: None }, &["0x0001", "0x1111"]),
+            (Discard::Checksum { got: 1, pseudo: None, message }, &["0x0001", "0x2222"]),
+            (Discard::Checksum { got: 1, pseudo, message }, &["0x0001", "0x1111", "0x2222"]),
+            (Discard::Vrid { got: 79 }, &["79"]),
+            (Discard::NoAddresses, &[]),
+            (Discard::ZeroInterval, &[]),
+            (Discard::Source { got }, &["198.51.100.9"]),
+            (Discard::OwnSource { got }, &["198.51.100.9"]),
+            (Discard::OffLink { got }, &["198.51.100.9"]),
+            (Discard::SourceNotLinkLocal { got }, &["198.51.100.9"]),
+            (Discard::FirstNotLinkLocal { got }, &["198.51.100.9"]),
+            (Discard::UnknownAuthType { got: 3 }, &["3"]),
+            (Discard::AuthType { got: 1, want: 0 }, &["PASS", "none"]),
+            (Discard::AuthFailure, &[]),
+            (Discard::Interval { got: 2, want: 1 }, &["2 s", "1 s"]),
+        ]
+    }
+
+    #[test]
+    fn every_text_is_one_line_of_its_own_and_shows_the_figures() {
+        let mut seen = BTreeSet::new();
+        for (discard, figures) in samples() {
+            let text = discard.to_string();
+            assert!(!text.contains('\n') && !text.contains("  "), "{text}");
+            for figure in figures {
+                assert!(text.contains(figure), "no {figure} in: {text}");
+            }
+            assert!(seen.insert(text.clone()), "twice: {text}");
+        }
+    }
+
+    #[test]
+    fn every_counter_of_a_refusal_can_be_reached() {
+        let reached: BTreeSet<Counter> =
+            samples().iter().map(|(discard, _)| discard.counter()).collect();
+        assert_eq!(reached, Counter::ALL.into_iter().collect());
+    }
+
+    #[test]
+    fn a_refusal_can_be_recorded_and_replayed() {
+        for (discard, _) in samples() {
+            let json = serde_json::to_string(&discard).unwrap();
+            assert_eq!(serde_json::from_str::<Discard>(&json).unwrap(), discard);
+        }
+    }
+}

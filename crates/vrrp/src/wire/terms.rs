@@ -122,3 +122,28 @@ impl Subnet {
         u32::MAX.checked_shl(32 - u32::from(self.prefix.min(32))).unwrap_or(0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_subnet_contains_what_shares_its_prefix() {
+        for (address, prefix, inside, outside) in [
+            ("192.0.2.1", 24, "192.0.2.255", "192.0.3.1"),
+            ("192.0.2.1", 23, "192.0.3.255", "192.0.4.0"),
+            ("192.0.2.1", 32, "192.0.2.1", "192.0.2.0"),
+            ("192.0.2.1", 99, "192.0.2.1", "192.0.2.0"),
+            ("0.0.0.0", 0, "255.255.255.255", "::"),
+            ("2001:db8:1::1", 64, "2001:db8:1::ffff:0:0:1", "2001:db8:1:1::1"),
+            ("2001:db8::1", 127, "2001:db8::", "2001:db8::2"),
+            ("2001:db8::1", 128, "2001:db8::1", "2001:db8::"),
+            ("2001:db8::1", 255, "2001:db8::1", "2001:db8::"),
+            ("::", 0, "ffff::", "0.0.0.0"),
+        ] {
+            let subnet = Subnet { address: address.parse().unwrap(), prefix };
+            assert!(subnet.contains(&inside.parse().unwrap()), "{inside} in {subnet:?}");
+            assert!(!subnet.contains(&outside.parse().unwrap()), "{outside} in {subnet:?}");
+        }
+    }
+}

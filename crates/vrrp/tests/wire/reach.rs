@@ -1,7 +1,7 @@
 //! Who may send, to where, and over what distance (VRRP-021, 023, 037, 038, 040, 041): the checks of
 //! what lies around a message, lenient and strict.
 
-use vrrp::wire::Discard;
+use vrrp::wire::{Discard, Subnet};
 
 use crate::lab::{Node, Packet, accepted, advert_v3, ip, refused};
 
@@ -76,6 +76,16 @@ fn vrrp_037_an_impossible_source_is_dropped() {
     for source in ["::", "ff02::1", "ff02::12"] {
         let packet = Packet::v6().between(source, "ff02::12");
         assert_eq!(refused(&Node::v6(), &packet), Discard::Source { got: ip(source) });
+    }
+}
+
+#[test]
+fn vrrp_037_a_point_to_point_prefix_has_no_broadcast_address() {
+    for (prefix, dropped) in [(24, true), (30, true), (31, false), (32, false)] {
+        let mut node = Node::v3();
+        node.subnets = vec![Subnet { address: ip("192.0.2.255"), prefix }];
+        let packet = Packet::v3().between("192.0.2.255", "224.0.0.18");
+        assert_eq!(node.hear(&packet.arrival()).is_err(), dropped, "/{prefix}");
     }
 }
 

@@ -306,7 +306,6 @@ fn vrrp_087_another_password_is_dropped_and_not_told() {
 
 /// Spoil a packet in every way at once, then mend it fault by fault: the refusals come in the order
 /// of RFC 9568 §7.1.
-
 #[test]
 fn the_checks_come_in_order() {
     let counter = |packet: &Packet, node: &Node| refused(node, packet).counter().name();

@@ -159,6 +159,9 @@ fn vrrp_015_adverts_are_marked_as_network_control() {
     assert_eq!(datagram[1], 0xc0);
     ipv6_datagram(&Ipv6Header::of_advert(SOURCE_V6, GROUP_V6), b"x", &mut datagram);
     assert_eq!(datagram[..2], [0x6c, 0x00]);
+    let header = Ipv6Header { flow_label: u32::MAX, ..Ipv6Header::of_advert(SOURCE_V6, GROUP_V6) };
+    ipv6_datagram(&header, b"x", &mut datagram);
+    assert_eq!(datagram[..4], [0x6c, 0x0f, 0xff, 0xff], "a long label does not spill into it");
 }
 
 /// The sums were made with another program.
@@ -237,4 +240,6 @@ fn a_list_is_compared_without_regard_to_order() {
     assert!(!advert.lists(&ips(&["192.0.2.80", "192.0.2.82"])));
     assert!(!advert.lists(&ips(&["192.0.2.80", "192.0.2.80"])));
     assert!(!advert.lists(&ips(&["192.0.2.80", "192.0.2.81", "192.0.2.81"])));
+    let twice = advert_v3(&["192.0.2.80", "192.0.2.80"]);
+    assert!(!twice.lists(&ips(&["192.0.2.80", "192.0.2.81"])));
 }

@@ -58,7 +58,7 @@ struct Flight {
     /// It was started to dispel a doubt.
     doubted: bool,
     gone_seen: bool,
-    /// `Address` came, after `AddressGone` if that came too.
+    /// `Address` came, and no `AddressGone` after it.
     here_seen: bool,
     /// A snapshot or the end of the interface came: the outcome says little about now.
     overtaken: bool,
@@ -205,6 +205,7 @@ impl Slot {
             }
             Some(flight @ Flight { act: Act::Add, .. }) => {
                 flight.gone_seen = true;
+                flight.here_seen = false;
                 if unseen { Meaning::Nothing } else { self.lost(now, link_runs) }
             }
             None if self.have == Have::Absent => Meaning::Nothing,
@@ -297,7 +298,7 @@ impl Slot {
                     self.adds_unseen = self.adds_unseen.saturating_sub(1);
                 }
                 // A doubt that could not be dispelled stays, and meanwhile we claim nothing.
-                self.doubt |= flight.doubted && !flight.here_seen;
+                self.doubt |= (flight.doubted || flight.gone_seen) && !flight.here_seen;
                 if act == Act::Add && self.doubt {
                     self.have = Have::Absent;
                 }

@@ -11,15 +11,25 @@ pub mod clock;
 mod frames;
 mod monitor;
 mod netlink;
+mod pid_file;
 mod poll;
+mod script_path;
 mod signals;
+mod sockets;
+mod spawn;
 #[cfg(test)]
 mod testing;
+mod users;
 
 pub use addresses::{ADDRESS_PROTOCOL, Addresses};
 pub use advert_socket::{Datagram, GROUP_V4, GROUP_V6, Receiver, Sender};
 pub use frames::{Frame, FrameSender, FrameTap};
 pub use monitor::{Heard, Monitor};
 pub use netlink::{MAX_PER_SEND, NO_ANSWER, NetlinkError, Refusal, Request, RouteSocket};
+pub use pid_file::{PidFile, PidFileError};
 pub use poll::{Interest, Poll, Ready, Timer};
+pub use script_path::{ScriptPathError, check_script_path};
 pub use signals::{Signal, Signals};
+pub use sockets::{BindError, Peer, bind_unix, peer};
+pub use spawn::{Child, End, Program, SpawnError, spawn};
+pub use users::{Identity, UserError};

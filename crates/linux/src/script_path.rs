@@ -166,8 +166,9 @@ mod tests {
 
     impl Safe {
         fn new(name: &str) -> Option<Self> {
-            let path = Path::new("/root").join(format!("mainstay-{name}-{}", std::process::id()));
-            if !is_root() || look(Path::new("/root")).is_err() {
+            let path = Path::new("/run").join(format!("mainstay-{name}-{}", std::process::id()));
+            if !is_root() || look(Path::new("/run")).is_err() {
+                println!("skipped: no place that only root can write to");
                 return None;
             }
             fs::create_dir(&path).unwrap();

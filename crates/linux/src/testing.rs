@@ -6,6 +6,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
+use std::time::{Duration, Instant};
+
+use base::KernelFact;
+
+use crate::monitor::Monitor;
 
 /// Runs `test` on a thread of its own in a fresh network namespace with `lo` down, which vanishes
 /// with the thread. Skips, saying so, where that is not allowed.
@@ -36,6 +41,22 @@ pub(crate) fn index(name: &str) -> base::IfIndex {
     let text = ip(&format!("-o link show dev {name}"));
     let number = text.split(':').next().unwrap().trim().parse().unwrap();
     base::IfIndex::new(number).unwrap()
+}
+
+/// Waits until these interfaces pass traffic, which may be a while after they were set up: until then
+/// what is sent on them vanishes.
+pub(crate) fn settled(names: &[&str]) {
+    let mut monitor = Monitor::open(Monitor::QUEUE).unwrap();
+    let begun = Instant::now();
+    loop {
+        let KernelFact::Snapshot { links, .. } = monitor.snapshot().unwrap() else { continue };
+        let running = |name: &&str| links.iter().any(|l| l.name == **name && l.running);
+        if names.iter().all(running) {
+            return;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(10), "{names:?} not all running: {links:?}");
+        thread::sleep(Duration::from_millis(1));
+    }
 }
 
 /// A directory for one test, removed with it. Its permissions are 0755.

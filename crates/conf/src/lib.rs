@@ -2,7 +2,9 @@
 
 mod config;
 mod diagnostic;
+mod lexer;
 mod span;
+mod word;
 
 pub use config::{
     Announce, Burst, Command, Config, DEFAULT_GROUP_V4, DEFAULT_GROUP_V6, Globals, InstanceConfig,
@@ -10,6 +12,7 @@ pub use config::{
     TrackedInterface,
 };
 pub use diagnostic::{Code, Diagnostic, Severity};
+pub use lexer::{Token, TokenKind, Tokens, tokens};
 pub use span::{Place, Span};
 
 /// A text and the name to call it by: usually the path of the file it came from.

@@ -2,8 +2,10 @@
 
 mod config;
 mod diagnostic;
+pub mod keywords;
 mod lexer;
 mod span;
+mod tree;
 mod word;
 
 pub use config::{

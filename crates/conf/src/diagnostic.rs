@@ -58,7 +58,7 @@ codes! {
     UnknownKeyword = "C010", "No keyword has this name.";
     WrongBlock = "C011", "The keyword exists, but not in this block.";
     NotInForce = "C012", "The keyword is known but not in force yet.";
-    OutOfScope = "C013", "The keyword belongs to keepalived's IPVS half, which mainstay does not do.";
+    OutOfScope = "C013", "This belongs to what mainstay does not do: IPVS, AH.";
     Macro = "C014", "Includes, conditional lines and substitutions are not in force yet.";
     OldSpelling = "C015", "An old or foreign spelling was understood as today's.";
     Obsolete = "C016", "The keyword no longer does anything.";

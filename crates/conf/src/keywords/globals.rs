@@ -70,9 +70,9 @@ pub(super) const GLOBAL_DEFS: &[Keyword] = keywords! { within GlobalDefs;
     "Seconds between announcements while Active; 0: only at takeover.";
 "vrrp_garp_master_refresh_repeat" number(1, 1_000, "announcements"), "1", "1",
     "Announcements per VIP at each refresh.";
-"vrrp_garp_lower_prio_delay" seconds(0, 86_400), "the instance's garp_master_delay", "5",
+"vrrp_garp_lower_prio_delay" seconds(0, 86_400), "vrrp_garp_master_delay", "5",
     "As vrrp_garp_master_delay, after an Active node has heard a weaker one.";
-"vrrp_garp_lower_prio_repeat" number(0, 1_000, "announcements"), "the instance's garp_master_repeat", "5",
+"vrrp_garp_lower_prio_repeat" number(0, 1_000, "announcements"), "vrrp_garp_master_repeat", "5",
     "As vrrp_garp_master_repeat, after an Active node has heard a weaker one; 0: none.";
 "vrrp_min_garp" Switch, "off", "on",
     "One announcement per VIP and no second burst, unless set otherwise by name.";

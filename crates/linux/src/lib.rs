@@ -5,8 +5,21 @@
 //! calls. Everything is synchronous and nonblocking where a loop might wait on it; loops wait in
 //! one place, [`Poll`].
 
+mod container;
+mod inventory;
+mod link;
 mod netlink;
+mod netns;
+mod sysctl;
 #[cfg(test)]
 mod testing;
+mod udp;
 
+pub use container::{Container, Process};
+pub use inventory::{AddressEntry, Inventory, LinkEntry, Neighbour};
+pub use link::{FarEnd, Links};
 pub use netlink::{MAX_PER_SEND, NO_ANSWER, NetlinkError, Refusal, Request, RouteSocket};
+pub use netns::{PRIVATE_DIR, Separations, become_root};
+pub use rustix::process::Signal;
+pub use sysctl::Sysctl;
+pub use udp::{Asked, UdpAnswerer};

@@ -5,16 +5,19 @@
 //! calls. Everything is synchronous and nonblocking where a loop might wait on it; loops wait in
 //! one place, [`Poll`].
 
+mod clock;
 mod container;
 mod inventory;
 mod link;
 mod netlink;
 mod netns;
 mod sysctl;
+mod tap;
 #[cfg(test)]
 mod testing;
 mod udp;
 
+pub use clock::{boottime, monotonic, wall};
 pub use container::{Container, Process};
 pub use inventory::{AddressEntry, Inventory, LinkEntry, Neighbour};
 pub use link::{FarEnd, Links};
@@ -22,4 +25,5 @@ pub use netlink::{MAX_PER_SEND, NO_ANSWER, NetlinkError, Refusal, Request, Route
 pub use netns::{PRIVATE_DIR, Separations, become_root};
 pub use rustix::process::Signal;
 pub use sysctl::Sysctl;
+pub use tap::{Hear, Heard, Tap};
 pub use udp::{Asked, UdpAnswerer};

@@ -135,3 +135,51 @@ fn a_cable_joins_two_containers_and_a_bridge_carries_it() {
     let eth0 = links.iter().find(|link| link.name == "eth0").unwrap();
     assert!(eth0.flags.contains(&"NO-CARRIER"), "{:?}", eth0.flags);
 }
+
+#[test]
+fn a_tap_hears_elections_and_an_answerer_answers_from_where_it_was_asked() {
+    use std::net::{IpAddr, UdpSocket};
+    if skip() {
+        return;
+    }
+    let container = Container::create("n1").unwrap();
+    let (heard, answers) = container.run(|| {
+        let patience = Duration::from_millis(300);
+        let mut links = Links::open().unwrap();
+        links.set_up("lo", true).unwrap();
+        for vip in ["193.168.0.6", "193.168.0.7"] {
+            links.add_address("lo", vip.parse().unwrap(), 32).unwrap();
+        }
+        links.add_address("lo", "2001:db8::6".parse().unwrap(), 128).unwrap();
+        let tap = linux::Tap::open(linux::Hear::Election, patience).unwrap();
+        let lo = links.index("lo").unwrap();
+        // An ARP frame is heard, the UDP packets below are not.
+        let mut arp = [0; 42];
+        arp[12..14].copy_from_slice(&[8, 6]);
+        tap.send(lo, &arp).unwrap();
+        let answerer = linux::UdpAnswerer::open(7007, patience).unwrap();
+        let asker = UdpSocket::bind("[::]:0").unwrap();
+        asker.set_read_timeout(Some(patience)).unwrap();
+        let mut answers = Vec::new();
+        for vip in ["::ffff:193.168.0.6", "2001:db8::6", "::ffff:193.168.0.7"] {
+            let vip: IpAddr = vip.parse().unwrap();
+            asker.send_to(b"who?", (vip, 7007)).unwrap();
+            let mut buffer = [0; 64];
+            let asked = answerer.recv(&mut buffer).unwrap();
+            assert_eq!((&buffer[..asked.length], asked.to), (&b"who?"[..], vip));
+            answerer.answer(&asked, b"me").unwrap();
+            let (length, from) = asker.recv_from(&mut buffer).unwrap();
+            assert_eq!(&buffer[..length], b"me");
+            answers.push(from.ip() == vip && from.port() == 7007);
+        }
+        let mut buffer = [0; 128];
+        let mut heard = Vec::new();
+        while let Ok(frame) = tap.recv(&mut buffer) {
+            assert_eq!(frame.index, lo);
+            heard.push((frame.length, buffer[12..14].to_vec(), frame.incoming));
+        }
+        (heard, answers)
+    });
+    assert_eq!(answers, [true; 3]);
+    assert_eq!(heard, [(42, vec![8, 6], true)], "it came back in by lo, once");
+}

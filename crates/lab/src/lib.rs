@@ -27,4 +27,4 @@ pub use probe::{Answer, ECHO_PORT, Gap, Outcome, Probe};
 pub use wait::wait_for;
 pub use witness::{Seen, Sighting, Witness};
 
-pub use linux::{Hear, Process, Signal};
+pub use linux::{Hear, Process, ProcessSignal};

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use base::{Mac, Name};
-use linux::{Container, FarEnd, Hear, Links, Signal, Tap};
+use linux::{Container, FarEnd, FrameSender, Hear, Links, ProcessSignal};
 
 use crate::node::{Card, Node};
 use crate::{LabError, Probe, Witness, wait_for};
@@ -12,7 +12,6 @@ use crate::{LabError, Probe, Witness, wait_for};
 /// The client's name, also that of its port at the switch.
 pub const CLIENT: &str = "client";
 const BRIDGE: &str = "br0";
-const EMPTY: Duration = Duration::from_millis(1);
 
 /// Who is to be on the network.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -166,7 +165,7 @@ impl Lab {
         self.client
             .run(move || {
                 let index = Links::open()?.index(&interface.unwrap_or("eth0".into()))?;
-                Tap::open(Hear::Election, EMPTY)?.send(index, &frame)
+                FrameSender::open()?.send(index, &frame)
             })
             .map_err(|cause| LabError::new("sending a frame from the client", cause))
     }
@@ -239,8 +238,8 @@ impl Lab {
     /// Asks every daemon to stop (`SIGTERM`) and waits at most `limit` for them; whether all did.
     pub fn stop_all(&self, limit: Duration) -> bool {
         for node in &self.nodes {
-            node.signal(Signal::CONT);
-            node.signal(Signal::TERM);
+            node.signal(ProcessSignal::CONT);
+            node.signal(ProcessSignal::TERM);
         }
         let running = |node: &Node| node.daemon().is_some_and(|daemon| daemon.ended().is_none());
         wait_for(limit, || !self.nodes.iter().any(running)).is_some()

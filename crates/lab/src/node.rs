@@ -14,8 +14,8 @@ use std::time::Duration;
 
 use base::{Mac, Name};
 use linux::{
-    AddressEntry, Container, Inventory, LinkEntry, Links, Neighbour, Process, Separations, Signal,
-    Sysctl,
+    AddressEntry, Container, Inventory, LinkEntry, Links, Neighbour, Process, ProcessSignal,
+    Separations, Sysctl,
 };
 
 use crate::LabError;
@@ -174,7 +174,7 @@ impl Node {
     pub fn output(&self, program: &Program, limit: Duration) -> Result<Option<String>, LabError> {
         let process = self.spawn(program)?;
         let Some(status) = process.wait(limit) else {
-            process.signal(Signal::KILL);
+            process.signal(ProcessSignal::KILL);
             return Ok(None);
         };
         Ok(status.success().then(|| process.log()))
@@ -205,14 +205,14 @@ impl Node {
     }
 
     /// Sends `signal` to the daemon's first process only: TERM to stop it, HUP to reload.
-    pub fn signal(&self, signal: Signal) {
+    pub fn signal(&self, signal: ProcessSignal) {
         if let Some(daemon) = &self.daemon {
             daemon.signal(signal);
         }
     }
 
     /// Sends `signal` to every process of the node: KILL, STOP or CONT.
-    pub fn signal_all(&self, signal: Signal) {
+    pub fn signal_all(&self, signal: ProcessSignal) {
         self.container.signal_all(signal);
     }
 

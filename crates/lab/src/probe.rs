@@ -12,7 +12,8 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use base::{Instant, Name};
-use linux::{Container, UdpAnswerer, monotonic};
+use linux::clock::monotonic;
+use linux::{Container, UdpAnswerer};
 
 use crate::LabError;
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use linux::monotonic;
+use linux::clock::monotonic;
 
 /// Looks every 2 ms whether `done` is true, for at most `limit`; returns how long it took, or `None`
 /// if it did not come true.

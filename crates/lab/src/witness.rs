@@ -12,7 +12,8 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use base::{IfIndex, Instant, Mac, Name, Priority};
-use linux::{Container, Hear, Inventory, Tap, monotonic};
+use linux::clock::monotonic;
+use linux::{Container, Hear, Inventory, Tap};
 
 use crate::LabError;
 
@@ -134,9 +135,9 @@ impl Ports {
 fn listen(tap: &Tap, mut ports: Ports, notes: &Mutex<Vec<Sighting>>, stop: &AtomicBool) {
     let mut buffer = vec![0; 64 * 1024];
     while !stop.load(Ordering::Relaxed) {
-        let Ok(heard) = tap.recv(&mut buffer) else { continue };
+        let Ok(Some(heard)) = tap.recv(&mut buffer) else { continue };
         let at = monotonic();
-        if !heard.incoming {
+        if heard.outgoing {
             continue;
         }
         let Some(from) = ports.owner(heard.index) else { continue };

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use lab::{Hear, Lab, Program, Seen, Signal, wait_for};
+use lab::{Hear, Lab, ProcessSignal, Program, Seen, wait_for};
 
 const VIP: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(193, 168, 0, 6));
 
@@ -50,7 +50,7 @@ fn a_crash_costs_the_down_interval() {
     let witness = lab.witness(Hear::Election).unwrap();
     let probe = lab.probe(VIP, Duration::from_millis(2)).unwrap();
     assert!(wait_for(Duration::from_secs(5), || probe.answers().len() > 50).is_some());
-    let fault = linux::monotonic();
+    let fault = linux::clock::monotonic();
     lab.crash("n1").unwrap();
     let answered = || probe.last_answer().is_some_and(|answer| answer.node == "n2");
     assert!(wait_for(Duration::from_secs(10), answered).is_some());
@@ -101,14 +101,14 @@ fn a_stopped_daemon_resigns_and_a_killed_one_leaves_its_address_behind() {
     }
     let lab = cluster("0.1");
     let witness = lab.witness(Hear::Election).unwrap();
-    let start = linux::monotonic();
-    lab.node("n1").signal(Signal::TERM);
+    let start = linux::clock::monotonic();
+    lab.node("n1").signal(ProcessSignal::TERM);
     assert!(lab.wait_holders(VIP, &["n2"], Duration::from_secs(5)).is_some());
     let resigned = witness.first(start, |s| {
         matches!(&s.seen, Seen::Advert { priority, .. } if priority.get() == 0) && s.from == "n1"
     });
     assert!(resigned.is_some());
-    lab.node("n2").signal_all(Signal::KILL);
+    lab.node("n2").signal_all(ProcessSignal::KILL);
     let two = lab.wait_holders(VIP, &["n2", "n3"], Duration::from_secs(5));
     assert!(two.is_some(), "the kernel of n2 lives on and keeps the address");
 }

@@ -5,25 +5,38 @@
 //! calls. Everything is synchronous and nonblocking where a loop might wait on it; loops wait in
 //! one place, [`Poll`].
 
-mod clock;
+mod addresses;
+mod advert_socket;
+pub mod clock;
 mod container;
+mod frames;
 mod inventory;
 mod link;
+mod monitor;
 mod netlink;
 mod netns;
+mod poll;
+mod signals;
 mod sysctl;
 mod tap;
 #[cfg(test)]
 mod testing;
 mod udp;
 
-pub use clock::{boottime, monotonic, wall};
+pub use addresses::{ADDRESS_PROTOCOL, Addresses};
+pub use advert_socket::{Datagram, GROUP_V4, GROUP_V6, Receiver, Sender};
 pub use container::{Container, Process};
+pub use frames::{Frame, FrameSender, FrameTap};
 pub use inventory::{AddressEntry, Inventory, LinkEntry, Neighbour};
 pub use link::{FarEnd, Links};
+pub use monitor::{Heard, Monitor};
 pub use netlink::{MAX_PER_SEND, NO_ANSWER, NetlinkError, Refusal, Request, RouteSocket};
 pub use netns::{PRIVATE_DIR, Separations, become_root};
-pub use rustix::process::Signal;
+pub use poll::{Interest, Poll, Ready, Timer};
+pub use signals::{Signal, Signals};
 pub use sysctl::Sysctl;
-pub use tap::{Hear, Heard, Tap};
+pub use tap::{Hear, Tap};
 pub use udp::{Asked, UdpAnswerer};
+
+/// A signal to be sent to a process; those that arrive are [`Signal`]s.
+pub use rustix::process::Signal as ProcessSignal;

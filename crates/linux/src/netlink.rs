@@ -191,7 +191,7 @@ impl RouteSocket {
             let mut out = Vec::new();
             append(&mut out, message.clone(), NLM_F_REQUEST | NLM_F_DUMP, self.sequence);
             self.send(&out)?;
-            if self.read_dump(&mut |header, payload| {
+            if self.read_dump(|header, payload| {
                 found.extend(decode(header, payload)?);
                 Ok(())
             })? {
@@ -205,7 +205,7 @@ impl RouteSocket {
     /// decoded, for the next request on this socket must not meet its remains.
     fn read_dump(
         &mut self,
-        each: &mut dyn FnMut(&NetlinkHeader, &[u8]) -> Result<(), NetlinkError>,
+        mut each: impl FnMut(&NetlinkHeader, &[u8]) -> Result<(), NetlinkError>,
     ) -> Result<bool, NetlinkError> {
         let mut steady = true;
         let mut trouble = None;

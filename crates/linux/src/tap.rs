@@ -1,16 +1,13 @@
-//! A tap on the wire (`packet(7)`): every frame that an interface of this network namespace receives
-//! or sends, and a way to put one there. For tests, the lab and for showing; the daemon never listens
-//! like this.
+//! A [`FrameTap`] to wait on, that can be told to hear only what matters to an election. For the
+//! lab and for tests; the daemon never listens like this.
 
 use std::io;
-use std::mem::size_of;
-use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
-use base::IfIndex;
-use socket2::{Domain, SockAddr, SockFilter, Socket, Type};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use socket2::{SockFilter, SockRef};
 
-const ETH_P_ALL: u16 = 3;
+use crate::{Frame, FrameTap};
 
 /// What a [`Tap`] hears.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -21,22 +18,11 @@ pub enum Hear {
     Election,
 }
 
-/// A frame as heard.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Heard {
-    /// Octets of it that are in the buffer.
-    pub length: usize,
-    /// The interface it passed.
-    pub index: IfIndex,
-    /// Whether it was received there; otherwise it was sent.
-    pub incoming: bool,
-}
-
-/// An `AF_PACKET` socket on all interfaces of a network namespace. It does not hear what it sends
-/// itself, unless that comes back in.
+/// Frames on all interfaces of a network namespace, with patience.
 #[derive(Debug)]
 pub struct Tap {
-    socket: Socket,
+    frames: FrameTap,
+    patience: Timespec,
 }
 
 impl Tap {
@@ -46,45 +32,27 @@ impl Tap {
     /// # Errors
     /// Whatever `socket(2)` says.
     pub fn open(hear: Hear, patience: Duration) -> io::Result<Self> {
-        // Protocol 0 hears nothing: frames that come before the filter is set would pass it.
-        let socket = Socket::new(Domain::PACKET, Type::RAW, None)?;
+        let frames = FrameTap::open(None)?;
+        let socket = SockRef::from(&frames);
         if hear == Hear::Election {
             socket.attach_filter(&election())?;
         }
         socket.set_recv_buffer_size(4 * 1024 * 1024)?;
-        socket.set_read_timeout(Some(patience))?;
-        socket.bind(&link_address(0, ETH_P_ALL))?;
-        Ok(Self { socket })
+        let patience = patience.try_into().map_err(|_| io::ErrorKind::InvalidInput)?;
+        Ok(Self { frames, patience })
     }
 
-    /// Waits for a frame, from its Ethernet header on.
+    /// Waits for a frame, from its Ethernet header on; `None` when none came in time.
     ///
     /// # Errors
-    /// `WouldBlock` when none came in time; `NetworkDown` once when an interface went down.
-    pub fn recv(&self, buffer: &mut [u8]) -> io::Result<Heard> {
-        // SAFETY: u8 and MaybeUninit<u8> have the same layout, and recv_from only writes octets.
-        let room =
-            unsafe { &mut *(std::ptr::from_mut(buffer) as *mut [std::mem::MaybeUninit<u8>]) };
-        let (length, from) = self.socket.recv_from(room)?;
-        let from = sockaddr_ll(&from)?;
-        let index = u32::try_from(from.sll_ifindex).ok().and_then(IfIndex::new);
-        let index = index.ok_or(io::ErrorKind::InvalidData)?;
-        Ok(Heard { length, index, incoming: from.sll_pkttype != libc::PACKET_OUTGOING })
-    }
-
-    /// Sends `frame` as it is, from its Ethernet header on, through the interface `index`.
-    ///
-    /// # Errors
-    /// `NetworkDown`, or `EMSGSIZE` for a frame beyond the interface's MTU.
-    pub fn send(&self, index: IfIndex, frame: &[u8]) -> io::Result<()> {
-        let index = i32::try_from(index.get()).map_err(|_| io::ErrorKind::InvalidInput)?;
-        self.socket.send_to(frame, &link_address(index, 0)).map(drop)
-    }
-}
-
-impl AsFd for Tap {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.socket.as_fd()
+    /// `ENETDOWN` once when an interface went down.
+    pub fn recv(&self, buffer: &mut [u8]) -> io::Result<Option<Frame>> {
+        let mut ready = [PollFd::new(&self.frames, PollFlags::IN)];
+        match poll(&mut ready, Some(&self.patience)) {
+            Ok(0) | Err(rustix::io::Errno::INTR) => Ok(None),
+            Ok(_) => self.frames.recv(buffer),
+            Err(error) => Err(error.into()),
+        }
     }
 }
 
@@ -108,27 +76,4 @@ fn election() -> [SockFilter; 11] {
         SockFilter::new(RETURN, 0, 0, 0),
         SockFilter::new(RETURN, 0, 0, u32::MAX),
     ]
-}
-
-fn link_address(index: i32, protocol: u16) -> SockAddr {
-    let mut storage = socket2::SockAddrStorage::zeroed();
-    let length = libc::socklen_t::try_from(size_of::<libc::sockaddr_ll>()).unwrap_or(0);
-    // SAFETY: the storage is zeroed, large and aligned enough for any socket address, and after
-    // these three fields it is a valid sockaddr_ll of the given length.
-    unsafe {
-        let address: &mut libc::sockaddr_ll = storage.view_as();
-        address.sll_family = libc::sa_family_t::try_from(libc::AF_PACKET).unwrap_or_default();
-        address.sll_protocol = protocol.to_be();
-        address.sll_ifindex = index;
-        SockAddr::new(storage, length)
-    }
-}
-
-fn sockaddr_ll(address: &SockAddr) -> io::Result<libc::sockaddr_ll> {
-    if i32::from(address.family()) != libc::AF_PACKET {
-        return Err(io::ErrorKind::InvalidData.into());
-    }
-    // SAFETY: a SockAddr always has room for a whole sockaddr_storage, which is larger and at least
-    // as aligned, and its family says that it is a sockaddr_ll.
-    Ok(unsafe { address.as_ptr().cast::<libc::sockaddr_ll>().read_unaligned() })
 }

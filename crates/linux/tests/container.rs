@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use base::Mac;
-use linux::{Container, FarEnd, Inventory, Links, Signal, Sysctl};
+use linux::{Container, FarEnd, Inventory, Links, ProcessSignal, Sysctl};
 
 fn skip() -> bool {
     let skip = !rustix::process::geteuid().is_root();
@@ -77,9 +77,9 @@ fn a_stopped_process_goes_on_when_told() {
         process.log().len() > before
     };
     assert!(grows());
-    container.signal_all(Signal::STOP);
+    container.signal_all(ProcessSignal::STOP);
     assert!(!grows());
-    container.signal_all(Signal::CONT);
+    container.signal_all(ProcessSignal::CONT);
     assert!(grows());
 }
 
@@ -156,7 +156,7 @@ fn a_tap_hears_elections_and_an_answerer_answers_from_where_it_was_asked() {
         // An ARP frame is heard, the UDP packets below are not.
         let mut arp = [0; 42];
         arp[12..14].copy_from_slice(&[8, 6]);
-        tap.send(lo, &arp).unwrap();
+        linux::FrameSender::open().unwrap().send(lo, &arp).unwrap();
         let answerer = linux::UdpAnswerer::open(7007, patience).unwrap();
         let asker = UdpSocket::bind("[::]:0").unwrap();
         asker.set_read_timeout(Some(patience)).unwrap();
@@ -166,7 +166,10 @@ fn a_tap_hears_elections_and_an_answerer_answers_from_where_it_was_asked() {
             asker.send_to(b"who?", (vip, 7007)).unwrap();
             let mut buffer = [0; 64];
             let asked = answerer.recv(&mut buffer).unwrap();
-            assert_eq!((&buffer[..asked.length], asked.to), (&b"who?"[..], vip));
+            assert_eq!(
+                (&buffer[..asked.length], asked.address()),
+                (&b"who?"[..], vip.to_canonical())
+            );
             answerer.answer(&asked, b"me").unwrap();
             let (length, from) = asker.recv_from(&mut buffer).unwrap();
             assert_eq!(&buffer[..length], b"me");
@@ -174,12 +177,12 @@ fn a_tap_hears_elections_and_an_answerer_answers_from_where_it_was_asked() {
         }
         let mut buffer = [0; 128];
         let mut heard = Vec::new();
-        while let Ok(frame) = tap.recv(&mut buffer) {
+        while let Ok(Some(frame)) = tap.recv(&mut buffer) {
             assert_eq!(frame.index, lo);
-            heard.push((frame.length, buffer[12..14].to_vec(), frame.incoming));
+            heard.push((frame.length, buffer[12..14].to_vec(), frame.outgoing));
         }
         (heard, answers)
     });
     assert_eq!(answers, [true; 3]);
-    assert_eq!(heard, [(42, vec![8, 6], true)], "it came back in by lo, once");
+    assert_eq!(heard, [(42, vec![8, 6], true), (42, vec![8, 6], false)], "lo brings it back");
 }

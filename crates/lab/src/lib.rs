@@ -13,6 +13,7 @@
 
 pub mod demo;
 mod error;
+mod holdings;
 mod network;
 mod node;
 mod probe;
@@ -21,6 +22,7 @@ mod wait;
 mod witness;
 
 pub use error::LabError;
+pub use holdings::{Holding, longest_overlap};
 pub use network::{CLIENT, Lab, Plan};
 pub use node::{CONF, CONTROL, Card, DIR, Node, Program};
 pub use probe::{Answer, ECHO_PORT, Gap, Outcome, Probe};

@@ -6,6 +6,7 @@ use std::time::Duration;
 use base::{Mac, Name};
 use linux::{Container, FarEnd, FrameSender, Hear, Links, ProcessSignal};
 
+use crate::holdings::{Holding, Ledger};
 use crate::node::{Card, Node};
 use crate::{LabError, Probe, Witness, wait_for};
 
@@ -53,6 +54,7 @@ impl Card {
 pub struct Lab {
     nodes: Vec<Node>,
     client: Node,
+    ledger: Ledger,
     // Dropped last: without it the others' cards would vanish under them.
     switch: Container,
 }
@@ -80,10 +82,13 @@ impl Lab {
                 links.set_up(BRIDGE, true)
             })
             .map_err(|cause| LabError::new("making the switch", cause))?;
-        let create = |(name, cards): &(Name, Vec<Card>)| Node::create(name.clone(), cards.clone());
+        let ledger = Ledger::default();
+        let create = |(name, cards): &(Name, Vec<Card>)| {
+            Node::create(name.clone(), cards.clone(), ledger.clone())
+        };
         let nodes = plan.nodes.iter().map(create).collect::<Result<_, _>>()?;
-        let client = Node::create(CLIENT.into(), vec![plan.client.clone()])?;
-        let mut lab = Self { nodes, client, switch };
+        let client = Node::create(CLIENT.into(), vec![plan.client.clone()], ledger.clone())?;
+        let mut lab = Self { nodes, client, ledger, switch };
         for node in lab.nodes.iter_mut().chain([&mut lab.client]) {
             plug_in(&lab.switch, node)?;
             node.bring_up()?;
@@ -127,7 +132,7 @@ impl Lab {
         &self.switch
     }
 
-    /// Which nodes have `vip` on an interface, those cut off included.
+    /// Which nodes have `vip` on an interface: those cut off included, those without power not.
     #[must_use]
     pub fn holders(&self, vip: IpAddr) -> Vec<&str> {
         self.nodes.iter().filter(|node| node.holds(vip)).map(|node| node.name().as_str()).collect()
@@ -137,6 +142,12 @@ impl Lab {
     #[must_use]
     pub fn wait_holders(&self, vip: IpAddr, names: &[&str], limit: Duration) -> Option<Duration> {
         wait_for(limit, || self.holders(vip) == names)
+    }
+
+    /// Every address that came to a node or left it since the lab was built, in order.
+    #[must_use]
+    pub fn holdings(&self) -> Vec<Holding> {
+        self.ledger.read()
     }
 
     /// Starts asking `vip` from the client every `interval`.

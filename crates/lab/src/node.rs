@@ -19,6 +19,7 @@ use linux::{
 };
 
 use crate::LabError;
+use crate::holdings::{Ledger, Watch};
 use crate::probe::Echo;
 
 /// Where a node's own files are kept: `{dir}` in a [`Program`].
@@ -79,14 +80,27 @@ pub struct Node {
     files: Vec<(PathBuf, Vec<u8>, u32)>,
     container: Container,
     echo: Option<Echo>,
+    watch: Option<Watch>,
+    ledger: Ledger,
     daemon: Option<Process>,
+    powered: bool,
 }
 
 impl Node {
     /// A machine without power's worth of programs: cards are put in by the [`Lab`](crate::Lab).
-    pub(crate) fn create(name: Name, cards: Vec<Card>) -> Result<Self, LabError> {
+    pub(crate) fn create(name: Name, cards: Vec<Card>, ledger: Ledger) -> Result<Self, LabError> {
         let container = boot(&name)?;
-        Ok(Self { name, cards, files: Vec::new(), container, echo: None, daemon: None })
+        Ok(Self {
+            name,
+            cards,
+            files: Vec::new(),
+            container,
+            echo: None,
+            watch: None,
+            ledger,
+            daemon: None,
+            powered: true,
+        })
     }
 
     /// Its name, also its host name.
@@ -111,6 +125,12 @@ impl Node {
     #[must_use]
     pub fn mac(&self) -> Option<Mac> {
         self.cards.first().map(|card| card.mac)
+    }
+
+    /// Whether it has power; see [`Lab::crash`](crate::Lab::crash).
+    #[must_use]
+    pub fn has_power(&self) -> bool {
+        self.powered
     }
 
     /// The container it now is.
@@ -234,10 +254,10 @@ impl Node {
         self.run(|| Inventory::open().ok()?.neighbours().ok()).unwrap_or_default()
     }
 
-    /// Whether `vip` is on one of its interfaces.
+    /// Whether it has power and `vip` is on one of its interfaces.
     #[must_use]
     pub fn holds(&self, vip: IpAddr) -> bool {
-        self.addresses().iter().any(|entry| entry.address == vip)
+        self.powered && self.addresses().iter().any(|entry| entry.address == vip)
     }
 
     /// Addresses it has beyond its own: VIPs, in the kernel's order.
@@ -256,15 +276,19 @@ impl Node {
 
     /// Takes every process and the echo away at once; the kernel's tables can still be read.
     pub(crate) fn power_off(&mut self) {
+        self.powered = false;
         self.echo = None;
+        self.watch = None;
         self.daemon = None;
         self.container.kill();
+        self.ledger.lose_all(&self.name);
     }
 
     /// Starts anew with nothing but cards and files. The cards must be plugged in again.
     pub(crate) fn power_on(&mut self) -> Result<(), LabError> {
         self.power_off();
         self.container = boot(&self.name)?;
+        self.powered = true;
         for file in self.files.clone() {
             self.put(file)?;
         }
@@ -290,6 +314,7 @@ impl Node {
             Ok(())
         })
         .map_err(|cause| LabError::new(format!("bringing up {}", self.name), cause))?;
+        self.watch = Some(Watch::start(&self.container, &self.name, &self.ledger)?);
         self.echo = Some(Echo::start(&self.container, &self.name)?);
         Ok(())
     }

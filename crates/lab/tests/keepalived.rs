@@ -74,6 +74,9 @@ fn a_crash_costs_the_down_interval() {
     let from_the_dead = witness.first(fault + Duration::from_millis(20), |s| s.from == "n1");
     assert_eq!(from_the_dead, None);
 
+    let overlap = lab::longest_overlap(&lab.holdings(), VIP, linux::clock::monotonic());
+    assert_eq!(overlap, Duration::ZERO, "the dead hold nothing");
+
     // It comes back with nothing but its files, and preempts.
     lab.power_on("n1").unwrap();
     assert!(!lab.node("n1").holds(VIP));

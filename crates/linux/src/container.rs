@@ -62,8 +62,15 @@ impl Container {
                 }
             }
         })?;
-        let (net, etc, init) =
-            result.recv().map_err(|_| io::Error::other("the container's thread ended"))??;
+        let made = result.recv().map_err(|_| io::Error::other("the container's thread ended"))?;
+        let (net, etc, init) = match made {
+            Ok(parts) => parts,
+            Err(error) => {
+                // A process with one thread may still become root; see `become_root`.
+                let _ = thread.join();
+                return Err(error);
+            }
+        };
         let processes = Mutex::new(Some(Vec::new()));
         Ok(Self { jobs: Some(jobs), thread: Some(thread), net, init, etc, processes })
     }

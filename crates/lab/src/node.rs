@@ -301,7 +301,14 @@ impl Node {
         self.run(move || -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
             let mut links = Links::open()?;
             links.set_up("lo", true)?;
+            let several = cards.len() > 1;
             for card in cards {
+                if several {
+                    // All cards are on one switch: each may speak for its own addresses only, or
+                    // neighbours learn the wrong card's MAC.
+                    Sysctl::ArpIgnore(card.interface.clone(), 1).write()?;
+                    Sysctl::ArpAnnounce(card.interface.clone(), 2).write()?;
+                }
                 // The lab gives every address once; waiting for duplicates would only delay it.
                 // Without IPv6 in the kernel there is nothing to switch off.
                 let _ = Sysctl::AcceptDad(card.interface.clone(), false).write();

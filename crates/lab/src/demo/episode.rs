@@ -20,7 +20,9 @@ const ASK_EVERY: Duration = Duration::from_millis(2);
 const BEFORE: Duration = Duration::from_millis(300);
 const AFTER: Duration = Duration::from_millis(400);
 /// What processes and the kernel may add to the protocol's own intervals.
-const SLACK: Duration = Duration::from_millis(300);
+const SLACK: Duration = Duration::from_millis(400);
+/// A prober that was itself late by more than this cannot tell an outage from its own.
+const BUSY: Duration = Duration::from_millis(50);
 
 /// Everything the story is told with.
 pub(crate) struct Stage<'p, 'a> {
@@ -183,6 +185,11 @@ impl Stage<'_, '_> {
         };
         let ink = if outcome.closed_outage().is_some() { Ink::Strong } else { Ink::Bad };
         self.page.inked(ink, format_args!("  {noticed}"))?;
+        if outcome.longest_send_gap > BUSY {
+            let late = millis(outcome.longest_send_gap);
+            self.page
+                .paragraph(2, &format!("(This machine is busy: the client paused {late} ms.)"))?;
+        }
         match (&episode.heir, now) {
             (Some(heir), _) => {
                 self.claims.check(format!("{heir} serves the client"), now == Some(heir));

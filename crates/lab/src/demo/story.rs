@@ -39,8 +39,10 @@ pub(crate) fn tell(
     let Some((vip, master)) = elect(&mut page, &mut claims, cast, &lab)? else {
         page.line("")?;
         for node in lab.nodes() {
-            page.inked(Ink::Faint, format_args!("  what {} wrote:", node.name()))?;
-            for line in node.log().lines().take(12) {
+            page.inked(Ink::Faint, format_args!("  what {} wrote last:", node.name()))?;
+            let log = node.log();
+            let lines: Vec<&str> = log.lines().collect();
+            for line in lines.iter().skip(lines.len().saturating_sub(12)) {
                 page.line(format_args!("    {line}"))?;
             }
         }

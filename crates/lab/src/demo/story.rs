@@ -170,7 +170,7 @@ impl Stage<'_, '_> {
         self.claims.check(format!("{vip} is on the NIC of {master}"), entry.is_some());
         if self.cast.vip.is_some() {
             let secondary = entry.is_some_and(|entry| entry.flags.contains(&"secondary"));
-            self.claims.check(format!("it is secondary to the node's own address"), secondary);
+            self.claims.check("it is secondary to the node's own address", secondary);
         }
 
         // The client has to have spoken with both before its table can show them.

@@ -137,7 +137,7 @@ mod tests {
 
     use super::*;
     use crate::poll::{Interest, Poll};
-    use crate::testing::{in_namespace, index, ip};
+    use crate::testing::{in_namespace, index, ip, settled};
 
     /// A gratuitous ARP request for 193.168.0.6 at 00:00:5e:00:01:0a (RFC 826).
     fn garp() -> Vec<u8> {
@@ -174,6 +174,7 @@ mod tests {
             ip("link set vb addrgenmode none");
             ip("link set va up");
             ip("link set vb up");
+            settled(&["va", "vb"]);
             let (va, vb) = (index("va"), index("vb"));
             let there = FrameTap::open(Some(vb)).unwrap();
             let all = FrameTap::open(None).unwrap();

@@ -15,13 +15,19 @@ mod link;
 mod monitor;
 mod netlink;
 mod netns;
+mod pid_file;
 mod poll;
+mod script_path;
+mod session;
 mod signals;
+mod sockets;
+mod spawn;
 mod sysctl;
 mod tap;
 #[cfg(test)]
 mod testing;
 mod udp;
+mod users;
 
 pub use addresses::{ADDRESS_PROTOCOL, Addresses};
 pub use advert_socket::{Datagram, GROUP_V4, GROUP_V6, Receiver, Sender};
@@ -32,11 +38,17 @@ pub use link::{FarEnd, Links};
 pub use monitor::{Heard, Monitor};
 pub use netlink::{MAX_PER_SEND, NO_ANSWER, NetlinkError, Refusal, Request, RouteSocket};
 pub use netns::{PRIVATE_DIR, Separations, become_root};
+pub use pid_file::{PidFile, PidFileError};
 pub use poll::{Interest, Poll, Ready, Timer};
+pub use script_path::{ScriptPathError, check_script_path};
+pub use session::{new_session, own_uid};
 pub use signals::{Signal, Signals};
+pub use sockets::{BindError, Peer, bind_unix, peer};
+pub use spawn::{Child, End, Program, SpawnError, spawn};
 pub use sysctl::Sysctl;
 pub use tap::{Hear, Tap};
 pub use udp::{Asked, UdpAnswerer};
+pub use users::{Identity, UserError};
 
 /// A signal to be sent to a process; those that arrive are [`Signal`]s.
 pub use rustix::process::Signal as ProcessSignal;

@@ -287,7 +287,7 @@ mod tests {
 
     use super::*;
     use crate::addresses::Addresses;
-    use crate::testing::{in_namespace, index, ip};
+    use crate::testing::{in_namespace, index, ip, settled};
 
     fn facts(monitor: &mut Monitor) -> Vec<KernelFact> {
         match monitor.read().unwrap() {
@@ -317,7 +317,7 @@ mod tests {
             ip("address add 192.0.2.9 peer 10.0.0.9/32 dev va");
             ip("address add 2001:db8::1/64 dev va nodad");
             let mut monitor = Monitor::open(Monitor::QUEUE).unwrap();
-            // Link-local addresses may still be settling; compare when both agree on the list.
+            settled(&["va", "vb"]);
             let (links, addresses) = snapshot(&mut monitor);
             let shown: Vec<Value> = serde_json::from_str(&ip("-j -d address show")).unwrap();
             assert_eq!(links.len(), shown.len());
@@ -359,6 +359,7 @@ mod tests {
             ip("link add va type veth peer name vb");
             ip("link set vb up");
             ip("link set va up");
+            settled(&["va", "vb"]);
             let on = index("va");
             ip("address add 192.0.2.1/24 dev va");
             ip("address del 192.0.2.1/24 dev va");

@@ -393,7 +393,7 @@ fn show_logs(page: &mut Page<'_>, lab: &Lab) -> Result<(), LabError> {
         let log = node.log();
         let lines: Vec<&str> = log.lines().collect();
         for line in lines.iter().skip(lines.len().saturating_sub(12)) {
-            page.line(format_args!("    {line}"))?;
+            page.paragraph(4, line)?;
         }
     }
     Ok(())

@@ -3,7 +3,7 @@
 
 use std::process::ExitCode;
 
-use lab::Program;
+use lab::CommandLine;
 use lab::demo::{Daemon, Options, parse_interval, run};
 
 fn main() -> ExitCode {
@@ -14,7 +14,7 @@ fn main() -> ExitCode {
         eprintln!("usage: demo FAULT INTERVAL COMMAND...");
         return ExitCode::from(2);
     };
-    let daemon = Daemon::other(Program { arguments: arguments.collect() });
+    let daemon = Daemon::other(CommandLine { arguments: arguments.collect() });
     let config = std::env::var_os("DEMO_CONFIG").map(Into::into);
     run(&Options { fault, config, nodes: 3, advert, daemon, plain: false })
 }

@@ -109,6 +109,9 @@ fn watch(
     stop: &AtomicBool,
     begun: &Sender<io::Result<()>>,
 ) -> io::Result<()> {
+    // Before the witness: the kernel tells of an address before anybody announces it. Without the
+    // right to it, entered as punctually as may be.
+    let _ = linux::real_time(3);
     let mut poll = Poll::new()?;
     poll.add(&monitor, 0, Interest::Read)?;
     enter(ledger, node, &monitor.snapshot().map_err(io::Error::other)?);

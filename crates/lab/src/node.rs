@@ -22,11 +22,11 @@ use crate::LabError;
 use crate::holdings::{Ledger, Watch};
 use crate::probe::Echo;
 
-/// Where a node's own files are kept: `{dir}` in a [`Program`].
+/// Where a node's own files are kept: `{dir}` in a [`CommandLine`].
 pub const DIR: &str = "/run/lab";
-/// The node's configuration file: `{conf}` in a [`Program`].
+/// The node's configuration file: `{conf}` in a [`CommandLine`].
 pub const CONF: &str = "/run/lab/keepalived.conf";
-/// The node's control socket: `{control}` in a [`Program`].
+/// The node's control socket: `{control}` in a [`CommandLine`].
 pub const CONTROL: &str = "/run/lab/control.sock";
 
 /// A network card and the addresses that belong to it.
@@ -43,12 +43,12 @@ pub struct Card {
 /// A command line with `{conf}`, `{control}`, `{dir}` and `{node}` standing for what they are in the
 /// node it is started on.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Program {
+pub struct CommandLine {
     /// The program and its arguments; the first must be an absolute path or be found in `PATH`.
     pub arguments: Vec<String>,
 }
 
-impl Program {
+impl CommandLine {
     /// Splits `line` at white space; no quoting.
     #[must_use]
     pub fn parse(line: &str) -> Self {
@@ -180,7 +180,7 @@ impl Node {
     ///
     /// # Errors
     /// If it cannot be started.
-    pub fn spawn(&self, program: &Program) -> Result<Process, LabError> {
+    pub fn spawn(&self, program: &CommandLine) -> Result<Process, LabError> {
         let command = program.command(&self.name);
         let doing = format!("starting {:?} on {}", command.get_program(), self.name);
         self.container.spawn(command).map_err(|cause| LabError::new(doing, cause))
@@ -191,7 +191,11 @@ impl Node {
     ///
     /// # Errors
     /// If it cannot be started.
-    pub fn output(&self, program: &Program, limit: Duration) -> Result<Option<String>, LabError> {
+    pub fn output(
+        &self,
+        program: &CommandLine,
+        limit: Duration,
+    ) -> Result<Option<String>, LabError> {
         let process = self.spawn(program)?;
         let Some(status) = process.wait(limit) else {
             process.signal(ProcessSignal::KILL);
@@ -205,7 +209,7 @@ impl Node {
     ///
     /// # Errors
     /// If the configuration cannot be written or the daemon not be started.
-    pub fn start(&mut self, program: &Program, conf: &str) -> Result<Process, LabError> {
+    pub fn start(&mut self, program: &CommandLine, conf: &str) -> Result<Process, LabError> {
         self.write(CONF, conf, 0o644)?;
         let process = self.spawn(program)?;
         self.daemon = Some(process.clone());

@@ -133,6 +133,8 @@ impl Ports {
 }
 
 fn listen(tap: &Tap, mut ports: Ports, notes: &Mutex<Vec<Sighting>>, stop: &AtomicBool) {
+    // Without the right to it, noted as punctually as may be.
+    let _ = linux::real_time(2);
     let mut buffer = vec![0; 64 * 1024];
     while !stop.load(Ordering::Relaxed) {
         let Ok(Some(heard)) = tap.recv(&mut buffer) else { continue };

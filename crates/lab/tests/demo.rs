@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use lab::Program;
+use lab::CommandLine;
 use lab::demo::{Claims, Daemon, Fault, Options, Style, tell};
 
 const KEEPALIVED: &str =
@@ -25,7 +25,7 @@ fn options(fault: Fault, run: &str) -> Options {
         config: None,
         nodes: 3,
         advert: lab::demo::parse_interval("0.1").expect("an interval"),
-        daemon: Daemon::other(Program::parse(run)),
+        daemon: Daemon::other(CommandLine::parse(run)),
         plain: true,
     }
 }
@@ -74,7 +74,7 @@ fn a_daemon_that_never_takes_over_is_found_out() {
     let script = "if [ {node} = n1 ]; then ip address add 193.168.0.6/16 dev eth0; fi; \
                   exec sleep 1000";
     let arguments = ["/bin/sh", "-c", script].map(str::to_owned).to_vec();
-    options.daemon = Daemon::other(Program { arguments });
+    options.daemon = Daemon::other(CommandLine { arguments });
     let (claims, _) = show(&options);
     let failed = |title: &str| {
         let chapters = claims.chapters().iter().filter(|(t, _)| t.starts_with(title));

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use lab::{Hear, Lab, ProcessSignal, Program, Seen, wait_for};
+use lab::{CommandLine, Hear, Lab, ProcessSignal, Seen, wait_for};
 
 const VIP: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(193, 168, 0, 6));
 
@@ -19,8 +19,8 @@ fn skip() -> bool {
     skip
 }
 
-fn program() -> Program {
-    Program::parse("/usr/sbin/keepalived -n -l -D -P -p {dir}/pid -r {dir}/vrrp.pid -f {conf}")
+fn program() -> CommandLine {
+    CommandLine::parse("/usr/sbin/keepalived -n -l -D -P -p {dir}/pid -r {dir}/vrrp.pid -f {conf}")
 }
 
 fn conf(priority: u8, advert: &str) -> String {

@@ -12,7 +12,7 @@ use std::process::{Command, ExitCode, Stdio};
 use std::time::Duration;
 use std::{env, fs};
 
-use lab::{Lab, Program, wait_for};
+use lab::{CommandLine, Lab, wait_for};
 
 const ROLE: &str = "LAB_TEST_ROLE";
 
@@ -105,7 +105,7 @@ fn as_victim() -> ExitCode {
     let mut lab = Lab::article(1).expect("a lab");
     let script = "(setsid sleep 1000 &); exec sleep 1000";
     let arguments = ["/bin/sh", "-c", script].map(str::to_owned).to_vec();
-    lab.node_mut("n1").start(&Program { arguments }, "").expect("a daemon");
+    lab.node_mut("n1").start(&CommandLine { arguments }, "").expect("a daemon");
     let pids = || lab.node("n1").container().pids();
     wait_for(Duration::from_secs(5), || pids().len() == 2).expect("two processes");
     println!("{}", pids().iter().map(ToString::to_string).collect::<Vec<_>>().join(" "));

@@ -17,6 +17,7 @@ mod netlink;
 mod netns;
 mod pid_file;
 mod poll;
+mod real_time;
 mod script_path;
 mod session;
 mod signals;
@@ -40,6 +41,7 @@ pub use netlink::{MAX_PER_SEND, NO_ANSWER, NetlinkError, Refusal, Request, Route
 pub use netns::{PRIVATE_DIR, Separations, become_root};
 pub use pid_file::{PidFile, PidFileError};
 pub use poll::{Interest, Poll, Ready, Timer};
+pub use real_time::real_time;
 pub use script_path::{ScriptPathError, check_script_path};
 pub use session::{new_session, own_uid};
 pub use signals::{Signal, Signals};

@@ -85,7 +85,12 @@ impl Stage<'_, '_> {
         let outcome = probe.finish();
         let now = outcome.answers.last().map(|answer| answer.node.clone());
         let now = now.filter(|now| served(now));
-        self.timeline(episode, fault, &outcome, now.as_ref())?;
+        // Whoever holds it has its part in the timeline, even if the client does not know.
+        let holder = match self.lab.holders(self.vip).as_slice() {
+            [one] => Some(Name::from(*one)),
+            _ => None,
+        };
+        self.timeline(episode, fault, &outcome, now.as_ref().or(holder.as_ref()))?;
         self.check_service(episode, &outcome, now.as_ref())?;
         self.check_why(episode, fault, now.as_ref())?;
         Ok(now)
@@ -238,9 +243,8 @@ impl Stage<'_, '_> {
         let causes = log.causes(taken);
         let known = causes.as_deref().unwrap_or_default();
         for (depth, entry) in [taken].into_iter().chain(known.iter().copied()).enumerate() {
-            let id = entry.event.id.to_string();
-            let lead = if depth == 0 { "" } else { "because " };
-            self.page.paragraph(4, &format!("{id:<5} {lead}{}", entry.text))?;
+            // The sentence begins with the event's id.
+            self.page.paragraph(if depth == 0 { 4 } else { 6 }, &entry.text)?;
         }
         let whole = causes.is_ok() && !known.is_empty();
         self.claims.check(format!("{now} names what made it take over"), whole);

@@ -18,7 +18,7 @@ use std::str::FromStr;
 use base::Centis;
 
 use self::cast::Cast;
-use crate::{LabError, Program};
+use crate::{CommandLine, LabError};
 
 pub use self::cast::parse_interval;
 pub use self::claims::{Claim, Claims};
@@ -67,9 +67,9 @@ pub struct Daemon {
     /// What it is called.
     pub name: String,
     /// Runs it in the foreground.
-    pub run: Program,
+    pub run: CommandLine,
     /// Prints its event log, one JSON object a line; `None` if it keeps none.
-    pub events: Option<Program>,
+    pub events: Option<CommandLine>,
 }
 
 impl Daemon {
@@ -79,7 +79,7 @@ impl Daemon {
         let program = |arguments: &[&str]| {
             let binary = binary.to_string_lossy().into_owned();
             let rest = arguments.iter().map(|argument| (*argument).to_owned());
-            Program { arguments: [binary].into_iter().chain(rest).collect() }
+            CommandLine { arguments: [binary].into_iter().chain(rest).collect() }
         };
         Self {
             name: "mainstay".to_owned(),
@@ -90,7 +90,7 @@ impl Daemon {
 
     /// Any other daemon, by the command line that runs it in the foreground.
     #[must_use]
-    pub fn other(run: Program) -> Self {
+    pub fn other(run: CommandLine) -> Self {
         let name = run.arguments.first().cloned().unwrap_or_default();
         let name = name.rsplit('/').next().unwrap_or_default().to_owned();
         Self { name, run, events: None }
@@ -183,7 +183,7 @@ mod tests {
 
     #[test]
     fn another_daemon_is_called_by_its_programs_name() {
-        let daemon = Daemon::other(Program::parse("/usr/sbin/keepalived -n"));
+        let daemon = Daemon::other(CommandLine::parse("/usr/sbin/keepalived -n"));
         assert_eq!((daemon.name.as_str(), daemon.events), ("keepalived", None));
     }
 }

@@ -195,8 +195,11 @@ pub(crate) fn millis(span: Duration) -> String {
     format!("{}.{}", tenths / 10, tenths % 10)
 }
 
-/// Seconds with two decimals.
+/// Seconds with two decimals; below one second, milliseconds with one.
 pub(crate) fn seconds(span: Duration) -> String {
+    if span < Duration::from_secs(1) {
+        return format!("{} ms", millis(span));
+    }
     let hundredths = span.as_millis() / 10;
     format!("{}.{:02} s", hundredths / 100, hundredths % 100)
 }
@@ -264,5 +267,6 @@ mod tests {
     fn spans_are_printed_without_floating_point() {
         assert_eq!(millis(Duration::from_micros(3_609_250)), "3609.2");
         assert_eq!(seconds(Duration::from_micros(3_609_250)), "3.60 s");
+        assert_eq!(seconds(Duration::from_micros(2_140)), "2.1 ms");
     }
 }

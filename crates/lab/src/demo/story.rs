@@ -37,15 +37,7 @@ pub(crate) fn tell(
     }
     let mut claims = Claims::default();
     let Some((vip, master)) = elect(&mut page, &mut claims, cast, &lab)? else {
-        page.line("")?;
-        for node in lab.nodes() {
-            page.inked(Ink::Faint, format_args!("  what {} wrote last:", node.name()))?;
-            let log = node.log();
-            let lines: Vec<&str> = log.lines().collect();
-            for line in lines.iter().skip(lines.len().saturating_sub(12)) {
-                page.line(format_args!("    {line}"))?;
-            }
-        }
+        show_logs(&mut page, &lab)?;
         verdict(&mut page, &claims)?;
         return Ok(claims);
     };
@@ -261,11 +253,24 @@ impl Stage<'_, '_> {
             Fault::All => {
                 // Each begins with the strongest as holder, and a stopped daemon stays stopped.
                 self.crash_and_return(&master)?;
-                self.cable(&master)?;
-                self.stop(&master)?;
+                if self.holds_again(&master) {
+                    self.cable(&master)?;
+                }
+                if self.holds_again(&master) {
+                    self.stop(&master)?;
+                }
             }
         }
         Ok(())
+    }
+
+    /// Whether the next fault can be shown; if not, that is a claim that failed.
+    fn holds_again(&mut self, master: &Name) -> bool {
+        let holds = self.lab.holders(self.vip) == [master.as_str()];
+        if !holds && self.cast.vip.is_some() {
+            self.claims.check(format!("{master} holds {} for the next fault", self.vip), false);
+        }
+        holds
     }
 
     fn crash(&mut self, master: &Name) -> Result<Option<Name>, LabError> {
@@ -366,6 +371,9 @@ impl Stage<'_, '_> {
         let holders = self.lab.holders(self.vip);
         self.claims.check("no address was left behind", holders.is_empty());
         let Self { mut page, mut claims, lab, witness, .. } = self;
+        if !claims.all_held() {
+            show_logs(&mut page, &lab)?;
+        }
         let pids: Vec<u32> =
             lab.nodes().iter().filter_map(|node| Some(node.daemon()?.pid())).collect();
         drop(witness);
@@ -375,6 +383,20 @@ impl Stage<'_, '_> {
         verdict(&mut page, &claims)?;
         Ok(claims)
     }
+}
+
+/// The last words of each daemon, for whoever wants to know what went wrong.
+fn show_logs(page: &mut Page<'_>, lab: &Lab) -> Result<(), LabError> {
+    page.line("")?;
+    for node in lab.nodes().iter().filter(|node| node.daemon().is_some()) {
+        page.inked(Ink::Faint, format_args!("  what {} wrote last:", node.name()))?;
+        let log = node.log();
+        let lines: Vec<&str> = log.lines().collect();
+        for line in lines.iter().skip(lines.len().saturating_sub(12)) {
+            page.paragraph(4, line)?;
+        }
+    }
+    Ok(())
 }
 
 fn verdict(page: &mut Page<'_>, claims: &Claims) -> Result<(), LabError> {

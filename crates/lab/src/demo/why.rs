@@ -6,7 +6,7 @@ use std::time::Duration;
 use base::{Event, EventId, Instant, State, Subject, What};
 use serde::Deserialize;
 
-use crate::{LabError, Node, Program};
+use crate::{CommandLine, LabError, Node};
 
 /// One line of `mainstay events --json`.
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
@@ -25,7 +25,7 @@ pub(crate) struct Log {
 
 impl Log {
     /// Asks the node's daemon; `None` if it did not answer, or answered something else.
-    pub(crate) fn ask(node: &Node, events: &Program) -> Result<Option<Self>, LabError> {
+    pub(crate) fn ask(node: &Node, events: &CommandLine) -> Result<Option<Self>, LabError> {
         let output = node.output(events, Duration::from_secs(3))?;
         Ok(output.and_then(|text| Self::parse(&text)))
     }

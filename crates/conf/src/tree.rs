@@ -11,6 +11,7 @@
 use crate::Span;
 use crate::diagnostic::{Code, Diagnostic, Report};
 use crate::lexer::{TokenKind, tokens};
+use crate::reader::shown;
 
 /// Blocks deeper than this hold nothing any keyword could want (today's deepest is two).
 const MAX_DEPTH: usize = 8;
@@ -223,14 +224,18 @@ impl Builder<'_> {
     fn finish(mut self) -> Vec<Statement> {
         self.end_statement(false);
         while let Some(frame) = self.frames.last() {
-            let mut diagnostic =
-                Diagnostic::error(Code::MissingClose, frame.open, "this block is never closed")
+            let keyword = frame.words.first().map(|word| {
+                String::from_utf8_lossy(&self.text[word.within(self.text.len())]).into_owned()
+            });
+            let message = match keyword {
+                Some(keyword) => format!("the block of {} is never closed", shown(&keyword)),
+                None => "this block is never closed".to_owned(),
+            };
+            self.report.push(
+                Diagnostic::error(Code::MissingClose, frame.open, message)
                     .label("opened here")
-                    .help("add a `}` where it should end");
-            if let (Some(first), Some(last)) = (frame.words.first(), frame.words.last()) {
-                diagnostic = diagnostic.related(first.join(*last), "the block's keyword");
-            }
-            self.report.push(diagnostic);
+                    .help("add a `}` where it should end"),
+            );
             self.pop_frame();
         }
         self.list

@@ -57,7 +57,7 @@ fn config(text: &str) -> Config {
 }
 
 fn ip(text: &str) -> IpAddr {
-    text.parse().unwrap()
+    text.parse().expect("an address")
 }
 
 #[test]

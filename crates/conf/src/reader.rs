@@ -329,7 +329,8 @@ impl<'a> Reader<'a> {
                 .help(format!("{instead}; then say `--skip-ipvs` here"));
                 if self.options.skip_ipvs {
                     diagnostic.severity = crate::Severity::Warning;
-                    diagnostic.label = "skipped".to_owned();
+                    diagnostic.label = "skipped, as asked".to_owned();
+                    diagnostic.help = instead.to_owned();
                 }
                 self.report.push(diagnostic);
                 false

@@ -96,7 +96,7 @@ impl Builder<'_> {
     fn token(&mut self, kind: TokenKind, span: Span) {
         match kind {
             TokenKind::Blank => {}
-            TokenKind::Newline => self.end_statement(true),
+            TokenKind::Newline => self.end_statement(),
             TokenKind::Comment => self.refuse_nul(span),
             TokenKind::Open => self.open(span),
             TokenKind::Close => self.close(span),
@@ -154,13 +154,13 @@ impl Builder<'_> {
         }
     }
 
-    fn end_statement(&mut self, by_newline: bool) {
+    fn end_statement(&mut self) {
         if self.words.is_empty() {
             return;
         }
         let words = core::mem::take(&mut self.words);
         self.list.push(Statement { words, block: None });
-        self.may_open = by_newline;
+        self.may_open = true;
     }
 
     fn open(&mut self, span: Span) {
@@ -199,7 +199,7 @@ impl Builder<'_> {
             self.skipped -= 1;
             return;
         }
-        self.end_statement(false);
+        self.end_statement();
         self.may_open = false;
         if !self.pop_frame() {
             self.report.push(
@@ -222,7 +222,7 @@ impl Builder<'_> {
     }
 
     fn finish(mut self) -> Vec<Statement> {
-        self.end_statement(false);
+        self.end_statement();
         while let Some(frame) = self.frames.last() {
             let keyword = frame.words.first().map(|word| {
                 String::from_utf8_lossy(&self.text[word.within(self.text.len())]).into_owned()

@@ -200,6 +200,11 @@ fn a_substitution_counts_only_if_it_is_defined() {
     let loaded = read(format!("$word=x\n{text}").as_bytes(), Options::default());
     let codes: Vec<_> = errors(&loaded).iter().map(|d| d.code).collect();
     assert_eq!(codes, [Code::Macro, Code::Macro]);
+    // A backslash takes the meaning away.
+    let text = instance(" authentication { auth_type PASS\n auth_pass a\\$_X\n }");
+    assert!(read(text.as_bytes(), Options::default()).config.is_some());
+    let text = text.replace('\\', "");
+    assert!(read(text.as_bytes(), Options::default()).config.is_none());
 }
 
 #[test]
@@ -392,6 +397,10 @@ fn settings_that_contradict_each_other() {
     refused(&v6, Code::WrongVersion);
     refused(&instance(" virtual_ipaddress { «192.0.2.9/24» }"), Code::DuplicateVip);
     refused(&instance(" virtual_ipaddress_excluded { «192.0.2.9» }"), Code::DuplicateVip);
+    // An advert lists an address once; held it may be on two interfaces.
+    refused(&instance(" virtual_ipaddress { «192.0.2.9» dev eth1 }"), Code::DuplicateVip);
+    let twice = instance(" virtual_ipaddress_excluded { 192.0.2.9 dev eth1 }");
+    assert!(read(twice.as_bytes(), Options::default()).diagnostics.is_empty());
     refused(&instance(" unicast_peer { 192.0.2.2\n «192.0.2.2» }"), Code::DuplicatePeer);
     refused(
         &instance(" unicast_src_ip 192.0.2.2\n unicast_peer { «192.0.2.2» }"),

@@ -138,6 +138,8 @@ fn announcements_inherit_as_keepalived_s_do() {
         ("", "garp_master_delay 10\n garp_master_repeat 2", burst(2, 10), burst(5, 5)),
         ("vrrp_garp_master_repeat 3", "garp_master_repeat 2", burst(2, 5), burst(3, 5)),
         ("vrrp_garp_lower_prio_delay 7", "garp_master_delay 10", burst(5, 10), burst(5, 7)),
+        ("vrrp_garp_lower_prio_repeat 4", "", burst(5, 5), burst(4, 5)),
+        ("vrrp_garp_lower_prio_delay 4", "garp_lower_prio_delay 0", burst(5, 5), burst(5, 0)),
         ("vrrp_garp_lower_prio_repeat 4", "garp_lower_prio_repeat 0", burst(5, 5), burst(0, 5)),
         ("vrrp_garp_master_delay 0", "", burst(5, 0), burst(5, 0)),
         ("vrrp_min_garp", "", burst(1, 0), burst(1, 0)),
@@ -416,6 +418,21 @@ fn one_vrid_may_serve_two_families_and_two_links() {
     let loaded = read(&text);
     assert!(loaded.diagnostics.is_empty(), "{:#?}", loaded.diagnostics);
     assert_eq!(loaded.config.unwrap().instances.len(), 4);
+}
+
+#[test]
+fn one_vrid_may_be_unicast_from_two_addresses() {
+    let one = |name: &str, source: &str, vip: &str| {
+        format!(
+            "vrrp_instance {name} {{\n{FRAME} unicast_src_ip {source}\n unicast_peer {{ 192.0.2.7 }}\n \
+             virtual_ipaddress {{ {vip} }}\n}}\n"
+        )
+    };
+    let two =
+        |source: &str| read(&(one("a", "192.0.2.1", "192.0.2.9") + &one("b", source, "192.0.2.8")));
+    assert!(two("192.0.2.2").diagnostics.is_empty());
+    let codes: Vec<_> = two("192.0.2.1").diagnostics.iter().map(|d| d.code).collect();
+    assert_eq!(codes, [Code::DuplicateRouter]);
 }
 
 #[test]

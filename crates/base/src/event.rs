@@ -313,6 +313,8 @@ reasons! {
     LinkMissing => "an interface it needs does not exist",
     /// The interface has no address to send adverts from.
     NoSourceAddress => "the interface has no address to send from",
+    /// Its adverts would not fit the interface's MTU.
+    AdvertTooLong => "its adverts would not fit the interface's MTU",
     /// Whatever kept it from running is over.
     FaultCleared => "everything it needs is there again",
     /// A tracked interface changed.

@@ -21,4 +21,4 @@ pub use name::Name;
 pub use net::{Family, IfIndex, Mac};
 pub use time::{Centis, Instant};
 pub use vip::{Broadcast, Scope, Vip, VipFlags};
-pub use vrrp::{Priority, State, Version, Vrid};
+pub use vrrp::{Interval, Preempt, Priority, State, TrackEffect, Version, Vrid};

@@ -2,8 +2,11 @@
 
 use core::fmt;
 use core::num::NonZeroU8;
+use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
+
+use crate::Centis;
 
 /// A virtual router identifier, `1..=255` (RFC 9568 §5.2.3).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
@@ -120,9 +123,88 @@ impl fmt::Display for State {
     }
 }
 
+/// Protocol version and advertisement interval: one choice, since each version has its own range.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Interval {
+    /// VRRPv2: whole seconds (RFC 3768 §5.3.7).
+    V2(NonZeroU8),
+    /// VRRPv3: hundredths of a second (RFC 9568 §5.2.7).
+    V3(Centis),
+}
+
+impl Interval {
+    /// The version that counts this way.
+    #[must_use]
+    pub const fn version(self) -> Version {
+        match self {
+            Interval::V2(_) => Version::V2,
+            Interval::V3(_) => Version::V3,
+        }
+    }
+
+    /// The same span as a [`Duration`].
+    #[must_use]
+    pub fn as_duration(self) -> Duration {
+        match self {
+            Interval::V2(seconds) => Duration::from_secs(u64::from(seconds.get())),
+            Interval::V3(centis) => centis.as_duration(),
+        }
+    }
+}
+
+/// Whether a living Active node of lower priority is pushed aside (RFC 9568 §6.1, Preempt_Mode).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Preempt {
+    /// Never (`nopreempt`).
+    Never,
+    /// After hearing it for this long; zero: at once (`preempt_delay`).
+    After(Duration),
+}
+
+/// What a tracker does to its instance. Good means: link up, script successful.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum TrackEffect {
+    /// The instance cannot take part while it is bad (no weight).
+    FaultWhileBad,
+    /// The instance cannot take part while it is good (weight 0, reversed).
+    FaultWhileGood,
+    /// Added to the priority while good: a positive weight; negated when reversed. Within ±253.
+    DeltaWhileGood(i16),
+    /// Added to the priority while bad: a negative weight; negated when reversed. Within ±253.
+    DeltaWhileBad(i16),
+}
+
+impl TrackEffect {
+    /// The verdict for a tracker that is `good` or not: `None` is Fault, else the priority delta.
+    #[must_use]
+    pub const fn verdict(self, good: bool) -> Option<i16> {
+        match (self, good) {
+            (Self::FaultWhileBad, false) | (Self::FaultWhileGood, true) => None,
+            (Self::DeltaWhileGood(delta), true) | (Self::DeltaWhileBad(delta), false) => {
+                Some(delta)
+            }
+            (Self::FaultWhileBad | Self::DeltaWhileBad(_), true)
+            | (Self::FaultWhileGood | Self::DeltaWhileGood(_), false) => Some(0),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_tracker_is_a_fault_or_a_delta() {
+        use TrackEffect::{DeltaWhileBad, DeltaWhileGood, FaultWhileBad, FaultWhileGood};
+        for (effect, good, bad) in [
+            (FaultWhileBad, Some(0), None),
+            (FaultWhileGood, None, Some(0)),
+            (DeltaWhileGood(20), Some(20), Some(0)),
+            (DeltaWhileBad(-20), Some(0), Some(-20)),
+        ] {
+            assert_eq!((effect.verdict(true), effect.verdict(false)), (good, bad), "{effect:?}");
+        }
+    }
 
     #[test]
     fn vrrp_065_trackers_never_make_zero_or_an_owner() {

@@ -9,10 +9,9 @@
 
 use core::fmt;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use core::num::NonZeroU8;
 use core::time::Duration;
 
-use base::{Centis, Family, Name, Priority, State, Version, Vip, Vrid};
+use base::{Family, Interval, Name, Preempt, Priority, State, TrackEffect, Version, Vip, Vrid};
 
 use crate::Place;
 
@@ -170,44 +169,6 @@ pub struct InstancePlaces {
     pub password: Place,
 }
 
-/// The time between adverts. Legal for its version by construction.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Interval {
-    /// VRRPv2: whole seconds (RFC 3768 §5.3.7).
-    Seconds(NonZeroU8),
-    /// VRRPv3: hundredths of a second (RFC 9568 §5.2.7).
-    Centis(Centis),
-}
-
-impl Interval {
-    /// The version that counts this way.
-    #[must_use]
-    pub const fn version(self) -> Version {
-        match self {
-            Interval::Seconds(_) => Version::V2,
-            Interval::Centis(_) => Version::V3,
-        }
-    }
-
-    /// The same span as a [`Duration`].
-    #[must_use]
-    pub fn as_duration(self) -> Duration {
-        match self {
-            Interval::Seconds(seconds) => Duration::from_secs(u64::from(seconds.get())),
-            Interval::Centis(centis) => centis.as_duration(),
-        }
-    }
-}
-
-/// Whether a living Active node of lower priority is pushed aside (RFC 9568 §6.1, Preempt_Mode).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Preempt {
-    /// Never (`nopreempt`).
-    Never,
-    /// After hearing it for this long; zero: at once (`preempt_delay`, at most 1000 s).
-    After(Duration),
-}
-
 /// A plain-text VRRPv2 password (RFC 2338 §5.3.10): 1..=8 octets, zero-padded. Never printed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Password(pub(crate) [u8; 8]);
@@ -284,34 +245,6 @@ pub struct TrackedInterface {
     pub effect: TrackEffect,
     /// Where it stands.
     pub place: Place,
-}
-
-/// What a tracker does to its instance. Good means: link up, script successful.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum TrackEffect {
-    /// The instance cannot take part while it is bad (no weight).
-    FaultWhileBad,
-    /// The instance cannot take part while it is good (weight 0, reversed).
-    FaultWhileGood,
-    /// Added to the priority while good: a positive weight; negated when reversed. Within ±253.
-    DeltaWhileGood(i16),
-    /// Added to the priority while bad: a negative weight; negated when reversed. Within ±253.
-    DeltaWhileBad(i16),
-}
-
-impl TrackEffect {
-    /// The verdict for a tracker that is `good` or not: `None` is Fault, else the priority delta.
-    #[must_use]
-    pub const fn verdict(self, good: bool) -> Option<i16> {
-        match (self, good) {
-            (Self::FaultWhileBad, false) | (Self::FaultWhileGood, true) => None,
-            (Self::DeltaWhileGood(delta), true) | (Self::DeltaWhileBad(delta), false) => {
-                Some(delta)
-            }
-            (Self::FaultWhileBad | Self::DeltaWhileBad(_), true)
-            | (Self::FaultWhileGood | Self::DeltaWhileGood(_), false) => Some(0),
-        }
-    }
 }
 
 /// How often the VIPs are announced, and when again.

@@ -103,6 +103,8 @@ codes! {
     TwoSources = "C061", "Two different source addresses are given.";
     NoInstance = "C062", "There is no instance, so nothing will be held.";
     DefaultInterface = "C063", "A VIP's interface is neither named nor that of its instance.";
+    ScriptAccount = "C070", "A script is to run as an account that this machine does not have.";
+    ScriptPath = "C071", "A script is missing, or somebody besides root could exchange it.";
 }
 
 /// One thing that is wrong, or worth knowing.
@@ -138,29 +140,38 @@ impl Diagnostic {
         }
     }
 
-    pub(crate) fn error(code: Code, span: Span, message: impl Into<String>) -> Self {
+    /// An error: the configuration cannot be run.
+    pub fn error(code: Code, span: Span, message: impl Into<String>) -> Self {
         Self::new(Severity::Error, code, span, message.into())
     }
 
-    pub(crate) fn warning(code: Code, span: Span, message: impl Into<String>) -> Self {
+    /// A warning: it can be run, but hardly as meant.
+    pub fn warning(code: Code, span: Span, message: impl Into<String>) -> Self {
         Self::new(Severity::Warning, code, span, message.into())
     }
 
-    pub(crate) fn note(code: Code, span: Span, message: impl Into<String>) -> Self {
+    /// A note: nothing is wrong, but good to know.
+    pub fn note(code: Code, span: Span, message: impl Into<String>) -> Self {
         Self::new(Severity::Note, code, span, message.into())
     }
 
-    pub(crate) fn label(mut self, label: impl Into<String>) -> Self {
+    /// With these words at the place.
+    #[must_use]
+    pub fn label(mut self, label: impl Into<String>) -> Self {
         self.label = label.into();
         self
     }
 
-    pub(crate) fn related(mut self, span: Span, label: impl Into<String>) -> Self {
+    /// With another place that has to do with it.
+    #[must_use]
+    pub fn related(mut self, span: Span, label: impl Into<String>) -> Self {
         self.related = Some((span, label.into()));
         self
     }
 
-    pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
+    /// With what to do about it.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help = help.into();
         self
     }

@@ -28,8 +28,7 @@ mod word;
 
 pub use config::{
     Announce, Burst, Command, Config, DEFAULT_GROUP_V4, DEFAULT_GROUP_V6, Globals, InstanceConfig,
-    InstancePlaces, Interval, Notify, Password, Peer, Preempt, Reach, Refresh, RunAs, TrackEffect,
-    TrackedInterface,
+    InstancePlaces, Notify, Password, Peer, Reach, Refresh, RunAs, TrackedInterface,
 };
 pub use diagnostic::{Code, Diagnostic, Severity};
 pub use lexer::{Token, TokenKind, Tokens, tokens};

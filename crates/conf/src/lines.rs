@@ -5,13 +5,13 @@
 
 use core::net::{IpAddr, Ipv4Addr};
 
-use base::{Broadcast, Family, Name, Scope, VipFlags};
+use base::{Broadcast, Family, Name, Scope, TrackEffect, VipFlags};
 
 use crate::diagnostic::{Code, Diagnostic};
 use crate::keywords::nearest;
 use crate::reader::{At, Reader, shown};
 use crate::tree::{Block, Statement};
-use crate::{Peer, Place, Span, TrackEffect};
+use crate::{Peer, Place, Span};
 
 /// A VIP's line.
 #[derive(Clone, Debug)]

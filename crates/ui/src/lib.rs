@@ -1,1 +1,10 @@
-//! Placeholder until this room is filled.
+//! The command line: what people type, what they read, and the words spoken over the control
+//! socket.
+//!
+//! Everything here is a client. The daemon uses [`protocol`] and [`cli`] too, so that question and
+//! answer are defined once, on the side of those who ask.
+
+pub mod cli;
+pub mod client;
+pub mod protocol;
+pub mod text;

@@ -15,15 +15,15 @@ mod vips;
 
 use core::time::Duration;
 
-use base::{Family, Name, Priority, State, Vrid};
+use base::{Family, Name, Preempt, Priority, State, TrackEffect, Vrid};
 
 use crate::blocks::{RawConfig, RawGlobals, RawInstance};
 use crate::diagnostic::{Code, Diagnostic, Report};
 use crate::lines::VipLine;
 use crate::reader::At;
 use crate::{
-    Announce, Burst, Config, Globals, InstanceConfig, InstancePlaces, Place, Preempt, Refresh,
-    Span, TrackEffect, TrackedInterface,
+    Announce, Burst, Config, Globals, InstanceConfig, InstancePlaces, Place, Refresh, Span,
+    TrackedInterface,
 };
 
 /// The whole configuration. Whether it may be used is the report's to say.

@@ -3,12 +3,12 @@
 use core::num::NonZeroU8;
 use core::time::Duration;
 
-use base::{Centis, Family};
+use base::{Centis, Family, Interval};
 
+use crate::Password;
 use crate::blocks::{RawGlobals, RawInstance};
 use crate::diagnostic::{Code, Diagnostic, Report};
 use crate::value::decimal;
-use crate::{Interval, Password};
 
 /// Whether the instance speaks version 3: always for IPv6, else as it says, else as `global_defs`
 /// says, else not.
@@ -77,11 +77,11 @@ fn seconds(time: Duration) -> Option<Interval> {
     if time.subsec_nanos() != 0 {
         return None;
     }
-    u8::try_from(time.as_secs()).ok().and_then(NonZeroU8::new).map(Interval::Seconds)
+    u8::try_from(time.as_secs()).ok().and_then(NonZeroU8::new).map(Interval::V2)
 }
 
 fn centis(time: Duration) -> Option<Interval> {
-    Centis::from_duration(time).filter(|c| c.as_duration() == time).map(Interval::Centis)
+    Centis::from_duration(time).filter(|c| c.as_duration() == time).map(Interval::V3)
 }
 
 /// The VRRPv2 password (RFC 2338 §5.3.6); VRRP-087: a longer one is refused, not cut.

@@ -1,0 +1,110 @@
+//! The commands that ask a running daemon and print what it says.
+
+use std::io::{self, Write as _};
+
+use base::EventId;
+use ui::cli::{AskArgs, EventsArgs, WhyArgs};
+use ui::client::Client;
+use ui::protocol::EventRecord;
+use ui::text;
+
+use crate::exit::Exit;
+
+/// `mainstay status`
+pub(crate) fn status(args: &AskArgs) -> Exit {
+    finish(Client::connect(&args.control).and_then(|mut client| client.status()).and_then(
+        |status| {
+            let page = if args.json { json(&status)? } else { text::status(&status) };
+            print(&page)
+        },
+    ))
+}
+
+/// `mainstay events`
+pub(crate) fn events(args: &EventsArgs) -> Exit {
+    finish(Client::connect(&args.ask.control).and_then(|mut client| {
+        let mut failed = None;
+        let mut show = |record: EventRecord| {
+            let line = if args.ask.json { json_line(&record) } else { Ok(record.text + "\n") };
+            failed = line.and_then(|line| print(&line)).err();
+            failed.is_none()
+        };
+        if args.follow {
+            client.follow(show)?;
+        } else {
+            let _ = client.events()?.into_iter().all(&mut show);
+        }
+        failed.map_or(Ok(()), Err)
+    }))
+}
+
+/// `mainstay why`
+pub(crate) fn why(args: &WhyArgs) -> Exit {
+    finish(Client::connect(&args.ask.control).and_then(|mut client| {
+        let status = client.status()?;
+        let events = client.events()?;
+        let chosen: Vec<_> = status
+            .instances
+            .iter()
+            .filter(|one| args.instance.as_ref().is_none_or(|name| one.name == **name))
+            .collect();
+        if let (Some(name), []) = (&args.instance, &chosen[..]) {
+            let known: Vec<&str> = status.instances.iter().map(|one| &*one.name).collect();
+            return Err(format!("there is no instance `{name}`; there are: {}", known.join(", ")));
+        }
+        for one in chosen {
+            match one.because {
+                Some(id) if args.ask.json => print(&json(&causes(&events, id))?)?,
+                Some(id) => {
+                    print(&format!("{} is {}:\n{}", one.name, one.state, text::chain(&events, id)))?
+                }
+                None => print(&format!(
+                    "{} is {}: nothing has happened to it yet\n",
+                    one.name, one.state
+                ))?,
+            }
+        }
+        Ok(())
+    }))
+}
+
+/// The event and everything it followed from, latest first.
+fn causes(events: &[EventRecord], id: EventId) -> Vec<&EventRecord> {
+    let mut wanted = vec![id];
+    let mut found = Vec::new();
+    for record in events.iter().rev() {
+        if wanted.contains(&record.event.id) {
+            wanted.extend(&record.event.causes);
+            found.push(record);
+        }
+    }
+    found
+}
+
+fn json(value: &impl serde::Serialize) -> Result<String, String> {
+    serde_json::to_string_pretty(value).map(|text| text + "\n").map_err(|error| error.to_string())
+}
+
+fn json_line(value: &impl serde::Serialize) -> Result<String, String> {
+    serde_json::to_string(value).map(|text| text + "\n").map_err(|error| error.to_string())
+}
+
+/// Prints, and takes a closed pipe for the reader's having seen enough.
+fn print(text: &str) -> Result<(), String> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Err(String::new()),
+        other => other.map_err(|error| error.to_string()),
+    }
+}
+
+fn finish(result: Result<(), String>) -> Exit {
+    match result {
+        Ok(()) => Exit::Ok,
+        Err(text) if text.is_empty() => Exit::Ok,
+        Err(text) => {
+            eprintln!("error: {text}");
+            Exit::Fatal
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! The event log: the last of what happened, in order, for whoever asks.
+
+use std::collections::VecDeque;
+use std::io;
+use std::os::unix::net::UnixDatagram;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use base::{Event, EventId, Instant, Origin, Reason, Subject, What};
+use ui::cli::LogFormat;
+use ui::protocol::EventRecord;
+use ui::text;
+
+/// How many are remembered.
+const REMEMBERED: usize = 10_000;
+
+/// What has happened, and where it is written as it happens.
+pub(crate) struct EventLog {
+    records: VecDeque<EventRecord>,
+    format: LogFormat,
+    syslog: Syslog,
+    own: u64,
+    /// Handed to followers, and then forgotten here.
+    fresh: Vec<EventRecord>,
+}
+
+impl EventLog {
+    pub(crate) fn new(format: LogFormat) -> Self {
+        Self {
+            records: VecDeque::new(),
+            format,
+            syslog: Syslog::default(),
+            own: 0,
+            fresh: Vec::new(),
+        }
+    }
+
+    /// Records what control itself saw happen.
+    pub(crate) fn tell(
+        &mut self,
+        at: Instant,
+        subject: Subject,
+        what: What,
+        reason: Reason,
+        causes: Vec<EventId>,
+    ) -> EventId {
+        self.own += 1;
+        let id = EventId { origin: Origin::Control, number: self.own };
+        self.record(Event { id, at, subject, what, reason, causes });
+        id
+    }
+
+    /// Records an event of whatever origin.
+    pub(crate) fn record(&mut self, event: Event) {
+        let record = EventRecord { text: text::event(&event), event, unix_ms: unix_ms() };
+        match self.format {
+            LogFormat::Text => eprintln!("{}", record.text),
+            LogFormat::Json => match serde_json::to_string(&record) {
+                Ok(line) => eprintln!("{line}"),
+                Err(error) => eprintln!("{}: {error}", record.text),
+            },
+            LogFormat::Syslog => self.syslog.send(&record.text),
+            LogFormat::None => {}
+        }
+        if self.records.len() == REMEMBERED {
+            self.records.pop_front();
+        }
+        self.fresh.push(record.clone());
+        self.records.push_back(record);
+    }
+
+    /// All that is remembered, oldest first.
+    pub(crate) fn all(&self) -> Vec<EventRecord> {
+        self.records.iter().cloned().collect()
+    }
+
+    /// The record of an event, if it is remembered.
+    pub(crate) fn find(&self, id: EventId) -> Option<&EventRecord> {
+        self.records.iter().rev().find(|record| record.event.id == id)
+    }
+
+    /// What has been recorded since this was last asked.
+    pub(crate) fn take_fresh(&mut self) -> Vec<EventRecord> {
+        std::mem::take(&mut self.fresh)
+    }
+}
+
+/// The system's log, over its datagram socket (syslog(3), RFC 3164). A log that is away loses lines;
+/// it never makes us wait.
+#[derive(Default)]
+struct Syslog(Option<UnixDatagram>);
+
+impl Syslog {
+    /// Facility daemon (3), severity informational (6).
+    const PRIORITY: u8 = 3 * 8 + 6;
+
+    fn send(&mut self, text: &str) {
+        if self.0.is_none() {
+            self.0 = UnixDatagram::unbound().ok().filter(|socket| {
+                socket.set_nonblocking(true).is_ok() && socket.connect("/dev/log").is_ok()
+            });
+        }
+        let line = format!("<{}>mainstay[{}]: {text}", Self::PRIORITY, std::process::id());
+        let sent = self.0.as_ref().map(|socket| socket.send(line.as_bytes()));
+        if matches!(sent, Some(Err(error)) if error.kind() != io::ErrorKind::WouldBlock) {
+            // The log daemon was restarted: its socket is another one now.
+            self.0 = None;
+        }
+    }
+}
+
+fn unix_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_oldest_are_forgotten_and_ids_go_on() {
+        let mut log = EventLog::new(LogFormat::None);
+        for _ in 0..REMEMBERED + 3 {
+            log.tell(Instant::ZERO, Subject::Node, What::Stopping, Reason::Shutdown, vec![]);
+        }
+        let all = log.all();
+        assert_eq!(all.len(), REMEMBERED);
+        assert_eq!(all[0].event.id.number, 4);
+        assert!(log.find(all[0].event.id).is_some());
+        assert!(log.find(EventId { origin: Origin::Control, number: 3 }).is_none());
+        assert_eq!(log.take_fresh().len(), REMEMBERED + 3);
+        assert!(log.take_fresh().is_empty());
+    }
+}

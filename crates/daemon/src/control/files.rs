@@ -1,0 +1,165 @@
+//! From a file to something that can be run: read, understood, checked against this machine.
+//!
+//! All or nothing (invariant 7): a file with errors yields no configuration at all, and every error
+//! at once.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use base::Name;
+use conf::{Code, Config, Diagnostic, Options, Severity, Source};
+use linux::{Identity, ScriptPathError, UserError, check_script_path};
+use vrrp::InstanceConfig;
+
+use super::notify::{Notify, Script};
+use crate::translate;
+
+/// More than any configuration people write; a device file given by mistake stops here.
+const LARGEST: u64 = 256 << 20;
+
+/// The account scripts run as when none is named and it exists (keepalived.conf(5), `script_user`).
+const SCRIPT_USER: &str = "keepalived_script";
+
+/// A configuration that can take force.
+pub(crate) struct Loaded {
+    pub(crate) router_id: Option<Name>,
+    pub(crate) instances: Vec<InstanceConfig>,
+    pub(crate) notify: BTreeMap<Name, Notify>,
+    /// What is worth saying about it, ready to print; may be empty.
+    pub(crate) remarks: String,
+}
+
+/// Why there is no configuration.
+pub(crate) enum Refused {
+    /// The file cannot be read.
+    Unreadable(String),
+    /// It has errors: how many, and all of them ready to print.
+    Wrong { errors: u32, report: String },
+}
+
+impl Refused {
+    pub(crate) fn errors(&self) -> u32 {
+        match self {
+            Refused::Unreadable(_) => 1,
+            Refused::Wrong { errors, .. } => *errors,
+        }
+    }
+
+    pub(crate) fn report(&self) -> &str {
+        match self {
+            Refused::Unreadable(why) => why,
+            Refused::Wrong { report, .. } => report,
+        }
+    }
+}
+
+/// Reads and checks the file at `path`.
+pub(crate) fn load(path: &Path, lenient: bool, color: bool) -> Result<Loaded, Refused> {
+    let text = read(path).map_err(Refused::Unreadable)?;
+    let name = path.display().to_string();
+    let source = Source { name: &name, text: &text };
+    let mut loaded = conf::load(source, Options { lenient, ..Options::default() });
+    let notify = loaded.config.as_ref().map(|config| {
+        let mut findings = Vec::new();
+        let notify = resolve(config, &mut findings);
+        (notify, findings)
+    });
+    let notify = match notify {
+        Some((notify, findings)) => {
+            loaded.diagnostics.extend(findings);
+            notify
+        }
+        None => BTreeMap::new(),
+    };
+    let report = conf::render(source, &loaded, color);
+    let errors = loaded.diagnostics.iter().filter(|d| d.severity == Severity::Error).count();
+    match loaded.config {
+        Some(config) if errors == 0 => Ok(Loaded {
+            router_id: config.globals.router_id.clone(),
+            instances: translate::instances(&config),
+            notify,
+            remarks: report,
+        }),
+        _ => Err(Refused::Wrong { errors: u32::try_from(errors).unwrap_or(u32::MAX), report }),
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, String> {
+    let cannot = |error: std::io::Error| {
+        let hint = match error.kind() {
+            std::io::ErrorKind::NotFound => "; name the file with -f",
+            std::io::ErrorKind::PermissionDenied => "; run it as root",
+            _ => "",
+        };
+        format!("error: cannot read {}: {error}{hint}\n", path.display())
+    };
+    let file = File::open(path).map_err(cannot)?;
+    let mut text = Vec::new();
+    file.take(LARGEST + 1).read_to_end(&mut text).map_err(cannot)?;
+    if u64::try_from(text.len()).unwrap_or(u64::MAX) > LARGEST {
+        return Err(format!("error: {} is larger than {LARGEST} octets\n", path.display()));
+    }
+    Ok(text)
+}
+
+/// Looks up the accounts scripts run as, and whether the scripts can and may be run.
+fn resolve(config: &Config, findings: &mut Vec<Diagnostic>) -> BTreeMap<Name, Notify> {
+    let default = Identity::find(SCRIPT_USER, None).ok();
+    let mut script = |command: &Option<conf::Command>| -> Option<Script> {
+        let command = command.as_ref()?;
+        let identity = match &command.run_as {
+            None => default.clone(),
+            Some(run_as) => match Identity::find(&run_as.user, run_as.group.as_deref()) {
+                Ok(identity) => Some(identity),
+                Err(error) => {
+                    findings.push(unknown_account(run_as, &error));
+                    None
+                }
+            },
+        };
+        let as_root = identity.as_ref().is_none_or(|identity| identity.uid == 0);
+        let path = PathBuf::from(command.program());
+        if let Err(problem) = check_script_path(&path)
+            && as_root
+        {
+            findings.push(unsafe_script(command, config.globals.script_security, &problem));
+        }
+        Some(Script { argv: command.argv.clone(), identity })
+    };
+    config
+        .instances
+        .iter()
+        .map(|instance| {
+            let notify = Notify {
+                active: script(&instance.notify.active),
+                backup: script(&instance.notify.backup),
+                fault: script(&instance.notify.fault),
+                stop: script(&instance.notify.stop),
+                any: script(&instance.notify.any),
+            };
+            (instance.name.clone(), notify)
+        })
+        .collect()
+}
+
+fn unknown_account(run_as: &conf::RunAs, error: &UserError) -> Diagnostic {
+    Diagnostic::error(Code::ScriptAccount, run_as.place.0, error.to_string())
+        .label("a script is to run as this account")
+        .help("name an account of this machine, or create it before starting mainstay")
+}
+
+/// A script that runs as root and that somebody else could exchange, or that is not there.
+fn unsafe_script(command: &conf::Command, strict: bool, problem: &ScriptPathError) -> Diagnostic {
+    let span = command.place.0;
+    let diagnostic = if strict {
+        Diagnostic::error(Code::ScriptPath, span, problem.to_string())
+    } else {
+        Diagnostic::warning(Code::ScriptPath, span, problem.to_string())
+    };
+    diagnostic.label("this script would run as root").help(
+        "make the file and every directory above it writable by root only, or name another account \
+         with `script_user`",
+    )
+}

@@ -1,0 +1,96 @@
+//! The status as it is told to clients: the engine's values in the words of the protocol.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use base::{Instant, Version};
+use ui::protocol::{InstanceReport, PeerReport, Status, VipReport};
+use vrrp::{InstanceStatus, RouterStatus};
+
+use super::Control;
+
+impl Control {
+    /// The engine's answer, with what control knows beside it.
+    pub(super) fn report(
+        &self,
+        at: Instant,
+        status: RouterStatus,
+        engine: BTreeMap<String, u64>,
+    ) -> Status {
+        Status {
+            version: env!("CARGO_PKG_VERSION").into(),
+            pid: std::process::id(),
+            node: self.node.clone(),
+            config_file: self.settings.file.display().to_string(),
+            config_refused: self.refused.clone(),
+            uptime_s: seconds(at.since(self.started)),
+            instances: status.instances.iter().map(|one| self.instance(at, one)).collect(),
+            discards: by_name(status.discards.iter()),
+            engine,
+        }
+    }
+
+    fn instance(&self, at: Instant, one: &InstanceStatus) -> InstanceReport {
+        let (scripts, waiting) = self.scripts.report(&one.name);
+        let why = one.because.and_then(|id| self.events.find(id));
+        InstanceReport {
+            name: one.name.clone(),
+            interface: one.interface.clone(),
+            vrid: one.vrid.get(),
+            family: one.family,
+            version: match one.version {
+                Version::V2 => 2,
+                Version::V3 => 3,
+            },
+            state: one.state,
+            fault: one.fault.map(|reason| reason.to_string()),
+            since_s: seconds(at.since(one.since)),
+            because: one.because,
+            why: why.map(|record| record.event.reason.to_string()),
+            base_priority: one.base_priority.get(),
+            priority: one.priority.get(),
+            source: one.source,
+            interval_ms: millis(one.interval),
+            active_interval_ms: millis(one.active_interval),
+            active_down_ms: seconds(one.active_down_interval * 1000),
+            peer: one.peer.map(|peer| PeerReport {
+                source: peer.source,
+                priority: peer.priority.get(),
+                interval_ms: millis(peer.interval),
+                heard_s: seconds(at.since(peer.last_heard)),
+            }),
+            vips: one
+                .vips
+                .iter()
+                .map(|vip| VipReport {
+                    address: vip.address,
+                    prefix: vip.prefix,
+                    interface: vip.interface.clone(),
+                    present: one.present.contains(&vip.address),
+                })
+                .collect(),
+            traffic: BTreeMap::from([
+                ("adverts-sent".to_string(), one.traffic.sent),
+                ("adverts-received".to_string(), one.traffic.received),
+                ("priority-zero-sent".to_string(), one.traffic.resignations_sent),
+                ("priority-zero-received".to_string(), one.traffic.resignations_received),
+                ("became-active".to_string(), one.traffic.became_active),
+            ]),
+            discards: by_name(one.discards.iter()),
+            scripts,
+            scripts_waiting: u64::try_from(waiting).unwrap_or(u64::MAX),
+        }
+    }
+}
+
+fn by_name(counters: impl Iterator<Item = (vrrp::wire::Counter, u64)>) -> BTreeMap<String, u64> {
+    counters.map(|(counter, count)| (counter.name().to_string(), count)).collect()
+}
+
+fn seconds(span: Duration) -> f64 {
+    span.as_secs_f64()
+}
+
+fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,73 @@
+//! The keeper thread: the engine's only way into the kernel's routing lock.
+//!
+//! Netlink work is done inside `send()`, and whoever wants the lock waits for whoever has it. So the
+//! protocol thread never asks the kernel anything: this one installs, removes, listens, and tells.
+
+use std::io;
+
+use linux::Addresses;
+use linux::{Heard, Monitor};
+use linux::{Interest, Poll};
+
+use crate::channel::Channel;
+use crate::messages::{FromKeeper, ToKeeper};
+
+const PROTOCOL: u64 = 0;
+const MONITOR: u64 = 1;
+
+/// Starts the thread; it ends when the other end is dropped.
+pub(super) fn start() -> io::Result<Channel<ToKeeper, FromKeeper>> {
+    let (near, far) = Channel::pair()?;
+    let keeper = Keeper {
+        protocol: far,
+        addresses: Addresses::open()?,
+        monitor: Monitor::open(Monitor::QUEUE)?,
+        poll: Poll::new()?,
+    };
+    std::thread::Builder::new().name("keeper".into()).spawn(move || keeper.run())?;
+    Ok(near)
+}
+
+struct Keeper {
+    protocol: Channel<FromKeeper, ToKeeper>,
+    addresses: Addresses,
+    monitor: Monitor,
+    poll: Poll,
+}
+
+impl Keeper {
+    /// Ends with the first error: the protocol thread sees the line close, and stops.
+    fn run(mut self) {
+        let _ = self.listen();
+    }
+
+    fn listen(&mut self) -> io::Result<()> {
+        self.poll.add(&self.protocol, PROTOCOL, Interest::Read)?;
+        self.poll.add(&self.monitor, MONITOR, Interest::Read)?;
+        self.tell_everything()?;
+        loop {
+            let backlog = self.protocol.backlog() > 0;
+            let interest = if backlog { Interest::Both } else { Interest::Read };
+            self.poll.modify(&self.protocol, PROTOCOL, interest)?;
+            self.poll.wait(None)?.for_each(drop);
+            self.protocol.flush()?;
+            while let Some(ToKeeper::Batch(batch)) = self.protocol.recv()? {
+                let done = self.addresses.execute(batch);
+                self.protocol.send(&FromKeeper::Done(done))?;
+            }
+            match self.monitor.read()? {
+                Heard::Facts(facts) => {
+                    for fact in facts {
+                        self.protocol.send(&FromKeeper::Fact(fact))?;
+                    }
+                }
+                Heard::Overrun => self.tell_everything()?,
+            }
+        }
+    }
+
+    fn tell_everything(&mut self) -> io::Result<()> {
+        let snapshot = self.monitor.snapshot().map_err(io::Error::other)?;
+        self.protocol.send(&FromKeeper::Fact(snapshot))
+    }
+}

@@ -1,0 +1,199 @@
+//! The engine's sockets: one to hear and one to speak for each interface and family, and one for
+//! frames.
+//!
+//! The machine says which it needs; here they are opened and closed until it is so. What cannot be
+//! opened now (an interface that has just gone) is tried again, and what cannot be sent is counted:
+//! the next advert is at most an interval away.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use base::{Family, IfIndex, Instant};
+use linux::FrameSender;
+use linux::{Datagram, Receiver, Sender};
+use linux::{Interest, Poll};
+use vrrp::wire::frame;
+use vrrp::{SocketSpec, Transmit};
+
+use super::WIRES;
+
+/// How soon to try again what could not be opened.
+const RETRY: Duration = Duration::from_millis(500);
+
+type Key = (IfIndex, Family);
+
+struct Wire {
+    spec: SocketSpec,
+    token: u64,
+    receiver: Receiver,
+    sender: Sender,
+}
+
+pub(super) struct Wires {
+    open: BTreeMap<Key, Wire>,
+    by_token: BTreeMap<u64, Key>,
+    tokens: u64,
+    wanted: Vec<SocketSpec>,
+    retry_at: Option<Instant>,
+    frames: FrameSender,
+    /// Reused for every IPv4 datagram.
+    datagram: Vec<u8>,
+    send_errors: u64,
+    receive_errors: u64,
+    frame_errors: u64,
+    open_errors: u64,
+}
+
+impl Wires {
+    pub(super) fn new() -> io::Result<Self> {
+        Ok(Self {
+            open: BTreeMap::new(),
+            by_token: BTreeMap::new(),
+            tokens: WIRES,
+            wanted: Vec::new(),
+            retry_at: None,
+            frames: FrameSender::open()?,
+            datagram: Vec::new(),
+            send_errors: 0,
+            receive_errors: 0,
+            frame_errors: 0,
+            open_errors: 0,
+        })
+    }
+
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        self.retry_at
+    }
+
+    /// Makes the open sockets agree with `wanted`.
+    pub(super) fn open(&mut self, now: Instant, poll: &Poll, wanted: Vec<SocketSpec>) {
+        self.wanted = wanted;
+        self.reconcile(now, poll);
+    }
+
+    /// Tries again what failed, if it is time to.
+    pub(super) fn retry(&mut self, now: Instant, poll: &Poll) {
+        if self.retry_at.is_some_and(|at| at <= now) {
+            self.reconcile(now, poll);
+        }
+    }
+
+    fn reconcile(&mut self, now: Instant, poll: &Poll) {
+        self.retry_at = None;
+        let wanted = self.wanted.clone();
+        let serves = |wire: &Wire, spec: &SocketSpec| {
+            wire.spec.interface == spec.interface && wire.spec.groups == spec.groups
+        };
+        let keep = |key: &Key, wire: &Wire| {
+            wanted.iter().any(|spec| (spec.index, spec.family) == *key && serves(wire, spec))
+        };
+        let gone: Vec<Key> =
+            self.open.iter().filter(|(key, wire)| !keep(key, wire)).map(|(key, _)| *key).collect();
+        for key in gone {
+            self.close(poll, key);
+        }
+        for spec in wanted {
+            let done = match self.open.get_mut(&(spec.index, spec.family)) {
+                Some(wire) => wire.follow(&spec),
+                None => self.open_one(poll, &spec),
+            };
+            if done.is_err() {
+                self.open_errors += 1;
+                self.retry_at = Some(now + RETRY);
+            }
+        }
+    }
+
+    fn open_one(&mut self, poll: &Poll, spec: &SocketSpec) -> io::Result<()> {
+        let receiver = Receiver::open(spec.index, &spec.interface, spec.family, &spec.groups)?;
+        let sender = Sender::open(spec.index, &spec.interface, spec.family)?;
+        let token = self.tokens;
+        poll.add(&receiver, token, Interest::Read)?;
+        self.tokens += 1;
+        let key = (spec.index, spec.family);
+        self.by_token.insert(token, key);
+        self.open.insert(key, Wire { spec: spec.clone(), token, receiver, sender });
+        Ok(())
+    }
+
+    fn close(&mut self, poll: &Poll, key: Key) {
+        if let Some(wire) = self.open.remove(&key) {
+            self.by_token.remove(&wire.token);
+            // Closing takes it out of the set anyway.
+            let _ = poll.remove(&wire.receiver);
+        }
+    }
+
+    /// The next packet of the socket `token`, and the interface it came through.
+    pub(super) fn recv(&mut self, token: u64, buffer: &mut [u8]) -> Option<(IfIndex, Datagram)> {
+        let key = self.by_token.get(&token)?;
+        let wire = self.open.get(key)?;
+        match wire.receiver.recv(buffer) {
+            Ok(datagram) => datagram.map(|datagram| (key.0, datagram)),
+            Err(_) => {
+                self.receive_errors += 1;
+                None
+            }
+        }
+    }
+
+    /// Sends an advert.
+    pub(super) fn send(&mut self, transmit: &Transmit) {
+        if self.try_send(transmit).is_err() {
+            self.send_errors += 1;
+        }
+    }
+
+    fn try_send(&mut self, transmit: &Transmit) -> io::Result<()> {
+        let Transmit { index, source, destination, ttl, payload } = transmit;
+        let wire = self
+            .open
+            .get(&(*index, Family::of(source)))
+            .ok_or_else(|| io::Error::from(io::ErrorKind::NotConnected))?;
+        match (source, destination) {
+            (IpAddr::V4(source), IpAddr::V4(destination)) => {
+                let header = frame::Ipv4Header {
+                    ttl: *ttl,
+                    ..frame::Ipv4Header::of_advert(*source, *destination)
+                };
+                frame::ipv4_datagram(&header, payload, &mut self.datagram);
+                wire.sender.send_v4(&self.datagram)
+            }
+            (IpAddr::V6(source), IpAddr::V6(destination)) => {
+                wire.sender.send_v6(payload, *source, *destination, *ttl)
+            }
+            _ => Err(io::ErrorKind::InvalidInput.into()),
+        }
+    }
+
+    /// Sends an announcement.
+    pub(super) fn send_frame(&mut self, index: IfIndex, bytes: &[u8]) {
+        if self.frames.send(index, bytes).is_err() {
+            self.frame_errors += 1;
+        }
+    }
+
+    pub(super) fn counts(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        [
+            ("advert-send-errors", self.send_errors),
+            ("advert-receive-errors", self.receive_errors),
+            ("announcement-send-errors", self.frame_errors),
+            ("socket-open-errors", self.open_errors),
+        ]
+        .into_iter()
+    }
+}
+
+impl Wire {
+    /// Follows the interface: a link that came up again may be plugged into another switch, which
+    /// has not heard of our groups (ND-006).
+    fn follow(&mut self, spec: &SocketSpec) -> io::Result<()> {
+        if spec.running && !self.spec.running {
+            self.receiver.rejoin()?;
+        }
+        self.spec.running = spec.running;
+        Ok(())
+    }
+}

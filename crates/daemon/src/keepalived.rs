@@ -1,0 +1,148 @@
+//! Started by the name `keepalived`: the same daemon, with the options people's units and scripts
+//! already pass (keepalived(8)).
+
+use std::ffi::OsString;
+use std::os::unix::process::CommandExt as _;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use clap::{ArgAction, Parser};
+use ui::cli::LogFormat;
+use ui::protocol::DEFAULT_SOCKET;
+
+use crate::check;
+use crate::exit::Exit;
+use crate::run::{self, Start};
+
+/// How long a daemon may take to write its pid file before its starter gives up on it.
+const START_WITHIN: Duration = Duration::from_secs(10);
+
+/// mainstay, answering as keepalived
+#[derive(Parser, Debug)]
+#[command(name = "keepalived", version, about)]
+struct Options {
+    /// Use this configuration file
+    #[arg(short = 'f', long = "use-file", default_value = "/etc/keepalived/keepalived.conf")]
+    file: PathBuf,
+    /// Stay in the foreground
+    #[arg(short = 'n', long)]
+    dont_fork: bool,
+    /// Log to the console
+    #[arg(short = 'l', long)]
+    log_console: bool,
+    /// Log in detail (the log is always complete)
+    #[arg(short = 'D', long, action = ArgAction::Count)]
+    log_detail: u8,
+    /// Run VRRP only (there is nothing else here)
+    #[arg(short = 'P', long)]
+    vrrp: bool,
+    /// Pid file
+    #[arg(short = 'p', long = "pid", default_value = "/run/keepalived.pid")]
+    pid: PathBuf,
+    /// Pid file of the VRRP process (the same process here)
+    #[arg(short = 'r', long = "vrrp_pid", default_value = "/run/vrrp.pid")]
+    vrrp_pid: PathBuf,
+    /// Check the configuration file, write what is wrong with it to standard error or to FILE, and
+    /// end: 0 when it can be run, 4 when not
+    #[arg(
+        short = 't',
+        long,
+        value_name = "FILE",
+        num_args = 0..=1,
+        require_equals = true
+    )]
+    config_test: Option<Option<PathBuf>>,
+    /// Where to listen for `mainstay status` and its like (mainstay's own option)
+    #[arg(long, default_value = DEFAULT_SOCKET)]
+    control: PathBuf,
+    /// Set by ourselves for the daemon we leave behind
+    #[arg(long, hide = true)]
+    detached: bool,
+}
+
+/// Does what `keepalived` with these arguments would.
+pub(crate) fn main(arguments: Vec<OsString>) -> Exit {
+    let options = match Options::try_parse_from(&arguments) {
+        Ok(options) => options,
+        Err(error) => {
+            // Clap prints help and version to standard output, errors to standard error.
+            let _ = error.print();
+            return if error.use_stderr() { Exit::Fatal } else { Exit::Ok };
+        }
+    };
+    if let Some(to) = options.config_test {
+        return check::check(&options.file, false, to.as_deref());
+    }
+    if !options.dont_fork && !options.detached {
+        return leave_behind(&options, &arguments);
+    }
+    if options.detached {
+        linux::new_session();
+    }
+    run::run(Start {
+        file: options.file,
+        control: options.control,
+        control_optional: true,
+        pid_files: vec![options.pid, options.vrrp_pid],
+        lenient: false,
+        log: if options.detached { LogFormat::Syslog } else { LogFormat::Text },
+        color: false,
+    })
+}
+
+/// Starts the daemon in the background and ends when it stands, or with its own exit status.
+fn leave_behind(options: &Options, arguments: &[OsString]) -> Exit {
+    let start = || {
+        Command::new(std::env::current_exe()?)
+            .arg0("keepalived")
+            .args(arguments.iter().skip(1))
+            .arg("--detached")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .spawn()
+    };
+    let mut child = match start() {
+        Ok(child) => child,
+        Err(error) => {
+            eprintln!("error: cannot start the daemon in the background: {error}");
+            return Exit::Fatal;
+        }
+    };
+    let begun = Instant::now();
+    while begun.elapsed() < START_WITHIN {
+        if let Ok(Some(status)) = child.try_wait() {
+            return match status.code() {
+                Some(2) => Exit::Config,
+                Some(4) => Exit::Permission,
+                Some(6) => Exit::NoConfig,
+                _ => Exit::Fatal,
+            };
+        }
+        let written = std::fs::read_to_string(&options.pid);
+        if written.is_ok_and(|pid| pid.trim() == child.id().to_string()) {
+            return Exit::Ok;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    eprintln!("error: the daemon wrote no pid file within {START_WITHIN:?}; see the system log");
+    Exit::Fatal
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_options_of_debian_s_unit_and_of_the_judges_are_understood() {
+        let parse = |line: &str| Options::try_parse_from(line.split(' ')).unwrap();
+        let options = parse("keepalived -n -l -D -P -p /a/pid -r /a/vrrp.pid -f /a/k.conf");
+        assert!(options.dont_fork && options.log_console && options.vrrp);
+        assert_eq!(options.file, PathBuf::from("/a/k.conf"));
+        assert_eq!(options.pid, PathBuf::from("/a/pid"));
+        assert!(parse("keepalived --dont-fork").dont_fork);
+        assert_eq!(parse("keepalived -t").config_test, Some(None));
+        assert_eq!(parse("keepalived --config-test=/l").config_test, Some(Some("/l".into())));
+        assert_eq!(parse("keepalived -D -D").log_detail, 2);
+    }
+}

@@ -1,0 +1,91 @@
+//! From what a configuration means to what the machines are told.
+//!
+//! The two are kept apart so that the language can grow spellings and the machines need not know;
+//! this is the only place where both are visible.
+
+use std::time::Duration;
+
+use conf::Config;
+use vip::announcer::BurstPolicy;
+use vrrp::wire::{Auth, ChecksumForm, ChecksumRule, PeerTerms};
+use vrrp::{Checksum, InstanceConfig, Reach, TrackInterface};
+
+/// A peer's interval is believed up to this many times our own (VRRP-075). One forged advert could
+/// else silence everybody for two minutes.
+const LEARNED_INTERVAL_CAP: u8 = 10;
+
+/// Every instance of the configuration, in its order.
+pub(crate) fn instances(config: &Config) -> Vec<InstanceConfig> {
+    config.instances.iter().map(|instance| one(config, instance)).collect()
+}
+
+fn one(config: &Config, instance: &conf::InstanceConfig) -> InstanceConfig {
+    InstanceConfig {
+        name: instance.name.clone(),
+        interface: instance.interface.clone(),
+        vrid: instance.vrid,
+        family: instance.family,
+        interval: instance.interval,
+        priority: instance.priority,
+        preempt: instance.preempt,
+        reach: reach(&instance.reach),
+        source: instance.source,
+        auth: instance.password.map_or(Auth::None, |password| Auth::Pass(password.octets())),
+        checksum: Checksum {
+            send: instance.v3_checksum_as_v2.then_some(ChecksumForm::Rfc9568),
+            accept: ChecksumRule::Either,
+        },
+        vips: instance.vips.clone(),
+        excluded: instance.excluded.clone(),
+        burst: burst(config, &instance.announce),
+        track: instance.tracked_interfaces.iter().map(track).collect(),
+        track_own_interface: instance.track_own_interface,
+        missed_adverts: instance.down_adverts,
+        answer_rivals: instance.answer_weaker,
+        // docs/decisions/0005: always, whatever `higher_prio_send_advert` says.
+        parting_advert: true,
+        learned_interval_cap: LEARNED_INTERVAL_CAP,
+        startup_delay: config.globals.startup_delay,
+        strict_sources: false,
+    }
+}
+
+fn reach(reach: &conf::Reach) -> Reach {
+    match reach {
+        conf::Reach::Multicast { group } => Reach::Multicast { group: *group },
+        conf::Reach::Unicast { peers, ttl, check_source } => Reach::Unicast {
+            peers: peers
+                .iter()
+                .map(|peer| PeerTerms {
+                    address: peer.address,
+                    min_ttl: peer.min_ttl,
+                    max_ttl: peer.max_ttl,
+                })
+                .collect(),
+            ttl: *ttl,
+            check_source: *check_source,
+        },
+    }
+}
+
+fn burst(config: &Config, announce: &conf::Announce) -> BurstPolicy {
+    let again = |burst: &conf::Burst| burst.again_after.unwrap_or(Duration::ZERO);
+    BurstPolicy {
+        repeat: announce.takeover.repeat,
+        delay: again(&announce.takeover),
+        refresh: announce.refresh.map_or(Duration::ZERO, |refresh| refresh.every),
+        refresh_repeat: announce.refresh.map_or(1, |refresh| refresh.repeat),
+        lower_prio_repeat: announce.weaker_heard.repeat,
+        lower_prio_delay: again(&announce.weaker_heard),
+        arp_interval: config.globals.arp_gap,
+        na_interval: config.globals.na_gap,
+        // RFC 9568 §6.4.2. A neighbour that used the VIP as its router would else drop it, and one
+        // that did not is not made to.
+        router_flag: true,
+        ..BurstPolicy::default()
+    }
+}
+
+fn track(tracked: &conf::TrackedInterface) -> TrackInterface {
+    TrackInterface { interface: tracked.interface.clone(), effect: tracked.effect }
+}

@@ -1,0 +1,58 @@
+//! The three clocks: the one deadlines are counted on, the one that also runs while the machine
+//! sleeps, and the one people read.
+
+use base::Instant;
+use rustix::time::{ClockId, Timespec, clock_gettime};
+
+/// Now on `CLOCK_MONOTONIC`: the clock of every [`Instant`] the machines see. Stands still while the
+/// machine is suspended.
+#[must_use]
+pub fn monotonic() -> Instant {
+    instant(clock_gettime(ClockId::Monotonic))
+}
+
+/// Now on `CLOCK_BOOTTIME`, which goes on during suspend. Only its distance from [`monotonic`] has a
+/// meaning: if that grew, the machine slept.
+#[must_use]
+pub fn boottime() -> Instant {
+    instant(clock_gettime(ClockId::Boottime))
+}
+
+/// Now on the wall clock: seconds since 1970 in UTC and nanoseconds below `1_000_000_000`. May jump
+/// in either direction.
+#[must_use]
+pub fn wall() -> (i64, u32) {
+    let now = clock_gettime(ClockId::Realtime);
+    (now.tv_sec, u32::try_from(now.tv_nsec).unwrap_or(0))
+}
+
+/// These clocks count from boot and are never negative.
+fn instant(time: Timespec) -> Instant {
+    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+    let nanos = u64::try_from(time.tv_nsec).unwrap_or(0);
+    Instant::from_nanos(seconds.saturating_mul(1_000_000_000).saturating_add(nanos))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+    use super::*;
+
+    #[test]
+    fn monotonic_advances_and_boottime_is_not_behind() {
+        let before = monotonic();
+        std::thread::sleep(Duration::from_millis(5));
+        assert!(monotonic().since(before) >= Duration::from_millis(5));
+        let first = monotonic();
+        assert!(boottime() >= first);
+    }
+
+    #[test]
+    fn wall_is_the_systems_time() {
+        let (seconds, nanos) = wall();
+        let other = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+        assert!(u64::try_from(seconds).unwrap().abs_diff(other) <= 2);
+        assert!(nanos < 1_000_000_000);
+    }
+}

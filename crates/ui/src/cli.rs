@@ -1,0 +1,185 @@
+//! What people type.
+
+use std::path::PathBuf;
+
+use base::Centis;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::protocol::DEFAULT_SOCKET;
+
+/// keeps virtual IPs served, whatever breaks
+#[derive(Parser, Debug)]
+#[command(name = "mainstay", version, about, propagate_version = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The subcommands.
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    /// Take part in the virtual routers of a configuration file, in the foreground
+    Run(RunArgs),
+    /// Say whether a configuration file can be run, and everything that is wrong with it
+    Check(CheckArgs),
+    /// Show what this node holds and why
+    Status(AskArgs),
+    /// Show what happened, each event with its reason and causes
+    Events(EventsArgs),
+    /// Follow the causes of an instance's present state back to where they began
+    Why(WhyArgs),
+    /// Build three hosts, a switch and a client on this machine, break the master, and show that
+    /// the client kept being served
+    Demo(DemoArgs),
+}
+
+/// `mainstay run`
+#[derive(Args, Debug, Clone)]
+pub struct RunArgs {
+    /// The configuration, in keepalived's language
+    #[arg(short = 'f', long = "file", default_value = "/etc/keepalived/keepalived.conf")]
+    pub file: PathBuf,
+    /// Where to listen for `mainstay status` and its like
+    #[arg(long, default_value = DEFAULT_SOCKET)]
+    pub control: PathBuf,
+    /// Write the process id here, and refuse to start while another daemon holds it
+    #[arg(long)]
+    pub pid_file: Option<PathBuf>,
+    /// Treat unknown keywords as warnings, as keepalived does
+    #[arg(long)]
+    pub lenient: bool,
+    /// How to write events to standard error
+    #[arg(long, value_enum, default_value_t = LogFormat::Text)]
+    pub log: LogFormat,
+}
+
+/// How the daemon writes its log.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub enum LogFormat {
+    /// One line for people
+    Text,
+    /// One JSON object a line
+    Json,
+    /// To the system log, as `daemon.info`
+    Syslog,
+    /// Nothing; the control socket still tells
+    None,
+}
+
+/// `mainstay check`
+#[derive(Args, Debug, Clone)]
+pub struct CheckArgs {
+    /// The file to check
+    pub file: PathBuf,
+    /// Treat unknown keywords as warnings, as keepalived does
+    #[arg(long)]
+    pub lenient: bool,
+}
+
+/// Whom to ask and how to print.
+#[derive(Args, Debug, Clone)]
+pub struct AskArgs {
+    /// The daemon's control socket
+    #[arg(long, default_value = DEFAULT_SOCKET)]
+    pub control: PathBuf,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `mainstay events`
+#[derive(Args, Debug, Clone)]
+pub struct EventsArgs {
+    /// Whom to ask and how to print.
+    #[command(flatten)]
+    pub ask: AskArgs,
+    /// Go on as events happen
+    #[arg(long)]
+    pub follow: bool,
+}
+
+/// `mainstay why`
+#[derive(Args, Debug, Clone)]
+pub struct WhyArgs {
+    /// Whom to ask and how to print.
+    #[command(flatten)]
+    pub ask: AskArgs,
+    /// The instance; without it, all of them
+    pub instance: Option<String>,
+}
+
+/// `mainstay demo`
+#[derive(Args, Debug, Clone)]
+pub struct DemoArgs {
+    /// What to break
+    #[arg(long, value_enum, default_value_t = Fault::Crash)]
+    pub fault: Fault,
+    /// Run these files (node1.conf, node2.conf, … or all *.conf in order) instead of the built-in
+    /// ones
+    #[arg(long, value_name = "DIR")]
+    pub config: Option<PathBuf>,
+    /// How many nodes
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(2..=20))]
+    pub nodes: u8,
+    /// Seconds between adverts, 0.01 to 40.95
+    #[arg(long, default_value = "1", value_parser = centis, value_name = "SECONDS")]
+    pub advert: Centis,
+    /// No colour, and no letters beyond ASCII
+    #[arg(long)]
+    pub plain: bool,
+}
+
+/// What the demo breaks.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Fault {
+    /// The master loses power: its processes die and its switch port goes dark
+    Crash,
+    /// The master's cable is pulled, and plugged in again
+    Cable,
+    /// The master is stopped in an orderly way
+    Stop,
+    /// The master comes back after a crash and takes over again
+    Return,
+    /// Each in turn
+    All,
+}
+
+/// Seconds with up to two decimals.
+fn centis(text: &str) -> Result<Centis, String> {
+    let bad = || format!("`{text}` is not a time of 0.01 to 40.95 seconds in steps of 0.01");
+    let (whole, part) = text.split_once('.').unwrap_or((text, ""));
+    if part.len() > 2 {
+        return Err(bad());
+    }
+    let digits = format!("{whole}{part:0<2}");
+    digits.parse().ok().and_then(Centis::new).ok_or_else(bad)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn seconds_become_hundredths() {
+        for (text, centis) in [("1", 100), ("0.2", 20), ("0.01", 1), ("40.95", 4095), (".5", 50)] {
+            assert_eq!(super::centis(text), Ok(Centis::new(centis).unwrap()), "{text}");
+        }
+        for bad in ["", "0", "41", "0.001", "-1", "1s", "1.2.3"] {
+            assert!(super::centis(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn run_reads_keepalived_s_file_unless_told_otherwise() {
+        let Command::Run(args) = Cli::parse_from(["mainstay", "run"]).command else { panic!() };
+        assert_eq!(args.file, PathBuf::from("/etc/keepalived/keepalived.conf"));
+        assert_eq!(args.log, LogFormat::Text);
+    }
+}

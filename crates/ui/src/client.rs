@@ -1,0 +1,102 @@
+//! Asking a running daemon.
+
+use std::io;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::Duration;
+
+use crate::protocol::{EventRecord, Request, Response, Status, read_frame, write_frame};
+
+/// A daemon that is there but does not answer is worse than none: say so, do not hang.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A conversation with a daemon.
+pub struct Client {
+    stream: UnixStream,
+}
+
+impl Client {
+    /// Connects to the control socket at `path`.
+    ///
+    /// # Errors
+    /// With a text that names the path and what to try.
+    pub fn connect(path: &Path) -> Result<Self, String> {
+        let stream = UnixStream::connect(path).map_err(|error| {
+            let hint = match error.kind() {
+                io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
+                    "is mainstay running, and with this --control path?"
+                }
+                io::ErrorKind::PermissionDenied => "only root and the daemon's own user may ask",
+                _ => "see the daemon's log",
+            };
+            format!("cannot reach mainstay at {}: {error} ({hint})", path.display())
+        })?;
+        let timeouts = stream
+            .set_read_timeout(Some(PATIENCE))
+            .and_then(|()| stream.set_write_timeout(Some(PATIENCE)));
+        timeouts.map_err(|error| format!("cannot set time-outs: {error}"))?;
+        Ok(Self { stream })
+    }
+
+    /// The daemon's status.
+    ///
+    /// # Errors
+    /// When the daemon does not answer, or answers something else.
+    pub fn status(&mut self) -> Result<Status, String> {
+        match self.ask(&Request::Status)? {
+            Response::Status(status) => Ok(*status),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// The events the daemon remembers, oldest first.
+    ///
+    /// # Errors
+    /// As [`Client::status`].
+    pub fn events(&mut self) -> Result<Vec<EventRecord>, String> {
+        match self.ask(&Request::Events)? {
+            Response::Events(events) => Ok(events),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Hands every event to `each`, remembered ones first, then as they happen, until the daemon
+    /// ends or `each` says `false`.
+    ///
+    /// # Errors
+    /// As [`Client::status`].
+    pub fn follow(&mut self, mut each: impl FnMut(EventRecord) -> bool) -> Result<(), String> {
+        let mut answer = self.ask(&Request::Follow)?;
+        self.stream.set_read_timeout(None).map_err(|error| error.to_string())?;
+        loop {
+            match answer {
+                Response::Events(events) => {
+                    if !events.into_iter().all(&mut each) {
+                        return Ok(());
+                    }
+                }
+                other => return Err(unexpected(&other)),
+            }
+            match read_frame(&mut self.stream) {
+                Ok(Some(next)) => answer = next,
+                Ok(None) => return Ok(()),
+                Err(error) => return Err(format!("lost the daemon: {error}")),
+            }
+        }
+    }
+
+    fn ask(&mut self, request: &Request) -> Result<Response, String> {
+        let answer = write_frame(&mut self.stream, request)
+            .and_then(|()| read_frame(&mut self.stream))
+            .map_err(|error| format!("the daemon does not answer: {error}"))?;
+        match answer {
+            Some(Response::Error(text)) => Err(text),
+            Some(answer) => Ok(answer),
+            None => Err("the daemon closed the connection without an answer".into()),
+        }
+    }
+}
+
+fn unexpected(answer: &Response) -> String {
+    format!("the daemon answered something else than was asked: {answer:?}")
+}

@@ -1,0 +1,236 @@
+//! What is said over the control socket.
+//!
+//! One question, one answer (for [`Request::Follow`]: answers until the client goes away). Each is a
+//! frame: a length of four octets, most significant first, then that many octets of JSON. The answers
+//! are what `--json` prints, so their fields are a promise: they may be added to, not renamed.
+
+use core::net::IpAddr;
+use std::collections::BTreeMap;
+use std::io::{self, Read, Write};
+
+use base::{Event, EventId, Family, Name, ScriptResult, State};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+/// Where the daemon listens unless told otherwise.
+pub const DEFAULT_SOCKET: &str = "/run/mainstay/control.sock";
+
+/// The longest frame either side accepts, octets.
+pub const MAX_FRAME: u32 = 64 << 20;
+
+/// A question.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Request {
+    /// How are things?
+    Status,
+    /// What has happened, as far as it is remembered?
+    Events,
+    /// The same, and then everything else as it happens.
+    Follow,
+}
+
+/// An answer.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub enum Response {
+    /// To [`Request::Status`].
+    Status(Box<Status>),
+    /// To [`Request::Events`], and the first to [`Request::Follow`].
+    Events(Vec<EventRecord>),
+    /// The question was not understood, or could not be answered.
+    Error(String),
+}
+
+/// The whole node.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Status {
+    /// Version of the daemon.
+    pub version: String,
+    /// Its process id.
+    pub pid: u32,
+    /// How this node calls itself.
+    pub node: String,
+    /// The configuration file in force.
+    pub config_file: String,
+    /// Why the last reload was refused, if it was.
+    pub config_refused: Option<String>,
+    /// Seconds since the daemon started.
+    pub uptime_s: f64,
+    /// All instances, in the order of the file.
+    pub instances: Vec<InstanceReport>,
+    /// Packets refused that no instance was there for, by cause.
+    pub discards: BTreeMap<String, u64>,
+    /// What the engine counted outside any instance.
+    pub engine: BTreeMap<String, u64>,
+}
+
+/// One instance.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct InstanceReport {
+    /// Its name.
+    pub name: Name,
+    /// Its interface.
+    pub interface: Option<Name>,
+    /// Its virtual router.
+    pub vrid: u8,
+    /// Its family.
+    pub family: Family,
+    /// Its version of the protocol, 2 or 3.
+    pub version: u8,
+    /// What this node is for it.
+    pub state: State,
+    /// Why it cannot take part, if it cannot.
+    pub fault: Option<String>,
+    /// Seconds since it came into this state.
+    pub since_s: f64,
+    /// The event that brought it there.
+    pub because: Option<EventId>,
+    /// That event in words.
+    pub why: Option<String>,
+    /// Configured priority.
+    pub base_priority: u8,
+    /// Priority after trackers.
+    pub priority: u8,
+    /// Source address of its adverts.
+    pub source: Option<IpAddr>,
+    /// Its own interval, milliseconds.
+    pub interval_ms: u64,
+    /// The holder's interval, milliseconds.
+    pub active_interval_ms: u64,
+    /// How long the holder may be silent, milliseconds.
+    pub active_down_ms: f64,
+    /// The other node last heard.
+    pub peer: Option<PeerReport>,
+    /// Its VIPs.
+    pub vips: Vec<VipReport>,
+    /// Adverts and changes, counted.
+    pub traffic: BTreeMap<String, u64>,
+    /// Packets refused, by cause.
+    pub discards: BTreeMap<String, u64>,
+    /// Its scripts that ran last, oldest first.
+    pub scripts: Vec<ScriptReport>,
+    /// Scripts waiting for their turn, the running one included.
+    pub scripts_waiting: u64,
+}
+
+/// Another node of a virtual router.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct PeerReport {
+    /// Its address.
+    pub source: IpAddr,
+    /// Its priority.
+    pub priority: u8,
+    /// Its interval, milliseconds.
+    pub interval_ms: u64,
+    /// Seconds since it was last heard.
+    pub heard_s: f64,
+}
+
+/// A VIP.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct VipReport {
+    /// Its address.
+    pub address: IpAddr,
+    /// Prefix length.
+    pub prefix: u8,
+    /// Its interface.
+    pub interface: Name,
+    /// Whether this node holds it and the kernel has it.
+    pub present: bool,
+}
+
+/// A script that ran.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct ScriptReport {
+    /// Its command line.
+    pub command: String,
+    /// How it ended.
+    pub result: ScriptResult,
+    /// How long it ran, milliseconds.
+    pub took_ms: u64,
+    /// The event it ran for.
+    pub cause: EventId,
+}
+
+/// An event with the words for it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct EventRecord {
+    /// The event.
+    pub event: Event,
+    /// The same in words.
+    pub text: String,
+    /// When, by the wall clock: milliseconds since 1970.
+    pub unix_ms: i64,
+}
+
+/// Writes one frame.
+///
+/// # Errors
+/// Those of the writer, and `InvalidInput` for a message above [`MAX_FRAME`].
+pub fn write_frame<T: Serialize>(to: &mut impl Write, message: &T) -> io::Result<()> {
+    to.write_all(&encode(message)?)
+}
+
+/// One message as a frame.
+///
+/// # Errors
+/// `InvalidInput` for a message above [`MAX_FRAME`].
+pub fn encode<T: Serialize>(message: &T) -> io::Result<Vec<u8>> {
+    let mut frame = vec![0; 4];
+    serde_json::to_writer(&mut frame, message)?;
+    let length = u32::try_from(frame.len() - 4).ok().filter(|length| *length <= MAX_FRAME);
+    let length = length.ok_or_else(|| io::Error::other("message too long for a frame"))?;
+    frame[..4].copy_from_slice(&length.to_be_bytes());
+    Ok(frame)
+}
+
+/// Reads one frame; `None` when the other side has closed.
+///
+/// # Errors
+/// Those of the reader, and `InvalidData` for a frame that is too long or not understood.
+pub fn read_frame<T: DeserializeOwned>(from: &mut impl Read) -> io::Result<Option<T>> {
+    let mut length = [0; 4];
+    match from.read_exact(&mut length) {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
+        Err(error) => return Err(error),
+    }
+    let length = u32::from_be_bytes(length);
+    if length > MAX_FRAME {
+        let text = format!("a frame of {length} octets is longer than {MAX_FRAME}");
+        return Err(io::Error::new(io::ErrorKind::InvalidData, text));
+    }
+    let mut body = Vec::new();
+    from.take(u64::from(length)).read_to_end(&mut body)?;
+    if body.len() < usize::try_from(length).unwrap_or(usize::MAX) {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    Ok(Some(serde_json::from_slice(&body)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frame_reads_back_and_an_end_is_no_error() {
+        let mut wire = Vec::new();
+        write_frame(&mut wire, &Request::Status).unwrap();
+        write_frame(&mut wire, &Request::Follow).unwrap();
+        let mut from = &wire[..];
+        assert_eq!(read_frame(&mut from).unwrap(), Some(Request::Status));
+        assert_eq!(read_frame(&mut from).unwrap(), Some(Request::Follow));
+        assert_eq!(read_frame::<Request>(&mut from).unwrap(), None);
+    }
+
+    #[test]
+    fn cut_long_and_foreign_frames_are_errors() {
+        let mut wire = Vec::new();
+        write_frame(&mut wire, &Request::Status).unwrap();
+        for cut in 1..wire.len() {
+            let end = read_frame::<Request>(&mut &wire[..cut]);
+            assert!(!matches!(end, Ok(Some(_))), "cut at {cut}");
+        }
+        assert!(read_frame::<Request>(&mut &[0xff; 8][..]).is_err());
+        assert!(read_frame::<Request>(&mut &b"\0\0\0\x02{}"[..]).is_err());
+    }
+}

@@ -1,0 +1,243 @@
+//! Events and status in words.
+
+use core::fmt::Write as _;
+use std::collections::BTreeMap;
+
+use base::{Event, EventId, State, What};
+
+use crate::protocol::{EventRecord, InstanceReport, Status};
+
+/// One event as a person reads it in a log: `e12 VI_1: Backup -> Active, priority 100: no advert
+/// from the holder for the whole down interval (e11)`.
+#[must_use]
+pub fn event(event: &Event) -> String {
+    let mut line =
+        format!("{} {}: {}: {}", event.id, event.subject, what(&event.what), event.reason);
+    if !event.causes.is_empty() {
+        let causes: Vec<String> = event.causes.iter().map(ToString::to_string).collect();
+        let _ = write!(line, " (from {})", causes.join(", "));
+    }
+    line
+}
+
+fn list<T: ToString>(items: &[T]) -> String {
+    const SHOWN: usize = 4;
+    let shown: Vec<String> = items.iter().take(SHOWN).map(ToString::to_string).collect();
+    match items.len().checked_sub(SHOWN) {
+        None | Some(0) => shown.join(", "),
+        Some(more) => format!("{} and {more} more", shown.join(", ")),
+    }
+}
+
+/// What happened, without who and why.
+#[must_use]
+pub fn what(what: &What) -> String {
+    match what {
+        What::ConfigApplied { instances, added, changed, removed } => format!(
+            "configuration in force: {instances} instances, {added} new, {changed} changed, {removed} gone"
+        ),
+        What::ConfigRefused { errors } => {
+            format!("configuration refused with {errors} errors, the old one stays in force")
+        }
+        What::Stopping => "stopping".into(),
+        What::StateChanged { from, to, priority } => {
+            format!("{from} -> {to}, priority {priority}")
+        }
+        What::PriorityChanged { from, to } => format!("priority {from} -> {to}"),
+        What::PeerHeard { source, priority, interval } => {
+            format!("hears {source} with priority {priority}, every {interval:?}")
+        }
+        What::PeerSilent { source: Some(source), silence } => {
+            format!("{source} has been silent for {silence:.3?}")
+        }
+        What::PeerSilent { source: None, silence } => {
+            format!("nobody was heard for {silence:.3?}")
+        }
+        What::PeerResigned { source } => format!("{source} resigned"),
+        What::RivalHeard { source, priority } => {
+            format!("{source} with priority {priority} claims to hold too")
+        }
+        What::TwoActives { source } => {
+            format!("two holders: {source} has claimed to hold for more than three intervals")
+        }
+        What::StrongerHeard { source, priority } => {
+            format!("hears {source} with priority {priority}")
+        }
+        What::IntervalDiffers { source, theirs, ours } => {
+            format!("{source} adverts every {theirs:?}, here every {ours:?} is configured")
+        }
+        What::VipListDiffers { source } => {
+            format!("{source} adverts other VIPs than are configured here")
+        }
+        What::Discarded { cause, detail, source, count } => {
+            format!("{count} packets discarded ({cause}), the last from {source}: {detail}")
+        }
+        What::Resigned => "sent priority 0".into(),
+        What::VipsPresent { vips } => format!("holds {}", list(vips)),
+        What::VipsGone { vips } => format!("released {}", list(vips)),
+        What::VipTaken { vip } => format!("somebody removed {vip}; putting it back"),
+        What::VipLeftOver { vip } => format!("found {vip} though it is not held here; removing it"),
+        What::VipRefused { vip, errno } => format!("the kernel refuses {vip}: {errno}"),
+        What::Announced { vips, mac } => format!("announced {vips} VIPs at {mac}"),
+        What::LinkUp => "up".into(),
+        What::LinkDown => "down".into(),
+        What::LinkGone => "does not exist".into(),
+        What::SourceFound { source } => format!("sends from {source}"),
+        What::SourceLost => "has no address to send from".into(),
+        What::ScriptDone { command, result, took } => {
+            format!("`{command}`: {result} after {took:.1?}")
+        }
+    }
+}
+
+/// The chain of events that led to `id`, the latest first, each indented under what it caused.
+#[must_use]
+pub fn chain(events: &[EventRecord], id: EventId) -> String {
+    let by_id: BTreeMap<EventId, &EventRecord> =
+        events.iter().map(|record| (record.event.id, record)).collect();
+    let mut text = String::new();
+    let mut todo = vec![(id, 0)];
+    while let Some((id, depth)) = todo.pop() {
+        let indent = "  ".repeat(depth);
+        match by_id.get(&id) {
+            Some(record) => {
+                let arrow = if depth == 0 { "" } else { "because " };
+                let _ = writeln!(text, "{indent}{arrow}{}", record.text);
+                // An event only follows from earlier ones, so this ends.
+                let earlier = record.event.causes.iter().filter(|cause| **cause != id);
+                todo.extend(earlier.map(|cause| (*cause, depth + 1)));
+            }
+            None => {
+                let _ = writeln!(text, "{indent}because of {id}, which is no longer remembered");
+            }
+        }
+        if text.len() > 1 << 20 {
+            break;
+        }
+    }
+    text
+}
+
+/// The status as a page for people.
+#[must_use]
+pub fn status(status: &Status) -> String {
+    let mut page = format!(
+        "{} (mainstay {}, pid {}), {}\n",
+        status.node, status.version, status.pid, status.config_file
+    );
+    if let Some(why) = &status.config_refused {
+        let _ = writeln!(page, "  the last reload was refused: {why}");
+    }
+    for instance in &status.instances {
+        page.push('\n');
+        page.push_str(&self::instance(instance));
+    }
+    page
+}
+
+fn instance(report: &InstanceReport) -> String {
+    let state = match (&report.fault, report.state) {
+        (Some(fault), _) => format!("Initialize: {fault}"),
+        (None, state) => state.to_string(),
+    };
+    let interface = report.interface.as_deref().unwrap_or("any interface");
+    let mut page = format!(
+        "{}: {state} for {}\n  VRID {} on {interface}, {} VRRPv{}, priority {}",
+        report.name,
+        span(report.since_s),
+        report.vrid,
+        report.family,
+        report.version,
+        report.priority,
+    );
+    if report.priority != report.base_priority {
+        let _ = write!(page, " (base {})", report.base_priority);
+    }
+    page.push('\n');
+    if let Some(why) = &report.why {
+        let _ = writeln!(page, "  why: {why}");
+    }
+    for vip in &report.vips {
+        let mark = if vip.present { "held" } else { "not here" };
+        let _ = writeln!(page, "  {}/{} dev {}: {mark}", vip.address, vip.prefix, vip.interface);
+    }
+    match (&report.peer, report.state) {
+        (Some(peer), State::Backup) => {
+            let _ = writeln!(
+                page,
+                "  holder: {} with priority {}, heard {} ago",
+                peer.source,
+                peer.priority,
+                span(peer.heard_s)
+            );
+        }
+        (None, State::Backup) => page.push_str("  holder: nobody heard yet\n"),
+        _ => {}
+    }
+    let refused: Vec<String> = report
+        .discards
+        .iter()
+        .filter(|(_, count)| **count > 0)
+        .map(|(cause, count)| format!("{cause} {count}"))
+        .collect();
+    if !refused.is_empty() {
+        let _ = writeln!(page, "  packets refused: {}", refused.join(", "));
+    }
+    if let Some(script) = report.scripts.last() {
+        let _ = writeln!(page, "  last script: `{}`: {}", script.command, script.result);
+    }
+    page
+}
+
+/// Seconds as people say them.
+#[allow(clippy::float_arithmetic)] // for display only
+fn span(seconds: f64) -> String {
+    if seconds < 120.0 {
+        format!("{seconds:.1} s")
+    } else if seconds < 7200.0 {
+        format!("{:.0} min", seconds / 60.0)
+    } else {
+        format!("{:.1} h", seconds / 3600.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use base::{Instant, Origin, Priority, Reason, Subject};
+
+    fn record(number: u64, causes: &[u64]) -> EventRecord {
+        let id = |number| EventId { origin: Origin::Engine, number };
+        let event = Event {
+            id: id(number),
+            at: Instant::ZERO,
+            subject: Subject::Instance("VI_1".into()),
+            what: What::StateChanged {
+                from: State::Backup,
+                to: State::Active,
+                priority: Priority::DEFAULT,
+            },
+            reason: Reason::HolderSilent,
+            causes: causes.iter().map(|n| id(*n)).collect(),
+        };
+        EventRecord { text: super::event(&event), event, unix_ms: 0 }
+    }
+
+    #[test]
+    fn a_chain_goes_back_to_the_beginning() {
+        let events = [record(1, &[]), record(2, &[1]), record(3, &[2])];
+        let text = chain(&events, events[2].event.id);
+        let starts: Vec<&str> =
+            text.lines().map(|line| line.trim_start().trim_start_matches("because ")).collect();
+        assert!(starts[0].starts_with("e3 ") && starts[1].starts_with("e2 "));
+        assert!(starts[2].starts_with("e1 "));
+    }
+
+    #[test]
+    fn a_chain_says_what_it_cannot_know_and_ends_on_a_loop() {
+        let events = [record(3, &[2, 3])];
+        let text = chain(&events, events[0].event.id);
+        assert_eq!(text.lines().count(), 2);
+        assert!(text.contains("no longer remembered"));
+    }
+}

@@ -1,0 +1,160 @@
+//! Who may hold what, and who does.
+//!
+//! A claim ties a holder to a place: an address with prefix on an interface *name*. Several holders
+//! may claim one place; it is wanted while any of them holds. A claim also remembers whether its
+//! holder was told that the VIP is present, because what was told once must be taken back once, even
+//! after the claim itself was withdrawn.
+
+use core::net::{IpAddr, Ipv4Addr};
+use std::collections::BTreeMap;
+
+use base::{Name, Vip};
+
+use crate::HolderId;
+
+/// An address of the kernel by the name of its interface (see [`Vip::same_address`]).
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) struct Place {
+    pub(super) interface: Name,
+    pub(super) address: IpAddr,
+    pub(super) prefix: u8,
+}
+
+impl Place {
+    pub(super) fn of(vip: &Vip) -> Self {
+        Self { interface: vip.interface.clone(), address: vip.address, prefix: vip.prefix }
+    }
+}
+
+/// One holder's interest in one place.
+#[derive(Debug)]
+pub(super) struct Claim {
+    pub(super) vip: Vip,
+    /// Its number in the holder's list, which is the order of installation.
+    pub(super) position: usize,
+    /// Still in the holder's list. A claim that is not waits to be told gone.
+    managed: bool,
+    /// The holder holds.
+    holding: bool,
+    /// The holder was told that it is present.
+    pub(super) told: bool,
+}
+
+impl Claim {
+    /// Whether this claim asks for the VIP to be present.
+    pub(super) fn wants(&self) -> bool {
+        self.managed && self.holding
+    }
+}
+
+#[derive(Debug, Default)]
+struct Holder {
+    holding: bool,
+    places: Vec<Place>,
+}
+
+/// All claims of all holders.
+#[derive(Debug, Default)]
+pub(super) struct Claims {
+    holders: BTreeMap<HolderId, Holder>,
+    places: BTreeMap<Place, BTreeMap<HolderId, Claim>>,
+}
+
+impl Claims {
+    /// Replaces the list of `holder`; the places whose claims may have changed.
+    pub(super) fn manage(&mut self, id: HolderId, vips: Vec<Vip>) -> Vec<Place> {
+        let holder = self.holders.entry(id).or_default();
+        let mut touched = core::mem::take(&mut holder.places);
+        for place in &touched {
+            if let Some(claim) = self.places.get_mut(place).and_then(|c| c.get_mut(&id)) {
+                claim.managed = false;
+            }
+        }
+        for vip in vips {
+            let place = Place::of(&vip);
+            let claims = self.places.entry(place.clone()).or_default();
+            let told = match claims.get(&id) {
+                // The same address named twice: the first one counts.
+                Some(claim) if claim.managed => continue,
+                Some(claim) => claim.told,
+                None => false,
+            };
+            let (position, holding) = (holder.places.len(), holder.holding);
+            claims.insert(id, Claim { vip, position, managed: true, holding, told });
+            holder.places.push(place.clone());
+            touched.push(place);
+        }
+        if holder.places.is_empty() {
+            self.holders.remove(&id);
+        }
+        for place in &touched {
+            self.prune(place);
+        }
+        touched
+    }
+
+    /// Notes that `holder` holds or not; its places.
+    pub(super) fn set_holding(&mut self, id: HolderId, holding: bool) -> Vec<Place> {
+        let holder = self.holders.entry(id).or_default();
+        holder.holding = holding;
+        let touched = holder.places.clone();
+        if touched.is_empty() && !holding {
+            self.holders.remove(&id);
+        }
+        for place in &touched {
+            if let Some(claim) = self.places.get_mut(place).and_then(|c| c.get_mut(&id)) {
+                claim.holding = holding;
+            }
+        }
+        touched
+    }
+
+    /// The claims on `place`.
+    pub(super) fn at(&self, place: &Place) -> impl Iterator<Item = (HolderId, &Claim)> {
+        self.places.get(place).into_iter().flatten().map(|(id, claim)| (*id, claim))
+    }
+
+    /// The claims on `place`, to note what was told.
+    pub(super) fn at_mut(&mut self, place: &Place) -> impl Iterator<Item = (HolderId, &mut Claim)> {
+        self.places.get_mut(place).into_iter().flatten().map(|(id, claim)| (*id, claim))
+    }
+
+    /// Forgets the claims on `place` that are neither managed nor owe a message.
+    pub(super) fn prune(&mut self, place: &Place) {
+        if let Some(claims) = self.places.get_mut(place) {
+            claims.retain(|_, claim| claim.managed || claim.told);
+            if claims.is_empty() {
+                self.places.remove(place);
+            }
+        }
+    }
+
+    /// Every place on the interface `name`.
+    pub(super) fn on(&self, name: &Name) -> impl Iterator<Item = &Place> {
+        let first = Place {
+            interface: name.clone(),
+            address: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            prefix: 0,
+        };
+        let name = name.clone();
+        self.places
+            .range(first..)
+            .map(|(place, _)| place)
+            .take_while(move |place| place.interface == name)
+    }
+
+    /// Every place.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Place> {
+        self.places.keys()
+    }
+
+    /// Whether `holder` holds, and its places in its order; `None` if it was never heard of.
+    pub(super) fn holder(&self, id: HolderId) -> Option<(bool, &[Place])> {
+        self.holders.get(&id).map(|h| (h.holding, h.places.as_slice()))
+    }
+
+    /// Every holder.
+    pub(super) fn holders(&self) -> impl Iterator<Item = HolderId> {
+        self.holders.keys().copied()
+    }
+}

@@ -1,0 +1,469 @@
+//! One address on one interface number: what we believe the kernel has, and what to do about it.
+//!
+//! Two witnesses speak of it, on two sockets: the *facts*, in the kernel's order, and the outcomes of
+//! our own operations, in ours. How the two interleave is unknown, so an echo of our own removal may
+//! arrive after our next addition has succeeded and must not be taken for somebody else's doing.
+//! The rules:
+//!
+//! - An outcome proves what it says at the moment of the operation.
+//! - A removal of ours that succeeded before its echo was seen *owes* one `AddressGone`. The next one
+//!   is that echo, and every `Address` before it is older than the removal.
+//! - `AddressGone` before the echoes of our additions may be older or younger than the last of them
+//!   (the kernel tells of IPv6 addresses after the outcome). Nobody can tell, so we *doubt*: the operation is done again, quietly. Adding what is there and removing what is
+//!   not are harmless, and their outcomes are proof.
+//! - Only a removal that fits none of these is somebody else's.
+//!
+//! Doubt is raised only by a message we did not cause, so it cannot feed on itself. A wrong guess
+//! costs one operation or one false report, never the right end.
+
+use core::time::Duration;
+
+use base::{AddressOp, Errno, Family, IfIndex, Instant, OpDone, Vip};
+
+/// How long an echo may take before we stop waiting for it. Facts are milliseconds behind; if one got
+/// lost without a snapshot, this is how long we are blind to a real removal.
+const ECHO_LIMIT: Duration = Duration::from_secs(1);
+/// The pause after the first refusal; doubles with each further one.
+const FIRST_RETRY: Duration = Duration::from_millis(50);
+/// The longest pause between attempts.
+const LAST_RETRY: Duration = Duration::from_secs(5);
+/// So often a VIP is put back at once. Somebody who removes it more often than that in a row is a
+/// program that fights us, and is met at its pace, not at the speed of the processor.
+const PUT_BACK_AT_ONCE: u32 = 5;
+/// The pause before putting it back after that.
+const PUT_BACK_PAUSE: Duration = Duration::from_secs(1);
+/// Removals further apart than this are not "in a row".
+const FIGHT_MEMORY: Duration = Duration::from_secs(10);
+
+/// What we believe the kernel has.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) enum Have {
+    Absent,
+    /// There, but duplicate address detection is not through, or has failed.
+    Tentative,
+    Present,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Act {
+    Add,
+    Remove,
+}
+
+/// An operation under way, and what the facts said meanwhile.
+#[derive(Debug)]
+struct Flight {
+    act: Act,
+    vip: Vip,
+    /// It was started to dispel a doubt.
+    doubted: bool,
+    gone_seen: bool,
+    /// `Address` came, and no `AddressGone` after it.
+    here_seen: bool,
+    /// A snapshot or the end of the interface came: the outcome says little about now.
+    overtaken: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Refusal {
+    act: Act,
+    errno: Errno,
+    attempts: u32,
+}
+
+/// What a fact meant, where that is more than a change of belief.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Meaning {
+    Nothing,
+    /// Somebody else removed it.
+    Taken,
+}
+
+#[derive(Debug)]
+pub(super) struct Slot {
+    /// As last asked for.
+    pub(super) vip: Vip,
+    pub(super) have: Have,
+    /// We have acted on it and it may be there: ours to remove, whoever claims it now.
+    pub(super) ours: bool,
+    flight: Option<Flight>,
+    /// How it was installed, if by us: facts do not tell decorations.
+    installed: Option<Vip>,
+    /// Our own removals whose echo is still to come, and until when we wait for it.
+    owed_gone: u32,
+    owed_until: Instant,
+    /// Our own additions which the facts have not shown yet, and until when we wait for that.
+    adds_unseen: u32,
+    unseen_until: Instant,
+    doubt: bool,
+    /// It went with its interface going down; wait until that runs again.
+    flushed: bool,
+    refusal: Option<Refusal>,
+    not_before: Option<Instant>,
+    taken_at: Instant,
+    taken_in_a_row: u32,
+}
+
+impl Slot {
+    pub(super) fn new(vip: Vip, have: Have) -> Self {
+        Self {
+            vip,
+            have,
+            ours: false,
+            flight: None,
+            installed: None,
+            owed_gone: 0,
+            owed_until: Instant::ZERO,
+            adds_unseen: 0,
+            unseen_until: Instant::ZERO,
+            doubt: false,
+            flushed: false,
+            refusal: None,
+            not_before: None,
+            taken_at: Instant::ZERO,
+            taken_in_a_row: 0,
+        }
+    }
+
+    pub(super) fn in_flight(&self) -> bool {
+        self.flight.is_some()
+    }
+
+    /// Whether it is present beyond doubt: good enough to be told to somebody for the first time.
+    pub(super) fn is_sure(&self) -> bool {
+        let in_doubt = self.doubt || self.flight.as_ref().is_some_and(|f| f.doubted || f.gone_seen);
+        self.have == Have::Present && !in_doubt
+    }
+
+    /// Whether the operation under way only makes sure.
+    pub(super) fn makes_sure(&self) -> bool {
+        self.flight.as_ref().is_some_and(|f| f.doubted)
+    }
+
+    /// The last refusal and the attempts so far, while not overcome.
+    pub(super) fn refused(&self) -> Option<(Errno, u32)> {
+        self.refusal.map(|r| (r.errno, r.attempts))
+    }
+
+    /// When to look again, though nothing happens.
+    pub(super) fn not_before(&self) -> Option<Instant> {
+        self.not_before
+    }
+
+    /// Whether nothing is lost by forgetting it.
+    pub(super) fn is_idle(&self) -> bool {
+        self.flight.is_none() && !self.ours && !self.doubt && self.owed_gone == 0
+    }
+
+    /// Whether it, or another of its address, must be waited for before that is added.
+    pub(super) fn occupies(&self) -> bool {
+        self.flight.is_some() || self.have != Have::Absent
+    }
+
+    /// The pause is over.
+    pub(super) fn wake(&mut self, now: Instant) {
+        if self.not_before.is_some_and(|at| at <= now) {
+            self.not_before = None;
+        }
+    }
+
+    /// `Address`: the facts say it is there.
+    pub(super) fn fact_here(&mut self, now: Instant, tentative: bool) {
+        if self.owes_gone(now) {
+            return;
+        }
+        let seen = if tentative { Have::Tentative } else { Have::Present };
+        match &mut self.flight {
+            // Ours is on its way to remove it; whether this is older is known when it is done.
+            Some(flight @ Flight { act: Act::Remove, .. }) => flight.here_seen = true,
+            Some(flight @ Flight { act: Act::Add, .. }) => {
+                flight.gone_seen = false;
+                flight.here_seen = true;
+                self.have = seen;
+            }
+            None => self.have = seen,
+        }
+        if !tentative {
+            self.adds_unseen = self.adds_unseen.saturating_sub(1);
+        }
+        self.doubt = false;
+    }
+
+    /// `AddressGone`: the facts say it went.
+    pub(super) fn fact_gone(&mut self, now: Instant, link_runs: bool) -> Meaning {
+        if self.owes_gone(now) {
+            self.owed_gone -= 1;
+            return Meaning::Nothing;
+        }
+        let unseen = self.has_unseen(now);
+        match &mut self.flight {
+            Some(flight @ Flight { act: Act::Remove, .. }) => {
+                flight.gone_seen = true;
+                flight.here_seen = false;
+                self.went();
+                Meaning::Nothing
+            }
+            Some(flight @ Flight { act: Act::Add, .. }) => {
+                flight.gone_seen = true;
+                flight.here_seen = false;
+                if unseen { Meaning::Nothing } else { self.lost(now, link_runs) }
+            }
+            None if self.have == Have::Absent => Meaning::Nothing,
+            None if unseen => {
+                self.doubt = true;
+                Meaning::Nothing
+            }
+            None => self.lost(now, link_runs),
+        }
+    }
+
+    /// A snapshot: what the facts say all told. It may be older than our last operations.
+    pub(super) fn snapshot(
+        &mut self,
+        now: Instant,
+        seen: Option<Have>,
+        link_runs: bool,
+    ) -> Meaning {
+        let unsettled = self.owes_gone(now);
+        let unseen = self.has_unseen(now);
+        self.owed_gone = 0;
+        if let Some(flight) = &mut self.flight {
+            flight.overtaken = true;
+        }
+        match seen {
+            Some(_) if unsettled => {
+                self.doubt = true;
+                Meaning::Nothing
+            }
+            Some(have) => {
+                self.have = have;
+                self.adds_unseen = 0;
+                Meaning::Nothing
+            }
+            None if self.have == Have::Absent => Meaning::Nothing,
+            None if unseen => {
+                self.doubt = true;
+                Meaning::Nothing
+            }
+            None if self.flight.as_ref().is_some_and(|f| f.act == Act::Remove) => {
+                self.went();
+                Meaning::Nothing
+            }
+            None => self.lost(now, link_runs),
+        }
+    }
+
+    /// The interface is no more, and the address with it.
+    pub(super) fn link_gone(&mut self) {
+        if let Some(flight) = &mut self.flight {
+            flight.overtaken = true;
+        }
+        self.doubt = false;
+        self.went();
+        self.owed_gone = 0;
+        self.adds_unseen = 0;
+        self.flushed = false;
+        self.refusal = None;
+        self.not_before = None;
+    }
+
+    /// Something about the interface changed: what was refused may work now.
+    pub(super) fn link_changed(&mut self) {
+        if self.refusal.is_some() {
+            self.not_before = None;
+        }
+    }
+
+    /// Our operation is through; `None` when its outcome was withheld from us. A refusal worth
+    /// telling comes back with the number of attempts.
+    pub(super) fn done(&mut self, now: Instant, outcome: Option<OpDone>) -> Option<(Errno, u32)> {
+        let flight = self.flight.take();
+        assert!(flight.is_some(), "an outcome belongs to an operation under way: {}", self.vip);
+        let flight = flight?;
+        match (flight.act, outcome) {
+            (_, None) => {
+                self.doubt = true;
+                None
+            }
+            (Act::Add, Some(Ok(()) | Err(Errno::EXIST))) => {
+                self.added(now, flight);
+                None
+            }
+            (Act::Remove, Some(Ok(()) | Err(Errno::ADDRNOTAVAIL | Errno::NODEV))) => {
+                self.removed(now, &flight, outcome == Some(Ok(())));
+                None
+            }
+            (act, Some(Err(errno))) => {
+                if act == Act::Add {
+                    self.adds_unseen = self.adds_unseen.saturating_sub(1);
+                }
+                // A doubt that could not be dispelled stays, and meanwhile we claim nothing.
+                self.doubt |= (flight.doubted || flight.gone_seen) && !flight.here_seen;
+                if act == Act::Add && self.doubt {
+                    self.have = Have::Absent;
+                }
+                self.ours = self.have != Have::Absent || self.doubt;
+                self.refused_with(now, act, errno)
+            }
+        }
+    }
+
+    fn added(&mut self, now: Instant, flight: Flight) {
+        self.refusal = None;
+        self.unseen_until = now + ECHO_LIMIT;
+        if flight.gone_seen || flight.overtaken {
+            self.doubt = true;
+        } else if self.have != Have::Present {
+            let detects = flight.vip.family() == Family::V6 && !flight.vip.flags.no_dad;
+            self.have = if detects { Have::Tentative } else { Have::Present };
+        }
+        self.installed = Some(flight.vip);
+    }
+
+    fn removed(&mut self, now: Instant, flight: &Flight, by_us: bool) {
+        self.refusal = None;
+        let believed = self.have != Have::Absent && !flight.doubted;
+        if flight.overtaken {
+            self.doubt = true;
+        } else if flight.gone_seen {
+            self.doubt = flight.here_seen;
+        } else if by_us || (believed && !flight.here_seen) {
+            // What was there is not: by whomever, the facts will say so once.
+            self.owed_gone += 1;
+            self.owed_until = now + ECHO_LIMIT;
+        } else {
+            self.doubt = flight.here_seen;
+        }
+        self.adds_unseen = 0;
+        self.went();
+    }
+
+    fn refused_with(&mut self, now: Instant, act: Act, errno: Errno) -> Option<(Errno, u32)> {
+        let before = self.refusal.filter(|r| r.act == act);
+        let attempts = before.map_or(0, |r| r.attempts).saturating_add(1);
+        self.refusal = Some(Refusal { act, errno, attempts });
+        // An interface that is not there comes with a fact; asking often would not bring it.
+        let pause = if errno == Errno::NODEV {
+            LAST_RETRY
+        } else {
+            LAST_RETRY.min(FIRST_RETRY * 2_u32.saturating_pow(attempts.min(16) - 1))
+        };
+        self.not_before = Some(now + pause);
+        let worth = attempts == 1 || attempts == 3 || before.is_some_and(|r| r.errno != errno);
+        worth.then_some((errno, attempts))
+    }
+
+    /// What to do now, and marks it under way. `want` is the VIP if it is to be present;
+    /// `clear` whether nothing else stands in the way of adding it.
+    pub(super) fn decide(
+        &mut self,
+        index: IfIndex,
+        want: Option<&Vip>,
+        removable: bool,
+        link_runs: bool,
+        clear: bool,
+    ) -> Option<AddressOp> {
+        if self.flight.is_some() {
+            return None;
+        }
+        if link_runs {
+            self.flushed = false;
+        }
+        let act = self.lacking(want, removable);
+        if self.refusal.is_some_and(|r| act != Some(r.act)) {
+            self.refusal = None;
+            self.not_before = None;
+        }
+        if act != Some(Act::Add) && self.refusal.is_none() {
+            // A pause in putting back is no pause in removing.
+            self.not_before = None;
+        }
+        let act = act?;
+        if self.not_before.is_some() {
+            return None;
+        }
+        let vip = match (act, want) {
+            (Act::Add, Some(vip)) if clear && !self.flushed => vip.clone(),
+            (Act::Add, _) => return None,
+            (Act::Remove, _) => self.installed.clone().unwrap_or_else(|| self.vip.clone()),
+        };
+        self.vip.clone_from(&vip);
+        self.ours = true;
+        if act == Act::Add {
+            self.adds_unseen += 1;
+        }
+        let doubted = core::mem::take(&mut self.doubt);
+        self.flight = Some(Flight {
+            act,
+            vip: vip.clone(),
+            doubted,
+            gone_seen: false,
+            here_seen: false,
+            overtaken: false,
+        });
+        Some(match act {
+            Act::Add => AddressOp::Add { index, vip },
+            Act::Remove => AddressOp::Remove { index, vip },
+        })
+    }
+
+    /// The difference between what is wanted and what is there.
+    fn lacking(&self, want: Option<&Vip>, removable: bool) -> Option<Act> {
+        let there = self.have != Have::Absent;
+        match want {
+            Some(vip) if there && self.installed.as_ref().is_some_and(|old| remake(old, vip)) => {
+                Some(Act::Remove)
+            }
+            Some(vip) => {
+                let other = self.installed.as_ref().is_some_and(|old| old != vip);
+                (!there || self.doubt || other).then_some(Act::Add)
+            }
+            None => ((there || self.doubt) && (removable || self.ours)).then_some(Act::Remove),
+        }
+    }
+
+    fn owes_gone(&mut self, now: Instant) -> bool {
+        if now > self.owed_until {
+            self.owed_gone = 0;
+        }
+        self.owed_gone > 0
+    }
+
+    fn has_unseen(&mut self, now: Instant) -> bool {
+        if now > self.unseen_until && self.flight.is_none() {
+            self.adds_unseen = 0;
+        }
+        self.adds_unseen > 0
+    }
+
+    /// It is not there (any more), for a reason we know.
+    fn went(&mut self) {
+        self.have = Have::Absent;
+        self.installed = None;
+        self.ours = self.flight.is_some() || self.doubt;
+    }
+
+    /// It is not there any more, and not by us.
+    fn lost(&mut self, now: Instant, link_runs: bool) -> Meaning {
+        self.went();
+        if !link_runs {
+            self.flushed = true;
+            return Meaning::Nothing;
+        }
+        let in_a_row = now.since(self.taken_at) < FIGHT_MEMORY && self.taken_in_a_row > 0;
+        self.taken_in_a_row = if in_a_row { self.taken_in_a_row.saturating_add(1) } else { 1 };
+        self.taken_at = now;
+        if self.taken_in_a_row > PUT_BACK_AT_ONCE {
+            self.not_before = Some(now + PUT_BACK_PAUSE);
+        }
+        Meaning::Taken
+    }
+}
+
+/// Whether the kernel takes the change from `old` to `new` only by removing the address first. An
+/// IPv4 address keeps its label, broadcast address and scope when it is added again; what IPv6
+/// addresses have, adding again does change (tried on Linux 6.18).
+fn remake(old: &Vip, new: &Vip) -> bool {
+    old.family() == Family::V4
+        && (&old.label, old.broadcast, old.scope) != (&new.label, new.broadcast, new.scope)
+}

@@ -1,0 +1,124 @@
+//! What one instance is told to be. Values only: whoever reads the configuration file has already
+//! checked them and resolved every default.
+
+use core::net::IpAddr;
+use core::time::Duration;
+
+use base::{Family, Interval, Name, Preempt, Priority, TrackEffect, Version, Vip, Vrid};
+use serde::{Deserialize, Serialize};
+use vip::announcer::BurstPolicy;
+
+use crate::wire::{self, Auth, ChecksumForm, ChecksumRule, PeerTerms};
+
+/// One virtual router as this node is to take part in it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct InstanceConfig {
+    /// The name people gave it.
+    pub name: Name,
+    /// The interface its adverts travel on; `None`: whichever carries `source` (unicast only).
+    pub interface: Option<Name>,
+    /// Which virtual router.
+    pub vrid: Vrid,
+    /// Of which family.
+    pub family: Family,
+    /// The protocol's version and the advertisement interval it allows.
+    pub interval: Interval,
+    /// Base priority; 255 makes this node the owner.
+    pub priority: Priority,
+    /// What to do about a weaker node that holds the VIPs.
+    pub preempt: Preempt,
+    /// Whom adverts go to and come from.
+    pub reach: Reach,
+    /// Source of adverts; `None`: the interface's first address of the family.
+    pub source: Option<IpAddr>,
+    /// VRRPv2 authentication.
+    pub auth: Auth,
+    /// Which checksum to send and accept (VRRPv3 over IPv4 only).
+    pub checksum: Checksum,
+    /// VIPs that adverts name.
+    pub vips: Vec<Vip>,
+    /// VIPs held with the others, but not named in adverts.
+    pub excluded: Vec<Vip>,
+    /// How VIPs are announced.
+    pub burst: BurstPolicy,
+    /// Interfaces whose state matters.
+    pub track: Vec<TrackInterface>,
+    /// Whether the instance's own interface must be up.
+    pub track_own_interface: bool,
+    /// Adverts to miss before taking over: `1..=100`, 3 in the RFC.
+    pub missed_adverts: u8,
+    /// While Active, answer a weaker node's advert at once (RFC 9568 §6.4.3).
+    pub answer_rivals: bool,
+    /// When yielding to a stronger node, send one more advert, so that it sees there were two
+    /// holders and announces again.
+    pub parting_advert: bool,
+    /// A peer's interval is believed up to this many times our own (VRRP-075).
+    pub learned_interval_cap: u8,
+    /// How long after start to wait before taking part (keepalived: `vrrp_startup_delay`).
+    pub startup_delay: Duration,
+    /// Refuse what is only suspicious: sources outside the link's prefix, IPv6 lists without a
+    /// link-local address first.
+    pub strict_sources: bool,
+}
+
+impl InstanceConfig {
+    /// The version its interval belongs to.
+    #[must_use]
+    pub fn version(&self) -> Version {
+        self.interval.version()
+    }
+
+    /// All VIPs it holds when Active, advertised ones first.
+    pub fn all_vips(&self) -> impl Iterator<Item = &Vip> {
+        self.vips.iter().chain(&self.excluded)
+    }
+}
+
+/// Whom adverts go to and come from.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Reach {
+    /// The group of everybody on the link: 224.0.0.18 or ff02::12.
+    Multicast {
+        /// That group.
+        group: IpAddr,
+    },
+    /// These peers, one datagram each.
+    Unicast {
+        /// Who they are and which TTLs are believed.
+        peers: Vec<PeerTerms>,
+        /// TTL or hop limit to send with.
+        ttl: u8,
+        /// Refuse adverts from anybody else.
+        check_source: bool,
+    },
+}
+
+impl Reach {
+    /// The same as a demand on arriving packets.
+    pub(crate) fn terms(&self) -> wire::Reach<'_> {
+        match self {
+            Reach::Multicast { group } => wire::Reach::Multicast { group: *group },
+            Reach::Unicast { peers, check_source, .. } => {
+                wire::Reach::Unicast { peers, check_source: *check_source }
+            }
+        }
+    }
+}
+
+/// Checksum forms of VRRPv3 over IPv4 (DESIGN: "v3/IPv4 checksum").
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Checksum {
+    /// What to send; `None`: the form the holder was last heard with, RFC 5798's until then.
+    pub send: Option<ChecksumForm>,
+    /// What to accept.
+    pub accept: ChecksumRule,
+}
+
+/// An interface whose state matters to the instance.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct TrackInterface {
+    /// Which.
+    pub interface: Name,
+    /// What its state does.
+    pub effect: TrackEffect,
+}

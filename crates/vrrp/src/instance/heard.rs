@@ -1,0 +1,185 @@
+//! What an advert means in each state: RFC 9568 §6.4.2 and §6.4.3 as one `match`.
+
+use core::net::IpAddr;
+use core::num::NonZeroU8;
+use core::time::Duration;
+
+use base::{Instant, Interval, Preempt, Priority, Reason, What};
+
+use super::{Instance, Phase, Reassert, Turn, Waiting, elapsed};
+use crate::refusals::REPORT_EVERY;
+use crate::wire::{Advert, Discard, Heard, Subnet, Terms};
+
+/// An advert, weighed against ourselves (RFC 9568 §6.4.2, §6.4.3).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Claim {
+    Resigned,
+    Stronger,
+    /// Same priority, higher address.
+    EqualHigher,
+    /// Same priority, lower address.
+    EqualLower,
+    Weaker,
+}
+
+impl Instance {
+    /// What an arriving advert must look like to be heard.
+    pub(crate) fn terms<'a>(
+        &'a self,
+        own_addresses: &'a [IpAddr],
+        subnets: &'a [Subnet],
+    ) -> Terms<'a> {
+        Terms {
+            version: self.config.version(),
+            family: self.config.family,
+            reach: self.config.reach.terms(),
+            checksum: self.config.checksum.accept,
+            auth: &self.config.auth,
+            own_interval_v2: match self.config.interval {
+                Interval::V2(seconds) => seconds,
+                // A v3 packet is never asked for it.
+                Interval::V3(_) => NonZeroU8::MIN,
+            },
+            own_addresses,
+            subnets,
+            bare: self.config.vips.is_empty(),
+            strict: self.config.strict_sources,
+        }
+    }
+
+    /// Counts a packet that was not an advert for us. Changes no timer and no state (VRRP-020).
+    pub(crate) fn refused(&mut self, turn: &mut Turn<'_>, source: IpAddr, why: &Discard) {
+        if let Some(what) = self.refusals.count(turn.now, source, why) {
+            turn.out.event(turn.now, self.subject(), what, Reason::Packet, []);
+        }
+    }
+
+    /// RFC 9568 §6.4: what an advert means in each state.
+    pub(crate) fn heard(&mut self, turn: &mut Turn<'_>, source: IpAddr, heard: &Heard) {
+        let advert = &heard.advert;
+        self.traffic.received += 1;
+        if advert.priority() == Priority::RESIGN {
+            self.traffic.resignations_received += 1;
+        }
+        match (self.phase, self.weigh(source, advert)) {
+            (Phase::Initialize, _) => {}
+
+            // §6.4.2 Backup
+            (Phase::Backup { .. }, Claim::Resigned) => self.holder_resigned(turn, source),
+            (Phase::Backup { .. }, Claim::Stronger | Claim::EqualHigher | Claim::EqualLower) => {
+                self.note_peer(turn, source, heard);
+                self.note_rival(turn, source, 1);
+                self.wait_for_silence(turn.now, None);
+            }
+            (Phase::Backup { preempt_at, .. }, Claim::Weaker) => {
+                self.note_weaker(turn, source, heard, preempt_at);
+            }
+
+            // §6.4.3 Active
+            (Phase::Active { .. }, Claim::Resigned) => {
+                self.send(turn, self.priority());
+                let advert_at = turn.now + self.config.interval.as_duration();
+                self.phase = Phase::Active { advert_at };
+            }
+            (Phase::Active { .. }, Claim::Stronger) => {
+                self.yield_to(turn, source, heard, Reason::StrongerPeer);
+            }
+            (Phase::Active { .. }, Claim::EqualHigher) => {
+                self.yield_to(turn, source, heard, Reason::EqualPeerHigherAddress);
+            }
+            (Phase::Active { .. }, Claim::EqualLower | Claim::Weaker) => {
+                self.contest(turn, source, advert.priority());
+            }
+        }
+    }
+
+    fn weigh(&self, source: IpAddr, advert: &Advert) -> Claim {
+        let ours = self.priority();
+        let theirs = advert.priority();
+        if theirs == Priority::RESIGN {
+            Claim::Resigned
+        } else if theirs > ours {
+            Claim::Stronger
+        } else if theirs < ours {
+            Claim::Weaker
+        } else if self.around.attachment.is_none_or(|at| source > at.source) {
+            // Addresses of one family compare as unsigned numbers in network order (VRRP-063).
+            Claim::EqualHigher
+        } else {
+            Claim::EqualLower
+        }
+    }
+
+    /// §6.4.2: "If the Priority in the ADVERTISEMENT is zero": Skew_Time, but never longer than what
+    /// was left anyway (VRRP-055).
+    fn holder_resigned(&mut self, turn: &mut Turn<'_>, source: IpAddr) {
+        if self.deadline().is_some_and(|deadline| deadline <= turn.now + self.skew_time()) {
+            return;
+        }
+        let cause = self.peer.map(|peer| peer.event);
+        let what = What::PeerResigned { source };
+        let event = turn.out.event(turn.now, self.subject(), what, Reason::Packet, cause);
+        self.phase = Phase::Backup {
+            armed_at: turn.now,
+            waiting: Waiting::Resigned(event),
+            preempt_at: None,
+        };
+    }
+
+    /// §6.4.2, Preempt_Mode: a weaker node's advert is let go by, or respected like any other.
+    fn note_weaker(
+        &mut self,
+        turn: &mut Turn<'_>,
+        source: IpAddr,
+        heard: &Heard,
+        preempt_at: Option<Instant>,
+    ) {
+        let delay = match self.config.preempt {
+            // An owner always preempts (VRRP-068).
+            _ if self.config.priority.is_owner() => Duration::ZERO,
+            Preempt::After(delay) => delay,
+            Preempt::Never => {
+                self.note_peer(turn, source, heard);
+                return self.wait_for_silence(turn.now, None);
+            }
+        };
+        let at = preempt_at.unwrap_or(turn.now + delay);
+        if turn.now < at {
+            self.note_peer(turn, source, heard);
+            return self.wait_for_silence(turn.now, Some(at));
+        }
+        self.remember(turn, source, heard);
+        if let Phase::Backup { armed_at, waiting, .. } = self.phase {
+            let waiting = match waiting {
+                Waiting::Silence | Waiting::Preempting => Waiting::Preempting,
+                resigned @ Waiting::Resigned(_) => resigned,
+            };
+            self.phase = Phase::Backup { armed_at, waiting, preempt_at: Some(at) };
+        }
+    }
+
+    /// §6.4.3: while we hold, a weaker node claims to hold too. Assert ourselves at once, for it and
+    /// for the bridges it has misled, and tell the neighbours again.
+    fn contest(&mut self, turn: &mut Turn<'_>, source: IpAddr, priority: Priority) {
+        let event = match self.told_rival {
+            Some((told, at, event)) if told == source && turn.now < at + REPORT_EVERY => event,
+            _ => {
+                let what = What::RivalHeard { source, priority };
+                let event = turn.out.event(turn.now, self.subject(), what, Reason::Packet, []);
+                self.told_rival = Some((source, turn.now, event));
+                event
+            }
+        };
+        self.note_rival(turn, source, 0);
+        let interval = self.config.interval.as_duration();
+        // A flood of weak adverts must not make us flood as well.
+        if self.config.answer_rivals && elapsed(self.answered_at, turn.now, interval / 4) {
+            self.answered_at = Some(turn.now);
+            self.send(turn, self.priority());
+        }
+        if elapsed(self.reasserted_at, turn.now, interval.max(Duration::from_secs(1))) {
+            self.reasserted_at = Some(turn.now);
+            self.reassert = Some(Reassert { cause: event });
+        }
+    }
+}

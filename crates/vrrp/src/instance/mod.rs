@@ -1,0 +1,411 @@
+//! One virtual router as this node sees it (RFC 9568 §6).
+//!
+//! Decides who is Active. Owns no socket, no clock, no address: it says by its phase whether the VIPs
+//! are wanted here, and the keeper makes it so. Every phase but `Initialize` has exactly one deadline,
+//! and it follows from what the phase holds: a changed priority or interval moves it by itself.
+//!
+//! The tables of RFC 9568 §6.4 are the one `match` in [`Instance::heard`] and the three short
+//! functions `startup`, `send_due` and `judge`.
+
+mod heard;
+mod learn;
+mod speak;
+
+use core::net::IpAddr;
+use core::time::Duration;
+
+use base::{EventId, IfIndex, Instant, Priority, Reason, State, Subject, What};
+use vip::HolderId;
+
+use crate::config::{InstanceConfig, Reach};
+use crate::outbox::Outbox;
+use crate::refusals::Refusals;
+use crate::rivals::Rivals;
+use crate::status::Traffic;
+use crate::timers;
+use crate::wire::{ChecksumForm, Heard};
+
+/// The moment in which an input is handled, and where its consequences go.
+pub(crate) struct Turn<'a> {
+    pub(crate) now: Instant,
+    pub(crate) out: &'a mut Outbox,
+}
+
+/// What the rest of the node means for an instance: derived anew whenever the kernel speaks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Surroundings {
+    /// Where and from which address it can speak.
+    pub(crate) attachment: Option<Attachment>,
+    /// Why it cannot run, if it cannot.
+    pub(crate) fault: Option<Reason>,
+    /// What its trackers add to the priority.
+    pub(crate) delta: i32,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Attachment {
+    pub(crate) index: IfIndex,
+    pub(crate) source: IpAddr,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Phase {
+    Initialize,
+    Backup {
+        /// When the present wait began.
+        armed_at: Instant,
+        /// What it waits for, and with it how long.
+        waiting: Waiting,
+        /// With a preemption delay: when a weaker holder's time is up.
+        preempt_at: Option<Instant>,
+    },
+    Active {
+        /// When the next advert is due.
+        advert_at: Instant,
+    },
+}
+
+/// Which timer a Backup runs, and what its end will mean.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Waiting {
+    /// Active_Down_Interval since the holder was last heard.
+    Silence,
+    /// The same, while a weaker holder speaks and is not listened to.
+    Preempting,
+    /// Skew_Time since the holder resigned; the event that said so.
+    Resigned(EventId),
+}
+
+/// The holder as last heard.
+#[derive(Clone, Copy, Debug)]
+struct Peer {
+    source: IpAddr,
+    priority: Priority,
+    interval: Duration,
+    at: Instant,
+    event: EventId,
+}
+
+/// Announce again: the neighbours may have been misled.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Reassert {
+    pub(crate) cause: EventId,
+}
+
+/// This node's part in one virtual router.
+#[derive(Debug)]
+pub(crate) struct Instance {
+    config: InstanceConfig,
+    holder: HolderId,
+    phase: Phase,
+    around: Surroundings,
+    not_before: Instant,
+    /// Active_Adver_Interval: the holder's interval as learned, our own when we hold.
+    active_interval: Duration,
+    peer: Option<Peer>,
+    learned_form: Option<ChecksumForm>,
+    rivals: Rivals,
+    refusals: Refusals,
+    /// What was reported once and is not to be repeated: an interval, a VIP list, a rival.
+    told_interval: Option<(IpAddr, Duration)>,
+    told_list: Option<(IpAddr, Vec<IpAddr>)>,
+    told_rival: Option<(IpAddr, Instant, EventId)>,
+    reassert: Option<Reassert>,
+    reasserted_at: Option<Instant>,
+    answered_at: Option<Instant>,
+    changed_at: Instant,
+    changed_by: Option<EventId>,
+    traffic: Traffic,
+}
+
+impl Instance {
+    pub(crate) fn new(now: Instant, config: InstanceConfig, holder: HolderId) -> Self {
+        Self {
+            active_interval: config.interval.as_duration(),
+            not_before: now + config.startup_delay,
+            config,
+            holder,
+            phase: Phase::Initialize,
+            around: Surroundings { fault: Some(Reason::Startup), ..Surroundings::default() },
+            peer: None,
+            learned_form: None,
+            rivals: Rivals::default(),
+            refusals: Refusals::default(),
+            told_interval: None,
+            told_list: None,
+            told_rival: None,
+            reassert: None,
+            reasserted_at: None,
+            answered_at: None,
+            changed_at: now,
+            changed_by: None,
+            traffic: Traffic::default(),
+        }
+    }
+
+    pub(crate) fn config(&self) -> &InstanceConfig {
+        &self.config
+    }
+
+    pub(crate) fn holder(&self) -> HolderId {
+        self.holder
+    }
+
+    pub(crate) fn state(&self) -> State {
+        match self.phase {
+            Phase::Initialize => State::Initialize,
+            Phase::Backup { .. } => State::Backup,
+            Phase::Active { .. } => State::Active,
+        }
+    }
+
+    pub(crate) fn around(&self) -> Surroundings {
+        self.around
+    }
+
+    /// Whether adverts for it come to `destination`.
+    pub(crate) fn listens_at(&self, destination: IpAddr) -> bool {
+        match &self.config.reach {
+            Reach::Multicast { group } => *group == destination,
+            Reach::Unicast { .. } => {
+                self.around.attachment.is_some_and(|at| at.source == destination)
+            }
+        }
+    }
+
+    /// The event that brought the present state.
+    pub(crate) fn changed_by(&self) -> Option<EventId> {
+        self.changed_by
+    }
+
+    pub(crate) fn subject(&self) -> Subject {
+        Subject::Instance(self.config.name.clone())
+    }
+
+    /// Base priority and what the trackers add.
+    pub(crate) fn priority(&self) -> Priority {
+        self.config.priority.adjusted(self.around.delta)
+    }
+
+    /// Whether it is to announce its VIPs again; asked once per turn.
+    pub(crate) fn take_reassert(&mut self) -> Option<Reassert> {
+        self.reassert.take()
+    }
+
+    // ---- deadlines ------------------------------------------------------------------------------
+
+    /// The one deadline of the present phase.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        match self.phase {
+            Phase::Initialize if self.around.fault.is_none() => Some(self.not_before),
+            Phase::Initialize => None,
+            Phase::Backup { armed_at, waiting, .. } => Some(armed_at + self.wait(waiting)),
+            Phase::Active { advert_at } => Some(advert_at),
+        }
+    }
+
+    fn wait(&self, waiting: Waiting) -> Duration {
+        match waiting {
+            Waiting::Silence | Waiting::Preempting => self.active_down_interval(),
+            Waiting::Resigned(_) => self.skew_time(),
+        }
+    }
+
+    fn skew_time(&self) -> Duration {
+        timers::skew_time(self.config.version(), self.priority(), self.active_interval)
+    }
+
+    fn active_down_interval(&self) -> Duration {
+        let version = self.config.version();
+        let missed = self.config.missed_adverts;
+        timers::active_down_interval(version, self.priority(), self.active_interval, missed)
+    }
+
+    /// Sends the advert that is due (RFC 9568 §6.4.3, Adver_Timer). May be called before the
+    /// sockets are drained: sending never depends on what is yet to be read (VRRP-077).
+    pub(crate) fn send_due(&mut self, turn: &mut Turn<'_>) {
+        let Phase::Active { advert_at } = self.phase else { return };
+        if turn.now < advert_at {
+            return;
+        }
+        self.send(turn, self.priority());
+        // From the deadline, not from now, or every late wake-up would slow the rhythm; but a long
+        // pause is not made up for by a burst.
+        let interval = self.config.interval.as_duration();
+        let next = advert_at + interval;
+        let advert_at = if next <= turn.now { turn.now + interval } else { next };
+        self.phase = Phase::Active { advert_at };
+    }
+
+    /// Acts on a deadline of silence: the holder's (RFC 9568 §6.4.2, Active_Down_Timer), or the
+    /// start-up delay. Only to be called when nothing is left to read (VRRP-079).
+    pub(crate) fn judge(&mut self, turn: &mut Turn<'_>) {
+        if self.deadline().is_none_or(|deadline| turn.now < deadline) {
+            return;
+        }
+        match self.phase {
+            Phase::Initialize => self.startup(turn, Reason::Startup, None),
+            Phase::Active { .. } => {}
+            Phase::Backup { armed_at, waiting, .. } => match waiting {
+                Waiting::Resigned(event) => {
+                    self.become_active(turn, Reason::HolderResigned, Some(event));
+                }
+                Waiting::Preempting => {
+                    let cause = self.peer.map(|peer| peer.event);
+                    self.become_active(turn, Reason::WeakerHolder, cause);
+                }
+                Waiting::Silence => {
+                    let silent = What::PeerSilent {
+                        source: self.peer.map(|peer| peer.source),
+                        silence: turn.now.since(self.peer.map_or(armed_at, |peer| peer.at)),
+                    };
+                    let cause = self.peer.map(|peer| peer.event);
+                    let reason = Reason::HolderSilent;
+                    let event = turn.out.event(turn.now, self.subject(), silent, reason, cause);
+                    self.become_active(turn, Reason::HolderSilent, Some(event));
+                }
+            },
+        }
+    }
+
+    fn wait_for_silence(&mut self, now: Instant, preempt_at: Option<Instant>) {
+        self.phase = Phase::Backup { armed_at: now, waiting: Waiting::Silence, preempt_at };
+    }
+
+    // ---- changes of state -----------------------------------------------------------------------
+
+    /// RFC 9568 §6.4.1.
+    fn startup(&mut self, turn: &mut Turn<'_>, reason: Reason, cause: Option<EventId>) {
+        self.active_interval = self.config.interval.as_duration();
+        if self.config.priority.is_owner() {
+            self.become_active(turn, Reason::Owner, cause);
+        } else {
+            self.wait_for_silence(turn.now, None);
+            self.changed(turn, State::Initialize, reason, cause);
+        }
+    }
+
+    /// RFC 9568 §6.4.2: the advert leaves here and now; VIPs and announcements follow from the new
+    /// phase, so that the old holder has heard of it first (VRRP-053).
+    fn become_active(&mut self, turn: &mut Turn<'_>, reason: Reason, cause: Option<EventId>) {
+        let from = self.state();
+        let interval = self.config.interval.as_duration();
+        self.phase = Phase::Active { advert_at: turn.now + interval };
+        self.active_interval = interval;
+        self.traffic.became_active += 1;
+        self.reasserted_at = Some(turn.now);
+        self.changed(turn, from, reason, cause);
+        self.send(turn, self.priority());
+    }
+
+    /// RFC 9568 §6.4.3: somebody with a better right holds.
+    fn yield_to(&mut self, turn: &mut Turn<'_>, source: IpAddr, heard: &Heard, reason: Reason) {
+        let priority = heard.advert.priority();
+        let what = What::StrongerHeard { source, priority };
+        let cause = turn.out.event(turn.now, self.subject(), what, Reason::Packet, []);
+        if self.config.parting_advert {
+            self.send(turn, self.priority());
+        }
+        self.wait_for_silence(turn.now, None);
+        self.changed(turn, State::Active, reason, Some(cause));
+        self.note_peer(turn, source, heard);
+    }
+
+    /// RFC 9568 §6.4.2 and §6.4.3, Shutdown: an Active node says so before it falls silent.
+    pub(crate) fn shutdown(&mut self, turn: &mut Turn<'_>, reason: Reason, cause: Option<EventId>) {
+        let from = self.state();
+        if from == State::Initialize {
+            return;
+        }
+        if from == State::Active {
+            self.send(turn, Priority::RESIGN);
+            self.traffic.resignations_sent += 1;
+            turn.out.event(turn.now, self.subject(), What::Resigned, reason, cause);
+        }
+        self.phase = Phase::Initialize;
+        self.changed(turn, from, reason, cause);
+    }
+
+    fn changed(
+        &mut self,
+        turn: &mut Turn<'_>,
+        from: State,
+        reason: Reason,
+        cause: Option<EventId>,
+    ) {
+        let (to, priority) = (self.state(), self.priority());
+        self.peer = self.peer.filter(|_| to != State::Initialize);
+        self.rivals.clear();
+        self.told_rival = None;
+        self.reassert = None;
+        self.changed_at = turn.now;
+        let what = What::StateChanged { from, to, priority };
+        self.changed_by = Some(turn.out.event(turn.now, self.subject(), what, reason, cause));
+    }
+
+    /// Takes in what the rest of the node means for it now (VRRP-062, 064, 065).
+    pub(crate) fn surround(
+        &mut self,
+        turn: &mut Turn<'_>,
+        around: Surroundings,
+        cause: Option<EventId>,
+    ) {
+        if around == self.around {
+            return;
+        }
+        let before = self.priority();
+        let was = self.around;
+        // A farewell leaves by the way that is about to be lost.
+        if let (Some(reason), true) = (around.fault, was.fault.is_none()) {
+            self.shutdown(turn, reason, cause);
+        }
+        self.around = around;
+        let (from, to) = (before, self.priority());
+        if from != to {
+            let what = What::PriorityChanged { from, to };
+            turn.out.event(turn.now, self.subject(), what, Reason::Tracker, cause);
+        }
+        match (was.fault, around.fault) {
+            // Whatever is missing at start is as much news as what goes missing later.
+            (Some(Reason::Startup), Some(reason)) => {
+                self.changed(turn, State::Initialize, reason, cause);
+            }
+            (Some(was), None) if turn.now >= self.not_before => {
+                let start = was == Reason::Startup;
+                let reason = if start { Reason::Startup } else { Reason::FaultCleared };
+                self.startup(turn, reason, cause);
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether `config` describes this same virtual router, so that it can be taken over in place.
+    pub(crate) fn is_same_router(&self, config: &InstanceConfig) -> bool {
+        let key = |c: &InstanceConfig| (c.vrid, c.family, c.version(), c.interface.clone());
+        key(&self.config) == key(config)
+    }
+
+    /// Takes over a changed configuration without leaving its state (VRRP-066). Deadlines follow by
+    /// themselves, but for the next advert, which a shorter interval brings forward.
+    pub(crate) fn reconfigure(&mut self, turn: &mut Turn<'_>, config: InstanceConfig) {
+        let interval = config.interval.as_duration();
+        if config.interval != self.config.interval {
+            self.active_interval = interval;
+            if let Phase::Active { advert_at } = self.phase {
+                self.phase = Phase::Active { advert_at: advert_at.min(turn.now + interval) };
+            }
+        }
+        let from = self.priority();
+        self.config = config;
+        let to = self.priority();
+        if from != to {
+            let what = What::PriorityChanged { from, to };
+            turn.out.event(turn.now, self.subject(), what, Reason::Reload, []);
+        }
+    }
+}
+
+/// Whether `span` has passed since `then`; a thing that never happened is long past.
+fn elapsed(then: Option<Instant>, now: Instant, span: Duration) -> bool {
+    then.is_none_or(|then| now >= then + span)
+}

@@ -1,0 +1,78 @@
+//! The adverts an instance sends, and what it tells of itself.
+
+use core::net::IpAddr;
+
+use base::{Interval, Priority, State};
+
+use super::{Attachment, Instance, Turn};
+use crate::config::Reach;
+use crate::outbox::Transmit;
+use crate::status::{InstanceStatus, PeerStatus};
+use crate::wire::{Advert, AdvertError, Body, ChecksumForm};
+
+impl Instance {
+    /// Sends an advert with this priority to everybody it is for.
+    pub(super) fn send(&mut self, turn: &mut Turn<'_>, priority: Priority) {
+        let Some(Attachment { index, source }) = self.around.attachment else { return };
+        let Ok(advert) = self.advert(priority) else { return };
+        let form = self.config.checksum.send.or(self.learned_form);
+        let form = form.unwrap_or(ChecksumForm::Rfc5798);
+        let mut to = |destination: IpAddr, ttl: u8| {
+            let payload = advert.encode(form, source, destination);
+            turn.out.advert(Transmit { index, source, destination, ttl, payload });
+        };
+        match &self.config.reach {
+            Reach::Multicast { group } => to(*group, 255),
+            Reach::Unicast { peers, ttl, .. } => {
+                peers.iter().for_each(|peer| to(peer.address, *ttl));
+            }
+        }
+        self.traffic.sent += 1;
+    }
+
+    /// The advert this instance would send now.
+    fn advert(&self, priority: Priority) -> Result<Advert, AdvertError> {
+        let addresses: Vec<IpAddr> = self.config.vips.iter().map(|vip| vip.address).collect();
+        let body = match self.config.interval {
+            Interval::V2(interval) => Body::V2 { interval, auth: self.config.auth },
+            Interval::V3(interval) => Body::V3 { interval },
+        };
+        if addresses.is_empty() {
+            Advert::bare(self.config.vrid, priority, self.config.family, body)
+        } else {
+            Advert::new(self.config.vrid, priority, addresses, body)
+        }
+    }
+
+    pub(crate) fn status(&self) -> InstanceStatus {
+        InstanceStatus {
+            name: self.config.name.clone(),
+            interface: self.config.interface.clone(),
+            vrid: self.config.vrid,
+            family: self.config.family,
+            version: self.config.version(),
+            state: self.state(),
+            fault: self.around.fault.filter(|_| self.state() == State::Initialize),
+            since: self.changed_at,
+            because: self.changed_by,
+            base_priority: self.config.priority,
+            priority: self.priority(),
+            source: self.around.attachment.map(|at| at.source),
+            interval: self.config.interval.as_duration(),
+            active_interval: self.active_interval,
+            skew_time: self.skew_time(),
+            active_down_interval: self.active_down_interval(),
+            deadline: self.deadline(),
+            peer: self.peer.map(|peer| PeerStatus {
+                source: peer.source,
+                priority: peer.priority,
+                interval: peer.interval,
+                last_heard: peer.at,
+            }),
+            vips: self.config.all_vips().cloned().collect(),
+            present: Vec::new(),
+            traffic: self.traffic,
+            discards: self.refusals.counters().clone(),
+        }
+    }
+}

@@ -1,0 +1,280 @@
+//! The interfaces and addresses of this node, as the kernel last described them.
+//!
+//! People name interfaces, the kernel numbers them; instances ask by name and bind late, so an
+//! interface that is deleted and made again, or renamed, is simply found again.
+
+use core::net::{IpAddr, Ipv6Addr};
+use std::collections::{BTreeMap, BTreeSet};
+
+use base::{AddressFact, Family, IfIndex, KernelFact, LinkFact, Name};
+
+use crate::wire::Subnet;
+
+/// Everything known of the node's interfaces.
+#[derive(Default, Debug)]
+pub(crate) struct Links {
+    by_index: BTreeMap<IfIndex, Entry>,
+    by_name: BTreeMap<Name, IfIndex>,
+    /// Whether a snapshot has arrived; before it, nothing is known to be missing.
+    known: bool,
+}
+
+#[derive(Debug)]
+struct Entry {
+    link: LinkFact,
+    /// In the order the kernel reported them: its first address is the primary one.
+    addresses: Vec<AddressFact>,
+    /// The prefixes of those addresses, each once.
+    subnets: Vec<Subnet>,
+}
+
+impl Entry {
+    fn new(link: LinkFact, addresses: Vec<AddressFact>) -> Self {
+        let mut entry = Self { link, addresses, subnets: Vec::new() };
+        entry.find_subnets();
+        entry
+    }
+
+    fn find_subnets(&mut self) {
+        self.subnets.clear();
+        for known in &self.addresses {
+            if !self.subnets.iter().any(|s| s.prefix == known.prefix && s.contains(&known.address))
+            {
+                self.subnets.push(Subnet { address: known.address, prefix: known.prefix });
+            }
+        }
+    }
+}
+
+impl Links {
+    /// Takes in one fact; answers with the names of the interfaces it concerns.
+    pub(crate) fn learn(&mut self, fact: &KernelFact) -> BTreeSet<Name> {
+        let mut touched = BTreeSet::new();
+        match fact {
+            KernelFact::Snapshot { links, addresses } => {
+                touched.extend(self.by_name.keys().cloned());
+                self.by_index.clear();
+                self.by_name.clear();
+                self.known = true;
+                for link in links {
+                    self.put(link, &mut touched);
+                }
+                for address in addresses {
+                    self.put_address(address);
+                }
+            }
+            KernelFact::Link(link) => self.put(link, &mut touched),
+            KernelFact::LinkGone(index) => {
+                if let Some(entry) = self.by_index.remove(index) {
+                    // A new interface may already have the name of the one that is going.
+                    if self.by_name.get(&entry.link.name) == Some(index) {
+                        self.by_name.remove(&entry.link.name);
+                    }
+                    touched.insert(entry.link.name);
+                }
+            }
+            KernelFact::Address(address) => touched.extend(self.put_address(address)),
+            KernelFact::AddressGone(address) => {
+                if let Some(entry) = self.by_index.get_mut(&address.index) {
+                    entry.addresses.retain(|known| !same(known, address));
+                    entry.find_subnets();
+                    touched.insert(entry.link.name.clone());
+                }
+            }
+        }
+        touched
+    }
+
+    fn put(&mut self, link: &LinkFact, touched: &mut BTreeSet<Name>) {
+        let addresses = match self.by_index.remove(&link.index) {
+            Some(old) => {
+                if old.link.name != link.name {
+                    if self.by_name.get(&old.link.name) == Some(&link.index) {
+                        self.by_name.remove(&old.link.name);
+                    }
+                    touched.insert(old.link.name);
+                }
+                old.addresses
+            }
+            None => Vec::new(),
+        };
+        self.by_name.insert(link.name.clone(), link.index);
+        touched.insert(link.name.clone());
+        self.by_index.insert(link.index, Entry::new(link.clone(), addresses));
+    }
+
+    fn put_address(&mut self, address: &AddressFact) -> Option<Name> {
+        let entry = self.by_index.get_mut(&address.index)?;
+        match entry.addresses.iter_mut().find(|known| same(known, address)) {
+            Some(known) => *known = *address,
+            None => {
+                entry.addresses.push(*address);
+                entry.find_subnets();
+            }
+        }
+        Some(entry.link.name.clone())
+    }
+
+    /// Whether anything has been heard from the kernel yet.
+    pub(crate) fn known(&self) -> bool {
+        self.known
+    }
+
+    /// The interface of that name.
+    pub(crate) fn named(&self, name: &Name) -> Option<&LinkFact> {
+        let index = self.by_name.get(name)?;
+        self.by_index.get(index).map(|entry| &entry.link)
+    }
+
+    /// The interface that carries `address`.
+    pub(crate) fn carrying(&self, address: IpAddr) -> Option<&LinkFact> {
+        self.by_index
+            .values()
+            .find(|entry| entry.addresses.iter().any(|known| known.address == address))
+            .map(|entry| &entry.link)
+    }
+
+    /// Whether any interface carries `address`, usable as a source.
+    pub(crate) fn has(&self, address: IpAddr) -> bool {
+        self.by_index
+            .values()
+            .flat_map(|entry| &entry.addresses)
+            .any(|known| known.address == address && !known.tentative)
+    }
+
+    /// The present name of the interface `index`.
+    pub(crate) fn name_of(&self, index: IfIndex) -> Option<Name> {
+        self.by_index.get(&index).map(|entry| entry.link.name.clone())
+    }
+
+    /// The prefixes of the link behind `index`.
+    pub(crate) fn subnets(&self, index: IfIndex) -> &[Subnet] {
+        self.by_index.get(&index).map_or(&[], |entry| &entry.subnets)
+    }
+
+    /// Whether the interface `index` carries `address`, tentative or not.
+    pub(crate) fn is_ours(&self, index: IfIndex, address: IpAddr) -> bool {
+        self.by_index
+            .get(&index)
+            .is_some_and(|entry| entry.addresses.iter().any(|known| known.address == address))
+    }
+
+    /// The address to send adverts from (RFC 9568 §5.1.1.1, §5.1.2.1): for IPv4 the interface's
+    /// first, for IPv6 its link-local one (`wide`: its first global one, for unicast beyond the
+    /// link); never one of `vips`, which may leave.
+    pub(crate) fn source(
+        &self,
+        index: IfIndex,
+        family: Family,
+        wide: bool,
+        vips: &BTreeSet<IpAddr>,
+    ) -> Option<IpAddr> {
+        self.by_index
+            .get(&index)?
+            .addresses
+            .iter()
+            .filter(|known| Family::of(&known.address) == family && !known.tentative)
+            .map(|known| known.address)
+            .filter(|address| !vips.contains(address))
+            .find(|address| match address {
+                IpAddr::V4(_) => true,
+                IpAddr::V6(address) => is_link_local(address) != wide,
+            })
+    }
+}
+
+/// The kernel tells addresses apart by interface, address and prefix length.
+fn same(a: &AddressFact, b: &AddressFact) -> bool {
+    (a.index, a.address, a.prefix) == (b.index, b.address, b.prefix)
+}
+
+pub(crate) fn is_link_local(address: &Ipv6Addr) -> bool {
+    address.segments()[0] & 0xffc0 == 0xfe80
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn index(n: u32) -> IfIndex {
+        IfIndex::new(n).unwrap()
+    }
+
+    fn link(n: u32, name: &str) -> LinkFact {
+        LinkFact {
+            index: index(n),
+            name: name.into(),
+            running: true,
+            mac: None,
+            mtu: 1500,
+            multicast: true,
+        }
+    }
+
+    fn address(n: u32, text: &str) -> AddressFact {
+        AddressFact {
+            index: index(n),
+            address: text.parse().unwrap(),
+            prefix: 24,
+            tentative: false,
+        }
+    }
+
+    fn links(addresses: &[&str]) -> Links {
+        let mut links = Links::default();
+        links.learn(&KernelFact::Snapshot {
+            links: vec![link(2, "eth0")],
+            addresses: addresses.iter().map(|a| address(2, a)).collect(),
+        });
+        links
+    }
+
+    #[test]
+    fn vrrp_004_ipv4_source_is_the_first_address_that_is_no_vip() {
+        let links = links(&["192.0.2.10", "192.0.2.1", "192.0.2.7"]);
+        let vips = BTreeSet::from(["192.0.2.10".parse().unwrap()]);
+        let source = links.source(index(2), Family::V4, false, &vips);
+        assert_eq!(source, Some("192.0.2.1".parse().unwrap()));
+    }
+
+    #[test]
+    fn vrrp_005_ipv6_source_is_the_link_local_address() {
+        let mut links = links(&["2001:db8::1", "fe80::61", "fe80::1"]);
+        let vips = BTreeSet::from(["fe80::61".parse().unwrap()]);
+        let source = |links: &Links, wide| links.source(index(2), Family::V6, wide, &vips);
+        assert_eq!(source(&links, false), Some("fe80::1".parse().unwrap()));
+        assert_eq!(source(&links, true), Some("2001:db8::1".parse().unwrap()));
+
+        let tentative = AddressFact { tentative: true, ..address(2, "fe80::1") };
+        links.learn(&KernelFact::Address(tentative));
+        assert_eq!(source(&links, false), None);
+    }
+
+    #[test]
+    fn a_renamed_interface_is_found_by_its_new_name_only() {
+        let mut links = links(&["192.0.2.1"]);
+        let touched = links.learn(&KernelFact::Link(link(2, "lan0")));
+        assert_eq!(touched, BTreeSet::from(["eth0".into(), "lan0".into()]));
+        assert!(links.named(&"eth0".into()).is_none());
+        assert_eq!(links.named(&"lan0".into()).unwrap().index, index(2));
+        assert!(links.has("192.0.2.1".parse().unwrap()));
+    }
+
+    #[test]
+    fn a_name_taken_over_by_a_new_interface_survives_the_old_ones_end() {
+        let mut links = links(&[]);
+        links.learn(&KernelFact::Link(link(7, "eth0")));
+        links.learn(&KernelFact::LinkGone(index(2)));
+        assert_eq!(links.named(&"eth0".into()).unwrap().index, index(7));
+    }
+
+    #[test]
+    fn a_snapshot_forgets_what_it_does_not_name() {
+        let mut links = links(&["192.0.2.1"]);
+        let touched =
+            links.learn(&KernelFact::Snapshot { links: vec![link(3, "eth1")], addresses: vec![] });
+        assert_eq!(touched, BTreeSet::from(["eth0".into(), "eth1".into()]));
+        assert!(links.named(&"eth0".into()).is_none());
+        assert!(!links.has("192.0.2.1".parse().unwrap()));
+    }
+}

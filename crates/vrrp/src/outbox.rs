@@ -1,0 +1,131 @@
+//! What the machine has to say, in the order it must be said.
+//!
+//! Adverts first, always: a peer that waits for one must not wait for our netlink batch or our
+//! announcements (VRRP-053, ARP-006). Then the kernel's work, then announcements, then events, which
+//! only observe.
+
+use core::net::IpAddr;
+use std::collections::VecDeque;
+
+use base::{Batch, Event, EventId, IfIndex, Instant, Origin, Reason, Subject, What};
+use serde::{Deserialize, Serialize};
+
+use crate::sockets::SocketSpec;
+
+/// One thing the machine wants done. Each is to be carried out before the next is asked for.
+#[derive(PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Output {
+    /// Keep exactly these sockets open.
+    Sockets(Vec<SocketSpec>),
+    /// Send an advert.
+    Advert(Transmit),
+    /// Have the kernel add and remove addresses; answer with `Input::Done`.
+    Batch(Batch),
+    /// Send this Ethernet frame.
+    Frame {
+        /// On this interface.
+        index: IfIndex,
+        /// From its first octet.
+        bytes: Vec<u8>,
+    },
+    /// Tell the observers.
+    Event(Event),
+}
+
+/// An advert on its way out.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Transmit {
+    /// The interface it leaves by.
+    pub index: IfIndex,
+    /// Its IP source.
+    pub source: IpAddr,
+    /// Its IP destination.
+    pub destination: IpAddr,
+    /// TTL or hop limit.
+    pub ttl: u8,
+    /// The VRRP message, from its version octet on, checksum in place.
+    pub payload: Vec<u8>,
+}
+
+/// Collects outputs by urgency and numbers events.
+#[derive(Debug, Default)]
+pub(crate) struct Outbox {
+    sockets: Option<Vec<SocketSpec>>,
+    adverts: VecDeque<Transmit>,
+    batches: VecDeque<Batch>,
+    frames: VecDeque<(IfIndex, Vec<u8>)>,
+    events: VecDeque<Event>,
+    events_so_far: u64,
+}
+
+impl Outbox {
+    pub(crate) fn sockets(&mut self, wanted: Vec<SocketSpec>) {
+        self.sockets = Some(wanted);
+    }
+
+    pub(crate) fn advert(&mut self, transmit: Transmit) {
+        self.adverts.push_back(transmit);
+    }
+
+    pub(crate) fn batch(&mut self, batch: Batch) {
+        self.batches.push_back(batch);
+    }
+
+    pub(crate) fn frame(&mut self, index: IfIndex, bytes: Vec<u8>) {
+        self.frames.push_back((index, bytes));
+    }
+
+    /// Records that something happened and gives it its id.
+    pub(crate) fn event(
+        &mut self,
+        at: Instant,
+        subject: Subject,
+        what: What,
+        reason: Reason,
+        causes: impl IntoIterator<Item = EventId>,
+    ) -> EventId {
+        self.events_so_far += 1;
+        let id = EventId { origin: Origin::Engine, number: self.events_so_far };
+        let causes = causes.into_iter().collect();
+        self.events.push_back(Event { id, at, subject, what, reason, causes });
+        id
+    }
+
+    pub(crate) fn pop(&mut self) -> Option<Output> {
+        if let Some(wanted) = self.sockets.take() {
+            return Some(Output::Sockets(wanted));
+        }
+        if let Some(transmit) = self.adverts.pop_front() {
+            return Some(Output::Advert(transmit));
+        }
+        if let Some(batch) = self.batches.pop_front() {
+            return Some(Output::Batch(batch));
+        }
+        if let Some((index, bytes)) = self.frames.pop_front() {
+            return Some(Output::Frame { index, bytes });
+        }
+        self.events.pop_front().map(Output::Event)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use base::Ticket;
+
+    #[test]
+    fn arp_006_an_advert_leaves_before_anything_queued_earlier() {
+        let mut outbox = Outbox::default();
+        let index = IfIndex::new(2).unwrap();
+        outbox.event(Instant::ZERO, Subject::Node, What::Stopping, Reason::Shutdown, []);
+        outbox.frame(index, vec![1]);
+        outbox.batch(Batch { ticket: Ticket::new(1), ops: vec![] });
+        let any = "192.0.2.1".parse().unwrap();
+        outbox.advert(Transmit { index, source: any, destination: any, ttl: 255, payload: vec![] });
+        let order: Vec<_> = core::iter::from_fn(|| outbox.pop()).collect();
+        assert!(matches!(
+            order[..],
+            [Output::Advert(_), Output::Batch(_), Output::Frame { .. }, Output::Event(_)]
+        ));
+    }
+}

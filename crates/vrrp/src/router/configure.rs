@@ -1,0 +1,153 @@
+//! Taking over a configuration: what is the same stays untouched (invariant 7, VRRP-066).
+//!
+//! An instance is known by its name, and if that has changed, by what it is on the wire: interface,
+//! VRID, family and version. So neither a renamed block nor a moved one gives up its VIPs.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use base::{Instant, Name, Reason, Subject, What};
+use vip::{announcer, keeper};
+
+use super::{Router, Seat, Slot};
+use crate::config::InstanceConfig;
+use crate::instance::{Instance, Turn};
+
+impl Router {
+    pub(super) fn configure(&mut self, now: Instant, configs: Vec<InstanceConfig>) {
+        let mut matched = self.match_up(&configs);
+        let kept: BTreeSet<Slot> = matched.values().copied().collect();
+        let gone: Vec<Slot> = self.order.iter().copied().filter(|s| !kept.contains(s)).collect();
+        let (mut added, mut changed, removed) = (0, 0, count(gone.len()));
+        let instances = count(configs.len());
+
+        let mut plan = Vec::new();
+        for config in configs {
+            let slot = matched.remove(&config.name);
+            match slot {
+                Some(slot) if self.runs(slot, &config) => {}
+                Some(_) => changed += 1,
+                None => added += 1,
+            }
+            plan.push((slot, config));
+        }
+        let what = What::ConfigApplied { instances, added, changed, removed };
+        let reason = if self.slots_so_far == 0 { Reason::Startup } else { Reason::Reload };
+        let event = self.out.event(now, Subject::Node, what, reason, []);
+
+        for slot in gone {
+            self.remove(now, slot, event);
+        }
+        self.order.clear();
+        for (slot, config) in plan {
+            let slot = match slot {
+                Some(slot) => {
+                    self.change(now, slot, config, event);
+                    slot
+                }
+                None => self.add(now, config),
+            };
+            self.order.push(slot);
+        }
+        self.watch();
+        self.surround_all(now, Some(event));
+    }
+
+    /// Which present instance each new configuration continues, by the new one's name.
+    fn match_up(&self, configs: &[InstanceConfig]) -> BTreeMap<Name, Slot> {
+        let mut free: BTreeSet<Slot> = self.order.iter().copied().collect();
+        let mut matched = BTreeMap::new();
+        let mut take = |config: &InstanceConfig, fits: &dyn Fn(&Instance) -> bool| {
+            let found = free
+                .iter()
+                .copied()
+                .find(|slot| self.seats.get(slot).is_some_and(|seat| fits(&seat.instance)));
+            if let Some(slot) = found {
+                free.remove(&slot);
+                matched.insert(config.name.clone(), slot);
+            }
+            found.is_some()
+        };
+        let by_name: BTreeMap<&Name, Slot> =
+            self.seats.iter().map(|(slot, seat)| (&seat.instance.config().name, *slot)).collect();
+        let mut renamed = Vec::new();
+        for config in configs {
+            let named = by_name.contains_key(&config.name);
+            if !(named && take(config, &|instance| instance.config().name == config.name)) {
+                renamed.push(config);
+            }
+        }
+        for config in renamed {
+            take(config, &|instance| instance.is_same_router(config));
+        }
+        matched
+    }
+
+    fn runs(&self, slot: Slot, config: &InstanceConfig) -> bool {
+        self.seats.get(&slot).is_some_and(|seat| seat.instance.config() == config)
+    }
+
+    fn add(&mut self, now: Instant, config: InstanceConfig) -> Slot {
+        let slot = Slot(self.slots_so_far);
+        self.slots_so_far += 1;
+        self.instruct_hands(now, slot, &config);
+        let instance = Instance::new(now, config, slot.holder());
+        let seat = Seat { instance, key: None, holding: false, repairing: None };
+        self.seats.insert(slot, seat);
+        slot
+    }
+
+    fn change(&mut self, now: Instant, slot: Slot, config: InstanceConfig, event: base::EventId) {
+        if self.runs(slot, &config) {
+            return;
+        }
+        self.instruct_hands(now, slot, &config);
+        let Some(seat) = self.seats.get_mut(&slot) else { return };
+        let mut turn = Turn { now, out: &mut self.out };
+        if seat.instance.is_same_router(&config) {
+            seat.instance.reconfigure(&mut turn, config);
+        } else {
+            // Another virtual router under an old name: leave the one, begin the other.
+            seat.instance.shutdown(&mut turn, Reason::Reload, Some(event));
+            self.unlist(slot);
+            if let Some(seat) = self.seats.get_mut(&slot) {
+                seat.instance = Instance::new(now, config, slot.holder());
+            }
+        }
+        self.touched.insert(slot);
+    }
+
+    fn remove(&mut self, now: Instant, slot: Slot, event: base::EventId) {
+        let holder = slot.holder();
+        self.unlist(slot);
+        if let Some(mut seat) = self.seats.remove(&slot) {
+            let mut turn = Turn { now, out: &mut self.out };
+            seat.instance.shutdown(&mut turn, Reason::Reload, Some(event));
+        }
+        self.announcer.handle(now, announcer::Input::Forget { holder });
+        self.keeper.handle(now, keeper::Input::Manage { holder, vips: Vec::new() });
+        self.touched.insert(slot);
+    }
+
+    fn unlist(&mut self, slot: Slot) {
+        if let Some(seat) = self.seats.get_mut(&slot) {
+            seat.key = None;
+        }
+        self.by_key.retain(|_, slots| {
+            slots.retain(|listed| *listed != slot);
+            !slots.is_empty()
+        });
+    }
+
+    fn instruct_hands(&mut self, now: Instant, slot: Slot, config: &InstanceConfig) {
+        let holder = slot.holder();
+        let vips = config.all_vips().cloned().collect();
+        self.keeper.handle(now, keeper::Input::Manage { holder, vips });
+        let policy = config.burst;
+        self.announcer.handle(now, announcer::Input::Policy { holder, policy });
+    }
+}
+
+/// For events only; nobody configures four thousand million instances.
+fn count(n: usize) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,274 @@
+//! What the kernel's news mean for each instance (VRRP-062, 064, 065).
+//!
+//! Nothing is remembered but what the kernel last said: whether an instance can run, from which
+//! address, and at which priority is worked out anew whenever something it looks at has changed.
+
+use core::net::IpAddr;
+use std::collections::{BTreeMap, BTreeSet};
+
+use base::{EventId, Instant, KernelFact, Name, Reason, Subject, What};
+
+use super::{Router, Seat, Slot};
+use crate::config::{InstanceConfig, Reach};
+use crate::instance::{Attachment, Surroundings, Turn};
+use crate::links::{Links, is_link_local};
+use crate::sockets::SocketSpec;
+use crate::wire;
+
+/// An interface as instances care about it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum LinkState {
+    Missing,
+    Down,
+    Up,
+}
+
+impl Router {
+    /// Takes in what the kernel said.
+    pub(super) fn learn(&mut self, now: Instant, fact: &KernelFact) {
+        self.keeper.handle(now, vip::keeper::Input::Fact(fact));
+        self.announcer.handle(now, vip::announcer::Input::Fact(fact));
+        let mut interfaces = self.links.learn(fact);
+        // A VIP of ours coming or going is the keeper's business and nobody else's: without this,
+        // taking over n VIPs would make n instances look at n addresses.
+        if let KernelFact::Address(address) | KernelFact::AddressGone(address) = fact
+            && self.vips.contains(&address.address)
+        {
+            return;
+        }
+        if matches!(fact, KernelFact::Snapshot { .. }) {
+            interfaces.extend(self.link_states.keys().cloned());
+        }
+        let causes = self.tell_links(now, &interfaces);
+        let affected: Vec<Slot> = self
+            .seats
+            .iter()
+            .filter(|(_, seat)| looks_at(seat.instance.config(), &interfaces))
+            .map(|(slot, _)| *slot)
+            .collect();
+        for slot in affected {
+            self.surround(now, slot, &causes, None);
+        }
+        self.listen();
+    }
+
+    /// Works out anew what the node means for every instance.
+    pub(super) fn surround_all(&mut self, now: Instant, cause: Option<EventId>) {
+        let slots: Vec<Slot> = self.seats.keys().copied().collect();
+        for slot in slots {
+            self.surround(now, slot, &BTreeMap::new(), cause);
+        }
+        self.listen();
+    }
+
+    fn surround(
+        &mut self,
+        now: Instant,
+        slot: Slot,
+        links: &BTreeMap<Name, EventId>,
+        cause: Option<EventId>,
+    ) {
+        let stopping = self.stopping.is_some();
+        let Some(seat) = self.seats.get_mut(&slot) else { return };
+        let config = seat.instance.config();
+        let around = if stopping {
+            // The attachment stays: it carries the farewell.
+            Surroundings { fault: Some(Reason::Shutdown), ..seat.instance.around() }
+        } else {
+            survey(&self.links, &self.vips, config)
+        };
+        let cause =
+            cause.or_else(|| links.iter().find(|(name, _)| uses(config, name)).map(|(_, e)| *e));
+        let before = seat.instance.around().attachment;
+        let cause = source_change(before, around.attachment).map_or(cause, |what| {
+            let reason = Reason::Kernel;
+            Some(self.out.event(now, seat.instance.subject(), what, reason, cause))
+        });
+        seat.instance.surround(&mut Turn { now, out: &mut self.out }, around, cause);
+        rekey(&mut self.by_key, slot, seat);
+        self.touched.insert(slot);
+    }
+
+    /// Tells of interfaces that changed in a way instances care about; answers with the events.
+    fn tell_links(&mut self, now: Instant, interfaces: &BTreeSet<Name>) -> BTreeMap<Name, EventId> {
+        let mut events = BTreeMap::new();
+        for name in interfaces {
+            let Some(was) = self.link_states.get_mut(name) else { continue };
+            let is = link_state(&self.links, name);
+            if core::mem::replace(was, is) == is {
+                continue;
+            }
+            let what = match is {
+                LinkState::Missing => What::LinkGone,
+                LinkState::Down => What::LinkDown,
+                LinkState::Up => What::LinkUp,
+            };
+            let subject = Subject::Interface(name.clone());
+            events.insert(name.clone(), self.out.event(now, subject, what, Reason::Kernel, []));
+        }
+        events
+    }
+
+    /// Notes which interfaces the configuration looks at, and which addresses are VIPs.
+    pub(super) fn watch(&mut self) {
+        let configs = || self.seats.values().map(|seat| seat.instance.config());
+        // An owner's VIPs are the node's own addresses too (RFC 9568 §6.1): good sources.
+        let movable = configs().filter(|config| !config.priority.is_owner());
+        self.vips = movable.flat_map(|c| c.all_vips()).map(|vip| vip.address).collect();
+        let names: BTreeSet<Name> = configs().flat_map(interfaces_of).cloned().collect();
+        self.link_states.retain(|name, _| names.contains(name));
+        for name in names {
+            let state = link_state(&self.links, &name);
+            self.link_states.entry(name).or_insert(state);
+        }
+    }
+
+    /// Asks for the sockets the instances need, if those have changed.
+    pub(super) fn listen(&mut self) {
+        let mut wanted: BTreeMap<_, SocketSpec> = BTreeMap::new();
+        for seat in self.seats.values() {
+            let config = seat.instance.config();
+            let Some(link) = home(&self.links, config) else { continue };
+            let spec = wanted.entry((link.index, config.family)).or_insert_with(|| SocketSpec {
+                index: link.index,
+                interface: link.name.clone(),
+                family: config.family,
+                groups: Vec::new(),
+                running: link.running,
+            });
+            if let Reach::Multicast { group } = config.reach
+                && !spec.groups.contains(&group)
+            {
+                spec.groups.push(group);
+            }
+        }
+        let wanted: Vec<SocketSpec> = wanted.into_values().collect();
+        if wanted != self.sockets {
+            self.sockets.clone_from(&wanted);
+            self.out.sockets(wanted);
+        }
+    }
+}
+
+/// What the node means for an instance of this configuration, now.
+fn survey(links: &Links, vips: &BTreeSet<IpAddr>, config: &InstanceConfig) -> Surroundings {
+    if !links.known() {
+        return Surroundings { fault: Some(Reason::Startup), ..Surroundings::default() };
+    }
+    let running = |name: &Name| links.named(name).is_some_and(|link| link.running);
+    let verdicts = || config.track.iter().map(|t| t.effect.verdict(running(&t.interface)));
+    let delta = verdicts().flatten().map(i32::from).sum();
+    let Some(link) = home(links, config) else {
+        let fault = match config.interface {
+            Some(_) => Reason::LinkMissing,
+            None => Reason::NoSourceAddress,
+        };
+        return Surroundings { attachment: None, fault: Some(fault), delta };
+    };
+    let source = match config.source {
+        Some(source) => Some(source).filter(|source| links.has(*source)),
+        None => links.source(link.index, config.family, speaks_beyond_link(config), vips),
+    };
+    let attachment = source.map(|source| Attachment { index: link.index, source });
+    let vip_link = |ready: fn(LinkState) -> bool| {
+        config.all_vips().all(|vip| {
+            config.interface.as_ref() == Some(&vip.interface)
+                || ready(link_state(links, &vip.interface))
+        })
+    };
+    let fault = if config.track_own_interface && !link.running {
+        Some(Reason::LinkDown)
+    } else if !vip_link(|state| state != LinkState::Missing) {
+        Some(Reason::LinkMissing)
+    } else if !vip_link(|state| state == LinkState::Up) {
+        Some(Reason::LinkDown)
+    } else if verdicts().any(|verdict| verdict.is_none()) {
+        Some(Reason::Tracker)
+    } else if attachment.is_none() {
+        Some(Reason::NoSourceAddress)
+    } else if !fits(config, link.mtu) {
+        Some(Reason::AdvertTooLong)
+    } else {
+        None
+    };
+    Surroundings { attachment, fault, delta }
+}
+
+/// The interface an instance's adverts travel on.
+fn home<'a>(links: &'a Links, config: &InstanceConfig) -> Option<&'a base::LinkFact> {
+    match (&config.interface, config.source) {
+        (Some(name), _) => links.named(name),
+        (None, Some(source)) => links.carrying(source),
+        (None, None) => None,
+    }
+}
+
+fn speaks_beyond_link(config: &InstanceConfig) -> bool {
+    match &config.reach {
+        Reach::Multicast { .. } => false,
+        Reach::Unicast { peers, .. } => peers.iter().any(|peer| match peer.address {
+            IpAddr::V4(_) => false,
+            IpAddr::V6(address) => !is_link_local(&address),
+        }),
+    }
+}
+
+/// VRRP-014: an advert that would have to be fragmented is never built, since no receiver would put
+/// it together.
+fn fits(config: &InstanceConfig, mtu: u32) -> bool {
+    config.vips.len() <= wire::most_addresses(config.version(), config.family, mtu)
+}
+
+fn source_change(before: Option<Attachment>, after: Option<Attachment>) -> Option<What> {
+    match (before.map(|at| at.source), after.map(|at| at.source)) {
+        (before, after) if before == after => None,
+        (_, Some(source)) => Some(What::SourceFound { source }),
+        (_, None) => Some(What::SourceLost),
+    }
+}
+
+fn link_state(links: &Links, name: &Name) -> LinkState {
+    match links.named(name) {
+        None => LinkState::Missing,
+        Some(link) if link.running => LinkState::Up,
+        Some(_) => LinkState::Down,
+    }
+}
+
+/// Every interface whose state can matter to the instance.
+fn interfaces_of(config: &InstanceConfig) -> impl Iterator<Item = &Name> {
+    let vips = config.all_vips().map(|vip| &vip.interface);
+    let tracked = config.track.iter().map(|track| &track.interface);
+    config.interface.iter().chain(vips).chain(tracked)
+}
+
+fn uses(config: &InstanceConfig, name: &Name) -> bool {
+    interfaces_of(config).any(|used| used == name)
+}
+
+/// Whether news of these interfaces can matter to the instance: it names one, or its source may be
+/// on any.
+fn looks_at(config: &InstanceConfig, interfaces: &BTreeSet<Name>) -> bool {
+    config.source.is_some() || interfaces_of(config).any(|name| interfaces.contains(name))
+}
+
+/// Lists the instance for the packets that are for it.
+fn rekey(by_key: &mut BTreeMap<super::Key, Vec<Slot>>, slot: Slot, seat: &mut Seat) {
+    let config = seat.instance.config();
+    let key = seat.instance.around().attachment.map(|at| (at.index, config.family, config.vrid));
+    if key == seat.key {
+        return;
+    }
+    if let Some(old) = seat.key.take()
+        && let Some(slots) = by_key.get_mut(&old)
+    {
+        slots.retain(|listed| *listed != slot);
+        if slots.is_empty() {
+            by_key.remove(&old);
+        }
+    }
+    if let Some(key) = key {
+        by_key.entry(key).or_default().push(slot);
+    }
+    seat.key = key;
+}

@@ -1,0 +1,125 @@
+//! The router's hands: what keeper and announcer say, turned into outputs and events.
+
+use core::net::IpAddr;
+
+use base::{EventId, Instant, Reason, State, Vip, What};
+use vip::{HolderId, announcer, keeper};
+
+use super::{Router, Seat, Slot};
+
+impl Router {
+    /// Lets keeper and announcer have their say.
+    pub(super) fn use_hands(&mut self, now: Instant) {
+        while let Some(output) = self.keeper.poll_output() {
+            self.keeper_says(now, output);
+        }
+        while let Some(output) = self.announcer.poll_output() {
+            self.announcer_says(now, output);
+        }
+    }
+
+    fn keeper_says(&mut self, now: Instant, output: keeper::Output) {
+        match output {
+            keeper::Output::Batch(batch) => self.out.batch(batch),
+            keeper::Output::Present { holder, vips } => {
+                let repairing = self.seat_of(holder).and_then(|seat| seat.repairing.take());
+                let reason = match repairing {
+                    Some(_) => Reason::ForeignChange,
+                    None => Reason::StateWantsVips,
+                };
+                let what = What::VipsPresent { vips: addresses(&vips) };
+                let event = self.tell(now, holder, what, reason, repairing);
+                let reason = match repairing {
+                    Some(_) => Reason::ForeignChange,
+                    None => Reason::TookOver,
+                };
+                if let Some(event) = event {
+                    self.announce(now, holder, vips, reason, event);
+                }
+            }
+            keeper::Output::Gone { holder, vips } => {
+                let what = What::VipsGone { vips: addresses(&vips) };
+                self.tell(now, holder, what, Reason::StateReleasesVips, None);
+                self.announcer.handle(now, announcer::Input::Gone { holder, vips });
+            }
+            keeper::Output::Taken { holder, vip } => {
+                let what = What::VipTaken { vip: vip.address };
+                let event = self.tell(now, holder, what, Reason::ForeignChange, None);
+                if let Some(seat) = self.seat_of(holder) {
+                    seat.repairing = event;
+                }
+                let vips = vec![vip];
+                self.announcer.handle(now, announcer::Input::Gone { holder, vips });
+            }
+            keeper::Output::LeftOver { holder, vip } => {
+                let what = What::VipLeftOver { vip: vip.address };
+                self.tell(now, holder, what, Reason::Kernel, None);
+            }
+            keeper::Output::Refused { holder, vip, errno, attempts: _ } => {
+                let what = What::VipRefused { vip: vip.address, errno };
+                self.tell(now, holder, what, Reason::Kernel, None);
+            }
+        }
+    }
+
+    fn announcer_says(&mut self, now: Instant, output: announcer::Output) {
+        match output {
+            announcer::Output::Frame { index, bytes } => self.out.frame(index, bytes),
+            announcer::Output::Announced { holder, vips, mac, reason, cause } => {
+                let what = What::Announced { vips, mac };
+                self.tell(now, holder, what, reason, Some(cause));
+            }
+        }
+    }
+
+    /// Has VIPs announced, if their instance (still) holds them.
+    pub(super) fn announce(
+        &mut self,
+        now: Instant,
+        holder: HolderId,
+        vips: Vec<Vip>,
+        reason: Reason,
+        cause: EventId,
+    ) {
+        let holds = self.seat_of(holder).is_some_and(|seat| seat.instance.state() == State::Active);
+        if holds {
+            let input = announcer::Input::Announce { holder, vips, reason, cause };
+            self.announcer.handle(now, input);
+        }
+    }
+
+    /// Records what happened to an instance's VIPs, because of `cause` or else of its last change
+    /// of state.
+    fn tell(
+        &mut self,
+        now: Instant,
+        holder: HolderId,
+        what: What,
+        reason: Reason,
+        cause: Option<EventId>,
+    ) -> Option<EventId> {
+        let seat = self.seats.get(&Slot::of(holder))?;
+        let cause = cause.or(seat.instance.changed_by());
+        Some(self.out.event(now, seat.instance.subject(), what, reason, cause))
+    }
+
+    fn seat_of(&mut self, holder: HolderId) -> Option<&mut Seat> {
+        self.seats.get_mut(&Slot::of(holder))
+    }
+}
+
+impl Slot {
+    fn of(holder: HolderId) -> Slot {
+        // A slot is made into a holder's number by `Slot::holder`, so it fits.
+        Slot(usize::try_from(holder.0).unwrap_or(usize::MAX))
+    }
+
+    /// The number by which keeper and announcer know the instance in this slot.
+    pub(super) fn holder(self) -> HolderId {
+        HolderId(u32::try_from(self.0).expect("fewer than 2^32 instances were ever configured"))
+    }
+}
+
+fn addresses(vips: &[Vip]) -> Vec<IpAddr> {
+    vips.iter().map(|vip| vip.address).collect()
+}

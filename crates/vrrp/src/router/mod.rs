@@ -1,0 +1,306 @@
+//! All virtual routers of this node, and the one way in.
+//!
+//! A turn is: one input, its consequences in every instance it touches, then `settle`, which derives
+//! everything else from what the instances have become: who holds which VIPs, what is announced,
+//! which sockets are open, who must be looked at next. Because it is derived, no edge can be missed:
+//! a state reached by any way has the same consequences.
+
+mod configure;
+mod environment;
+mod hands;
+
+use core::net::IpAddr;
+use std::collections::{BTreeMap, BTreeSet};
+
+use base::{
+    BatchDone, EventId, Family, IfIndex, Instant, KernelFact, Name, Reason, State, Subject, Vrid,
+    What,
+};
+use serde::{Deserialize, Serialize};
+use vip::announcer::Announcer;
+use vip::keeper::Keeper;
+
+use crate::config::InstanceConfig;
+use crate::deadlines::Deadlines;
+use crate::instance::{Instance, Turn};
+use crate::links::Links;
+use crate::outbox::{Outbox, Output};
+use crate::refusals::Refusals;
+use crate::sockets::SocketSpec;
+use crate::status::RouterStatus;
+use crate::wire::{self, Arrival, Counters};
+
+use environment::LinkState;
+
+/// Everything that can happen to the machine.
+#[derive(PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Input {
+    /// These instances, and no others, are to run; those that are the same stay untouched.
+    Configure(Vec<InstanceConfig>),
+    /// A VRRP packet arrived.
+    Packet(Packet),
+    /// The kernel said something.
+    Fact(KernelFact),
+    /// A batch of kernel operations is through.
+    Done(BatchDone),
+    /// Time has passed. A driver wakes the machine twice: first with `drained: false`, before it
+    /// reads its sockets, so that due adverts leave first (VRRP-077); then with `drained: true` when
+    /// nothing is left to read, since only then can silence be judged (VRRP-079).
+    Wake {
+        /// Whether every packet that had arrived by now has been handed in.
+        drained: bool,
+    },
+    /// Resign everywhere and release everything; see [`Router::is_settled`].
+    Stop,
+}
+
+/// A VRRP packet as it arrived.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Packet {
+    /// Through which interface.
+    pub index: IfIndex,
+    /// Who sent it.
+    pub source: IpAddr,
+    /// To whom.
+    pub destination: IpAddr,
+    /// TTL or hop limit as it arrived.
+    pub ttl: u8,
+    /// The VRRP message.
+    pub payload: Vec<u8>,
+}
+
+/// Where an instance lives in the router; never used twice.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub(crate) struct Slot(pub(crate) usize);
+
+/// What tells packets for different instances apart.
+type Key = (IfIndex, Family, Vrid);
+
+/// An instance and what the rest of the node knows it to be doing.
+#[derive(Debug)]
+struct Seat {
+    instance: Instance,
+    /// The packets it is listed for in `by_key`.
+    key: Option<Key>,
+    /// Whether the keeper was last told to hold for it.
+    holding: bool,
+    /// A VIP was taken from us by somebody else; what follows is its repair.
+    repairing: Option<EventId>,
+}
+
+/// This node's part in all its virtual routers.
+#[derive(Debug, Default)]
+pub struct Router {
+    seats: BTreeMap<Slot, Seat>,
+    /// Slots in the order of the configuration.
+    order: Vec<Slot>,
+    slots_so_far: usize,
+    by_key: BTreeMap<Key, Vec<Slot>>,
+    links: Links,
+    link_states: BTreeMap<Name, LinkState>,
+    vips: BTreeSet<IpAddr>,
+    keeper: Keeper,
+    announcer: Announcer,
+    deadlines: Deadlines,
+    sockets: Vec<SocketSpec>,
+    strays: BTreeMap<IfIndex, Refusals>,
+    stopping: Option<EventId>,
+    out: Outbox,
+    /// Instances this turn has touched; `settle` looks at these only.
+    touched: BTreeSet<Slot>,
+    due: Vec<Slot>,
+}
+
+impl Router {
+    /// A router without instances, which knows nothing of the kernel yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The only way in: one input, all its consequences. Drain [`Router::poll_output`] before the
+    /// next.
+    pub fn handle(&mut self, now: Instant, input: Input) {
+        match input {
+            Input::Configure(configs) => self.configure(now, configs),
+            Input::Packet(packet) => {
+                let Packet { index, source, destination, ttl, payload } = packet;
+                let arrival = Arrival { source, destination, ttl, payload: &payload };
+                return self.handle_packet(now, index, &arrival);
+            }
+            Input::Fact(fact) => self.learn(now, &fact),
+            Input::Done(done) => self.keeper.handle(now, vip::keeper::Input::Done(done)),
+            Input::Wake { drained } => self.wake(now, drained),
+            Input::Stop => self.stop(now),
+        }
+        self.settle(now);
+    }
+
+    /// The same as [`Input::Packet`], without owning the bytes.
+    pub fn handle_packet(&mut self, now: Instant, index: IfIndex, arrival: &Arrival<'_>) {
+        self.receive(now, index, arrival);
+        self.settle(now);
+    }
+
+    /// What is to be done next; `None` when there is nothing more.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.out.pop()
+    }
+
+    /// When to wake the machine at the latest; `None`: only when something happens. Waking it early
+    /// or for nothing does no harm.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        [self.deadlines.first(), self.keeper.poll_timeout(), self.announcer.poll_timeout()]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// Whether nothing is under way: after [`Input::Stop`], that every VIP is off the node.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        let status = self.keeper.status();
+        status.batches_in_flight == 0
+            && status.vips.iter().all(|vip| vip.wanted || !vip.present || vip.refused.is_some())
+    }
+
+    /// Everything there is to tell, as a value.
+    #[must_use]
+    pub fn status(&self) -> RouterStatus {
+        let mut present: BTreeMap<vip::HolderId, Vec<IpAddr>> = BTreeMap::new();
+        for row in self.keeper.status().vips {
+            if row.present && row.wanted {
+                present.entry(row.holder).or_default().push(row.vip.address);
+            }
+        }
+        let instances = self
+            .order
+            .iter()
+            .filter_map(|slot| self.seats.get(slot))
+            .map(|seat| {
+                let mut status = seat.instance.status();
+                status.present = present.remove(&seat.instance.holder()).unwrap_or_default();
+                status
+            })
+            .collect();
+        let mut discards = Counters::default();
+        for stray in self.strays.values() {
+            discards.merge(stray.counters());
+        }
+        RouterStatus { instances, discards }
+    }
+
+    // ---- time -----------------------------------------------------------------------------------
+
+    fn wake(&mut self, now: Instant, drained: bool) {
+        let mut due = core::mem::take(&mut self.due);
+        self.deadlines.due(now, &mut due);
+        for slot in &due {
+            let Some(seat) = self.seats.get_mut(slot) else { continue };
+            let mut turn = Turn { now, out: &mut self.out };
+            seat.instance.send_due(&mut turn);
+            if drained {
+                seat.instance.judge(&mut turn);
+            }
+            self.touched.insert(*slot);
+        }
+        self.due = due;
+        self.keeper.handle(now, vip::keeper::Input::Wake);
+        // Announcements never leave ahead of an advert: not in the turn that sends adverts.
+        if drained {
+            self.announcer.handle(now, vip::announcer::Input::Wake);
+        }
+    }
+
+    fn stop(&mut self, now: Instant) {
+        if self.stopping.is_some() {
+            return;
+        }
+        let stopping = self.out.event(now, Subject::Node, What::Stopping, Reason::Shutdown, []);
+        self.stopping = Some(stopping);
+        self.surround_all(now, Some(stopping));
+    }
+
+    // ---- packets --------------------------------------------------------------------------------
+
+    fn receive(&mut self, now: Instant, index: IfIndex, arrival: &Arrival<'_>) {
+        let family = Family::of(&arrival.source);
+        let slot = wire::vrid_of(arrival.payload)
+            .and_then(Vrid::new)
+            .and_then(|vrid| self.addressee(index, family, vrid, arrival));
+        let mut turn = Turn { now, out: &mut self.out };
+        let Some((slot, seat)) = slot.and_then(|slot| Some((slot, self.seats.get_mut(&slot)?)))
+        else {
+            let why = wire::examine_unknown(arrival, family);
+            let report = self.strays.entry(index).or_default().count(now, arrival.source, &why);
+            if let (Some(what), Some(name)) = (report, self.links.name_of(index)) {
+                turn.out.event(now, Subject::Interface(name), what, Reason::Packet, []);
+            }
+            return;
+        };
+        let own: &[IpAddr] = if self.links.is_ours(index, arrival.source) {
+            core::slice::from_ref(&arrival.source)
+        } else {
+            &[]
+        };
+        let subnets = self.links.subnets(index);
+        match wire::decode(arrival, &seat.instance.terms(own, subnets)) {
+            Ok(heard) => seat.instance.heard(&mut turn, arrival.source, &heard),
+            Err(why) => seat.instance.refused(&mut turn, arrival.source, &why),
+        }
+        self.touched.insert(slot);
+    }
+
+    /// The instance a packet is for. Several unicast instances may share a VRID on one interface;
+    /// then the destination decides.
+    fn addressee(
+        &self,
+        index: IfIndex,
+        family: Family,
+        vrid: Vrid,
+        arrival: &Arrival<'_>,
+    ) -> Option<Slot> {
+        let slots = self.by_key.get(&(index, family, vrid))?;
+        let listens_at = |slot: &&Slot| {
+            let seat = self.seats.get(*slot);
+            seat.is_some_and(|seat| seat.instance.listens_at(arrival.destination))
+        };
+        slots.iter().find(listens_at).or_else(|| slots.first()).copied()
+    }
+
+    // ---- what follows from it all ----------------------------------------------------------------
+
+    /// Derives everything that is not the instances' own from what they have become.
+    fn settle(&mut self, now: Instant) {
+        let touched = core::mem::take(&mut self.touched);
+        for slot in touched {
+            self.settle_one(now, slot);
+        }
+        self.use_hands(now);
+    }
+
+    fn settle_one(&mut self, now: Instant, slot: Slot) {
+        let Some(seat) = self.seats.get_mut(&slot) else {
+            return self.deadlines.set(slot, None);
+        };
+        self.deadlines.set(slot, seat.instance.deadline());
+        let holder = seat.instance.holder();
+        let holds = seat.instance.state() == State::Active;
+        if holds != seat.holding {
+            seat.holding = holds;
+            seat.repairing = None;
+            let input = if holds {
+                vip::keeper::Input::Hold { holder }
+            } else {
+                self.announcer.handle(now, vip::announcer::Input::Withdraw { holder });
+                vip::keeper::Input::Release { holder }
+            };
+            self.keeper.handle(now, input);
+        }
+        if let Some(reassert) = seat.instance.take_reassert() {
+            let vips = seat.instance.config().all_vips().cloned().collect();
+            self.announce(now, holder, vips, Reason::RivalSeen, reassert.cause);
+        }
+    }
+}

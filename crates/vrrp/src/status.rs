@@ -1,0 +1,95 @@
+//! What the machine tells of itself: values for the command line, metrics and tests.
+
+use core::net::IpAddr;
+use core::time::Duration;
+
+use base::{EventId, Family, Instant, Name, Priority, Reason, State, Version, Vip, Vrid};
+use serde::{Deserialize, Serialize};
+
+use crate::wire::Counters;
+
+/// All instances of this node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RouterStatus {
+    /// In the order of the configuration.
+    pub instances: Vec<InstanceStatus>,
+    /// Packets refused before any instance could be asked.
+    pub discards: Counters,
+}
+
+/// One instance.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InstanceStatus {
+    /// Its configured name.
+    pub name: Name,
+    /// Its configured interface.
+    pub interface: Option<Name>,
+    /// Which virtual router.
+    pub vrid: Vrid,
+    /// Of which family.
+    pub family: Family,
+    /// In which version.
+    pub version: Version,
+    /// What this node is for it.
+    pub state: State,
+    /// Why it is in Initialize, when something is missing.
+    pub fault: Option<Reason>,
+    /// Since when it is in this state.
+    pub since: Instant,
+    /// The event that brought it there.
+    pub because: Option<EventId>,
+    /// Configured priority.
+    pub base_priority: Priority,
+    /// Priority after trackers.
+    pub priority: Priority,
+    /// Where its adverts come from.
+    pub source: Option<IpAddr>,
+    /// Its own advertisement interval.
+    pub interval: Duration,
+    /// The holder's, as learned.
+    pub active_interval: Duration,
+    /// Skew_Time now.
+    pub skew_time: Duration,
+    /// Active_Down_Interval now.
+    pub active_down_interval: Duration,
+    /// When it will next act by itself.
+    pub deadline: Option<Instant>,
+    /// The other holder it last heard.
+    pub peer: Option<PeerStatus>,
+    /// The VIPs it holds when Active.
+    pub vips: Vec<Vip>,
+    /// Those of them that the kernel has now.
+    pub present: Vec<IpAddr>,
+    /// Adverts and changes counted.
+    pub traffic: Traffic,
+    /// Refused packets, by cause.
+    pub discards: Counters,
+}
+
+/// A holder as last heard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PeerStatus {
+    /// Its address.
+    pub source: IpAddr,
+    /// Its priority.
+    pub priority: Priority,
+    /// Its interval.
+    pub interval: Duration,
+    /// When it last spoke.
+    pub last_heard: Instant,
+}
+
+/// What an instance has counted since it was made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Traffic {
+    /// Adverts sent (one for all peers).
+    pub sent: u64,
+    /// Valid adverts received.
+    pub received: u64,
+    /// Adverts with priority 0 sent.
+    pub resignations_sent: u64,
+    /// Adverts with priority 0 received.
+    pub resignations_received: u64,
+    /// How often it became Active.
+    pub became_active: u64,
+}

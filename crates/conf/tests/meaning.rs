@@ -1,9 +1,9 @@
 //! What configurations mean: defaults, inheritance, and what is accepted with a warning.
 
-use base::{Broadcast, Family, Name, Priority, Scope, State, Version};
+use base::{Broadcast, Family, Name, Preempt, Priority, Scope, State, TrackEffect, Version};
 use conf::{
-    Burst, Code, Command, Config, InstanceConfig, Loaded, Options, Password, Preempt, Reach,
-    Refresh, RunAs, Severity, Source, TrackEffect, load,
+    Burst, Code, Command, Config, InstanceConfig, Loaded, Options, Password, Reach, Refresh, RunAs,
+    Severity, Source, load,
 };
 use core::net::IpAddr;
 use core::time::Duration;

@@ -204,7 +204,7 @@ impl Reader<'_> {
         if on {
             self.report.push(
                 Diagnostic::warning(Code::NoMail, span, "no mail will be sent")
-                    .label("mail is not in force yet, and no server is named")
+                    .label("mail is not in force yet")
                     .help("use `notify_master` and its like meanwhile, or remove this line"),
             );
         }

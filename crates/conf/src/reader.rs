@@ -154,10 +154,13 @@ impl<'a> Reader<'a> {
         statement: &Statement,
         seen: &mut Seen,
     ) -> Option<Recognised> {
+        let span = statement.keyword();
         if !self.is_plain(statement) {
+            // What it would have set counts as set, so that it is not reported missing too.
+            let known = word::text(self.raw(span)).ok().and_then(|n| keywords::find(within, &n));
+            seen.extend(known.map(|keyword| (keyword.name, span)));
             return None;
         }
-        let span = statement.keyword();
         let name = self.word(span)?;
         let Some(written) = keywords::find(within, &name) else {
             self.unknown(within, &name, span);
@@ -209,6 +212,13 @@ impl<'a> Reader<'a> {
     }
 
     fn unknown(&mut self, within: Within, name: &str, span: Span) {
+        if self.report.is_full() {
+            // Nobody will read it, and this may not be a configuration at all.
+            self.push_lenient(
+                Diagnostic::error(Code::UnknownKeyword, span, String::new()).help("see above"),
+            );
+            return;
+        }
         let shown = shown(name);
         let place = match within {
             Within::Top => "outside all blocks".to_owned(),
@@ -240,7 +250,7 @@ impl<'a> Reader<'a> {
             .iter()
             .filter(|k| !matches!(k.status, Status::Foreign(_)))
             .map(|k| k.name);
-        let suggestion = if self.report.is_full() { None } else { nearest(name, names) };
+        let suggestion = nearest(name, names);
         let mut diagnostic = Diagnostic::error(
             Code::UnknownKeyword,
             span,
@@ -319,7 +329,8 @@ impl<'a> Reader<'a> {
                 .help(format!("{instead}; then say `--skip-ipvs` here"));
                 if self.options.skip_ipvs {
                     diagnostic.severity = crate::Severity::Warning;
-                    diagnostic.label = "skipped".to_owned();
+                    diagnostic.label = "skipped, as asked".to_owned();
+                    diagnostic.help = instead.to_owned();
                 }
                 self.report.push(diagnostic);
                 false

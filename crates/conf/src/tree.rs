@@ -11,6 +11,7 @@
 use crate::Span;
 use crate::diagnostic::{Code, Diagnostic, Report};
 use crate::lexer::{TokenKind, tokens};
+use crate::reader::shown;
 
 /// Blocks deeper than this hold nothing any keyword could want (today's deepest is two).
 const MAX_DEPTH: usize = 8;
@@ -95,7 +96,7 @@ impl Builder<'_> {
     fn token(&mut self, kind: TokenKind, span: Span) {
         match kind {
             TokenKind::Blank => {}
-            TokenKind::Newline => self.end_statement(true),
+            TokenKind::Newline => self.end_statement(),
             TokenKind::Comment => self.refuse_nul(span),
             TokenKind::Open => self.open(span),
             TokenKind::Close => self.close(span),
@@ -153,13 +154,13 @@ impl Builder<'_> {
         }
     }
 
-    fn end_statement(&mut self, by_newline: bool) {
+    fn end_statement(&mut self) {
         if self.words.is_empty() {
             return;
         }
         let words = core::mem::take(&mut self.words);
         self.list.push(Statement { words, block: None });
-        self.may_open = by_newline;
+        self.may_open = true;
     }
 
     fn open(&mut self, span: Span) {
@@ -198,7 +199,7 @@ impl Builder<'_> {
             self.skipped -= 1;
             return;
         }
-        self.end_statement(false);
+        self.end_statement();
         self.may_open = false;
         if !self.pop_frame() {
             self.report.push(
@@ -221,16 +222,20 @@ impl Builder<'_> {
     }
 
     fn finish(mut self) -> Vec<Statement> {
-        self.end_statement(false);
+        self.end_statement();
         while let Some(frame) = self.frames.last() {
-            let mut diagnostic =
-                Diagnostic::error(Code::MissingClose, frame.open, "this block is never closed")
+            let keyword = frame.words.first().map(|word| {
+                String::from_utf8_lossy(&self.text[word.within(self.text.len())]).into_owned()
+            });
+            let message = match keyword {
+                Some(keyword) => format!("the block of {} is never closed", shown(&keyword)),
+                None => "this block is never closed".to_owned(),
+            };
+            self.report.push(
+                Diagnostic::error(Code::MissingClose, frame.open, message)
                     .label("opened here")
-                    .help("add a `}` where it should end");
-            if let (Some(first), Some(last)) = (frame.words.first(), frame.words.last()) {
-                diagnostic = diagnostic.related(first.join(*last), "the block's keyword");
-            }
-            self.report.push(diagnostic);
+                    .help("add a `}` where it should end"),
+            );
             self.pop_frame();
         }
         self.list

@@ -444,6 +444,9 @@ pub(crate) fn decimal(time: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::diagnostic::Report;
+    use crate::keywords::{self, Lines};
+    use crate::{Options, tree};
 
     #[test]
     fn times_are_exact() {
@@ -466,5 +469,41 @@ mod tests {
         }
         assert_eq!(decimal(Duration::from_micros(2_500_000)), "2.5");
         assert_eq!(decimal(Duration::from_secs(40)), "40");
+    }
+
+    /// The table's examples are legal also where nothing reads them yet.
+    #[test]
+    fn every_example_in_the_table_has_its_shape() {
+        let mut values = 0;
+        for keyword in keywords::all() {
+            let text = format!("{} {}\n", keyword.name, keyword.example);
+            let mut report = Report::default();
+            let statements = tree::statements(text.as_bytes(), &mut report);
+            let mut reader = Reader::new(text.as_bytes(), Options::default(), report);
+            let [statement] = &statements[..] else { panic!("{text}") };
+            match (keyword.shape, &statement.block) {
+                (Shape::Block(_), Some(_)) => assert!(statement.arguments().is_empty(), "{text}"),
+                (Shape::NamedBlock(_), Some(_)) => {
+                    assert_eq!(statement.arguments().len(), 1, "{text}");
+                }
+                (Shape::Lines(lines), Some(block)) => {
+                    let read = match lines {
+                        Lines::Vips => reader.vips(block).len(),
+                        Lines::Peers => reader.peers(block).len(),
+                        Lines::Interfaces => reader.interfaces(block).len(),
+                        Lines::Free(_) => block.statements.len(),
+                    };
+                    assert_eq!(read, block.statements.len(), "{text}");
+                }
+                (_, None) => {
+                    values += 1;
+                    assert!(reader.value(keyword, statement).is_some(), "{text}");
+                }
+                (shape, block) => panic!("{shape:?} {block:?} in {text}"),
+            }
+            let (diagnostics, _) = reader.report.finish();
+            assert!(diagnostics.is_empty(), "{text}\n{diagnostics:#?}");
+        }
+        assert!(values > 200, "{values}");
     }
 }

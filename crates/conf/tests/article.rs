@@ -1,10 +1,9 @@
 //! The two files of the article the project began with load as printed, and as they would be
 //! written today, and mean the same.
 
-use base::{Family, Priority, State, Version, Vrid};
+use base::{Family, Preempt, Priority, State, Version, Vrid};
 use conf::{
-    Announce, Burst, Code, Config, Loaded, Options, Password, Preempt, Reach, Severity, Source,
-    load,
+    Announce, Burst, Code, Config, Loaded, Options, Password, Reach, Severity, Source, load,
 };
 use core::net::IpAddr;
 use core::time::Duration;
@@ -57,7 +56,7 @@ fn config(text: &str) -> Config {
 }
 
 fn ip(text: &str) -> IpAddr {
-    text.parse().unwrap()
+    text.parse().expect("an address")
 }
 
 #[test]

@@ -246,11 +246,15 @@ pub fn all() -> impl Iterator<Item = &'static Keyword> {
     Within::ALL.iter().flat_map(|within| table(*within))
 }
 
-/// The keyword called `name` in `within`.
+/// The keyword called `name` in `within`. `include` and its variants may stand in every block.
 #[must_use]
 pub fn find(within: Within, name: &str) -> Option<&'static Keyword> {
-    table(within).iter().find(|keyword| keyword.name == name)
+    let in_table = |within| table(within).iter().find(|keyword| keyword.name == name);
+    in_table(within)
+        .or_else(|| in_table(Within::Top).filter(|keyword| INCLUDES.contains(&keyword.name)))
 }
+
+const INCLUDES: &[&str] = &["include", "includer", "includem", "includew", "includeb", "includea"];
 
 /// The keyword called `name` in any other block than `within`.
 pub(crate) fn find_elsewhere(within: Within, name: &str) -> Option<&'static Keyword> {
@@ -296,6 +300,14 @@ mod tests {
                 }
             };
             assert!(why.len() > 3 && !why.ends_with('.'), "{}", keyword.name);
+        }
+    }
+
+    #[test]
+    fn includes_stand_everywhere_and_nothing_else_does() {
+        for within in Within::ALL {
+            assert!(INCLUDES.iter().all(|name| find(*within, name).is_some()), "{within:?}");
+            assert_eq!(find(*within, "vrrp_script").is_some(), *within == Within::Top);
         }
     }
 

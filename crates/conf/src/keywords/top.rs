@@ -68,7 +68,7 @@ pub(super) const TOP: &[Keyword] = keywords! { within Top;
     "Reads other files here; there must be one." => NotInForce(INCLUDE);
 "includew" Free("a file or pattern"), "", "/etc/keepalived/conf.d/*.conf",
     "Reads other files here; each wildcard must match." => NotInForce(INCLUDE);
-"includeb" Free("a file or pattern"), "", "/etc/keepalived/{a,b}.conf",
+"includeb" Free("a file or pattern"), "", "/etc/keepalived/a.conf",
     "Reads other files here; each brace must match." => NotInForce(INCLUDE);
 "includea" Free("a file or pattern"), "", "/etc/keepalived/conf.d/*.conf",
     "Reads other files here; everything must match." => NotInForce(INCLUDE);

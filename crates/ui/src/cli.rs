@@ -168,11 +168,11 @@ mod tests {
 
     #[test]
     fn seconds_become_hundredths() {
-        for (text, centis) in [("1", 100), ("0.2", 20), ("0.01", 1), ("40.95", 4095), (".5", 50)] {
-            assert_eq!(super::centis(text), Ok(Centis::new(centis).unwrap()), "{text}");
+        for (text, want) in [("1", 100), ("0.2", 20), ("0.01", 1), ("40.95", 4095), (".5", 50)] {
+            assert_eq!(centis(text), Ok(Centis::new(want).unwrap()), "{text}");
         }
         for bad in ["", "0", "41", "0.001", "-1", "1s", "1.2.3"] {
-            assert!(super::centis(bad).is_err(), "{bad}");
+            assert!(centis(bad).is_err(), "{bad}");
         }
     }
 

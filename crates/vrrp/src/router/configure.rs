@@ -75,6 +75,8 @@ impl Router {
                 renamed.push(config);
             }
         }
+        // Several may share a VRID (unicast): those that differ in nothing but the name come first.
+        renamed.retain(|config| !take(config, &|instance| instance.is_but_renamed(config)));
         for config in renamed {
             take(config, &|instance| instance.is_same_router(config));
         }
@@ -90,7 +92,7 @@ impl Router {
         self.slots_so_far += 1;
         self.instruct_hands(now, slot, &config);
         let instance = Instance::new(now, config, slot.holder());
-        let seat = Seat { instance, key: None, holding: false, repairing: None };
+        let seat = Seat { instance, key: None, holding: false, present: Vec::new(), repairing: None };
         self.seats.insert(slot, seat);
         slot
     }

@@ -1,1 +1,104 @@
-//! Placeholder until this room is filled.
+//! keepalived.conf in, typed values out.
+//!
+//! ```text
+//! text ─ lexer ─> tokens ─ tree ─> statements ─ reader, blocks, lines ─> as written ─ resolve ─> Config
+//!                                       └── keywords (one table) ──┘              └──> diagnostics
+//! ```
+//!
+//! The room opens no file and asks nobody anything: the same text always gives the same result.
+//! Everything wrong is found in one run, and one error is enough for there to be no [`Config`]: a
+//! configuration that means something else than it says is how two nodes come to hold one VIP.
+//! What cannot be known from the text alone (does the interface exist, may this script be run) is
+//! for the daemon to check; [`Place`]s let it point into the file as well.
+
+mod blocks;
+mod config;
+mod diagnostic;
+pub mod keywords;
+mod lexer;
+mod lines;
+mod position;
+mod reader;
+mod render;
+mod resolve;
+mod span;
+mod tree;
+mod value;
+mod word;
+
+pub use config::{
+    Announce, Burst, Command, Config, DEFAULT_GROUP_V4, DEFAULT_GROUP_V6, Globals, InstanceConfig,
+    InstancePlaces, Notify, Password, Peer, Reach, Refresh, RunAs, TrackedInterface,
+};
+pub use diagnostic::{Code, Diagnostic, Severity};
+pub use lexer::{Token, TokenKind, Tokens, tokens};
+pub use position::{Position, Positions};
+pub use render::render;
+pub use span::{Place, Span};
+
+use diagnostic::Report;
+use reader::Reader;
+
+/// A text and the name to call it by: usually the path of the file it came from.
+#[derive(Clone, Copy, Debug)]
+pub struct Source<'a> {
+    /// What diagnostics call it.
+    pub name: &'a str,
+    /// Its bytes, as they are in the file.
+    pub text: &'a [u8],
+}
+
+/// How strict to be.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Options {
+    /// A keyword that is unknown, or stands in the wrong block, is a warning and is skipped together
+    /// with its block, as keepalived does.
+    pub lenient: bool,
+    /// IPVS keywords and blocks (`virtual_server` ...) are a warning and are skipped.
+    pub skip_ipvs: bool,
+}
+
+/// What came of a text.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// The configuration; `None` when any diagnostic is an error.
+    pub config: Option<Config>,
+    /// Everything found, in the order of the text.
+    pub diagnostics: Vec<Diagnostic>,
+    /// How many further diagnostics there were beyond the number kept.
+    pub dropped: usize,
+}
+
+/// Texts longer than this are refused unread: 4,000 instances take some two megabytes.
+pub const MAX_TEXT: usize = 64 * 1024 * 1024;
+
+/// Reads a whole text.
+#[must_use]
+pub fn load(source: Source<'_>, options: Options) -> Loaded {
+    let mut report = Report::default();
+    let config = if source.text.len() > MAX_TEXT {
+        report.push(
+            Diagnostic::error(Code::TooLong, Span::at(0), "this text is too long")
+                .label(format!("more than {} MiB", MAX_TEXT / (1024 * 1024)))
+                .help("is this the right file?"),
+        );
+        None
+    } else {
+        let statements = tree::statements(source.text, &mut report);
+        let mut reader = Reader::new(source.text, options, report);
+        reader.collect_macros(&statements);
+        let raw = reader.top(&statements);
+        report = reader.report;
+        Some(resolve::config(raw, &mut report))
+    };
+    let config = config.filter(|_| report.acceptable());
+    if config.as_ref().is_some_and(|config| config.instances.is_empty()) {
+        report.push(
+            Diagnostic::warning(Code::NoInstance, Span::at(0), "there is no instance in this text")
+                .label("nothing will be held")
+                .help("add a `vrrp_instance NAME { ... }` block"),
+        );
+    }
+    let (diagnostics, dropped) = report.finish();
+    Loaded { config, diagnostics, dropped }
+}

@@ -27,7 +27,7 @@ pub(crate) struct Channel<S, R> {
     types: PhantomData<fn(S) -> R>,
 }
 
-impl<S: Serialize, R: DeserializeOwned> Channel<S, R> {
+impl<S, R> Channel<S, R> {
     /// Both ends of a new line.
     pub(crate) fn pair() -> io::Result<(Self, Channel<R, S>)> {
         let (near, far) = UnixStream::pair()?;
@@ -45,7 +45,9 @@ impl<S: Serialize, R: DeserializeOwned> Channel<S, R> {
             types: PhantomData,
         })
     }
+}
 
+impl<S: Serialize, R: DeserializeOwned> Channel<S, R> {
     /// Puts a message on its way; it leaves now or with a later [`Channel::flush`].
     pub(crate) fn send(&mut self, message: &S) -> io::Result<()> {
         let body = postcard::to_stdvec(message).map_err(io::Error::other)?;

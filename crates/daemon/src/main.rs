@@ -22,7 +22,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use ui::cli::{Cli, Command, DemoArgs, RunArgs};
+use ui::cli::{Cli, Command, DemoArgs, Fault, RunArgs};
 
 use exit::Exit;
 
@@ -38,7 +38,7 @@ fn main() -> ExitCode {
         Command::Status(args) => ask::status(&args),
         Command::Events(args) => ask::events(&args),
         Command::Why(args) => ask::why(&args),
-        Command::Demo(args) => demo(&args),
+        Command::Demo(args) => return demo(&args),
     };
     exit.into()
 }
@@ -55,7 +55,26 @@ fn run(args: RunArgs) -> Exit {
     })
 }
 
-fn demo(args: &DemoArgs) -> Exit {
-    let _ = args;
-    Exit::Fatal
+fn demo(args: &DemoArgs) -> ExitCode {
+    let binary = match std::env::current_exe() {
+        Ok(binary) => binary,
+        Err(error) => {
+            eprintln!("error: cannot find my own binary: {error}");
+            return Exit::Fatal.into();
+        }
+    };
+    lab::demo::run(&lab::demo::Options {
+        fault: match args.fault {
+            Fault::Crash => lab::demo::Fault::Crash,
+            Fault::Cable => lab::demo::Fault::Cable,
+            Fault::Stop => lab::demo::Fault::Stop,
+            Fault::Return => lab::demo::Fault::Return,
+            Fault::All => lab::demo::Fault::All,
+        },
+        config: args.config.clone(),
+        nodes: args.nodes,
+        advert: args.advert,
+        daemon: lab::demo::Daemon::mainstay(&binary),
+        plain: args.plain,
+    })
 }

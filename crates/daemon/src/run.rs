@@ -31,7 +31,8 @@ pub(crate) struct Start {
 /// Runs until stopped.
 pub(crate) fn run(start: Start) -> Exit {
     // Signals that come from here on are answered, not fatal; threads inherit the mask.
-    let signals = [Signal::Term, Signal::Int, Signal::Hup, Signal::Usr1, Signal::Usr2];
+    let signals =
+        [Signal::Terminate, Signal::Interrupt, Signal::HangUp, Signal::User1, Signal::User2];
     let signals = match Signals::open(&signals) {
         Ok(signals) => signals,
         Err(error) => return fail("cannot take signals", &error),

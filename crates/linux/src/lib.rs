@@ -8,30 +8,49 @@
 mod addresses;
 mod advert_socket;
 pub mod clock;
+mod container;
 mod frames;
+mod inventory;
+mod link;
 mod monitor;
 mod netlink;
+mod netns;
 mod pid_file;
 mod poll;
+mod real_time;
 mod script_path;
 mod session;
 mod signals;
 mod sockets;
 mod spawn;
+mod sysctl;
+mod tap;
 #[cfg(test)]
 mod testing;
+mod udp;
 mod users;
 
 pub use addresses::{ADDRESS_PROTOCOL, Addresses};
 pub use advert_socket::{Datagram, GROUP_V4, GROUP_V6, Receiver, Sender};
+pub use container::{Container, Process};
 pub use frames::{Frame, FrameSender, FrameTap};
+pub use inventory::{AddressEntry, Inventory, LinkEntry, Neighbour};
+pub use link::{FarEnd, Links};
 pub use monitor::{Heard, Monitor};
 pub use netlink::{MAX_PER_SEND, NO_ANSWER, NetlinkError, Refusal, Request, RouteSocket};
+pub use netns::{PRIVATE_DIR, Separations, become_root};
 pub use pid_file::{PidFile, PidFileError};
 pub use poll::{Interest, Poll, Ready, Timer};
+pub use real_time::real_time;
 pub use script_path::{ScriptPathError, check_script_path};
 pub use session::{new_session, own_uid};
 pub use signals::{Signal, Signals};
 pub use sockets::{BindError, Peer, bind_unix, peer};
 pub use spawn::{Child, End, Program, SpawnError, spawn};
+pub use sysctl::Sysctl;
+pub use tap::{Hear, Tap};
+pub use udp::{Asked, UdpAnswerer};
 pub use users::{Identity, UserError};
+
+/// A signal to be sent to a process; those that arrive are [`Signal`]s.
+pub use rustix::process::Signal as ProcessSignal;

@@ -6,6 +6,7 @@
 //! not read this turn is ready in the next.
 
 use std::io;
+use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
@@ -48,7 +49,7 @@ pub struct Ready {
 /// duplicate of it is open.
 pub struct Poll {
     epoll: OwnedFd,
-    events: Vec<epoll::Event>,
+    ready: Vec<Ready>,
 }
 
 impl Poll {
@@ -58,7 +59,7 @@ impl Poll {
     /// `EMFILE` and the like.
     pub fn new() -> io::Result<Self> {
         let epoll = epoll::create(CreateFlags::CLOEXEC)?;
-        Ok(Self { epoll, events: Vec::with_capacity(PER_WAIT) })
+        Ok(Self { epoll, ready: Vec::with_capacity(PER_WAIT) })
     }
 
     /// Adds a descriptor under a number of the caller's choice.
@@ -92,13 +93,13 @@ impl Poll {
     /// None that a caller could cause.
     pub fn wait(&mut self, timeout: Option<Duration>) -> io::Result<impl Iterator<Item = Ready>> {
         let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
-        self.events.clear();
-        let spare = rustix::buffer::spare_capacity(&mut self.events);
-        match epoll::wait(&self.epoll, spare, timeout.as_ref()) {
-            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+        let mut events = [const { MaybeUninit::<epoll::Event>::uninit() }; PER_WAIT];
+        let (events, _) = match epoll::wait(&self.epoll, &mut events, timeout.as_ref()) {
+            Ok(filled) => filled,
+            Err(rustix::io::Errno::INTR) => return Ok(self.ready.drain(..)),
             Err(error) => return Err(error.into()),
-        }
-        Ok(self.events.drain(..).map(|event| {
+        };
+        self.ready.extend(events.iter().map(|event| {
             let flags = event.flags;
             Ready {
                 token: event.data.u64(),
@@ -106,7 +107,8 @@ impl Poll {
                 writable: flags.contains(EventFlags::OUT),
                 closed: flags.intersects(EventFlags::HUP | EventFlags::ERR),
             }
-        }))
+        }));
+        Ok(self.ready.drain(..))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use base::Centis;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::protocol::DEFAULT_SOCKET;
@@ -121,10 +122,10 @@ pub struct DemoArgs {
     /// How many nodes
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(2..=20))]
     pub nodes: u8,
-    /// Seconds between adverts
-    #[arg(long, default_value = "1")]
-    pub advert: String,
-    /// No colour, no redrawing
+    /// Seconds between adverts, 0.01 to 40.95
+    #[arg(long, default_value = "1", value_parser = centis, value_name = "SECONDS")]
+    pub advert: Centis,
+    /// No colour, and no letters beyond ASCII
     #[arg(long)]
     pub plain: bool,
 }
@@ -144,6 +145,17 @@ pub enum Fault {
     All,
 }
 
+/// Seconds with up to two decimals.
+fn centis(text: &str) -> Result<Centis, String> {
+    let bad = || format!("`{text}` is not a time of 0.01 to 40.95 seconds in steps of 0.01");
+    let (whole, part) = text.split_once('.').unwrap_or((text, ""));
+    if part.len() > 2 {
+        return Err(bad());
+    }
+    let digits = format!("{whole}{part:0<2}");
+    digits.parse().ok().and_then(Centis::new).ok_or_else(bad)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -152,6 +164,16 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn seconds_become_hundredths() {
+        for (text, want) in [("1", 100), ("0.2", 20), ("0.01", 1), ("40.95", 4095), (".5", 50)] {
+            assert_eq!(centis(text), Ok(Centis::new(want).unwrap()), "{text}");
+        }
+        for bad in ["", "0", "41", "0.001", "-1", "1s", "1.2.3"] {
+            assert!(centis(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

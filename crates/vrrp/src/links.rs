@@ -15,6 +15,8 @@ use crate::wire::Subnet;
 pub(crate) struct Links {
     by_index: BTreeMap<IfIndex, Entry>,
     by_name: BTreeMap<Name, IfIndex>,
+    /// Every address of the node, and on how many interfaces (or with how many prefixes) it is.
+    own: BTreeMap<IpAddr, u32>,
     /// Whether a snapshot has arrived; before it, nothing is known to be missing.
     known: bool,
 }
@@ -55,6 +57,7 @@ impl Links {
                 touched.extend(self.by_name.keys().cloned());
                 self.by_index.clear();
                 self.by_name.clear();
+                self.own.clear();
                 self.known = true;
                 for link in links {
                     self.put(link, &mut touched);
@@ -66,6 +69,9 @@ impl Links {
             KernelFact::Link(link) => self.put(link, &mut touched),
             KernelFact::LinkGone(index) => {
                 if let Some(entry) = self.by_index.remove(index) {
+                    for address in &entry.addresses {
+                        self.disown(address.address);
+                    }
                     // A new interface may already have the name of the one that is going.
                     if self.by_name.get(&entry.link.name) == Some(index) {
                         self.by_name.remove(&entry.link.name);
@@ -76,9 +82,13 @@ impl Links {
             KernelFact::Address(address) => touched.extend(self.put_address(address)),
             KernelFact::AddressGone(address) => {
                 if let Some(entry) = self.by_index.get_mut(&address.index) {
+                    let before = entry.addresses.len();
                     entry.addresses.retain(|known| !same(known, address));
                     entry.find_subnets();
                     touched.insert(entry.link.name.clone());
+                    if entry.addresses.len() < before {
+                        self.disown(address.address);
+                    }
                 }
             }
         }
@@ -110,6 +120,7 @@ impl Links {
             None => {
                 entry.addresses.push(*address);
                 entry.find_subnets();
+                *self.own.entry(address.address).or_default() += 1;
             }
         }
         Some(entry.link.name.clone())
@@ -152,11 +163,18 @@ impl Links {
         self.by_index.get(&index).map_or(&[], |entry| &entry.subnets)
     }
 
-    /// Whether the interface `index` carries `address`, tentative or not.
-    pub(crate) fn is_ours(&self, index: IfIndex, address: IpAddr) -> bool {
-        self.by_index
-            .get(&index)
-            .is_some_and(|entry| entry.addresses.iter().any(|known| known.address == address))
+    /// Whether `address` is one of this node's, tentative or not.
+    pub(crate) fn is_ours(&self, address: IpAddr) -> bool {
+        self.own.contains_key(&address)
+    }
+
+    fn disown(&mut self, address: IpAddr) {
+        if let Some(count) = self.own.get_mut(&address) {
+            *count -= 1;
+            if *count == 0 {
+                self.own.remove(&address);
+            }
+        }
     }
 
     /// The address to send adverts from (RFC 9568 §5.1.1.1, §5.1.2.1): for IPv4 the interface's
@@ -276,5 +294,20 @@ mod tests {
         assert_eq!(touched, BTreeSet::from(["eth0".into(), "eth1".into()]));
         assert!(links.named(&"eth0".into()).is_none());
         assert!(!links.has("192.0.2.1".parse().unwrap()));
+        assert!(!links.is_ours("192.0.2.1".parse().unwrap()));
+    }
+
+    #[test]
+    fn an_address_is_ours_until_the_last_interface_loses_it() {
+        let mut links = links(&["192.0.2.1"]);
+        let ours = |links: &Links| links.is_ours("192.0.2.1".parse().unwrap());
+        links.learn(&KernelFact::Link(link(3, "eth1")));
+        links.learn(&KernelFact::Address(address(3, "192.0.2.1")));
+        // The same news twice is one address.
+        links.learn(&KernelFact::Address(address(3, "192.0.2.1")));
+        links.learn(&KernelFact::AddressGone(address(2, "192.0.2.1")));
+        assert!(ours(&links));
+        links.learn(&KernelFact::LinkGone(index(3)));
+        assert!(!ours(&links));
     }
 }

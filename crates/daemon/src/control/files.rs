@@ -9,8 +9,8 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use base::Name;
-use conf::{Config, Options, Severity, Source};
-use linux::{Identity, check_script_path};
+use conf::{Code, Config, Diagnostic, Options, Severity, Source};
+use linux::{Identity, ScriptPathError, UserError, check_script_path};
 use vrrp::InstanceConfig;
 
 use super::notify::{Notify, Script};
@@ -105,7 +105,7 @@ fn read(path: &Path) -> Result<Vec<u8>, String> {
 }
 
 /// Looks up the accounts scripts run as, and whether the scripts can and may be run.
-fn resolve(config: &Config, findings: &mut Vec<conf::Diagnostic>) -> BTreeMap<Name, Notify> {
+fn resolve(config: &Config, findings: &mut Vec<Diagnostic>) -> BTreeMap<Name, Notify> {
     let default = Identity::find(SCRIPT_USER, None).ok();
     let mut script = |command: &Option<conf::Command>| -> Option<Script> {
         let command = command.as_ref()?;
@@ -114,8 +114,7 @@ fn resolve(config: &Config, findings: &mut Vec<conf::Diagnostic>) -> BTreeMap<Na
             Some(run_as) => match Identity::find(&run_as.user, run_as.group.as_deref()) {
                 Ok(identity) => Some(identity),
                 Err(error) => {
-                    findings
-                        .push(conf::Diagnostic::script_account(run_as.place, &error.to_string()));
+                    findings.push(unknown_account(run_as, &error));
                     None
                 }
             },
@@ -125,9 +124,7 @@ fn resolve(config: &Config, findings: &mut Vec<conf::Diagnostic>) -> BTreeMap<Na
         if let Err(problem) = check_script_path(&path)
             && as_root
         {
-            let strict = config.globals.script_security;
-            let place = command.place;
-            findings.push(conf::Diagnostic::script_path(place, strict, &problem.to_string()));
+            findings.push(unsafe_script(command, config.globals.script_security, &problem));
         }
         Some(Script { argv: command.argv.clone(), identity })
     };
@@ -145,4 +142,24 @@ fn resolve(config: &Config, findings: &mut Vec<conf::Diagnostic>) -> BTreeMap<Na
             (instance.name.clone(), notify)
         })
         .collect()
+}
+
+fn unknown_account(run_as: &conf::RunAs, error: &UserError) -> Diagnostic {
+    Diagnostic::error(Code::ScriptAccount, run_as.place.0, error.to_string())
+        .label("a script is to run as this account")
+        .help("name an account of this machine, or create it before starting mainstay")
+}
+
+/// A script that runs as root and that somebody else could exchange, or that is not there.
+fn unsafe_script(command: &conf::Command, strict: bool, problem: &ScriptPathError) -> Diagnostic {
+    let span = command.place.0;
+    let diagnostic = if strict {
+        Diagnostic::error(Code::ScriptPath, span, problem.to_string())
+    } else {
+        Diagnostic::warning(Code::ScriptPath, span, problem.to_string())
+    };
+    diagnostic.label("this script would run as root").help(
+        "make the file and every directory above it writable by root only, or name another account \
+         with `script_user`",
+    )
 }

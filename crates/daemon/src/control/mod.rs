@@ -201,15 +201,15 @@ impl Control {
 
     fn signalled(&mut self, now: Instant, signal: Signal) -> io::Result<Option<Exit>> {
         match (signal, self.stage) {
-            (Signal::Term | Signal::Int, Stage::Running) => {
+            (Signal::Terminate | Signal::Interrupt, Stage::Running) => {
                 self.stage = Stage::Stopping;
                 self.engine.send(&ToEngine::Stop)?;
             }
             // Whoever asks twice does not want to wait for scripts.
-            (Signal::Term | Signal::Int, Stage::LastScripts { clean, .. }) => {
+            (Signal::Terminate | Signal::Interrupt, Stage::LastScripts { clean, .. }) => {
                 self.stage = Stage::LastScripts { until: now, clean };
             }
-            (Signal::Hup, Stage::Running) => self.reload(now)?,
+            (Signal::HangUp, Stage::Running) => self.reload(now)?,
             _ => {}
         }
         Ok(None)

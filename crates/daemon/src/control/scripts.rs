@@ -63,7 +63,6 @@ struct Queue {
 struct Running {
     job: Job,
     child: Child,
-    token: u64,
     started: Instant,
     /// When the next step is taken against it.
     deadline: Instant,
@@ -133,7 +132,7 @@ impl Queue {
             Ok(child) => {
                 let deadline = now + PATIENCE;
                 let asked_to_end = false;
-                let running = Running { job, child, token, started: now, deadline, asked_to_end };
+                let running = Running { job, child, started: now, deadline, asked_to_end };
                 self.running = Some(running);
                 None
             }
@@ -167,7 +166,7 @@ impl Running {
             Err(error) => return Some(ScriptResult::NotStarted(format!("lost: {error}"))),
         }
         if now >= self.deadline {
-            let end = if self.asked_to_end { End::Kill } else { End::Terminate };
+            let end = if self.asked_to_end { End::Kill } else { End::Ask };
             self.asked_to_end = true;
             self.deadline = now + GRACE;
             // It may end by itself at this very moment; the next step will tell.

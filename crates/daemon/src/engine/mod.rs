@@ -32,6 +32,9 @@ const WIRES: u64 = 16;
 /// not keep adverts from leaving.
 const READ_AT_ONCE: usize = 4096;
 
+/// How often one turn looks for more to read.
+const ROUNDS: u32 = 8;
+
 /// Octets of events kept for a control that does not take them.
 const EVENT_BACKLOG: usize = 16 << 20;
 
@@ -97,7 +100,11 @@ impl Engine {
             match self.turn() {
                 Ok(None) => {}
                 Ok(Some(End::Settled { clean })) => break clean,
-                Ok(Some(End::Orphaned(_))) | Err(_) => break false,
+                Ok(Some(End::Orphaned(error))) | Err(error) => {
+                    // The event log may be what is gone.
+                    eprintln!("error: the engine ends: {error}");
+                    break false;
+                }
             }
         };
         // Nobody may be listening any more; then there is nobody to tell.
@@ -114,26 +121,35 @@ impl Engine {
         self.handle(now, Input::Wake { drained: false })?;
 
         // What had arrived by `now` is ready by now, though not all of it when we woke.
-        let ready: Vec<_> = self.poll.wait(Some(Duration::ZERO))?.collect();
-        for one in ready {
-            match one.token {
-                CONTROL => {
-                    if let Some(end) = self.read_control(now)? {
-                        return Ok(Some(end));
-                    }
+        for _ in 0..ROUNDS {
+            let ready: Vec<_> = self.poll.wait(Some(Duration::ZERO))?.collect();
+            let mut heard = false;
+            for one in ready.into_iter().filter(|one| one.token != TIMER) {
+                heard |= one.readable;
+                if let Some(end) = self.read(now, one.token)? {
+                    return Ok(Some(end));
                 }
-                KEEPER => {
-                    if let Err(error) = self.read_keeper(now) {
-                        return Ok(Some(End::Orphaned(error)));
-                    }
-                }
-                TIMER => {}
-                wire => self.read_wire(now, wire)?,
+            }
+            if !heard {
+                break;
             }
         }
         // Everything that had arrived by `now` has been heard: silence can be judged (VRRP-079).
         self.handle(now, Input::Wake { drained: true })?;
         Ok(self.end(now))
+    }
+
+    fn read(&mut self, now: Instant, token: u64) -> io::Result<Option<End>> {
+        match token {
+            CONTROL => return self.read_control(now),
+            KEEPER => {
+                if let Err(error) = self.read_keeper(now) {
+                    return Ok(Some(End::Orphaned(error)));
+                }
+            }
+            wire => self.read_wire(now, wire)?,
+        }
+        Ok(None)
     }
 
     fn sleep(&mut self) -> io::Result<()> {

@@ -162,7 +162,7 @@ impl Wires {
                 wire.sender.send_v4(&self.datagram)
             }
             (IpAddr::V6(source), IpAddr::V6(destination)) => {
-                wire.sender.send_v6(*source, *destination, *ttl, payload)
+                wire.sender.send_v6(payload, *source, *destination, *ttl)
             }
             _ => Err(io::ErrorKind::InvalidInput.into()),
         }

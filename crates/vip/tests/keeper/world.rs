@@ -151,11 +151,12 @@ impl World {
         self.handle(Input::Wake);
     }
 
-    /// Lets everything happen that is under way, without letting time pass.
+    /// Lets everything happen that is under way, without letting time pass: operations first, facts
+    /// last.
     pub(crate) fn run(&mut self) {
         for _ in 0..100_000 {
-            let moved = self.step() | self.read_outcome() | self.kernel.tell_late();
-            if !(moved | self.read_fact()) {
+            while self.step() {}
+            if !(self.read_outcome() || self.kernel.tell_late() || self.read_fact()) {
                 return;
             }
         }

@@ -72,7 +72,7 @@ impl Instance {
             vips: self.config.all_vips().cloned().collect(),
             present: Vec::new(),
             traffic: self.traffic,
-            discards: self.refusals.counters().clone(),
+            discards: *self.refusals.counters(),
         }
     }
 }

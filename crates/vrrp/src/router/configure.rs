@@ -31,7 +31,8 @@ impl Router {
             plan.push((slot, config));
         }
         let what = What::ConfigApplied { instances, added, changed, removed };
-        let event = self.out.event(now, Subject::Node, what, Reason::Reload, []);
+        let reason = if self.slots_so_far == 0 { Reason::Startup } else { Reason::Reload };
+        let event = self.out.event(now, Subject::Node, what, reason, []);
 
         for slot in gone {
             self.remove(now, slot, event);

@@ -241,13 +241,17 @@ impl Router {
             }
             return;
         };
-        let own: &[IpAddr] = if self.links.is_ours(index, arrival.source) {
-            core::slice::from_ref(&arrival.source)
-        } else {
-            &[]
-        };
+        // Of the node's own addresses, those the packet names: all that its checks can ask about.
+        let mut own = [arrival.source; 2];
+        let mut ours = 0;
+        for address in [arrival.source, arrival.destination] {
+            if self.links.is_ours(address) {
+                own[ours] = address;
+                ours += 1;
+            }
+        }
         let subnets = self.links.subnets(index);
-        match wire::decode(arrival, &seat.instance.terms(own, subnets)) {
+        match wire::decode(arrival, &seat.instance.terms(&own[..ours], subnets)) {
             Ok(heard) => seat.instance.heard(&mut turn, arrival.source, &heard),
             Err(why) => seat.instance.refused(&mut turn, arrival.source, &why),
         }

@@ -1,0 +1,352 @@
+//! What a configuration means, with nothing left to look up.
+//!
+//! A consumer of these values knows none of keepalived's defaults, inheritance or spellings: version,
+//! family, interfaces, announcement bursts and script users are already resolved, and what VRRP
+//! cannot express has been refused. Names are the field's own words (Active, Backup, advert,
+//! announcement); keepalived's stay in the keyword table.
+//!
+//! Every value that a later check may want to complain about has a [`Place`] beside it.
+
+use core::fmt;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use core::time::Duration;
+
+use base::{Family, Interval, Name, Preempt, Priority, State, TrackEffect, Version, Vip, Vrid};
+
+use crate::Place;
+
+/// A whole configuration: legal, complete, and consistent in itself.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Config {
+    /// What concerns the node as a whole.
+    pub globals: Globals,
+    /// The instances in the order of the file; names and virtual routers are unique.
+    pub instances: Vec<InstanceConfig>,
+}
+
+impl Config {
+    /// The instance called `name`.
+    #[must_use]
+    pub fn instance(&self, name: &str) -> Option<&InstanceConfig> {
+        self.instances.iter().find(|i| i.name == *name)
+    }
+}
+
+/// What concerns the node as a whole (`global_defs` and the lines outside any block).
+#[derive(Clone, PartialEq, Debug)]
+pub struct Globals {
+    /// How this node calls itself in mail, SNMP and logs (`router_id`); `None` means its host name.
+    /// Never on the wire.
+    pub router_id: Option<Name>,
+    /// How long to stay Initialize after a start (`vrrp_startup_delay`).
+    pub startup_delay: Duration,
+    /// The least time between two gratuitous ARPs on one interface (`vrrp_garp_interval`); zero: no
+    /// limit beyond the announcer's own.
+    pub arp_gap: Duration,
+    /// The least time between two unsolicited neighbour advertisements on one interface
+    /// (`vrrp_gna_interval`); zero: no limit beyond the announcer's own.
+    pub na_gap: Duration,
+    /// Refuse a script that runs as root and that somebody else could change
+    /// (`enable_script_security`).
+    pub script_security: bool,
+    /// Whether an interface may be deleted and come back of another type
+    /// (`dynamic_interfaces allow_if_changes`). Missing interfaces are always tolerated.
+    pub interfaces_may_change: bool,
+}
+
+impl Default for Globals {
+    fn default() -> Self {
+        Self {
+            router_id: None,
+            startup_delay: Duration::ZERO,
+            arp_gap: Duration::ZERO,
+            na_gap: Duration::ZERO,
+            script_security: false,
+            interfaces_may_change: false,
+        }
+    }
+}
+
+/// One instance: this node's part in one virtual router (`vrrp_instance`).
+#[derive(Clone, PartialEq, Debug)]
+pub struct InstanceConfig {
+    /// Its name; unique.
+    pub name: Name,
+    /// IPv4 or IPv6: what adverts and `vips` are.
+    pub family: Family,
+    /// The virtual router it takes part in.
+    pub vrid: Vrid,
+    /// The interface adverts are sent and heard on. `None` only with [`Reach::Unicast`] and a source
+    /// address.
+    pub interface: Option<Name>,
+    /// Base priority, `1..=255`; 255 is the owner.
+    pub priority: Priority,
+    /// `State::Active` only for an owner that is to start as such (RFC 9568 §6.4.1); all others
+    /// start as `State::Backup`.
+    pub start: State,
+    /// The time between adverts, and with it the version of the protocol.
+    pub interval: Interval,
+    /// How many intervals of silence make the Active node dead, before skew; `1..=100`, RFC 9568: 3.
+    pub down_adverts: u8,
+    /// Whether to take over from a living node of lower priority.
+    pub preempt: Preempt,
+    /// The VRRPv2 password; always `None` for VRRPv3.
+    pub password: Option<Password>,
+    /// Multicast or unicast, and to whom.
+    pub reach: Reach,
+    /// The source address of adverts; `None` means the interface's primary (IPv6: link-local)
+    /// address.
+    pub source: Option<IpAddr>,
+    /// Send the VRRPv3/IPv4 checksum over the message only (RFC 9568 §5.2.8), without the
+    /// pseudo-header that RFC 5798 implementations add (`v3_checksum_as_v2`).
+    pub v3_checksum_as_v2: bool,
+    /// The VIPs carried in adverts, all of [`Self::family`], in the order of the file. May be empty.
+    pub vips: Vec<Vip>,
+    /// More VIPs held with them, of either family, not carried in adverts.
+    pub excluded: Vec<Vip>,
+    /// Whether this instance's own interface must be up (`dont_track_primary` clears it).
+    pub track_own_interface: bool,
+    /// Other interfaces whose state matters. Never the instance's own. For an owner none has a
+    /// priority delta.
+    pub tracked_interfaces: Vec<TrackedInterface>,
+    /// How often to announce VIPs.
+    pub announce: Announce,
+    /// While Active, answer an advert of lower priority with an own advert at once
+    /// (`lower_prio_no_advert` clears it).
+    pub answer_weaker: bool,
+    /// While Active, send one more advert before yielding to a higher priority
+    /// (`higher_prio_send_advert`).
+    pub answer_stronger: bool,
+    /// Compare the advert's VIP list with ours only when the sender changes
+    /// (`skip_check_adv_addr`).
+    pub skip_vip_list_check: bool,
+    /// Strict adherence to the RFC was asked for (`vrrp_strict`, `strict_mode`). Never filters a
+    /// VIP's traffic.
+    pub strict: bool,
+    /// Programs to run at transitions.
+    pub notify: Notify,
+    /// Send mail at transitions.
+    pub smtp_alert: bool,
+    /// Where all this stands in the file.
+    pub places: InstancePlaces,
+}
+
+impl InstanceConfig {
+    /// The version of the protocol it speaks.
+    #[must_use]
+    pub fn version(&self) -> Version {
+        self.interval.version()
+    }
+
+    /// What is due to be held while Active: advertised VIPs first, then the excluded ones.
+    pub fn all_vips(&self) -> impl Iterator<Item = &Vip> {
+        self.vips.iter().chain(&self.excluded)
+    }
+}
+
+/// Where an instance's settings stand. A setting that was not given points at the instance's name.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct InstancePlaces {
+    /// The name.
+    pub name: Place,
+    /// The value of `interface`.
+    pub interface: Place,
+    /// The value of `virtual_router_id`.
+    pub vrid: Place,
+    /// The value of `priority`.
+    pub priority: Place,
+    /// The value of `state`.
+    pub start: Place,
+    /// The value of `advert_int`.
+    pub interval: Place,
+    /// The value of `unicast_src_ip` or `mcast_src_ip`.
+    pub source: Place,
+    /// One per entry of [`InstanceConfig::vips`].
+    pub vips: Vec<Place>,
+    /// One per entry of [`InstanceConfig::excluded`].
+    pub excluded: Vec<Place>,
+    /// The first word after `authentication`'s `auth_pass`.
+    pub password: Place,
+}
+
+/// A plain-text VRRPv2 password (RFC 2338 §5.3.10): 1..=8 octets, zero-padded. Never printed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Password(pub(crate) [u8; 8]);
+
+impl Password {
+    /// `None` when `text` is empty, longer than eight octets, or contains a zero octet.
+    #[must_use]
+    pub fn new(text: &[u8]) -> Option<Self> {
+        if text.is_empty() || text.contains(&0) {
+            return None;
+        }
+        let mut octets = [0; 8];
+        octets.get_mut(..text.len())?.copy_from_slice(text);
+        Some(Self(octets))
+    }
+
+    /// As it stands in the authentication data of an advert.
+    #[must_use]
+    pub const fn octets(self) -> [u8; 8] {
+        self.0
+    }
+}
+
+impl fmt::Debug for Password {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Password(********)")
+    }
+}
+
+/// To whom adverts go.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Reach {
+    /// To everybody on the link.
+    Multicast {
+        /// The group, of the instance's family (RFC 9568 §5.1.1.2, §5.1.2.2).
+        group: IpAddr,
+    },
+    /// To these peers one by one.
+    Unicast {
+        /// At least one, all of the instance's family, no two of one address, none our source.
+        peers: Vec<Peer>,
+        /// TTL or hop limit of what we send, `1..=255`.
+        ttl: u8,
+        /// Refuse adverts from anybody not in `peers`. On unless switched off by
+        /// `check_unicast_src off`: without it nothing stops an off-link sender.
+        check_source: bool,
+    },
+}
+
+/// Another VRRP speaker of a virtual router.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Peer {
+    /// Its address.
+    pub address: IpAddr,
+    /// The least TTL or hop limit its adverts may arrive with; 0 when not given.
+    pub min_ttl: u8,
+    /// The greatest, not less than `min_ttl`; 255 when not given.
+    pub max_ttl: u8,
+    /// Where it stands.
+    pub place: Place,
+}
+
+/// The IPv4 group of RFC 9568 §5.1.1.2.
+pub const DEFAULT_GROUP_V4: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 18);
+/// The IPv6 group of RFC 9568 §5.1.2.2.
+pub const DEFAULT_GROUP_V6: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0x12);
+
+/// An interface whose state matters to an instance, and how.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct TrackedInterface {
+    /// Its name.
+    pub interface: Name,
+    /// What its state does.
+    pub effect: TrackEffect,
+    /// Where it stands.
+    pub place: Place,
+}
+
+/// How often the VIPs are announced, and when again.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Announce {
+    /// When becoming Active (`garp_master_repeat`, `garp_master_delay`).
+    pub takeover: Burst,
+    /// When an Active node hears another of lower priority (`garp_lower_prio_*`).
+    pub weaker_heard: Burst,
+    /// While Active; `None`: not again (`garp_master_refresh*`).
+    pub refresh: Option<Refresh>,
+}
+
+/// A number of announcements at once, and whether to do it a second time.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Burst {
+    /// Announcements per VIP, at once. Zero only for [`Announce::weaker_heard`]: none.
+    pub repeat: u32,
+    /// The second burst comes this much later; `None`: there is none.
+    pub again_after: Option<Duration>,
+}
+
+/// Periodic announcements of an Active node.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Refresh {
+    /// The period, not zero.
+    pub every: Duration,
+    /// Announcements per VIP each time, at least one.
+    pub repeat: u32,
+}
+
+/// Programs to run at transitions; each runs once per transition it names.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Notify {
+    /// On becoming Active (`notify_master`).
+    pub active: Option<Command>,
+    /// On becoming Backup (`notify_backup`).
+    pub backup: Option<Command>,
+    /// On becoming unable to take part (`notify_fault`).
+    pub fault: Option<Command>,
+    /// On stopping (`notify_stop`).
+    pub stop: Option<Command>,
+    /// On each of these, with four more arguments appended: `INSTANCE`, the name, keepalived's word
+    /// for the state, the priority (`notify`).
+    pub any: Option<Command>,
+}
+
+/// A program with its arguments, quotes and escapes resolved. It is run as it stands, by no shell.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Command {
+    /// The program and its arguments; the program is never missing or empty, no NUL anywhere.
+    pub argv: Vec<String>,
+    /// The account named for it, or by `script_user`. `None`: the account `keepalived_script` if
+    /// there is one, else our own.
+    pub run_as: Option<RunAs>,
+    /// Where it stands.
+    pub place: Place,
+}
+
+impl Command {
+    /// The path of the program.
+    #[must_use]
+    pub fn program(&self) -> &str {
+        self.argv.first().map_or("", String::as_str)
+    }
+}
+
+/// The account a script runs as; names or numbers, still to be looked up.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RunAs {
+    /// User.
+    pub user: Name,
+    /// Group; `None`: the user's own.
+    pub group: Option<Name>,
+    /// Where it stands.
+    pub place: Place,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_is_one_to_eight_octets_and_never_printed() {
+        assert_eq!(Password::new(b"1111").map(Password::octets), Some(*b"1111\0\0\0\0"));
+        assert_eq!(Password::new(b"testpass").map(Password::octets), Some(*b"testpass"));
+        assert_eq!(Password::new(b"ninechars"), None);
+        assert_eq!(Password::new(b""), None);
+        assert_eq!(Password::new(b"a\0b"), None);
+        assert!(!format!("{:?}", Password::new(b"testpass")).contains("test"));
+    }
+
+    #[test]
+    fn a_tracker_gives_fault_or_a_delta() {
+        use TrackEffect as T;
+        for (effect, good, bad) in [
+            (T::FaultWhileBad, Some(0), None),
+            (T::FaultWhileGood, None, Some(0)),
+            (T::DeltaWhileGood(20), Some(20), Some(0)),
+            (T::DeltaWhileBad(-20), Some(0), Some(-20)),
+        ] {
+            assert_eq!((effect.verdict(true), effect.verdict(false)), (good, bad), "{effect:?}");
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! The keywords that stand outside every block, and the small blocks nobody else owns.
+
+use super::Shape::{Block, Flag, Free, Interface, Lines as Rows, NamedBlock, Text};
+use super::Status::{Foreign, NotInForce, OutOfScope};
+use super::{Keyword, Lines, Within, keywords, seconds};
+
+const DAEMON: &str = "several daemons on one node are not done yet";
+const STATIC: &str = "static addresses, routes and rules are not done yet";
+const LINKS: &str =
+    "carrier changes are heard from the kernel at once; polling and debouncing are not done yet";
+const INCLUDE: &str = "includes are not done yet; put everything into one file";
+const TRACKERS: &str = "scripts, files, processes and BFD as trackers are not done yet";
+const PACING: &str =
+    "pacing is set once for all interfaces yet, with vrrp_garp_interval and vrrp_gna_interval";
+const IPVS: &str =
+    "run `keepalived -C` beside mainstay: it reads the same file and does only its IPVS half";
+
+pub(super) const TOP: &[Keyword] = keywords! { within Top;
+"global_defs" Block(Within::GlobalDefs), "", "{\n}",
+    "What concerns the node as a whole.";
+"vrrp_instance" NamedBlock(Within::Instance), "", "VI_1 {\n interface eth0\n virtual_router_id 51\n virtual_ipaddress {\n 192.0.2.9\n }\n}",
+    "This node's part in one virtual router.";
+"vrrp_sync_group" NamedBlock(Within::SyncGroup), "", "G1 {\n}",
+    "Instances that move together." => NotInForce("sync groups are not done yet");
+"vrrp_script" NamedBlock(Within::Script), "", "chk {\n}",
+    "A script that tells whether this node is fit." => NotInForce(TRACKERS);
+"track_file" NamedBlock(Within::TrackFile), "", "f {\n}",
+    "A file whose number changes priorities." => NotInForce(TRACKERS);
+"vrrp_track_file" NamedBlock(Within::TrackFile), "", "f {\n}",
+    "The old name of track_file." => Foreign("track_file");
+"vrrp_track_process" NamedBlock(Within::TrackProcess), "", "p {\n}",
+    "A process that must run." => NotInForce(TRACKERS);
+"bfd_instance" NamedBlock(Within::Bfd), "", "b {\n}",
+    "A BFD session." => NotInForce(TRACKERS);
+"garp_group" Block(Within::GarpGroup), "", "{\n}",
+    "Pacing of announcements per interface or group of them." => NotInForce(PACING);
+"track_group" NamedBlock(Within::TrackGroup), "", "t {\n}",
+    "Instances that fault with a static route or rule." => NotInForce(STATIC);
+"static_ipaddress" Rows(Lines::Free("an address")), "", "{\n 192.0.2.1/24 dev eth0\n}",
+    "Addresses held as long as the daemon runs." => NotInForce(STATIC);
+"static_routes" Rows(Lines::Free("a route")), "", "{\n 192.0.2.0/24 via 192.0.2.1\n}",
+    "Routes held as long as the daemon runs." => NotInForce(STATIC);
+"static_rules" Rows(Lines::Free("a rule")), "", "{\n from 192.0.2.0/24 table 1\n}",
+    "Rules held as long as the daemon runs." => NotInForce(STATIC);
+"interface_up_down_delays" Rows(Lines::Free("INTERFACE DOWN [UP]")), "", "{\n eth0 1 2\n}",
+    "How long an interface must be down or up to count." => NotInForce(LINKS);
+"linkbeat_interfaces" Rows(Lines::Free("INTERFACE [MII|ETHTOOL|IOCTL]")), "", "{\n eth0\n}",
+    "Interfaces whose carrier is polled." => NotInForce(LINKS);
+"linkbeat_use_polling" Flag, "", "",
+    "Polls the carrier of all interfaces." => NotInForce(LINKS);
+"net_namespace" Text("a name"), "", "blue",
+    "The network namespace to work in." => NotInForce("start mainstay within the namespace instead, as with `ip netns exec`");
+"net_namespace_ipvs" Text("a name"), "", "blue",
+    "The network namespace of IPVS." => OutOfScope(IPVS);
+"namespace_with_ipsets" Flag, "", "",
+    "Uses ipsets in a namespace on very old kernels." => NotInForce("ipsets are not used");
+"instance" Text("a name"), "", "second",
+    "Tells several daemons on one node apart." => NotInForce(DAEMON);
+"use_pid_dir" Flag, "", "",
+    "Where pid files go." => NotInForce(DAEMON);
+"child_wait_time" seconds(1, 3_600), "5", "5",
+    "How long to wait for processes at a stop." => NotInForce(DAEMON);
+"include" Free("a file or pattern"), "", "/etc/keepalived/conf.d/*.conf",
+    "Reads other files here." => NotInForce(INCLUDE);
+"includer" Free("a file or pattern"), "", "/etc/keepalived/conf.d/*.conf",
+    "Reads other files here; each must be readable." => NotInForce(INCLUDE);
+"includem" Free("a file or pattern"), "", "/etc/keepalived/conf.d/*.conf",
+    "Reads other files here; there must be one." => NotInForce(INCLUDE);
+"includew" Free("a file or pattern"), "", "/etc/keepalived/conf.d/*.conf",
+    "Reads other files here; each wildcard must match." => NotInForce(INCLUDE);
+"includeb" Free("a file or pattern"), "", "/etc/keepalived/a.conf",
+    "Reads other files here; each brace must match." => NotInForce(INCLUDE);
+"includea" Free("a file or pattern"), "", "/etc/keepalived/conf.d/*.conf",
+    "Reads other files here; everything must match." => NotInForce(INCLUDE);
+"virtual_server" Rows(Lines::Free("IPVS")), "", "192.0.2.9 80 {\n}",
+    "A load-balanced service." => OutOfScope(IPVS);
+"virtual_server_group" Rows(Lines::Free("IPVS")), "", "g {\n}",
+    "Addresses of a load-balanced service." => OutOfScope(IPVS);
+"real_server" Rows(Lines::Free("IPVS")), "", "192.0.2.9 80 {\n}",
+    "A server behind a load-balanced service." => OutOfScope(IPVS);
+"SSL" Rows(Lines::Free("IPVS")), "", "{\n}",
+    "Keys for checking real servers." => OutOfScope(IPVS);
+"ssl" Rows(Lines::Free("IPVS")), "", "{\n}",
+    "Keys for checking real servers." => OutOfScope(IPVS);
+};
+
+pub(super) const GARP_GROUP: &[Keyword] = keywords! { within GarpGroup;
+"garp_interval" seconds(0, 60), "0", "0.001",
+    "The least seconds between two gratuitous ARPs." => NotInForce(PACING);
+"gna_interval" seconds(0, 60), "0", "0.001",
+    "The least seconds between two neighbour advertisements." => NotInForce(PACING);
+"interface" Interface, "", "eth0",
+    "The interface this is about." => NotInForce(PACING);
+"interfaces" Rows(Lines::Free("an interface")), "", "{\n eth0\n}",
+    "The interfaces this is about, taken together." => NotInForce(PACING);
+};
+
+pub(super) const TRACK_GROUP: &[Keyword] = keywords! { within TrackGroup;
+"group" Rows(Lines::Free("the name of a vrrp_instance")), "", "{\n VI_1\n}",
+    "The instances." => NotInForce(STATIC);
+};

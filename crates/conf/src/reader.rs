@@ -1,0 +1,416 @@
+//! What every block is read with: words as text, keywords looked up, surprises reported.
+//!
+//! [`Reader::recognise`] is the one place where a line is held against the keyword table: what is
+//! unknown, out of place, not in force or spelled the old way is dealt with there, so that the
+//! readers of single blocks see only keywords that mean something.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use crate::diagnostic::{Code, Diagnostic, Report};
+use crate::keywords::{self, Keyword, Shape, Status, Within, nearest};
+use crate::tree::Statement;
+use crate::word::{self, WordError};
+use crate::{Options, Span};
+
+/// A value and where it stands.
+#[derive(Clone, Debug)]
+pub(crate) struct At<T> {
+    pub(crate) value: T,
+    pub(crate) span: Span,
+}
+
+impl<T> At<T> {
+    pub(crate) fn new(value: T, span: Span) -> Self {
+        Self { value, span }
+    }
+}
+
+/// Where each keyword of a block was last set, legally or not.
+pub(crate) type Seen = BTreeMap<&'static str, Span>;
+
+/// A line that means something.
+pub(crate) struct Recognised {
+    /// Today's keyword.
+    pub(crate) keyword: &'static Keyword,
+    /// The keyword as it was written; another one only for old and foreign spellings.
+    pub(crate) written: &'static Keyword,
+}
+
+/// The text being read, how strictly, and what was found wrong with it.
+pub(crate) struct Reader<'a> {
+    pub(crate) text: &'a [u8],
+    pub(crate) options: Options,
+    pub(crate) report: Report,
+    /// Names the text defines for substitution (`$NAME=...`).
+    macros: Vec<&'a [u8]>,
+}
+
+impl<'a> Reader<'a> {
+    pub(crate) fn new(text: &'a [u8], options: Options, report: Report) -> Self {
+        Self { text, options, report, macros: Vec::new() }
+    }
+
+    /// The bytes at `span`.
+    pub(crate) fn raw(&self, span: Span) -> &'a [u8] {
+        &self.text[span.within(self.text.len())]
+    }
+
+    /// The word at `span` without quotes and escapes; `None` when that is impossible, which has then
+    /// been reported.
+    pub(crate) fn word(&mut self, span: Span) -> Option<Cow<'a, str>> {
+        let raw = self.raw(span);
+        match word::text(raw) {
+            Ok(text) => Some(text),
+            Err(error) => {
+                self.bad_word(span, raw, error);
+                None
+            }
+        }
+    }
+
+    fn bad_word(&mut self, span: Span, raw: &[u8], error: WordError) {
+        let diagnostic = match error {
+            // The tree has reported these.
+            WordError::Nul { at } if raw.get(at) == Some(&0) => return,
+            WordError::Utf8 { .. } if core::str::from_utf8(raw).is_err() => return,
+            WordError::Nul { at } | WordError::Escape { at } => Diagnostic::error(
+                Code::BadEscape,
+                Span::new(span.start + at, (span.start + at + 2).min(span.end)),
+                "this backslash sequence makes no character",
+            )
+            .label("in this word")
+            .help("write `\\\\` for a backslash; sequences are those of C, as `\\t` or `\\x41`"),
+            WordError::Utf8 { .. } | WordError::Quote { .. } => Diagnostic::error(
+                Code::NotUtf8,
+                span,
+                "the backslash sequences in this word make no UTF-8 text",
+            )
+            .label("this word")
+            .help("write the character itself"),
+        };
+        self.report.push(diagnostic);
+    }
+
+    /// Notes every `$NAME=` of the text, so that only defined names count as substitutions.
+    pub(crate) fn collect_macros(&mut self, statements: &[Statement]) {
+        for statement in statements {
+            if let Some(name) = definition(self.raw(statement.keyword())) {
+                self.macros.push(name);
+            }
+            if let Some(block) = &statement.block {
+                self.collect_macros(&block.statements);
+            }
+        }
+        self.macros.sort_unstable();
+        self.macros.dedup();
+    }
+
+    /// Whether the line means what it says: no condition, definition, repetition or substitution.
+    /// Reported otherwise.
+    pub(crate) fn is_plain(&mut self, statement: &Statement) -> bool {
+        let first = self.raw(statement.keyword());
+        let what = if first.starts_with(b"@") {
+            Some((statement.keyword(), "conditional lines (`@NAME ...`)"))
+        } else if definition(first).is_some() {
+            Some((statement.keyword(), "definitions (`$NAME=...`)"))
+        } else {
+            statement.words.iter().find_map(|span| {
+                let raw = self.raw(*span);
+                if [&b"~SEQ"[..], b"~LST"].iter().any(|prefix| raw.starts_with(prefix)) {
+                    Some((*span, "repetitions (`~SEQ`, `~LST`)"))
+                } else if self.substitutes(raw) {
+                    Some((*span, "substitutions (`$NAME`)"))
+                } else {
+                    None
+                }
+            })
+        };
+        let Some((span, what)) = what else { return true };
+        self.report.push(
+            Diagnostic::error(Code::Macro, span, format!("{what} are known but not in force yet"))
+                .label("would be read literally")
+                .help("write out what it stands for on this node"),
+        );
+        false
+    }
+
+    fn substitutes(&self, raw: &[u8]) -> bool {
+        raw.iter().enumerate().filter(|(_, byte)| **byte == b'$').any(|(at, _)| {
+            let escaped = at > 0 && raw[at - 1] == b'\\';
+            let rest = &raw[at + 1..];
+            let name = identifier(rest.strip_prefix(b"{").unwrap_or(rest));
+            !escaped
+                && (name.len() > 1 && name.starts_with(b"_")
+                    || self.macros.binary_search(&name).is_ok())
+        })
+    }
+
+    /// Holds a line of the block `within` against the keyword table. `Some` when it is now up to the
+    /// caller; everything else has been reported.
+    pub(crate) fn recognise(
+        &mut self,
+        within: Within,
+        statement: &Statement,
+        seen: &mut Seen,
+    ) -> Option<Recognised> {
+        let span = statement.keyword();
+        if !self.is_plain(statement) {
+            // What it would have set counts as set, so that it is not reported missing too.
+            let known = word::text(self.raw(span)).ok().and_then(|n| keywords::find(within, &n));
+            seen.extend(known.map(|keyword| (keyword.name, span)));
+            return None;
+        }
+        let name = self.word(span)?;
+        let Some(written) = keywords::find(within, &name) else {
+            self.unknown(within, &name, span);
+            return None;
+        };
+        let keyword = match written.status {
+            Status::Foreign(today) => {
+                let keyword = keywords::find(within, today);
+                assert!(keyword.is_some(), "the table's own test finds every foreign spelling");
+                let what = if matches!(keyword?.shape, Shape::Lines(_)) {
+                    format!("{today} {{ ... }}")
+                } else {
+                    today.to_owned()
+                };
+                self.report.push(
+                    Diagnostic::warning(
+                        Code::OldSpelling,
+                        span,
+                        format!("`{}` is an old or foreign spelling", written.name),
+                    )
+                    .label(format!("understood as `{what}`"))
+                    .help(format!("write `{what}`")),
+                );
+                keyword?
+            }
+            _ => written,
+        };
+        if !self.in_force(keyword, statement) || !self.has_its_block(written, statement) {
+            return None;
+        }
+        let before = seen.insert(keyword.name, statement.line());
+        // Blocks of lines add up, and so does what stands outside of blocks.
+        if within != Within::Top
+            && !matches!(keyword.shape, Shape::Lines(_))
+            && let Some(before) = before
+        {
+            self.report.push(
+                Diagnostic::warning(
+                    Code::SetTwice,
+                    statement.line(),
+                    format!("`{}` is set twice in one block", keyword.name),
+                )
+                .label("this one counts")
+                .related(before, "this one does not")
+                .help("remove one of them"),
+            );
+        }
+        Some(Recognised { keyword, written })
+    }
+
+    fn unknown(&mut self, within: Within, name: &str, span: Span) {
+        if self.report.is_full() {
+            // Nobody will read it, and this may not be a configuration at all.
+            self.push_lenient(
+                Diagnostic::error(Code::UnknownKeyword, span, String::new()).help("see above"),
+            );
+            return;
+        }
+        let shown = shown(name);
+        let place = match within {
+            Within::Top => "outside all blocks".to_owned(),
+            block => format!("in `{}`", block.as_str()),
+        };
+        if let Some(elsewhere) = keywords::find_elsewhere(within, name) {
+            let (belongs, help) = match elsewhere.within {
+                Within::Top => (
+                    "outside all blocks".to_owned(),
+                    "is a `}` missing before this line?".to_owned(),
+                ),
+                block => (
+                    format!("in `{}`", block.as_str()),
+                    format!("move it into a `{}` block", block.as_str()),
+                ),
+            };
+            self.push_lenient(
+                Diagnostic::error(
+                    Code::WrongBlock,
+                    span,
+                    format!("{shown} does not stand {place}"),
+                )
+                .label(format!("belongs {belongs}"))
+                .help(help),
+            );
+            return;
+        }
+        let names = keywords::table(within)
+            .iter()
+            .filter(|k| !matches!(k.status, Status::Foreign(_)))
+            .map(|k| k.name);
+        let suggestion = nearest(name, names);
+        let mut diagnostic = Diagnostic::error(
+            Code::UnknownKeyword,
+            span,
+            format!("unknown keyword {shown} {place}"),
+        );
+        diagnostic = match suggestion {
+            Some(near) => {
+                diagnostic.label(format!("did you mean `{near}`?")).help(format!("write `{near}`"))
+            }
+            None => diagnostic.label("no keyword here has this name").help(
+                "remove the line, or see keepalived.conf(5) for what may stand here; \
+                 `--lenient` skips what is unknown",
+            ),
+        };
+        self.push_lenient(diagnostic);
+    }
+
+    fn push_lenient(&mut self, mut diagnostic: Diagnostic) {
+        if self.options.lenient {
+            diagnostic.severity = crate::Severity::Warning;
+            diagnostic.label.push_str("; skipped with its block");
+        }
+        self.report.push(diagnostic);
+    }
+
+    /// Whether a keyword does something; reported otherwise.
+    fn in_force(&mut self, keyword: &Keyword, statement: &Statement) -> bool {
+        let span = statement.keyword();
+        let name = keyword.name;
+        match keyword.status {
+            Status::InForce | Status::Foreign(_) => true,
+            Status::Accepted(why) => {
+                let off = statement.arguments().first().is_some_and(|argument| {
+                    matches!(self.raw(*argument), b"off" | b"false" | b"no")
+                });
+                if !off {
+                    self.report.push(Diagnostic::note(
+                        Code::NoEffect,
+                        span,
+                        format!("`{name}`: {why}"),
+                    ));
+                }
+                true
+            }
+            Status::NotInForce(why) => {
+                self.report.push(
+                    Diagnostic::error(
+                        Code::NotInForce,
+                        span,
+                        format!("`{name}` is known but not in force yet"),
+                    )
+                    .label(why)
+                    .help("remove it if you can do without; it is refused because skipping it silently would change what this file means"),
+                );
+                false
+            }
+            Status::Obsolete(why) => {
+                self.report.push(
+                    Diagnostic::warning(
+                        Code::Obsolete,
+                        span,
+                        format!("`{name}` no longer does anything"),
+                    )
+                    .label(why)
+                    .help("remove it"),
+                );
+                false
+            }
+            Status::OutOfScope(instead) => {
+                let mut diagnostic = Diagnostic::error(
+                    Code::OutOfScope,
+                    span,
+                    format!("`{name}` belongs to IPVS, which mainstay does not do"),
+                )
+                .label("would balance load")
+                .help(format!("{instead}; then say `--skip-ipvs` here"));
+                if self.options.skip_ipvs {
+                    diagnostic.severity = crate::Severity::Warning;
+                    diagnostic.label = "skipped, as asked".to_owned();
+                    diagnostic.help = instead.to_owned();
+                }
+                self.report.push(diagnostic);
+                false
+            }
+        }
+    }
+
+    /// Whether there is a block exactly if the keyword wants one; reported otherwise.
+    fn has_its_block(&mut self, keyword: &Keyword, statement: &Statement) -> bool {
+        let wants =
+            matches!(keyword.shape, Shape::Block(_) | Shape::NamedBlock(_) | Shape::Lines(_));
+        match &statement.block {
+            None if wants => {
+                self.report.push(
+                    Diagnostic::error(
+                        Code::BlockMissing,
+                        statement.line(),
+                        format!("`{}` needs a block", keyword.name),
+                    )
+                    .label("no `{` follows")
+                    .help(example(keyword)),
+                );
+                false
+            }
+            Some(block) if !wants => {
+                self.report.push(
+                    Diagnostic::error(
+                        Code::UnexpectedBlock,
+                        block.open,
+                        format!("`{}` takes no block", keyword.name),
+                    )
+                    .label("opened here")
+                    .related(statement.line(), "for this")
+                    .help(example(keyword)),
+                );
+                false
+            }
+            _ => true,
+        }
+    }
+
+    /// Reports words of a line beyond the first `most`; false if there were any.
+    pub(crate) fn at_most(&mut self, what: &str, words: &[Span], most: usize) -> bool {
+        let Some(surplus) = words.get(most) else { return true };
+        self.report.push(
+            Diagnostic::error(Code::TooManyValues, *surplus, format!("too much for {what}"))
+                .label("nothing is expected here")
+                .help("remove it, put it on its own line, or quote words that belong together"),
+        );
+        false
+    }
+}
+
+/// What to write, from the table's example.
+pub(crate) fn example(keyword: &Keyword) -> String {
+    let line = keyword.example.replace("\n ", " ").replace('\n', " ");
+    let space = if line.is_empty() { "" } else { " " };
+    format!("for example `{}{space}{}`", keyword.name, line.trim_start())
+}
+
+/// `text` between backticks, shortened and without control characters.
+pub(crate) fn shown(text: &str) -> String {
+    const MOST: usize = 40;
+    let mut out: String =
+        text.chars().take(MOST).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+    if text.chars().nth(MOST).is_some() {
+        out.push('…');
+    }
+    format!("`{out}`")
+}
+
+/// The name in `$NAME=...`.
+fn definition(raw: &[u8]) -> Option<&[u8]> {
+    let rest = raw.strip_prefix(b"$")?;
+    let name = identifier(rest);
+    (!name.is_empty() && rest.get(name.len()) == Some(&b'=')).then_some(name)
+}
+
+/// The letters, digits and underscores `raw` begins with, unless it begins with a digit.
+fn identifier(raw: &[u8]) -> &[u8] {
+    let len = raw.iter().take_while(|b| b.is_ascii_alphanumeric() || **b == b'_').count();
+    if raw.first().is_some_and(u8::is_ascii_digit) { &[] } else { &raw[..len] }
+}

@@ -1,0 +1,81 @@
+//! What is wrong only because of another instance.
+
+use std::collections::HashMap;
+
+use crate::blocks::RawInstance;
+use crate::diagnostic::{Code, Diagnostic, Report};
+use crate::{InstanceConfig, Reach};
+
+/// Names are unique: everything from status to notify scripts tells instances apart by them.
+pub(super) fn check_names(instances: &[RawInstance], report: &mut Report) {
+    let mut known = HashMap::new();
+    for instance in instances {
+        let name = &instance.name;
+        if let Some(before) = known.insert(name.value.as_str(), name.span) {
+            report.push(
+                Diagnostic::error(
+                    Code::DuplicateName,
+                    name.span,
+                    "two instances have the same name",
+                )
+                .label("again here; keepalived would keep only the first")
+                .related(before, "first here")
+                .help("give each instance a name of its own"),
+            );
+        }
+    }
+}
+
+/// A virtual router is family, VRID and interface (RFC 9568 §1.6); with unicast, also by which of
+/// our addresses.
+pub(super) fn check_routers(instances: &[InstanceConfig], report: &mut Report) {
+    let mut known = HashMap::new();
+    for instance in instances {
+        let source = match instance.reach {
+            Reach::Multicast { .. } => None,
+            Reach::Unicast { .. } => instance.source,
+        };
+        let key = (instance.family, instance.vrid, &instance.interface, source);
+        let places = &instance.places;
+        if let Some(before) = known.insert(key, places.vrid.0) {
+            report.push(
+                Diagnostic::error(
+                    Code::DuplicateRouter,
+                    places.vrid.0,
+                    format!(
+                        "two instances are the same virtual router: {} VRID {}{}",
+                        instance.family,
+                        instance.vrid,
+                        instance.interface.as_ref().map_or(String::new(), |i| format!(" on {i}"))
+                    ),
+                )
+                .label("again here")
+                .related(before, "first here")
+                .help("choose a VRID that is not yet used on this interface, 1 to 255"),
+            );
+        }
+    }
+}
+
+/// One VIP in two instances can be held by two nodes, each Active in one of them.
+pub(super) fn check_vips(instances: &[InstanceConfig], report: &mut Report) {
+    let mut known = HashMap::new();
+    for (number, instance) in instances.iter().enumerate() {
+        let places = instance.places.vips.iter().chain(&instance.places.excluded);
+        for (vip, place) in instance.all_vips().zip(places) {
+            let before = *known.entry((vip.address, &vip.interface)).or_insert((number, place.0));
+            if before.0 != number {
+                report.push(
+                    Diagnostic::warning(
+                        Code::DuplicateVip,
+                        place.0,
+                        format!("two instances hold the VIP `{}`", vip.address),
+                    )
+                    .label("again here")
+                    .related(before.1, "first here")
+                    .help("keep it in one of them: two nodes could each be Active in one"),
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,509 @@
+//! One value after a keyword, as the table's shape says it must be.
+
+use core::net::IpAddr;
+use core::time::Duration;
+
+use base::Name;
+
+use crate::diagnostic::{Code, Diagnostic};
+use crate::keywords::{Keyword, Shape, nearest};
+use crate::reader::{At, Reader, example, shown};
+use crate::tree::Statement;
+use crate::word::{self, WordError};
+use crate::{Command, Place, RunAs, Span};
+
+/// A legal value.
+#[derive(Clone, Debug)]
+pub(crate) enum Value {
+    /// The keyword stands alone.
+    Bare,
+    Switch(bool),
+    Integer(i64),
+    Time(Duration),
+    Text(String),
+    Name(Name),
+    Address(IpAddr),
+    Choice(&'static str),
+    RunAs(RunAs),
+    Command(Command),
+}
+
+/// Words for a choice that are not today's, by keyword.
+const OLD_CHOICES: &[(&str, &str, &str)] = &[
+    ("state", "BACUP", "BACKUP"),
+    ("state", "SLAVE", "BACKUP"),
+    ("state", "STANDBY", "BACKUP"),
+    ("state", "ACTIVE", "MASTER"),
+    ("state", "MASER", "MASTER"),
+    ("auth_type", "SIMPLE", "PASS"),
+];
+
+impl Reader<'_> {
+    /// The value of a line whose keyword takes no block, with its place; `None` when it is illegal,
+    /// which has then been reported.
+    pub(crate) fn value(
+        &mut self,
+        keyword: &'static Keyword,
+        statement: &Statement,
+    ) -> Option<At<Value>> {
+        let arguments = statement.arguments();
+        let most = match keyword.shape {
+            Shape::Flag => 0,
+            Shape::Account => 2,
+            Shape::Script => 3,
+            Shape::Free(_) => usize::MAX,
+            _ => 1,
+        };
+        if !self.at_most(&format!("`{}`", keyword.name), arguments, most) {
+            return None;
+        }
+        let Some(span) = arguments.first().copied() else {
+            let bare = match keyword.shape {
+                Shape::Flag
+                | Shape::MaybeChoice(_)
+                | Shape::MaybeInteger { .. }
+                | Shape::Free(_) => Value::Bare,
+                Shape::Switch => Value::Switch(true),
+                _ => {
+                    self.report.push(
+                        Diagnostic::error(
+                            Code::ValueMissing,
+                            statement.keyword(),
+                            format!("`{}` needs a value", keyword.name),
+                        )
+                        .label("nothing follows")
+                        .help(example(keyword)),
+                    );
+                    return None;
+                }
+            };
+            return Some(At::new(bare, statement.keyword()));
+        };
+        let word = self.word(span)?;
+        let value = match keyword.shape {
+            Shape::Switch => Value::Switch(self.switch(&word, span)?),
+            Shape::Integer { min, max, unit } => {
+                Value::Integer(self.integer(keyword.name, &word, span, min, max, unit)?)
+            }
+            Shape::MaybeInteger { min, max } => {
+                Value::Integer(self.integer(keyword.name, &word, span, min, max, "")?)
+            }
+            Shape::Time { min, max } => {
+                Value::Time(self.time(keyword.name, &word, span, min, max)?)
+            }
+            Shape::Text(what) => Value::Text(self.text_value(keyword, what, &word, span)?),
+            Shape::Interface => Value::Name(self.interface(&word, span)?),
+            Shape::Address => Value::Address(self.address(&word, span)?),
+            Shape::GroupV4 => Value::Address(self.group(&word, span, IpAddr::is_ipv4, "IPv4")?),
+            Shape::GroupV6 => Value::Address(self.group(&word, span, IpAddr::is_ipv6, "IPv6")?),
+            Shape::Choice(words) | Shape::MaybeChoice(words) => {
+                Value::Choice(self.choice(keyword, words, &word, span)?)
+            }
+            Shape::Account => Value::RunAs(self.run_as(arguments)?),
+            Shape::Script => Value::Command(self.command(arguments)?),
+            Shape::Flag | Shape::Free(_) => Value::Bare,
+            Shape::Block(_) | Shape::NamedBlock(_) | Shape::Lines(_) => {
+                unreachable!("blocks have readers of their own: {}", keyword.name)
+            }
+        };
+        Some(At::new(value, span))
+    }
+
+    fn switch(&mut self, word: &str, span: Span) -> Option<bool> {
+        match word {
+            "on" | "true" | "yes" => return Some(true),
+            "off" | "false" | "no" => return Some(false),
+            _ => {}
+        }
+        let today = match word.to_ascii_lowercase().as_str() {
+            "on" | "true" | "yes" | "1" => Some(("on", true)),
+            "off" | "false" | "no" | "0" => Some(("off", false)),
+            _ => None,
+        };
+        if let Some((today, value)) = today {
+            self.report.push(
+                Diagnostic::warning(
+                    Code::OldSpelling,
+                    span,
+                    format!("{} is not how a switch is written", shown(word)),
+                )
+                .label(format!("understood as `{today}`"))
+                .help(format!("write `{today}`")),
+            );
+            return Some(value);
+        }
+        self.report.push(
+            Diagnostic::error(
+                Code::NotABool,
+                span,
+                format!("{} is neither on nor off", shown(word)),
+            )
+            .label("expected on or off")
+            .help("write on, off, true, false, yes or no; nothing at all means on"),
+        );
+        None
+    }
+
+    /// A whole number in `min..=max`; `what` is it of.
+    pub(crate) fn integer(
+        &mut self,
+        what: &str,
+        word: &str,
+        span: Span,
+        min: i64,
+        max: i64,
+        unit: &str,
+    ) -> Option<i64> {
+        let digits = word.strip_prefix(['-', '+']).unwrap_or(word);
+        let space = if unit.is_empty() { "" } else { " " };
+        if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
+            self.report.push(
+                Diagnostic::error(
+                    Code::NotANumber,
+                    span,
+                    format!("{} is not a whole number", shown(word)),
+                )
+                .label(format!("expected {min} to {max}{space}{unit}"))
+                .help(format!("`{what}` takes a whole number from {min} to {max}")),
+            );
+            return None;
+        }
+        match word.parse() {
+            Ok(number) if (min..=max).contains(&number) => Some(number),
+            _ => {
+                self.report.push(
+                    Diagnostic::error(
+                        Code::OutOfRange,
+                        span,
+                        format!("{} is out of range for `{what}`", shown(word)),
+                    )
+                    .label(format!("expected {min} to {max}{space}{unit}"))
+                    .help(format!("`{what}` takes a whole number from {min} to {max}")),
+                );
+                None
+            }
+        }
+    }
+
+    fn time(
+        &mut self,
+        what: &str,
+        word: &str,
+        span: Span,
+        min: Duration,
+        max: Duration,
+    ) -> Option<Duration> {
+        let expected = format!("expected {} to {} seconds", decimal(min), decimal(max));
+        let help = format!("`{what}` takes seconds, as in 1 or 0.25");
+        let (code, message) = match parse_time(word) {
+            Some(time) if time >= min && time <= max => return Some(time),
+            Some(_) => (Code::OutOfRange, format!("{} is out of range for `{what}`", shown(word))),
+            None => (Code::NotATime, format!("{} is not a time in seconds", shown(word))),
+        };
+        self.report.push(Diagnostic::error(code, span, message).label(expected).help(help));
+        None
+    }
+
+    fn text_value(
+        &mut self,
+        keyword: &Keyword,
+        what: &str,
+        word: &str,
+        span: Span,
+    ) -> Option<String> {
+        if !word.is_empty() {
+            return Some(word.to_owned());
+        }
+        self.report.push(
+            Diagnostic::error(Code::ValueMissing, span, format!("`{}` is empty", keyword.name))
+                .label(format!("expected {what}"))
+                .help(example(keyword)),
+        );
+        None
+    }
+
+    /// A name the kernel would accept for an interface.
+    pub(crate) fn interface(&mut self, word: &str, span: Span) -> Option<Name> {
+        let why = if word.is_empty() {
+            "it is empty"
+        } else if word.len() > 15 {
+            "it is longer than 15 octets"
+        } else if word.contains(':') {
+            "`eth0:1` is an address with a label, not an interface"
+        } else if word.contains('/') || word.contains(char::is_whitespace) {
+            "it contains a blank or a slash"
+        } else if word == "." || word == ".." || word.contains(char::is_control) {
+            "no interface can be called this"
+        } else {
+            return Some(Name::from(word));
+        };
+        self.report.push(
+            Diagnostic::error(
+                Code::BadInterface,
+                span,
+                format!("{} cannot be an interface", shown(word)),
+            )
+            .label(why)
+            .help("write a name as `ip link` shows it, without what follows an `@`"),
+        );
+        None
+    }
+
+    /// An address without prefix length.
+    pub(crate) fn address(&mut self, word: &str, span: Span) -> Option<IpAddr> {
+        if let Ok(address) = word.parse() {
+            return Some(address);
+        }
+        let help = if word.contains('/') {
+            "write it without a prefix length"
+        } else if word.contains('%') {
+            "write it without the interface behind `%`; the instance's interface is used"
+        } else {
+            "write an address such as 192.0.2.1 or 2001:db8::1; names are not looked up"
+        };
+        self.report.push(
+            Diagnostic::error(
+                Code::NotAnAddress,
+                span,
+                format!("{} is not an IP address", shown(word)),
+            )
+            .label("expected an IPv4 or IPv6 address")
+            .help(help),
+        );
+        None
+    }
+
+    fn group(
+        &mut self,
+        word: &str,
+        span: Span,
+        right_family: impl Fn(&IpAddr) -> bool,
+        family: &str,
+    ) -> Option<IpAddr> {
+        let address = self.address(word, span)?;
+        if address.is_multicast() && right_family(&address) {
+            return Some(address);
+        }
+        self.report.push(
+            Diagnostic::error(
+                Code::WrongAddress,
+                span,
+                format!("{} is not an {family} multicast group", shown(word)),
+            )
+            .label(format!("expected an {family} multicast address"))
+            .help("leave it out for VRRP's own group: 224.0.0.18 or ff02::12"),
+        );
+        None
+    }
+
+    fn choice(
+        &mut self,
+        keyword: &Keyword,
+        words: &'static [&'static str],
+        word: &str,
+        span: Span,
+    ) -> Option<&'static str> {
+        if let Some(exact) = words.iter().find(|w| **w == word) {
+            return Some(exact);
+        }
+        let upper = word.to_ascii_uppercase();
+        let today = words.iter().copied().find(|w| w.eq_ignore_ascii_case(word)).or_else(|| {
+            let (_, _, today) =
+                OLD_CHOICES.iter().find(|(name, old, _)| *name == keyword.name && *old == upper)?;
+            words.iter().copied().find(|w| w == today)
+        });
+        if let Some(today) = today {
+            self.report.push(
+                Diagnostic::warning(
+                    Code::OldSpelling,
+                    span,
+                    format!("{} is not how `{}` is written", shown(word), keyword.name),
+                )
+                .label(format!("understood as `{today}`"))
+                .help(format!("write `{} {today}`", keyword.name)),
+            );
+            return Some(today);
+        }
+        let list = words.join(" or ");
+        let label = match nearest(word, words.iter().copied()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("expected {list}"),
+        };
+        self.report.push(
+            Diagnostic::error(
+                Code::NotAChoice,
+                span,
+                format!("{} is no value of `{}`", shown(word), keyword.name),
+            )
+            .label(label)
+            .help(format!("write {list}")),
+        );
+        None
+    }
+
+    /// A user and perhaps a group.
+    fn run_as(&mut self, words: &[Span]) -> Option<RunAs> {
+        let (user, place) = self.account(*words.first()?)?;
+        let group = match words.get(1) {
+            Some(span) => Some(self.account(*span)?.0),
+            None => None,
+        };
+        Some(RunAs { user, group, place })
+    }
+
+    fn account(&mut self, span: Span) -> Option<(Name, Place)> {
+        let word = self.word(span)?;
+        if word.starts_with(':') {
+            self.report.push(
+                Diagnostic::error(
+                    Code::NotInForce,
+                    span,
+                    "supplementary groups are known but not in force yet",
+                )
+                .label("scripts run with one group")
+                .help("name one group, without the colon"),
+            );
+            return None;
+        }
+        if word.is_empty() || word.contains(char::is_whitespace) || word.contains(['/', ':']) {
+            self.report.push(
+                Diagnostic::error(
+                    Code::BadCommand,
+                    span,
+                    format!("{} cannot be a user or group", shown(&word)),
+                )
+                .label("expected a user or group")
+                .help("put the script and its arguments into one pair of double quotes"),
+            );
+            return None;
+        }
+        Some((Name::from(&*word), Place(span)))
+    }
+
+    /// A script line: the script with its arguments in one word, then perhaps user and group.
+    fn command(&mut self, words: &[Span]) -> Option<Command> {
+        let span = *words.first()?;
+        let line = self.word(span)?;
+        let argv = match word::split(&line) {
+            Ok(argv) => argv,
+            Err(error) => {
+                let why = match error {
+                    WordError::Quote { .. } => "a quote inside it is not closed",
+                    WordError::Escape { .. } => "a backslash sequence inside it makes no character",
+                    WordError::Utf8 { .. } => "an argument would not be UTF-8",
+                    WordError::Nul { .. } => "an argument would contain a NUL",
+                };
+                self.bad_command(span, "this script line cannot be taken apart", why);
+                return None;
+            }
+        };
+        if argv.first().is_none_or(String::is_empty) {
+            self.bad_command(span, "this script line names no program", "nothing to run");
+            return None;
+        }
+        let run_as = match words.get(1..) {
+            Some(account @ [_, ..]) => Some(self.run_as(account)?),
+            _ => None,
+        };
+        Some(Command { argv, run_as, place: Place(span) })
+    }
+
+    fn bad_command(&mut self, span: Span, message: &str, why: &str) {
+        self.report.push(Diagnostic::error(Code::BadCommand, span, message).label(why).help(
+            "write the path and its arguments in double quotes, an argument with blanks in single \
+             quotes within: \"/usr/bin/logger 'two words'\"",
+        ));
+    }
+}
+
+/// Seconds with at most six decimals, as digits with at most one dot.
+fn parse_time(word: &str) -> Option<Duration> {
+    let (whole, fraction) = word.split_once('.').unwrap_or((word, ""));
+    let digits = |part: &str| part.bytes().all(|b| b.is_ascii_digit());
+    if (whole.is_empty() && fraction.is_empty()) || !digits(whole) || !digits(fraction) {
+        return None;
+    }
+    let fraction = fraction.trim_end_matches('0');
+    if fraction.len() > 6 || whole.len() > 12 {
+        return None;
+    }
+    let seconds = if whole.is_empty() { 0 } else { whole.parse().ok()? };
+    let micros: u64 = format!("{fraction:0<6}").parse().ok()?;
+    Duration::from_secs(seconds).checked_add(Duration::from_micros(micros))
+}
+
+/// Seconds, without needless zeros.
+pub(crate) fn decimal(time: Duration) -> String {
+    if time.subsec_micros() == 0 {
+        return time.as_secs().to_string();
+    }
+    let fraction = format!("{:06}", time.subsec_micros());
+    format!("{}.{}", time.as_secs(), fraction.trim_end_matches('0'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnostic::Report;
+    use crate::keywords::{self, Lines};
+    use crate::{Options, tree};
+
+    #[test]
+    fn times_are_exact() {
+        for (word, micros) in [
+            ("1", 1_000_000),
+            ("0.3", 300_000),
+            (".25", 250_000),
+            ("2.", 2_000_000),
+            ("2.71828", 2_718_280),
+            ("0.000001", 1),
+            ("1.5000000000", 1_500_000),
+            ("0", 0),
+        ] {
+            let time = parse_time(word);
+            assert_eq!(time, Some(Duration::from_micros(micros)), "{word}");
+        }
+        for word in ["", ".", "-1", "+1", "1e3", "1s", "1.2.3", "0.0000001", "9999999999999", "٣"]
+        {
+            assert_eq!(parse_time(word), None, "{word}");
+        }
+        assert_eq!(decimal(Duration::from_micros(2_500_000)), "2.5");
+        assert_eq!(decimal(Duration::from_secs(40)), "40");
+    }
+
+    /// The table's examples are legal also where nothing reads them yet.
+    #[test]
+    fn every_example_in_the_table_has_its_shape() {
+        let mut values = 0;
+        for keyword in keywords::all() {
+            let text = format!("{} {}\n", keyword.name, keyword.example);
+            let mut report = Report::default();
+            let statements = tree::statements(text.as_bytes(), &mut report);
+            let mut reader = Reader::new(text.as_bytes(), Options::default(), report);
+            let [statement] = &statements[..] else { panic!("{text}") };
+            match (keyword.shape, &statement.block) {
+                (Shape::Block(_), Some(_)) => assert!(statement.arguments().is_empty(), "{text}"),
+                (Shape::NamedBlock(_), Some(_)) => {
+                    assert_eq!(statement.arguments().len(), 1, "{text}");
+                }
+                (Shape::Lines(lines), Some(block)) => {
+                    let read = match lines {
+                        Lines::Vips => reader.vips(block).len(),
+                        Lines::Peers => reader.peers(block).len(),
+                        Lines::Interfaces => reader.interfaces(block).len(),
+                        Lines::Free(_) => block.statements.len(),
+                    };
+                    assert_eq!(read, block.statements.len(), "{text}");
+                }
+                (_, None) => {
+                    values += 1;
+                    assert!(reader.value(keyword, statement).is_some(), "{text}");
+                }
+                (shape, block) => panic!("{shape:?} {block:?} in {text}"),
+            }
+            let (diagnostics, _) = reader.report.finish();
+            assert!(diagnostics.is_empty(), "{text}\n{diagnostics:#?}");
+        }
+        assert!(values > 200, "{values}");
+    }
+}

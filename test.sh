@@ -1,0 +1,47 @@
+#!/usr/bin/env bash
+# Everything that must hold, in one command: house rules, unit and conformance tests, simulated
+# stories, and the lab with real kernels, keepalived and FRR. Sets itself up on Debian.
+#
+# As root everything runs. Without root the lab tests say that they skip, and why.
+set -euo pipefail
+cd "$(dirname "$0")"
+
+say() { printf '\n== %s\n' "$*"; }
+
+# What the tests need beside Rust: peers to talk to, and independent eyes on the kernel.
+need() { # need COMMAND PACKAGE...
+    command -v "$1" >/dev/null 2>&1 || [ -x "/usr/sbin/$1" ] || [ -x "$1" ] || missing+=("${@:2}")
+}
+missing=()
+need cc gcc libc6-dev
+need ip iproute2
+need nft nftables
+need keepalived keepalived
+need /usr/lib/frr/vrrpd frr
+if [ ${#missing[@]} -gt 0 ]; then
+    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+        say "installing ${missing[*]}"
+        export DEBIAN_FRONTEND=noninteractive
+        apt-get update -qq
+        # Their services are not to be started on this machine; the tests run them in namespaces.
+        if [ ! -e /usr/sbin/policy-rc.d ]; then
+            printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d
+            chmod 755 /usr/sbin/policy-rc.d
+            trap 'rm -f /usr/sbin/policy-rc.d' EXIT
+        fi
+        apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+    else
+        echo "missing: ${missing[*]}; install them, or run this as root on Debian. Tests that need them skip."
+    fi
+fi
+
+say "format"
+cargo fmt --all --check
+say "clippy"
+cargo clippy --workspace --all-targets --quiet -- -D warnings
+say "house rules"
+cargo xtask lint
+say "tests"
+cargo test --workspace --no-fail-fast
+say "the article's cluster, every fault"
+cargo run --quiet --package daemon -- demo --fault all --plain

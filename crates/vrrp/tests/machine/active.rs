@@ -133,8 +133,7 @@ fn vrrp_058_vrrp_059_vrrp_060_whoever_is_weaker_is_answered_whatever_preemption_
             let outs = bench.hear(weaker);
             assert_eq!(outs.spoken(), [100]);
             assert!(outs.changes().is_empty() && outs.ops().is_empty());
-            let rival =
-                What::RivalHeard { source: ip(source), priority: Priority::new(priority) };
+            let rival = What::RivalHeard { source: ip(source), priority: Priority::new(priority) };
             assert!(outs.has(&rival));
             // Adver_Timer runs on, and nothing is learned.
             assert_eq!(bench.left(), Some(millis(700)));

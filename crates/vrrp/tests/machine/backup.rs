@@ -9,6 +9,7 @@ use crate::bench::{
     Bench, HIGHER, LOWER, VIP, address, centis, config, config_v6, ip, link, millis, nanos, saying,
     secs,
 };
+use crate::seen::Outs;
 
 const DOWN: u64 = 3_609_375_000;
 const SKEW: u64 = 609_375_000;
@@ -198,10 +199,11 @@ fn vrrp_061_a_dropped_packet_changes_nothing() {
 
 #[test]
 fn vrrp_062_a_lost_link_or_address_ends_it_silently() {
-    let trials: [(&dyn Fn(&mut Bench) -> crate::seen::Outs, Reason); 3] = [
-        (&|bench| bench.link_down(), Reason::LinkDown),
-        (&|bench| bench.fact(KernelFact::LinkGone(crate::bench::index(2))), Reason::LinkMissing),
-        (&|bench| bench.taken(crate::bench::OWN), Reason::NoSourceAddress),
+    type Trouble = fn(&mut Bench) -> Outs;
+    let trials: [(Trouble, Reason); 3] = [
+        (|bench| bench.link_down(), Reason::LinkDown),
+        (|bench| bench.fact(KernelFact::LinkGone(crate::bench::index(2))), Reason::LinkMissing),
+        (|bench| bench.taken(crate::bench::OWN), Reason::NoSourceAddress),
     ];
     for (trouble, reason) in trials {
         let mut bench = backup(config(100));

@@ -26,8 +26,6 @@ pub(crate) const OWN: &str = "192.0.2.5";
 pub(crate) const LOWER: &str = "192.0.2.2";
 pub(crate) const HIGHER: &str = "192.0.2.9";
 pub(crate) const VIP: &str = "192.0.2.100";
-/// `eth0`'s address.
-pub(crate) const MAC: Mac = Mac([2, 0, 0, 0, 0, 5]);
 
 pub(crate) fn ip(text: &str) -> IpAddr {
     text.parse().unwrap()

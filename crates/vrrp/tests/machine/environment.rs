@@ -11,7 +11,10 @@ use crate::bench::{
 fn tracking(tracks: &[(&str, TrackEffect)]) -> InstanceConfig {
     let track = tracks
         .iter()
-        .map(|(interface, effect)| TrackInterface { interface: (*interface).into(), effect: *effect })
+        .map(|(interface, effect)| TrackInterface {
+            interface: (*interface).into(),
+            effect: *effect,
+        })
         .collect();
     InstanceConfig { track, ..config(100) }
 }
@@ -64,11 +67,8 @@ fn vrrp_062_a_tracked_interface_makes_an_active_node_resign() {
         let mut bench = wide(tracking(&[("eth1", TrackEffect::FaultWhileBad)]));
         bench.sleep();
         bench.kernel();
-        let fact = if gone {
-            KernelFact::LinkGone(index(3))
-        } else {
-            KernelFact::Link(down(3, "eth1"))
-        };
+        let fact =
+            if gone { KernelFact::LinkGone(index(3)) } else { KernelFact::Link(down(3, "eth1")) };
         let outs = bench.fact(fact);
         assert_eq!(outs.spoken(), [0]);
         assert_eq!(outs.ops(), ["-192.0.2.100"]);

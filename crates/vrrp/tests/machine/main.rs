@@ -4,6 +4,8 @@
 //! of its one way out, on the small bench in `bench`. A test's name carries the number of the
 //! requirement it proves.
 
+#![allow(clippy::unwrap_used, reason = "in a test, a panic is the message")]
+
 mod active;
 mod auth;
 mod backup;

@@ -188,10 +188,8 @@ fn vrrp_066_vips_come_and_go_without_leaving_active() {
 fn vrrp_066_a_vip_may_move_from_one_instance_to_another_in_one_reload() {
     let first = |vips: Vec<base::Vip>| InstanceConfig { vips, ..config(100) };
     let other = |vips: Vec<base::Vip>| InstanceConfig { vips, ..second() };
-    let mut bench = Bench::of(vec![
-        first(vec![vip(VIP), vip("192.0.2.101")]),
-        other(vec![vip("192.0.2.102")]),
-    ]);
+    let mut bench =
+        Bench::of(vec![first(vec![vip(VIP), vip("192.0.2.101")]), other(vec![vip("192.0.2.102")])]);
     bench.sleep();
     bench.kernel();
     let outs = bench.feed(Input::Configure(vec![

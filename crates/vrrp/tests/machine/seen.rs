@@ -46,6 +46,7 @@ impl Seen {
             (Version::V2 | Version::V3, _) => Auth::None,
         };
         let peers = [PeerTerms { address: *source, min_ttl: 0, max_ttl: 255 }];
+        let theirs = [*destination];
         let terms = Terms {
             version,
             family: Family::of(source),
@@ -57,7 +58,7 @@ impl Seen {
             checksum: ChecksumRule::Either,
             auth: &auth,
             own_interval_v2: NonZeroU8::new(payload[5]).unwrap_or(NonZeroU8::MIN),
-            own_addresses: &[],
+            own_addresses: if destination.is_multicast() { &[] } else { &theirs },
             subnets: &[],
             bare: true,
             strict: false,
@@ -89,12 +90,15 @@ impl Seen {
 pub(crate) struct Outs(pub(crate) Vec<Seen>);
 
 impl Outs {
+    fn each<T>(&self, pick: impl Fn(&Seen) -> Option<&T>) -> Vec<&T> {
+        self.0.iter().filter_map(pick).collect()
+    }
+
     pub(crate) fn adverts(&self) -> Vec<&Sent> {
-        let advert = |seen| match seen {
-            &Seen::Advert(ref sent) => Some(sent),
+        self.each(|seen| match seen {
+            Seen::Advert(sent) => Some(sent),
             _ => None,
-        };
-        self.0.iter().filter_map(advert).collect()
+        })
     }
 
     /// The only advert.
@@ -111,15 +115,15 @@ impl Outs {
 
     /// What the kernel is asked: `+192.0.2.100` to add, `-192.0.2.100` to remove.
     pub(crate) fn ops(&self) -> Vec<String> {
-        let ops = |seen| match seen {
-            &Seen::Batch(ref ops) => ops.clone(),
-            _ => Vec::new(),
-        };
-        let text = |op: AddressOp| match op {
+        let batches = self.each(|seen| match seen {
+            Seen::Batch(ops) => Some(ops),
+            _ => None,
+        });
+        let text = |op: &AddressOp| match op {
             AddressOp::Add { vip, .. } => format!("+{}", vip.address),
             AddressOp::Remove { vip, .. } => format!("-{}", vip.address),
         };
-        self.0.iter().flat_map(ops).map(text).collect()
+        batches.into_iter().flatten().map(text).collect()
     }
 
     /// The addresses announced: senders of gratuitous ARPs, targets of neighbour advertisements.
@@ -148,11 +152,10 @@ impl Outs {
     }
 
     pub(crate) fn events(&self) -> Vec<&Event> {
-        let event = |seen| match seen {
-            &Seen::Event(ref event) => Some(event),
+        self.each(|seen| match seen {
+            Seen::Event(event) => Some(event),
             _ => None,
-        };
-        self.0.iter().filter_map(event).collect()
+        })
     }
 
     /// What happened, in order.

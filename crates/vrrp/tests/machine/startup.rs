@@ -150,7 +150,10 @@ fn vrrp_014_an_instance_whose_advert_would_not_fit_does_not_start() {
     let small = |mtu| LinkFact { mtu, ..link(2, "eth0") };
     let (mut bench, _) = Bench::silent(vec![many(11)]);
     bench.snapshot(vec![small(68)]);
-    assert_eq!((bench.state(), bench.only().fault), (State::Initialize, Some(Reason::AdvertTooLong)));
+    assert_eq!(
+        (bench.state(), bench.only().fault),
+        (State::Initialize, Some(Reason::AdvertTooLong))
+    );
     assert_eq!(bench.left(), None);
     bench.link_is(small(72));
     assert_eq!(bench.state(), State::Backup);

@@ -69,11 +69,8 @@ fn a_unicast_instance_joins_no_group() {
 
 #[test]
 fn instances_that_share_a_vrid_are_told_apart_by_the_address_they_speak_from() {
-    let one = InstanceConfig {
-        name: "one".into(),
-        source: Some(ip(OWN)),
-        ..to(&[HIGHER], config(100))
-    };
+    let one =
+        InstanceConfig { name: "one".into(), source: Some(ip(OWN)), ..to(&[HIGHER], config(100)) };
     let two = InstanceConfig {
         name: "two".into(),
         source: Some(ip("192.0.2.6")),
@@ -117,10 +114,8 @@ fn renaming_all_of_several_that_share_a_vrid_mixes_nobody_up() {
         vips: vec![vip(address)],
         ..to(&[HIGHER], config(100))
     };
-    let (mut bench, _) = Bench::silent(vec![
-        named("a", OWN, "192.0.2.100"),
-        named("b", "192.0.2.6", "192.0.2.101"),
-    ]);
+    let (mut bench, _) =
+        Bench::silent(vec![named("a", OWN, "192.0.2.100"), named("b", "192.0.2.6", "192.0.2.101")]);
     bench.addresses.push(address(2, "192.0.2.6"));
     bench.snapshot(vec![link(2, "eth0")]);
     bench.sleep();

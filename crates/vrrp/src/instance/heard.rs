@@ -177,9 +177,6 @@ impl Instance {
             self.answered_at = Some(turn.now);
             self.send(turn, self.priority());
         }
-        if elapsed(self.reasserted_at, turn.now, interval.max(Duration::from_secs(1))) {
-            self.reasserted_at = Some(turn.now);
-            self.reassert = Some(Reassert { cause: event });
-        }
+        self.reassert = Some(Reassert { cause: event });
     }
 }

@@ -14,9 +14,7 @@ use crate::wire::{Advert, Heard};
 impl Instance {
     /// Takes note of who holds, and learns from it (RFC 9568 §6.4.2: interval; DESIGN: checksum).
     pub(super) fn note_peer(&mut self, turn: &mut Turn<'_>, source: IpAddr, heard: &Heard) {
-        let own = self.config.interval.as_duration();
-        let theirs = heard.advert.interval();
-        self.active_interval = theirs.min(own * u32::from(self.config.learned_interval_cap));
+        self.learned_interval = Some(heard.advert.interval());
         self.learned_form = Some(heard.checksum);
         self.remember(turn, source, heard);
     }
@@ -65,7 +63,7 @@ impl Instance {
     }
 
     pub(super) fn note_rival(&mut self, turn: &mut Turn<'_>, source: IpAddr, allowed: usize) {
-        let interval = self.active_interval;
+        let interval = self.active_interval();
         if let Some(source) = self.rivals.heard(turn.now, source, interval, allowed) {
             let what = What::TwoActives { source };
             turn.out.event(turn.now, self.subject(), what, Reason::Packet, []);

@@ -14,7 +14,7 @@ mod speak;
 use core::net::IpAddr;
 use core::time::Duration;
 
-use base::{EventId, IfIndex, Instant, Priority, Reason, State, Subject, What};
+use base::{EventId, IfIndex, Instant, Priority, Reason, State, Subject, Version, What};
 use vip::HolderId;
 
 use crate::config::{InstanceConfig, Reach};
@@ -100,8 +100,8 @@ pub(crate) struct Instance {
     phase: Phase,
     around: Surroundings,
     not_before: Instant,
-    /// Active_Adver_Interval: the holder's interval as learned, our own when we hold.
-    active_interval: Duration,
+    /// What the holder advertised as its interval; none while nobody was heard and when we hold.
+    learned_interval: Option<Duration>,
     peer: Option<Peer>,
     learned_form: Option<ChecksumForm>,
     rivals: Rivals,
@@ -121,7 +121,7 @@ pub(crate) struct Instance {
 impl Instance {
     pub(crate) fn new(now: Instant, config: InstanceConfig, holder: HolderId) -> Self {
         Self {
-            active_interval: config.interval.as_duration(),
+            learned_interval: None,
             not_before: now + config.startup_delay,
             config,
             holder,
@@ -187,9 +187,22 @@ impl Instance {
         self.config.priority.adjusted(self.around.delta)
     }
 
-    /// Whether it is to announce its VIPs again; asked once per turn.
-    pub(crate) fn take_reassert(&mut self) -> Option<Reassert> {
-        self.reassert.take()
+    /// Whether it is to announce its VIPs again; asked once per turn. At most once a second (or
+    /// interval, if that is longer), however often rivals speak; but what was due earlier is only
+    /// put off to a later advert, since the last to be heard may have misled the neighbours as well.
+    pub(crate) fn take_reassert(&mut self, now: Instant) -> Option<Reassert> {
+        let pause = self.config.interval.as_duration().max(Duration::from_secs(1));
+        if !elapsed(self.reasserted_at, now, pause) {
+            return None;
+        }
+        let reassert = self.reassert.take()?;
+        self.reasserted_at = Some(now);
+        Some(reassert)
+    }
+
+    /// There is nothing that could be announced again; once there is, it is announced anyway.
+    pub(crate) fn forget_reassert(&mut self) {
+        self.reassert = None;
     }
 
     // ---- deadlines ------------------------------------------------------------------------------
@@ -211,14 +224,26 @@ impl Instance {
         }
     }
 
+    /// Active_Adver_Interval (RFC 9568 §6.1): the holder's interval as learned, up to the cap
+    /// (VRRP-075), else our own. In VRRPv2 all must have the same, so ours it is.
+    fn active_interval(&self) -> Duration {
+        let own = self.config.interval.as_duration();
+        match (self.config.version(), self.learned_interval) {
+            (Version::V3, Some(theirs)) => {
+                theirs.min(own * u32::from(self.config.learned_interval_cap))
+            }
+            (Version::V2, _) | (Version::V3, None) => own,
+        }
+    }
+
     fn skew_time(&self) -> Duration {
-        timers::skew_time(self.config.version(), self.priority(), self.active_interval)
+        timers::skew_time(self.config.version(), self.priority(), self.active_interval())
     }
 
     fn active_down_interval(&self) -> Duration {
         let version = self.config.version();
         let missed = self.config.missed_adverts;
-        timers::active_down_interval(version, self.priority(), self.active_interval, missed)
+        timers::active_down_interval(version, self.priority(), self.active_interval(), missed)
     }
 
     /// Sends the advert that is due (RFC 9568 §6.4.3, Adver_Timer). May be called before the
@@ -276,7 +301,7 @@ impl Instance {
 
     /// RFC 9568 §6.4.1.
     fn startup(&mut self, turn: &mut Turn<'_>, reason: Reason, cause: Option<EventId>) {
-        self.active_interval = self.config.interval.as_duration();
+        self.learned_interval = None;
         if self.config.priority.is_owner() {
             self.become_active(turn, Reason::Owner, cause);
         } else {
@@ -291,9 +316,8 @@ impl Instance {
         let from = self.state();
         let interval = self.config.interval.as_duration();
         self.phase = Phase::Active { advert_at: turn.now + interval };
-        self.active_interval = interval;
+        self.learned_interval = None;
         self.traffic.became_active += 1;
-        self.reasserted_at = Some(turn.now);
         self.changed(turn, from, reason, cause);
         self.send(turn, self.priority());
     }
@@ -385,15 +409,18 @@ impl Instance {
         key(&self.config) == key(config)
     }
 
+    /// Whether `config` says the same under another name.
+    pub(crate) fn is_but_renamed(&self, config: &InstanceConfig) -> bool {
+        self.config == InstanceConfig { name: self.config.name.clone(), ..config.clone() }
+    }
+
     /// Takes over a changed configuration without leaving its state (VRRP-066). Deadlines follow by
-    /// themselves, but for the next advert, which a shorter interval brings forward.
+    /// themselves, but for the next advert, which a shorter interval brings forward. What a Backup
+    /// has learned stays: the holder does not speak faster because we would.
     pub(crate) fn reconfigure(&mut self, turn: &mut Turn<'_>, config: InstanceConfig) {
-        let interval = config.interval.as_duration();
-        if config.interval != self.config.interval {
-            self.active_interval = interval;
-            if let Phase::Active { advert_at } = self.phase {
-                self.phase = Phase::Active { advert_at: advert_at.min(turn.now + interval) };
-            }
+        if let Phase::Active { advert_at } = self.phase {
+            let latest = turn.now + config.interval.as_duration();
+            self.phase = Phase::Active { advert_at: advert_at.min(latest) };
         }
         let from = self.priority();
         self.config = config;

@@ -59,7 +59,7 @@ impl Instance {
             priority: self.priority(),
             source: self.around.attachment.map(|at| at.source),
             interval: self.config.interval.as_duration(),
-            active_interval: self.active_interval,
+            active_interval: self.active_interval(),
             skew_time: self.skew_time(),
             active_down_interval: self.active_down_interval(),
             deadline: self.deadline(),

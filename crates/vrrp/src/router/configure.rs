@@ -76,6 +76,8 @@ impl Router {
                 renamed.push(config);
             }
         }
+        // Several may share a VRID (unicast): those that differ in nothing but the name come first.
+        renamed.retain(|config| !take(config, &|instance| instance.is_but_renamed(config)));
         for config in renamed {
             take(config, &|instance| instance.is_same_router(config));
         }
@@ -91,7 +93,8 @@ impl Router {
         self.slots_so_far += 1;
         self.instruct_hands(now, slot, &config);
         let instance = Instance::new(now, config, slot.holder());
-        let seat = Seat { instance, key: None, holding: false, repairing: None };
+        let seat =
+            Seat { instance, key: None, holding: false, present: Vec::new(), repairing: None };
         self.seats.insert(slot, seat);
         slot
     }
@@ -102,6 +105,10 @@ impl Router {
         }
         self.instruct_hands(now, slot, &config);
         let Some(seat) = self.seats.get_mut(&slot) else { return };
+        if config.all_vips().next().is_none() {
+            // The keeper forgets a holder of nothing; it is told again that this one holds.
+            seat.holding = false;
+        }
         let mut turn = Turn { now, out: &mut self.out };
         if seat.instance.is_same_router(&config) {
             seat.instance.reconfigure(&mut turn, config);

@@ -22,7 +22,11 @@ impl Router {
         match output {
             keeper::Output::Batch(batch) => self.out.batch(batch),
             keeper::Output::Present { holder, vips } => {
-                let repairing = self.seat_of(holder).and_then(|seat| seat.repairing.take());
+                let repairing = self.seat_of(holder).and_then(|seat| {
+                    seat.present.retain(|vip| !vips.contains(vip));
+                    seat.present.extend_from_slice(&vips);
+                    seat.repairing.take()
+                });
                 let reason = match repairing {
                     Some(_) => Reason::ForeignChange,
                     None => Reason::StateWantsVips,
@@ -40,6 +44,9 @@ impl Router {
             keeper::Output::Gone { holder, vips } => {
                 let what = What::VipsGone { vips: addresses(&vips) };
                 self.tell(now, holder, what, Reason::StateReleasesVips, None);
+                if let Some(seat) = self.seat_of(holder) {
+                    seat.present.retain(|vip| !vips.contains(vip));
+                }
                 self.announcer.handle(now, announcer::Input::Gone { holder, vips });
             }
             keeper::Output::Taken { holder, vip } => {
@@ -47,6 +54,7 @@ impl Router {
                 let event = self.tell(now, holder, what, Reason::ForeignChange, None);
                 if let Some(seat) = self.seat_of(holder) {
                     seat.repairing = event;
+                    seat.present.retain(|present| *present != vip);
                 }
                 let vips = vec![vip];
                 self.announcer.handle(now, announcer::Input::Gone { holder, vips });

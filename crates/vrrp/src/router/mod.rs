@@ -13,8 +13,8 @@ use core::net::IpAddr;
 use std::collections::{BTreeMap, BTreeSet};
 
 use base::{
-    BatchDone, EventId, Family, IfIndex, Instant, KernelFact, Name, Reason, State, Subject, Vrid,
-    What,
+    BatchDone, EventId, Family, IfIndex, Instant, KernelFact, Name, Reason, State, Subject, Vip,
+    Vrid, What,
 };
 use serde::{Deserialize, Serialize};
 use vip::announcer::Announcer;
@@ -84,6 +84,8 @@ struct Seat {
     key: Option<Key>,
     /// Whether the keeper was last told to hold for it.
     holding: bool,
+    /// The VIPs that the keeper has seen present for it: only these may be announced.
+    present: Vec<Vip>,
     /// A VIP was taken from us by somebody else; what follows is its repair.
     repairing: Option<EventId>,
 }
@@ -302,8 +304,10 @@ impl Router {
             };
             self.keeper.handle(now, input);
         }
-        if let Some(reassert) = seat.instance.take_reassert() {
-            let vips = seat.instance.config().all_vips().cloned().collect();
+        if seat.present.is_empty() {
+            seat.instance.forget_reassert();
+        } else if let Some(reassert) = seat.instance.take_reassert(now) {
+            let vips = seat.present.clone();
             self.announce(now, holder, vips, Reason::RivalSeen, reassert.cause);
         }
     }

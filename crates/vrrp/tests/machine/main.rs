@@ -1,0 +1,27 @@
+//! The state machine, requirement by requirement (RFC 9568 §6.4 and what this project adds to it).
+//!
+//! Every test drives the whole [`vrrp::Router`] through its one way in and looks at what comes out
+//! of its one way out, on the small bench in `bench`. A test's name carries the number of the
+//! requirement it proves.
+
+#![allow(clippy::unwrap_used, reason = "in a test, a panic is the message")]
+
+mod active;
+mod auth;
+mod backup;
+mod bench;
+mod environment;
+mod families;
+mod hands;
+mod initialize;
+mod interfaces;
+mod learning;
+mod owner;
+mod preempt;
+mod refusals;
+mod reload;
+mod rivals;
+mod seen;
+mod startup;
+mod timers;
+mod unicast;

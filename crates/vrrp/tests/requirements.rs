@@ -1,0 +1,112 @@
+//! Every requirement VRRP-001..087 is either in the name of a test or in `DECLINED.md`.
+//!
+//! A test is named by what it proves, `vrrp_021_ttl_not_255_is_dropped`; one that proves several
+//! carries all their numbers, `vrrp_080_081_…` or `vrrp_056_vrrp_057_…`.
+
+#![allow(clippy::unwrap_used, reason = "in a test, a panic is the message")]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The requirements there are: some numbers were never given out, and 088 and on have their own
+/// issues.
+fn requirements() -> BTreeSet<u16> {
+    (1..=17).chain(20..=43).chain(50..=87).collect()
+}
+
+/// The numbers in a test's name: groups of three digits behind `vrrp_` or behind one another.
+fn numbers(name: &str) -> Vec<u16> {
+    let mut numbers = Vec::new();
+    let mut expected = false;
+    for part in name.split('_') {
+        match part {
+            "vrrp" => expected = true,
+            _ if expected && part.len() == 3 => match part.parse() {
+                Ok(number) => numbers.push(number),
+                Err(_) => expected = false,
+            },
+            _ => expected = false,
+        }
+    }
+    numbers
+}
+
+/// The names of the tests in a source text.
+fn tests(text: &str) -> impl Iterator<Item = &str> {
+    let mut marked = false;
+    text.lines().map(str::trim).filter_map(move |line| {
+        if line.starts_with("#[test]") {
+            marked = true;
+            return None;
+        }
+        if line.starts_with('#') || line.starts_with("//") {
+            return None;
+        }
+        let name = line.strip_prefix("fn ").filter(|_| marked);
+        marked = false;
+        name?.split('(').next()
+    })
+}
+
+fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap_or_else(|why| panic!("{}: {why}", folder.display())) {
+        let path = entry.unwrap().path();
+        if path.is_dir() && path.file_name().is_none_or(|name| name != "target") {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+fn tested() -> BTreeSet<u16> {
+    let mut files = Vec::new();
+    sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join(".."), &mut files);
+    let texts = files.iter().map(|path| fs::read_to_string(path).unwrap());
+    texts.flat_map(|text| tests(&text).flat_map(numbers).collect::<Vec<_>>()).collect()
+}
+
+/// The rows of the table: their numbers and their reasons.
+fn declined() -> Vec<(u16, String)> {
+    let text = include_str!("../DECLINED.md");
+    let row = |line: &str| {
+        let mut cells = line.strip_prefix("| VRRP-")?.split('|').map(str::trim);
+        let number = cells.next()?.parse().ok()?;
+        Some((number, cells.nth(1)?.to_owned()))
+    };
+    text.lines().filter_map(row).collect()
+}
+
+#[test]
+fn every_requirement_is_tested_or_declined() {
+    let declined: BTreeSet<u16> = declined().into_iter().map(|(number, _)| number).collect();
+    let tested = tested();
+    let open: Vec<u16> = requirements()
+        .into_iter()
+        .filter(|number| !tested.contains(number) && !declined.contains(number))
+        .collect();
+    assert!(open.is_empty(), "neither tested nor declined: {open:03?}");
+}
+
+#[test]
+fn whatever_is_declined_exists_and_has_a_reason() {
+    let declined = declined();
+    assert!(declined.len() > 3, "the table was not read");
+    for (number, reason) in declined {
+        assert!(requirements().contains(&number), "there is no VRRP-{number:03}");
+        assert!(reason.len() > 20, "VRRP-{number:03}: why?");
+    }
+}
+
+#[test]
+fn a_name_tells_its_numbers() {
+    assert_eq!(numbers("vrrp_021_ttl_not_255_is_dropped"), [21]);
+    assert_eq!(numbers("vrrp_080_081_v2_carries_seconds"), [80, 81]);
+    assert_eq!(numbers("vrrp_035_vrrp_086_another_list"), [35, 86]);
+    assert_eq!(numbers("vrrp_is_112"), [0_u16; 0]);
+    assert_eq!(numbers("arp_007_not_ours"), [0_u16; 0]);
+    let text =
+        "#[test]\nfn vrrp_001_a() {}\nfn vrrp_002_helper() {}\n#[test]\n#[ignore]\nfn b() {}";
+    assert_eq!(tests(text).collect::<Vec<_>>(), ["vrrp_001_a", "b"]);
+}

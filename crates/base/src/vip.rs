@@ -2,6 +2,7 @@
 
 use core::fmt;
 use core::net::IpAddr;
+use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -115,11 +116,14 @@ pub struct VipFlags {
     pub no_dad: bool,
     /// IPv6: preferred lifetime zero, so that the node does not choose the VIP as a source.
     pub deprecated: bool,
+    /// How long the kernel keeps it unless it is told again; `None`: for ever. Counted by the kernel
+    /// in whole seconds.
+    pub lifetime: Option<Duration>,
 }
 
 impl Default for VipFlags {
     fn default() -> Self {
-        Self { no_dad: true, deprecated: false }
+        Self { no_dad: true, deprecated: false, lifetime: None }
     }
 }
 

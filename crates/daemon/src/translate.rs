@@ -46,6 +46,7 @@ fn one(config: &Config, instance: &conf::InstanceConfig) -> InstanceConfig {
         parting_advert: true,
         learned_interval_cap: LEARNED_INTERVAL_CAP,
         startup_delay: config.globals.startup_delay,
+        lifetimes: true,
         strict_sources: false,
     }
 }

@@ -133,16 +133,20 @@ fn added(index: IfIndex, vip: &Vip) -> AddressMessage {
             if vip.flags.no_dad {
                 attributes.push(AddressAttribute::Flags(AddressFlags::Nodad));
             }
-            if vip.flags.deprecated {
-                let mut lifetimes = CacheInfo::default();
-                lifetimes.ifa_preferred = 0;
-                lifetimes.ifa_valid = FOREVER;
-                attributes.push(AddressAttribute::CacheInfo(lifetimes));
-            }
         }
     }
+    // An address without this attribute keeps what it has: a lifetime must be ended in words.
+    let mut lifetimes = CacheInfo::default();
+    lifetimes.ifa_valid = vip.flags.lifetime.map_or(FOREVER, whole_seconds);
+    lifetimes.ifa_preferred = if vip.flags.deprecated { 0 } else { lifetimes.ifa_valid };
+    attributes.push(AddressAttribute::CacheInfo(lifetimes));
     attributes.push(AddressAttribute::Protocol(AddressProtocol::from(ADDRESS_PROTOCOL)));
     message
+}
+
+/// The kernel's unit of lifetimes, rounded up: an address must not go before its time.
+fn whole_seconds(span: Duration) -> u32 {
+    u32::try_from(span.as_millis().div_ceil(1000)).unwrap_or(FOREVER).max(1)
 }
 
 /// The broadcast address to install. A prefix of 31 or 32 has none to compute (RFC 3021 §2.1).
@@ -209,6 +213,32 @@ mod tests {
             assert_eq!(v4(&shown("va")), 0);
             let absent = vec![Err(Errno::ADDRNOTAVAIL); 1000];
             assert_eq!(run(&mut hands, remove().collect()), absent);
+        });
+    }
+
+    #[test]
+    fn a_lifetime_is_renewed_and_ended_by_adding_again() {
+        in_namespace(|| {
+            let on = pair();
+            let mut hands = Addresses::open().unwrap();
+            let mut add = |lifetime: Option<u64>| {
+                let mut vip = vip("10.1.0.1", 24);
+                vip.flags.lifetime = lifetime.map(Duration::from_secs);
+                assert_eq!(run(&mut hands, vec![AddressOp::Add { index: on, vip }]), [Ok(())]);
+                let life = &shown("va")[0]["valid_life_time"];
+                life.as_u64().unwrap()
+            };
+            let forever = u64::from(FOREVER);
+            assert_eq!(add(None), forever);
+            assert!(add(Some(9)) <= 9);
+            assert!((50..=60).contains(&add(Some(60))));
+            assert_eq!(add(None), forever);
+            assert!(add(Some(1)) <= 1);
+            let begun = clock::monotonic();
+            while !shown("va").iter().all(|a| a["family"] != "inet") {
+                assert!(clock::monotonic().since(begun) < Duration::from_secs(10), "it stayed");
+                std::thread::sleep(Duration::from_millis(20));
+            }
         });
     }
 

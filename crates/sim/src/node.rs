@@ -98,6 +98,7 @@ pub fn config(priority: u8) -> InstanceConfig {
         parting_advert: true,
         learned_interval_cap: 10,
         startup_delay: Duration::ZERO,
+        lifetimes: false,
         strict_sources: false,
     }
 }

@@ -56,6 +56,8 @@ pub struct InstanceConfig {
     pub learned_interval_cap: u8,
     /// How long after start to wait before taking part (keepalived: `vrrp_startup_delay`).
     pub startup_delay: Duration,
+    /// Have the kernel drop held VIPs that we no longer renew ([`vip::lifetime`]).
+    pub lifetimes: bool,
     /// Refuse what is only suspicious: sources outside the link's prefix, IPv6 lists without a
     /// link-local address first.
     pub strict_sources: bool,

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use base::{Instant, Name, Reason, Subject, What};
-use vip::{announcer, keeper};
+use vip::{announcer, keeper, lifetime};
 
 use super::{Router, Seat, Slot};
 use crate::config::InstanceConfig;
@@ -131,6 +131,7 @@ impl Router {
             seat.instance.shutdown(&mut turn, Reason::Reload, Some(event));
         }
         self.announcer.handle(now, announcer::Input::Forget { holder });
+        self.lifetimes.handle(now, lifetime::Input::Withdraw { holder });
         self.keeper.handle(now, keeper::Input::Manage { holder, vips: Vec::new() });
         self.touched.insert(slot);
     }

@@ -28,6 +28,7 @@ impl Router {
     pub(super) fn learn(&mut self, now: Instant, fact: &KernelFact) {
         self.keeper.handle(now, vip::keeper::Input::Fact(fact));
         self.announcer.handle(now, vip::announcer::Input::Fact(fact));
+        self.lifetimes.handle(now, vip::lifetime::Input::Fact(fact));
         let mut interfaces = self.links.learn(fact);
         // A VIP of ours coming or going is the keeper's business and nobody else's: without this,
         // taking over n VIPs would make n instances look at n addresses.

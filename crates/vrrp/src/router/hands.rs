@@ -3,7 +3,7 @@
 use core::net::IpAddr;
 
 use base::{EventId, Instant, Reason, State, Vip, What};
-use vip::{HolderId, announcer, keeper};
+use vip::{HolderId, announcer, keeper, lifetime};
 
 use super::{Router, Seat, Slot};
 
@@ -16,12 +16,26 @@ impl Router {
         while let Some(output) = self.announcer.poll_output() {
             self.announcer_says(now, output);
         }
+        while let Some(batch) = self.lifetimes.poll_output() {
+            self.out.batch(batch);
+        }
+    }
+
+    /// Puts VIPs that are held under a lifetime, where the configuration wants that.
+    fn limit(&mut self, now: Instant, holder: HolderId, vips: &[Vip]) {
+        let wants = self.seat_of(holder).is_some_and(|seat| {
+            seat.instance.config().lifetimes && seat.instance.state() == State::Active
+        });
+        if wants {
+            self.lifetimes.handle(now, lifetime::Input::Present { holder, vips });
+        }
     }
 
     fn keeper_says(&mut self, now: Instant, output: keeper::Output) {
         match output {
             keeper::Output::Batch(batch) => self.out.batch(batch),
             keeper::Output::Present { holder, vips } => {
+                self.limit(now, holder, &vips);
                 let repairing = self.seat_of(holder).and_then(|seat| {
                     seat.present.retain(|vip| !vips.contains(vip));
                     seat.present.extend_from_slice(&vips);
@@ -47,6 +61,7 @@ impl Router {
                 if let Some(seat) = self.seat_of(holder) {
                     seat.present.retain(|vip| !vips.contains(vip));
                 }
+                self.lifetimes.handle(now, lifetime::Input::Gone { holder, vips: &vips });
                 self.announcer.handle(now, announcer::Input::Gone { holder, vips });
             }
             keeper::Output::Taken { holder, vip } => {
@@ -57,6 +72,7 @@ impl Router {
                     seat.present.retain(|present| *present != vip);
                 }
                 let vips = vec![vip];
+                self.lifetimes.handle(now, lifetime::Input::Gone { holder, vips: &vips });
                 self.announcer.handle(now, announcer::Input::Gone { holder, vips });
             }
             keeper::Output::LeftOver { holder, vip } => {

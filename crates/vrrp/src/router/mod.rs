@@ -19,6 +19,7 @@ use base::{
 use serde::{Deserialize, Serialize};
 use vip::announcer::Announcer;
 use vip::keeper::Keeper;
+use vip::lifetime::{self, Lifetimes};
 
 use crate::config::InstanceConfig;
 use crate::deadlines::Deadlines;
@@ -103,6 +104,7 @@ pub struct Router {
     vips: BTreeSet<IpAddr>,
     keeper: Keeper,
     announcer: Announcer,
+    lifetimes: Lifetimes,
     deadlines: Deadlines,
     sockets: Vec<SocketSpec>,
     strays: BTreeMap<IfIndex, Refusals>,
@@ -131,6 +133,7 @@ impl Router {
                 return self.handle_packet(now, index, &arrival);
             }
             Input::Fact(fact) => self.learn(now, &fact),
+            Input::Done(done) if Lifetimes::is_mine(&done.ticket) => {}
             Input::Done(done) => self.keeper.handle(now, vip::keeper::Input::Done(done)),
             Input::Wake { drained } => self.wake(now, drained),
             Input::Stop => self.stop(now),
@@ -153,10 +156,12 @@ impl Router {
     /// or for nothing does no harm.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        [self.deadlines.first(), self.keeper.poll_timeout(), self.announcer.poll_timeout()]
-            .into_iter()
-            .flatten()
-            .min()
+        let hands = [
+            self.keeper.poll_timeout(),
+            self.announcer.poll_timeout(),
+            self.lifetimes.poll_timeout(),
+        ];
+        hands.into_iter().chain([self.deadlines.first()]).flatten().min()
     }
 
     /// Whether nothing is under way: after [`Input::Stop`], that every VIP is off the node.
@@ -209,6 +214,7 @@ impl Router {
         }
         self.due = due;
         self.keeper.handle(now, vip::keeper::Input::Wake);
+        self.lifetimes.handle(now, lifetime::Input::Wake);
         // Announcements never leave ahead of an advert: not in the turn that sends adverts.
         if drained {
             self.announcer.handle(now, vip::announcer::Input::Wake);
@@ -300,6 +306,7 @@ impl Router {
                 vip::keeper::Input::Hold { holder }
             } else {
                 self.announcer.handle(now, vip::announcer::Input::Withdraw { holder });
+                self.lifetimes.handle(now, lifetime::Input::Withdraw { holder });
                 vip::keeper::Input::Release { holder }
             };
             self.keeper.handle(now, input);

@@ -1,0 +1,354 @@
+//! A time limit in the kernel on the addresses we hold: what nobody renews goes by itself.
+//!
+//! When every process of a node is killed or frozen at once, nobody is left to remove its VIPs. A held
+//! VIP therefore carries a lifetime of two seconds (`ip address`'s `valid_lft`) that is renewed three
+//! times in it. This is the broom, not the dead-man switch: it is too coarse to be one (the kernel
+//! counts whole seconds and looks late).
+//!
+//! Two VIPs go without it. One that is *primary* for other addresses of its subnet: its lapse would
+//! take them along. And those beyond a number whose renewal would cost more than a hundredth of a
+//! core: each renewal is a netlink message to every listener, and IPv6 addresses are dear.
+
+use core::net::IpAddr;
+use core::time::Duration;
+use std::collections::{BTreeMap, VecDeque};
+
+use base::{AddressFact, AddressOp, Batch, Family, IfIndex, Instant, KernelFact, Ticket, Vip};
+
+use crate::HolderId;
+use crate::links::Links;
+
+/// How long the kernel keeps an address that is not renewed.
+pub const LIFETIME: Duration = Duration::from_secs(2);
+
+/// From one renewal to the next.
+pub const RENEW_EVERY: Duration = Duration::from_millis(650);
+
+/// IPv4 addresses kept under a lifetime at most. 256 renewals every 0.65 s were measured to cost
+/// about 5 ms of the keeper thread each time.
+pub const MOST_V4: usize = 256;
+
+/// IPv6 addresses kept under a lifetime at most; one renewal costs some twenty times IPv4's.
+pub const MOST_V6: usize = 24;
+
+/// Tickets of this machine are numbered from here; the keeper's never get that far.
+const FIRST_TICKET: u64 = 1 << 63;
+
+/// What the machine can be told.
+#[derive(Debug)]
+pub enum Input<'a> {
+    /// These VIPs of a holder are present and are to be renewed from now on.
+    Present {
+        /// Whose.
+        holder: HolderId,
+        /// Which.
+        vips: &'a [Vip],
+    },
+    /// These VIPs of a holder are no longer present.
+    Gone {
+        /// Whose.
+        holder: HolderId,
+        /// Which.
+        vips: &'a [Vip],
+    },
+    /// The holder released, or is no more: renew nothing of it.
+    Withdraw {
+        /// Who.
+        holder: HolderId,
+    },
+    /// The kernel said something.
+    Fact(&'a KernelFact),
+    /// Look at the clock again.
+    Wake,
+}
+
+/// Renews the lifetimes of held VIPs.
+#[derive(Debug, Default)]
+pub struct Lifetimes {
+    links: Links,
+    /// In the kernel's order: what comes first in its subnet is primary.
+    addresses: BTreeMap<IfIndex, Vec<AddressFact>>,
+    held: BTreeMap<Key, Held>,
+    renew_at: Option<Instant>,
+    tickets: u64,
+    outputs: VecDeque<Batch>,
+}
+
+type Key = (HolderId, IpAddr, u8);
+
+#[derive(Debug)]
+struct Held {
+    vip: Vip,
+    /// Whether the kernel was last told a lifetime for it.
+    limited: bool,
+}
+
+impl Lifetimes {
+    /// A machine that knows of nothing.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Whether a batch's outcome is meant for this machine. There is nothing to do with it: what was
+    /// refused is asked for again at the next renewal.
+    #[must_use]
+    pub fn is_mine(ticket: &Ticket) -> bool {
+        ticket.number() >= FIRST_TICKET
+    }
+
+    /// Takes one input.
+    pub fn handle(&mut self, now: Instant, input: Input<'_>) {
+        match input {
+            Input::Present { holder, vips } => {
+                let keys: Vec<Key> =
+                    vips.iter().map(|vip| (holder, vip.address, vip.prefix)).collect();
+                for (key, vip) in keys.iter().zip(vips) {
+                    self.held.insert(*key, Held { vip: vip.clone(), limited: false });
+                }
+                // These at once, for until then they would stay for ever; all others in their time.
+                self.renew_at.get_or_insert(now + RENEW_EVERY);
+                self.renew(Some(&keys));
+            }
+            Input::Gone { holder, vips } => {
+                for vip in vips {
+                    self.held.remove(&(holder, vip.address, vip.prefix));
+                }
+            }
+            Input::Withdraw { holder } => self.held.retain(|(of, ..), _| *of != holder),
+            Input::Fact(fact) => self.learn(fact),
+            Input::Wake => {}
+        }
+        if self.held.is_empty() {
+            self.renew_at = None;
+        }
+        if self.renew_at.is_some_and(|at| at <= now) {
+            self.renew_at = Some(now + RENEW_EVERY);
+            self.renew(None);
+        }
+    }
+
+    /// A batch of renewals, to be carried out after everything asked for before it.
+    pub fn poll_output(&mut self) -> Option<Batch> {
+        self.outputs.pop_front()
+    }
+
+    /// When to be woken at the latest.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.renew_at
+    }
+
+    /// How many VIPs are under a lifetime now, and how many are held without one.
+    #[must_use]
+    pub fn status(&self) -> (usize, usize) {
+        let limited = self.held.values().filter(|held| held.limited).count();
+        (limited, self.held.len() - limited)
+    }
+
+    fn learn(&mut self, fact: &KernelFact) {
+        self.links.learn(fact);
+        match fact {
+            KernelFact::Snapshot { addresses, .. } => {
+                self.addresses.clear();
+                for address in addresses {
+                    self.addresses.entry(address.index).or_default().push(*address);
+                }
+            }
+            KernelFact::Address(address) => {
+                let on_link = self.addresses.entry(address.index).or_default();
+                if !on_link.iter().any(|known| same(known, address)) {
+                    on_link.push(*address);
+                }
+            }
+            KernelFact::AddressGone(address) => {
+                if let Some(on_link) = self.addresses.get_mut(&address.index) {
+                    on_link.retain(|known| !same(known, address));
+                }
+            }
+            KernelFact::LinkGone(index) => drop(self.addresses.remove(index)),
+            KernelFact::Link(_) => {}
+        }
+    }
+
+    /// Tells the kernel the lifetimes of these, or of all.
+    fn renew(&mut self, only: Option<&[Key]>) {
+        let mut room = match only {
+            None => [MOST_V4, MOST_V6],
+            Some(_) => self.room(),
+        };
+        let keys: Vec<Key> = match only {
+            None => self.held.keys().copied().collect(),
+            Some(keys) => keys.to_vec(),
+        };
+        let mut ops = Vec::new();
+        for key in keys {
+            let Some(held) = self.held.get_mut(&key) else { continue };
+            let Some(index) = self.links.named(&held.vip.interface).map(|link| link.index) else {
+                continue;
+            };
+            let on_link = self.addresses.get(&index).map_or(&[][..], Vec::as_slice);
+            let room = &mut room[family_slot(&held.vip)];
+            let limit = *room > 0 && may_lapse(&held.vip, on_link);
+            if limit {
+                *room -= 1;
+            } else if !held.limited {
+                // It stays for ever already.
+                continue;
+            }
+            held.limited = limit;
+            let mut vip = held.vip.clone();
+            vip.flags.lifetime = limit.then_some(LIFETIME);
+            ops.push(AddressOp::Add { index, vip });
+        }
+        if !ops.is_empty() {
+            let ticket = Ticket::new(FIRST_TICKET + self.tickets);
+            self.tickets += 1;
+            self.outputs.push_back(Batch { ticket, ops });
+        }
+    }
+
+    /// How many more of each family can be kept under a lifetime.
+    fn room(&self) -> [usize; 2] {
+        let mut room = [MOST_V4, MOST_V6];
+        for held in self.held.values().filter(|held| held.limited) {
+            let room = &mut room[family_slot(&held.vip)];
+            *room = room.saturating_sub(1);
+        }
+        room
+    }
+}
+
+fn family_slot(vip: &Vip) -> usize {
+    match vip.family() {
+        Family::V4 => 0,
+        Family::V6 => 1,
+    }
+}
+
+fn same(a: &AddressFact, b: &AddressFact) -> bool {
+    (a.address, a.prefix) == (b.address, b.prefix)
+}
+
+/// Whether nothing else goes when this address does. An IPv4 address takes those of its subnet along
+/// that came after it (`promote_secondaries` is off by default); the first one is primary.
+fn may_lapse(vip: &Vip, on_link: &[AddressFact]) -> bool {
+    let IpAddr::V4(own) = vip.address else { return true };
+    let mask = u32::MAX.checked_shl(32 - u32::from(vip.prefix.min(32))).unwrap_or(0);
+    let mut subnet = on_link.iter().filter(|other| match other.address {
+        IpAddr::V4(other_v4) => {
+            other.prefix == vip.prefix && (other_v4.to_bits() ^ own.to_bits()) & mask == 0
+        }
+        IpAddr::V6(_) => false,
+    });
+    let first = subnet.next();
+    // Alone in its subnet, or secondary to the first.
+    first.is_none_or(|first| first.address != vip.address) || subnet.next().is_none()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use base::{LinkFact, Name};
+
+    const A: HolderId = HolderId(1);
+
+    fn at(ms: u64) -> Instant {
+        Instant::ZERO + Duration::from_millis(ms)
+    }
+
+    fn index() -> IfIndex {
+        IfIndex::new(2).unwrap()
+    }
+
+    fn vip(text: &str, prefix: u8) -> Vip {
+        Vip::new(text.parse().unwrap(), prefix, Name::from("eth0"))
+    }
+
+    fn fact(text: &str, prefix: u8) -> AddressFact {
+        AddressFact { index: index(), address: text.parse().unwrap(), prefix, tentative: false }
+    }
+
+    fn machine(addresses: Vec<AddressFact>) -> Lifetimes {
+        let link = LinkFact {
+            index: index(),
+            name: Name::from("eth0"),
+            running: true,
+            mac: None,
+            mtu: 1500,
+            multicast: true,
+        };
+        let mut machine = Lifetimes::new();
+        let fact = KernelFact::Snapshot { links: vec![link], addresses };
+        machine.handle(at(0), Input::Fact(&fact));
+        machine
+    }
+
+    /// What is renewed now, as `address lifetime`.
+    fn renewed(machine: &mut Lifetimes) -> Vec<String> {
+        let batches = core::iter::from_fn(|| machine.poll_output());
+        batches
+            .flat_map(|batch| batch.ops)
+            .map(|op| {
+                let life = op.vip().flags.lifetime;
+                let life = life.map_or("forever".into(), |life| format!("{life:?}"));
+                format!("{} {life}", op.vip().address)
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_held_vip_gets_its_lifetime_at_once_and_again_three_times_in_it() {
+        let mut machine = machine(vec![fact("193.168.0.2", 16), fact("193.168.0.6", 16)]);
+        let vips = [vip("193.168.0.6", 16)];
+        machine.handle(at(0), Input::Present { holder: A, vips: &vips });
+        assert_eq!(renewed(&mut machine), ["193.168.0.6 2s"]);
+        for ms in [650, 1300, 1950] {
+            assert_eq!(machine.poll_timeout(), Some(at(ms)));
+            machine.handle(at(ms - 1), Input::Wake);
+            assert!(renewed(&mut machine).is_empty());
+            machine.handle(at(ms), Input::Wake);
+            assert_eq!(renewed(&mut machine), ["193.168.0.6 2s"]);
+        }
+        machine.handle(at(2000), Input::Withdraw { holder: A });
+        assert_eq!(machine.poll_timeout(), None);
+        machine.handle(at(9000), Input::Wake);
+        assert!(renewed(&mut machine).is_empty());
+    }
+
+    #[test]
+    fn an_address_that_is_primary_for_others_never_lapses() {
+        // 10.0.0.1 came first; what follows in its subnet would go with it.
+        let mut machine = machine(vec![fact("10.0.0.1", 24), fact("10.0.0.2", 24)]);
+        let vips = [vip("10.0.0.1", 24), vip("10.0.0.2", 24), vip("10.0.1.1", 24)];
+        machine.handle(at(0), Input::Present { holder: A, vips: &vips });
+        assert_eq!(renewed(&mut machine), ["10.0.0.2 2s", "10.0.1.1 2s"]);
+    }
+
+    #[test]
+    fn an_address_that_becomes_primary_for_another_is_made_permanent() {
+        let mut machine = machine(vec![fact("10.0.0.1", 24)]);
+        let vips = [vip("10.0.0.1", 24)];
+        machine.handle(at(0), Input::Present { holder: A, vips: &vips });
+        assert_eq!(renewed(&mut machine), ["10.0.0.1 2s"]);
+        machine.handle(at(10), Input::Fact(&KernelFact::Address(fact("10.0.0.9", 24))));
+        machine.handle(at(650), Input::Wake);
+        assert_eq!(renewed(&mut machine), ["10.0.0.1 forever"]);
+        machine.handle(at(1300), Input::Wake);
+        assert!(renewed(&mut machine).is_empty());
+        machine.handle(at(1400), Input::Fact(&KernelFact::AddressGone(fact("10.0.0.9", 24))));
+        machine.handle(at(1950), Input::Wake);
+        assert_eq!(renewed(&mut machine), ["10.0.0.1 2s"]);
+    }
+
+    #[test]
+    fn more_than_can_be_renewed_cheaply_stay_for_ever() {
+        let mut machine = machine(vec![]);
+        let v4: Vec<Vip> =
+            (0..300).map(|n| vip(&format!("10.1.{}.{}", n / 200, n % 200), 32)).collect();
+        let v6: Vec<Vip> = (0..30).map(|n| vip(&format!("2001:db8::{n:x}"), 128)).collect();
+        machine.handle(at(0), Input::Present { holder: A, vips: &v4 });
+        machine.handle(at(0), Input::Present { holder: A, vips: &v6 });
+        assert_eq!(machine.status(), (MOST_V4 + MOST_V6, 300 - MOST_V4 + 30 - MOST_V6));
+    }
+}

@@ -11,16 +11,12 @@ use crate::exit::Exit;
 pub(crate) fn check(file: &Path, lenient: bool, to: Option<&Path>) -> Exit {
     let color = to.is_none() && io::stderr().is_terminal() && !no_color();
     let (report, exit) = match files::load(file, lenient, color) {
-        Ok(loaded) => {
-            let instances = loaded.instances.len();
-            let verdict = format!("{}: can be run, {instances} instances\n", file.display());
-            (loaded.remarks + &verdict, Exit::Ok)
+        // A file with nothing to say about it still deserves an answer.
+        Ok(loaded) if loaded.remarks.is_empty() => {
+            (format!("{}: no errors, no warnings; usable\n", file.display()), Exit::Ok)
         }
-        Err(refused) => {
-            let errors = refused.errors();
-            let verdict = format!("{}: cannot be run, {errors} errors\n", file.display());
-            (refused.report().to_string() + &verdict, Exit::CheckFailed)
-        }
+        Ok(loaded) => (loaded.remarks, Exit::Ok),
+        Err(refused) => (refused.report().to_string(), Exit::CheckFailed),
     };
     match to {
         None => eprint!("{report}"),

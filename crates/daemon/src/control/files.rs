@@ -158,6 +158,11 @@ fn unsafe_script(command: &conf::Command, strict: bool, problem: &ScriptPathErro
     } else {
         Diagnostic::warning(Code::ScriptPath, span, problem.to_string())
     };
+    if let ScriptPathError::Missing { .. } = problem {
+        return diagnostic
+            .label("there is no such script now")
+            .help("create it before the first change of state, which will look for it");
+    }
     diagnostic.label("this script would run as root").help(
         "make the file and every directory above it writable by root only, or name another account \
          with `script_user`",

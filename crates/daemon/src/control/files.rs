@@ -73,16 +73,18 @@ pub(crate) fn load(path: &Path, lenient: bool, color: bool) -> Result<Loaded, Re
         }
         None => BTreeMap::new(),
     };
-    let report = conf::render(source, &loaded, color);
     let errors = loaded.diagnostics.iter().filter(|d| d.severity == Severity::Error).count();
+    // What this machine cannot run is as little a configuration as what nobody can.
+    loaded.config = loaded.config.filter(|_| errors == 0);
+    let report = conf::render(source, &loaded, color);
     match loaded.config {
-        Some(config) if errors == 0 => Ok(Loaded {
+        Some(config) => Ok(Loaded {
             router_id: config.globals.router_id.clone(),
             instances: translate::instances(&config),
             notify,
             remarks: report,
         }),
-        _ => Err(Refused::Wrong { errors: u32::try_from(errors).unwrap_or(u32::MAX), report }),
+        None => Err(Refused::Wrong { errors: u32::try_from(errors).unwrap_or(u32::MAX), report }),
     }
 }
 

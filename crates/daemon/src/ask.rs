@@ -25,7 +25,11 @@ pub(crate) fn events(args: &EventsArgs) -> Exit {
     finish(Client::connect(&args.ask.control).and_then(|mut client| {
         let mut failed = None;
         let mut show = |record: EventRecord| {
-            let line = if args.ask.json { json_line(&record) } else { Ok(record.text + "\n") };
+            let line = if args.ask.json {
+                json_line(&record)
+            } else {
+                Ok(text::line(&record.event) + "\n")
+            };
             failed = line.and_then(|line| print(&line)).err();
             failed.is_none()
         };

@@ -41,6 +41,7 @@ mod holdings;
 mod network;
 mod node;
 mod probe;
+mod requires;
 pub mod show;
 mod wait;
 mod witness;
@@ -50,6 +51,7 @@ pub use holdings::{Holding, longest_overlap};
 pub use network::{CLIENT, Lab, Plan};
 pub use node::{CONF, CONTROL, Card, CommandLine, DIR, Node};
 pub use probe::{Answer, ECHO_PORT, Gap, Outcome, Probe};
+pub use requires::{Need, REQUIRE_ALL, requires};
 pub use wait::wait_for;
 pub use witness::{Seen, Sighting, Witness};
 

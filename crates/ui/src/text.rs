@@ -8,16 +8,21 @@ use base::{Event, EventId, State, What};
 use crate::protocol::{EventRecord, InstanceReport, Status};
 
 /// One event as a person reads it in a log: `e12 VI_1: Backup -> Active, priority 100: no advert
-/// from the holder for the whole down interval (e11)`.
+/// from the holder for the whole down interval (from e11)`.
 #[must_use]
-pub fn event(event: &Event) -> String {
-    let mut line =
-        format!("{} {}: {}: {}", event.id, event.subject, what(&event.what), event.reason);
+pub fn line(event: &Event) -> String {
+    let mut line = format!("{} {}", event.id, sentence(event));
     if !event.causes.is_empty() {
         let causes: Vec<String> = event.causes.iter().map(ToString::to_string).collect();
         let _ = write!(line, " (from {})", causes.join(", "));
     }
     line
+}
+
+/// The same without its id and those of its causes.
+#[must_use]
+pub fn sentence(event: &Event) -> String {
+    format!("{}: {}: {}", event.subject, what(&event.what), event.reason)
 }
 
 fn list<T: ToString>(items: &[T]) -> String {
@@ -102,7 +107,7 @@ pub fn chain(events: &[EventRecord], id: EventId) -> String {
         match by_id.get(&id) {
             Some(record) => {
                 let arrow = if depth == 0 { "" } else { "because " };
-                let _ = writeln!(text, "{indent}{arrow}{}", record.text);
+                let _ = writeln!(text, "{indent}{arrow}{id} {}", record.text);
                 // An event only follows from earlier ones, so this ends.
                 let earlier = record.event.causes.iter().filter(|cause| **cause != id);
                 todo.extend(earlier.map(|cause| (*cause, depth + 1)));
@@ -220,7 +225,7 @@ mod tests {
             reason: Reason::HolderSilent,
             causes: causes.iter().map(|n| id(*n)).collect(),
         };
-        EventRecord { text: super::event(&event), event, unix_ms: 0 }
+        EventRecord { text: sentence(&event), event, unix_ms: 0 }
     }
 
     #[test]

@@ -51,14 +51,14 @@ impl EventLog {
 
     /// Records an event of whatever origin.
     pub(crate) fn record(&mut self, event: Event) {
-        let record = EventRecord { text: text::event(&event), event, unix_ms: unix_ms() };
+        let record = EventRecord { text: text::sentence(&event), event, unix_ms: unix_ms() };
         match self.format {
-            LogFormat::Text => eprintln!("{}", record.text),
+            LogFormat::Text => eprintln!("{}", text::line(&record.event)),
             LogFormat::Json => match serde_json::to_string(&record) {
                 Ok(line) => eprintln!("{line}"),
                 Err(error) => eprintln!("{}: {error}", record.text),
             },
-            LogFormat::Syslog => self.syslog.send(&record.text),
+            LogFormat::Syslog => self.syslog.send(&text::line(&record.event)),
             LogFormat::None => {}
         }
         if self.records.len() == REMEMBERED {

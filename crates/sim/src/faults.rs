@@ -31,6 +31,7 @@ impl Lan {
         let now = self.now;
         let node = &mut self.nodes[at];
         node.life += 1;
+        node.active = false;
         node.alive = true;
         node.paused_until = None;
         node.router = Router::new();

@@ -18,7 +18,7 @@ pub struct Kernel {
 }
 
 impl Kernel {
-    /// The kernel of node `number`, freshly booted: `eth0` has 193.168.0.(1 + number)/16 and
+    /// The kernel of node `number`, freshly booted: `eth0` has 193.168.1.(number)/16 and
     /// fe80::(number)/64, `eth1` 10.0.0.(number)/24; both are up.
     #[must_use]
     pub fn of(number: u8) -> Self {
@@ -32,7 +32,7 @@ impl Kernel {
         };
         let v6 = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, u16::from(number));
         let own = [
-            (2, IpAddr::from(Ipv4Addr::new(193, 168, 0, 1 + number)), 16),
+            (2, IpAddr::from(Ipv4Addr::new(193, 168, 1, number)), 16),
             (2, IpAddr::from(v6), 64),
             (3, IpAddr::from(Ipv4Addr::new(10, 0, 0, number)), 24),
         ];

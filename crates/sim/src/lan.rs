@@ -26,8 +26,8 @@ pub(crate) enum Coming {
     Packet(usize, Packet),
     /// A frame, to the client.
     Frame(Vec<u8>),
-    /// A batch, through the kernel of this node.
-    Batch(usize, Batch),
+    /// A batch, through the kernel of this node, asked for in this life of its router.
+    Batch(usize, u32, Batch),
     /// Anything else, to this node's router in this life.
     Input(usize, u32, Input),
 }
@@ -212,7 +212,7 @@ impl Lan {
                 }
                 Coming::Packet(..) => {}
                 Coming::Frame(frame) => self.client.hear(&frame),
-                Coming::Batch(at, batch) => {
+                Coming::Batch(at, life, batch) if self.nodes[at].life == life => {
                     let (done, facts) = self.nodes[at].kernel.execute(batch);
                     for fact in facts {
                         self.handle(at, Input::Fact(fact));
@@ -222,7 +222,7 @@ impl Lan {
                 Coming::Input(at, life, input) if self.nodes[at].life == life => {
                     self.handle(at, input);
                 }
-                Coming::Input(..) => {}
+                Coming::Batch(..) | Coming::Input(..) => {}
             }
         }
         for at in core::mem::take(&mut self.stirred) {
@@ -257,7 +257,10 @@ impl Lan {
         while let Some(output) = self.nodes[at].router.poll_output() {
             match output {
                 Output::Advert(transmit) => self.send(at, &transmit),
-                Output::Batch(batch) => self.put(KERNEL_TIME, Coming::Batch(at, batch)),
+                Output::Batch(batch) => {
+                    let life = self.nodes[at].life;
+                    self.put(KERNEL_TIME, Coming::Batch(at, life, batch));
+                }
                 Output::Frame { index, bytes } => {
                     if self.nodes[at].is_on(index) {
                         for delay in self.weather.arrivals(&mut self.random) {
@@ -266,7 +269,7 @@ impl Lan {
                     }
                 }
                 Output::Sockets(_) => {}
-                Output::Event(event) => self.nodes[at].events.push(event),
+                Output::Event(event) => self.nodes[at].note(event),
             }
         }
     }

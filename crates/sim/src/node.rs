@@ -4,7 +4,8 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use core::time::Duration;
 
 use base::{
-    Centis, Event, Family, IfIndex, Instant, Interval, Name, Preempt, Priority, State, Vip, Vrid,
+    Centis, Event, Family, IfIndex, Instant, Interval, Name, Preempt, Priority, State, Subject,
+    Vip, Vrid, What,
 };
 use vip::announcer::BurstPolicy;
 use vrrp::wire::{Auth, ChecksumRule, GROUP_V4, GROUP_V6};
@@ -29,6 +30,8 @@ pub struct Node {
     pub(crate) alive: bool,
     /// Until when they are held up.
     pub(crate) paused_until: Option<Instant>,
+    /// Whether its first instance is Active, as its events tell.
+    pub(crate) active: bool,
     pub(crate) events: Vec<Event>,
     pub(crate) adverts_sent: u64,
 }
@@ -45,6 +48,7 @@ impl Node {
             plugged: true,
             alive: true,
             paused_until: None,
+            active: false,
             events: Vec::new(),
             adverts_sent: 0,
         }
@@ -83,8 +87,18 @@ impl Node {
     /// Whether its first instance is Active.
     #[must_use]
     pub fn is_active(&self) -> bool {
-        let status = self.router.status();
-        self.alive && status.instances.first().is_some_and(|one| one.state == State::Active)
+        self.alive && self.active
+    }
+
+    /// Takes note of what its router says happened.
+    pub(crate) fn note(&mut self, event: Event) {
+        if let (What::StateChanged { to, .. }, Subject::Instance(name)) =
+            (&event.what, &event.subject)
+            && self.configs.first().is_some_and(|first| first.name == *name)
+        {
+            self.active = *to == State::Active;
+        }
+        self.events.push(event);
     }
 
     /// Whether it does anything at `now`.

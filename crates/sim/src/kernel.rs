@@ -1,40 +1,48 @@
-//! One node's kernel, as far as VIPs are concerned: an interface and its addresses.
+//! One node's kernel, as far as VIPs are concerned: two interfaces and their addresses.
 
 use base::{
     AddressFact, AddressOp, Batch, BatchDone, Errno, IfIndex, KernelFact, LinkFact, Mac, Name, Vip,
 };
-use core::net::IpAddr;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// The only interface of a simulated node.
-pub(crate) const ETH0: &str = "eth0";
+/// The interface on the link where the client is.
+pub const ETH0: &str = "eth0";
+/// A second interface, on a link of its own.
+pub const ETH1: &str = "eth1";
 
-/// A kernel with one interface.
+/// A kernel with `eth0` and `eth1`.
 #[derive(Clone, Debug)]
 pub struct Kernel {
-    link: LinkFact,
+    links: Vec<LinkFact>,
     addresses: Vec<AddressFact>,
 }
 
 impl Kernel {
-    /// A kernel whose `eth0` is up and carries `own`.
+    /// The kernel of node `number`, freshly booted: `eth0` has 193.168.1.(number)/16 and
+    /// fe80::(number)/64, `eth1` 10.0.0.(number)/24; both are up.
     #[must_use]
-    pub fn new(mac: Mac, own: &[(IpAddr, u8)]) -> Self {
-        let index = index();
-        let link = LinkFact {
-            index,
-            name: Name::from(ETH0),
+    pub fn of(number: u8) -> Self {
+        let link = |place: u8, name: &str| LinkFact {
+            index: index(place),
+            name: Name::from(name),
             running: true,
-            mac: Some(mac),
+            mac: Some(Mac([2, 0, 0, 0, place, number])),
             mtu: 1500,
             multicast: true,
         };
-        let address = |(address, prefix): &(IpAddr, u8)| AddressFact {
-            index,
-            address: *address,
-            prefix: *prefix,
+        let v6 = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, u16::from(number));
+        let own = [
+            (2, IpAddr::from(Ipv4Addr::new(193, 168, 1, number)), 16),
+            (2, IpAddr::from(v6), 64),
+            (3, IpAddr::from(Ipv4Addr::new(10, 0, 0, number)), 24),
+        ];
+        let addresses = own.map(|(place, address, prefix)| AddressFact {
+            index: index(place),
+            address,
+            prefix,
             tentative: false,
-        };
-        Self { link, addresses: own.iter().map(address).collect() }
+        });
+        Self { links: vec![link(2, ETH0), link(3, ETH1)], addresses: addresses.into() }
     }
 
     /// Whether it carries `address`.
@@ -46,25 +54,36 @@ impl Kernel {
     /// Everything there is.
     #[must_use]
     pub fn snapshot(&self) -> KernelFact {
-        KernelFact::Snapshot { links: vec![self.link.clone()], addresses: self.addresses.clone() }
+        KernelFact::Snapshot { links: self.links.clone(), addresses: self.addresses.clone() }
     }
 
-    /// Whether the interface is up.
+    /// Whether the interface with this number is up.
     #[must_use]
-    pub fn is_running(&self) -> bool {
-        self.link.running
+    pub fn is_running(&self, index: IfIndex) -> bool {
+        self.links.iter().any(|link| link.index == index && link.running)
     }
 
-    /// The interface's Ethernet address.
+    /// Whether `eth0` is up.
     #[must_use]
-    pub fn mac(&self) -> Option<Mac> {
-        self.link.mac
+    pub fn is_eth0_running(&self) -> bool {
+        self.is_running(index(2))
     }
 
-    /// Sets the interface up or down; the fact that follows.
-    pub fn set_running(&mut self, running: bool) -> KernelFact {
-        self.link.running = running;
-        KernelFact::Link(self.link.clone())
+    /// Whether one of its interfaces has this Ethernet address.
+    #[must_use]
+    pub fn has_mac(&self, mac: Mac) -> bool {
+        self.links.iter().any(|link| link.mac == Some(mac))
+    }
+
+    /// Sets an interface up or down; the fact that follows.
+    ///
+    /// # Panics
+    /// When there is no interface of that name.
+    pub fn set_running(&mut self, name: &str, running: bool) -> KernelFact {
+        let link = self.links.iter_mut().find(|link| link.name.as_str() == name);
+        let link = link.unwrap_or_else(|| panic!("there is no interface called {name}"));
+        link.running = running;
+        KernelFact::Link(link.clone())
     }
 
     /// Removes an address as somebody else would; the fact that follows, if it was there.
@@ -87,10 +106,12 @@ impl Kernel {
         (BatchDone { ticket: batch.ticket, outcomes }, facts)
     }
 
+    fn exists(&self, at: IfIndex) -> Result<(), Errno> {
+        self.links.iter().find(|link| link.index == at).map(|_| ()).ok_or(Errno::NODEV)
+    }
+
     fn add(&mut self, at: IfIndex, vip: &Vip, facts: &mut Vec<KernelFact>) -> Result<(), Errno> {
-        if at != self.link.index {
-            return Err(Errno::NODEV);
-        }
+        self.exists(at)?;
         let fact =
             AddressFact { index: at, address: vip.address, prefix: vip.prefix, tentative: false };
         if !self.addresses.contains(&fact) {
@@ -101,15 +122,13 @@ impl Kernel {
     }
 
     fn take(&mut self, at: IfIndex, vip: &Vip, facts: &mut Vec<KernelFact>) -> Result<(), Errno> {
-        if at != self.link.index {
-            return Err(Errno::NODEV);
-        }
+        self.exists(at)?;
         facts.push(self.remove(vip.address).ok_or(Errno::ADDRNOTAVAIL)?);
         Ok(())
     }
 }
 
-/// The number of `eth0`.
-pub(crate) fn index() -> IfIndex {
-    IfIndex::new(2).expect("two is not zero")
+/// The interface with this number.
+fn index(number: u8) -> IfIndex {
+    IfIndex::new(u32::from(number)).expect("interfaces are counted from two")
 }

@@ -1,62 +1,49 @@
 //! A toy LAN: routers on one link, a clock that jumps to the next thing that happens.
+//!
+//! At one instant each node does what the daemon's loop does: it sends what is due, hears what has
+//! come, then judges silence. Only nodes that have something to do are touched, in their order, so
+//! that the same seed tells the same story.
 
 use core::net::IpAddr;
 use core::time::Duration;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use base::{Batch, IfIndex, Instant, KernelFact, State};
+use base::{Batch, Event, Instant};
 use vrrp::{Input, InstanceConfig, Output, Packet, Transmit};
 
 use crate::client::Client;
-use crate::kernel;
 use crate::node::{Node, config};
 use crate::random::Random;
+use crate::weather::Weather;
 
 /// How long a kernel takes for a batch.
 const KERNEL_TIME: Duration = Duration::from_micros(500);
 
-/// What the link does to packets.
-#[derive(Clone, Copy, Debug)]
-pub struct Weather {
-    /// Shortest time a packet takes.
-    pub delay: Duration,
-    /// How much longer it may take at most; packets may overtake each other within it.
-    pub jitter: Duration,
-    /// How many of a thousand packets are lost.
-    pub loss: u16,
-    /// How many of a thousand arrive twice.
-    pub duplicates: u16,
-}
-
-impl Default for Weather {
-    fn default() -> Self {
-        Self { delay: Duration::from_micros(100), jitter: Duration::ZERO, loss: 0, duplicates: 0 }
-    }
-}
-
 /// What is under way.
 #[derive(Debug)]
-enum Coming {
+pub(crate) enum Coming {
     /// A packet, to the node with this number.
     Packet(usize, Packet),
     /// A frame, to the client.
     Frame(Vec<u8>),
-    /// A batch, through the kernel of this node.
-    Batch(usize, Batch),
-    /// News of its kernel, to this node.
-    Fact(usize, KernelFact),
+    /// A batch, through the kernel of this node, asked for in this life of its router.
+    Batch(usize, u32, Batch),
+    /// Anything else, to this node's router in this life.
+    Input(usize, u32, Input),
 }
 
 /// Nodes, a client, a link and a clock.
 #[derive(Debug)]
 pub struct Lan {
-    now: Instant,
+    pub(crate) now: Instant,
     random: Random,
-    weather: Weather,
-    nodes: Vec<Node>,
+    pub(crate) weather: Weather,
+    pub(crate) nodes: Vec<Node>,
     client: Client,
     coming: BTreeMap<(Instant, u64), Coming>,
     sequence: u64,
+    /// Nodes that something has come to at this instant.
+    stirred: BTreeSet<usize>,
 }
 
 impl Lan {
@@ -71,6 +58,7 @@ impl Lan {
             client: Client::default(),
             coming: BTreeMap::new(),
             sequence: 0,
+            stirred: BTreeSet::new(),
         }
     }
 
@@ -87,90 +75,11 @@ impl Lan {
         self
     }
 
-    /// Sets what the link does to packets.
+    /// With this weather.
     #[must_use]
     pub fn weather(mut self, weather: Weather) -> Self {
         self.weather = weather;
         self
-    }
-
-    /// Adds a node while the others run.
-    pub fn start(&mut self, name: &str, configs: Vec<InstanceConfig>) {
-        let number = u8::try_from(self.nodes.len() + 1).expect("a LAN of fewer than 255 nodes");
-        let mut node = Node::new(name, number);
-        let snapshot = node.kernel.snapshot();
-        node.router.handle(self.now, Input::Configure(configs));
-        self.nodes.push(node);
-        let at = self.nodes.len() - 1;
-        self.flush(at);
-        self.put(Duration::ZERO, Coming::Fact(at, snapshot));
-    }
-
-    // ---- faults ---------------------------------------------------------------------------------
-
-    /// Pulls a node's cable: nothing goes in or out, and its kernel sees nothing of it (a switch
-    /// that fails silently).
-    pub fn unplug(&mut self, name: &str) {
-        let at = self.at(name);
-        self.nodes[at].plugged = false;
-    }
-
-    /// Plugs it in again.
-    pub fn plug(&mut self, name: &str) {
-        let at = self.at(name);
-        self.nodes[at].plugged = true;
-    }
-
-    /// The node's interface loses or finds its carrier, and its kernel says so.
-    pub fn carrier(&mut self, name: &str, on: bool) {
-        let at = self.at(name);
-        self.nodes[at].plugged = on;
-        let fact = self.nodes[at].kernel.set_running(on);
-        self.put(Duration::ZERO, Coming::Fact(at, fact));
-    }
-
-    /// Power loss: the node is gone, kernel and all.
-    pub fn crash(&mut self, name: &str) {
-        let at = self.at(name);
-        self.nodes[at].alive = false;
-        self.nodes[at].plugged = false;
-    }
-
-    /// Holds the node's processes up for a while; its kernel goes on.
-    pub fn pause(&mut self, name: &str, span: Duration) {
-        let at = self.at(name);
-        self.nodes[at].paused_until = Some(self.now + span);
-    }
-
-    /// Stops the node in an orderly way.
-    pub fn stop(&mut self, name: &str) {
-        self.tell(name, Input::Stop);
-    }
-
-    /// Gives a node another configuration.
-    pub fn reload(&mut self, name: &str, configs: Vec<InstanceConfig>) {
-        self.tell(name, Input::Configure(configs));
-    }
-
-    /// Somebody removes an address from a node by hand.
-    pub fn delete(&mut self, name: &str, address: IpAddr) {
-        let at = self.at(name);
-        if let Some(fact) = self.nodes[at].kernel.remove(address) {
-            self.put(Duration::ZERO, Coming::Fact(at, fact));
-        }
-    }
-
-    /// Puts a packet in front of a node, as if somebody on the link had sent it.
-    pub fn inject(&mut self, name: &str, packet: Packet) {
-        let at = self.at(name);
-        self.put(self.weather.delay, Coming::Packet(at, packet));
-    }
-
-    fn tell(&mut self, name: &str, input: Input) {
-        let at = self.at(name);
-        let now = self.now;
-        self.nodes[at].router.handle(now, input);
-        self.flush(at);
     }
 
     // ---- looking --------------------------------------------------------------------------------
@@ -179,6 +88,12 @@ impl Lan {
     #[must_use]
     pub fn now(&self) -> Instant {
         self.now
+    }
+
+    /// All nodes, dead ones too.
+    #[must_use]
+    pub fn nodes(&self) -> &[Node] {
+        &self.nodes
     }
 
     /// The node of that name.
@@ -198,28 +113,42 @@ impl Lan {
     pub fn holders(&self, vip: &str) -> Vec<&str> {
         let vip: IpAddr = vip.parse().expect("an address");
         let holds = |node: &&Node| node.alive && node.kernel.has(vip);
-        self.nodes.iter().filter(holds).map(|node| node.name.as_str()).collect()
+        self.nodes.iter().filter(holds).map(Node::name).collect()
     }
 
     /// The living nodes whose first instance is Active.
     #[must_use]
     pub fn actives(&self) -> Vec<&str> {
-        let active = |node: &&Node| {
-            let status = node.router.status();
-            node.alive && status.instances.first().is_some_and(|one| one.state == State::Active)
-        };
-        self.nodes.iter().filter(active).map(|node| node.name.as_str()).collect()
+        self.nodes.iter().filter(|node| node.is_active()).map(Node::name).collect()
     }
 
     /// The node the client would send to, for this VIP.
     #[must_use]
     pub fn client_reaches(&self, vip: &str) -> Option<&str> {
         let mac = self.client.believes(vip.parse().expect("an address"))?;
-        let node = self.nodes.iter().find(|node| node.kernel.mac() == Some(mac))?;
-        Some(&node.name)
+        self.nodes.iter().find(|node| node.kernel.has_mac(mac)).map(Node::name)
     }
 
-    fn at(&self, name: &str) -> usize {
+    /// Whether whatever one of two nodes says now, the other hears: both are awake and on the link,
+    /// and nothing is lost on it.
+    #[must_use]
+    pub fn hear_each_other(&self, one: &Node, other: &Node) -> bool {
+        let there =
+            |node: &Node| node.is_awake(self.now) && node.plugged && node.kernel.is_eth0_running();
+        self.weather.loss == 0 && there(one) && there(other)
+    }
+
+    /// Everything that happened, node by node: what two runs of one seed are compared by.
+    #[must_use]
+    pub fn trace(&self) -> Vec<(&str, &Event)> {
+        let events = |node| {
+            let Node { name, events, .. }: &Node = node;
+            events.iter().map(move |event| (name.as_str(), event))
+        };
+        self.nodes.iter().flat_map(events).collect()
+    }
+
+    pub(crate) fn at(&self, name: &str) -> usize {
         let at = self.nodes.iter().position(|node| node.name == name);
         at.unwrap_or_else(|| panic!("there is no node called {name}"))
     }
@@ -228,13 +157,11 @@ impl Lan {
 
     /// Lets this much time pass.
     pub fn run_for(&mut self, span: Duration) {
-        let end = self.now + span;
-        while self.step(end) {}
-        self.now = end;
+        self.run_until(span, |_| false);
     }
 
     /// Lets time pass until `done`, and says how long that took; `None` when it was not so within
-    /// `limit`.
+    /// `limit`. `done` is asked after everything that happens.
     pub fn run_until(
         &mut self,
         limit: Duration,
@@ -253,14 +180,17 @@ impl Lan {
         }
     }
 
+    /// When a node next acts by itself.
+    fn alarm(node: &Node) -> Option<Instant> {
+        let timeout = node.router.poll_timeout().filter(|_| node.alive)?;
+        Some(node.paused_until.map_or(timeout, |until| until.max(timeout)))
+    }
+
     /// Goes to the next thing that happens, if that is before `end`.
     fn step(&mut self, end: Instant) -> bool {
         let arrival = self.coming.first_key_value().map(|((at, _), _)| *at);
-        let wakes = self.nodes.iter().filter(|node| node.alive).filter_map(|node| {
-            let timeout = node.router.poll_timeout()?;
-            Some(node.paused_until.map_or(timeout, |until| until.max(timeout)))
-        });
-        let Some(next) = wakes.chain(arrival).min().filter(|next| *next <= end) else {
+        let next = self.nodes.iter().filter_map(Self::alarm).chain(arrival).min();
+        let Some(next) = next.filter(|next| *next <= end) else {
             return false;
         };
         self.now = self.now.max(next);
@@ -268,36 +198,40 @@ impl Lan {
         true
     }
 
-    /// Everything that happens at this instant: each node sends what is due, hears what has come,
-    /// then judges silence, as the daemon's loop does.
     fn happen(&mut self) {
         let now = self.now;
         for at in 0..self.nodes.len() {
-            self.handle(at, Input::Wake { drained: false });
+            if Self::alarm(&self.nodes[at]).is_some_and(|alarm| alarm <= now) {
+                self.handle(at, Input::Wake { drained: false });
+            }
         }
         while let Some(entry) = self.coming.first_entry().filter(|entry| entry.key().0 <= now) {
             match entry.remove() {
-                Coming::Packet(at, packet) if self.nodes[at].plugged => {
+                Coming::Packet(at, packet) if self.nodes[at].is_on(packet.index) => {
                     self.handle(at, Input::Packet(packet));
                 }
                 Coming::Packet(..) => {}
                 Coming::Frame(frame) => self.client.hear(&frame),
-                Coming::Batch(at, batch) => {
+                Coming::Batch(at, life, batch) if self.nodes[at].life == life => {
                     let (done, facts) = self.nodes[at].kernel.execute(batch);
                     for fact in facts {
                         self.handle(at, Input::Fact(fact));
                     }
                     self.handle(at, Input::Done(done));
                 }
-                Coming::Fact(at, fact) => self.handle(at, Input::Fact(fact)),
+                Coming::Input(at, life, input) if self.nodes[at].life == life => {
+                    self.handle(at, input);
+                }
+                Coming::Batch(..) | Coming::Input(..) => {}
             }
         }
-        for at in 0..self.nodes.len() {
+        for at in core::mem::take(&mut self.stirred) {
             self.handle(at, Input::Wake { drained: true });
         }
+        self.stirred.clear();
     }
 
-    fn handle(&mut self, at: usize, input: Input) {
+    pub(crate) fn handle(&mut self, at: usize, input: Input) {
         let now = self.now;
         let node = &mut self.nodes[at];
         if !node.alive {
@@ -305,60 +239,67 @@ impl Lan {
         }
         if !node.is_awake(now) {
             // What arrives waits in the sockets; to wake a sleeper does nothing.
-            let until = node.paused_until.unwrap_or(now);
-            let kept = match input {
-                Input::Packet(packet) => Coming::Packet(at, packet),
-                Input::Fact(fact) => Coming::Fact(at, fact),
-                _ => return,
-            };
-            return self.put(until.since(now), kept);
+            if !matches!(input, Input::Wake { .. }) {
+                let until = node.paused_until.unwrap_or(now);
+                let life = node.life;
+                self.put(until.since(now), Coming::Input(at, life, input));
+            }
+            return;
         }
         node.paused_until = None;
         node.router.handle(now, input);
+        self.stirred.insert(at);
         self.flush(at);
     }
 
     /// Carries out what a node's router asks for.
-    fn flush(&mut self, at: usize) {
+    pub(crate) fn flush(&mut self, at: usize) {
         while let Some(output) = self.nodes[at].router.poll_output() {
             match output {
                 Output::Advert(transmit) => self.send(at, &transmit),
-                Output::Batch(batch) => self.put(KERNEL_TIME, Coming::Batch(at, batch)),
-                Output::Frame { index: _, bytes } if self.nodes[at].plugged => {
-                    let delay = self.weather.delay;
-                    self.put(delay, Coming::Frame(bytes));
+                Output::Batch(batch) => {
+                    let life = self.nodes[at].life;
+                    self.put(KERNEL_TIME, Coming::Batch(at, life, batch));
                 }
-                Output::Frame { .. } | Output::Sockets(_) => {}
-                Output::Event(event) => self.nodes[at].events.push(event),
+                Output::Frame { index, bytes } => {
+                    if self.nodes[at].is_on(index) {
+                        for delay in self.weather.arrivals(&mut self.random) {
+                            self.put(delay, Coming::Frame(bytes.clone()));
+                        }
+                    }
+                }
+                Output::Sockets(_) => {}
+                Output::Event(event) => self.nodes[at].note(event),
             }
         }
     }
 
     fn send(&mut self, from: usize, transmit: &Transmit) {
         self.nodes[from].adverts_sent += 1;
-        if !self.nodes[from].plugged {
+        let Transmit { index, source, destination, ttl, payload } = transmit;
+        let (index, source, destination, ttl) = (*index, *source, *destination, *ttl);
+        if !self.nodes[from].is_on(index) {
             return;
         }
-        let index: IfIndex = kernel::index();
-        let Transmit { source, destination, ttl, payload, .. } = transmit;
         for to in (0..self.nodes.len()).filter(|to| *to != from) {
-            let addressed = destination.is_multicast() || self.nodes[to].kernel.has(*destination);
-            if !addressed || self.random.chance(self.weather.loss) {
+            if !destination.is_multicast() && !self.nodes[to].kernel.has(destination) {
                 continue;
             }
-            let copies = if self.random.chance(self.weather.duplicates) { 2 } else { 1 };
-            for _ in 0..copies {
-                let (source, destination, ttl) = (*source, *destination, *ttl);
+            for delay in self.weather.arrivals(&mut self.random) {
                 let payload = payload.clone();
                 let packet = Packet { index, source, destination, ttl, payload };
-                let jitter = u64::try_from(self.weather.jitter.as_nanos()).unwrap_or(u64::MAX);
-                let delay = self.weather.delay + Duration::from_nanos(self.random.below(jitter));
                 self.put(delay, Coming::Packet(to, packet));
             }
         }
     }
 
-    fn put(&mut self, delay: Duration, what: Coming) {
+    /// Something for a node's router, next thing.
+    pub(crate) fn tell_soon(&mut self, at: usize, input: Input) {
+        let life = self.nodes[at].life;
+        self.put(Duration::ZERO, Coming::Input(at, life, input));
+    }
+
+    pub(crate) fn put(&mut self, delay: Duration, what: Coming) {
         self.sequence += 1;
         self.coming.insert((self.now + delay, self.sequence), what);
     }

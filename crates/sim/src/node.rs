@@ -1,11 +1,14 @@
 //! One simulated node: the real router, an imagined kernel.
 
-use core::net::{IpAddr, Ipv4Addr};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use core::time::Duration;
 
-use base::{Centis, Event, Family, Instant, Interval, Mac, Name, Preempt, Priority, Vip, Vrid};
+use base::{
+    Centis, Event, Family, IfIndex, Instant, Interval, Name, Preempt, Priority, State, Subject,
+    Vip, Vrid, What,
+};
 use vip::announcer::BurstPolicy;
-use vrrp::wire::{Auth, ChecksumRule, GROUP_V4};
+use vrrp::wire::{Auth, ChecksumRule, GROUP_V4, GROUP_V6};
 use vrrp::{Checksum, InstanceConfig, Reach, Router};
 
 use crate::kernel::{ETH0, Kernel};
@@ -14,32 +17,47 @@ use crate::kernel::{ETH0, Kernel};
 #[derive(Debug)]
 pub struct Node {
     pub(crate) name: String,
+    pub(crate) number: u8,
     pub(crate) router: Router,
     pub(crate) kernel: Kernel,
-    /// Whether its cable is in.
+    /// What it runs, and will run again when it is booted.
+    pub(crate) configs: Vec<InstanceConfig>,
+    /// Counts its routers: what was meant for an earlier one reaches nobody.
+    pub(crate) life: u32,
+    /// Whether its cables are in.
     pub(crate) plugged: bool,
     /// Whether its processes run at all.
     pub(crate) alive: bool,
     /// Until when they are held up.
     pub(crate) paused_until: Option<Instant>,
+    /// Whether its first instance is Active, as its events tell.
+    pub(crate) active: bool,
     pub(crate) events: Vec<Event>,
     pub(crate) adverts_sent: u64,
 }
 
 impl Node {
-    pub(crate) fn new(name: &str, number: u8) -> Self {
-        let own = IpAddr::V4(Ipv4Addr::new(193, 168, 0, 1 + number));
-        let kernel = Kernel::new(Mac([2, 0, 0, 0, 0, number]), &[(own, 16)]);
+    pub(crate) fn new(name: &str, number: u8, configs: Vec<InstanceConfig>) -> Self {
         Self {
             name: name.into(),
+            number,
             router: Router::new(),
-            kernel,
+            kernel: Kernel::of(number),
+            configs,
+            life: 0,
             plugged: true,
             alive: true,
             paused_until: None,
+            active: false,
             events: Vec::new(),
             adverts_sent: 0,
         }
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// Its kernel.
@@ -66,9 +84,32 @@ impl Node {
         self.adverts_sent
     }
 
+    /// Whether its first instance is Active.
+    #[must_use]
+    pub fn is_active(&self) -> bool {
+        self.alive && self.active
+    }
+
+    /// Takes note of what its router says happened.
+    pub(crate) fn note(&mut self, event: Event) {
+        if let (What::StateChanged { to, .. }, Subject::Instance(name)) =
+            (&event.what, &event.subject)
+            && self.configs.first().is_some_and(|first| first.name == *name)
+        {
+            self.active = *to == State::Active;
+        }
+        self.events.push(event);
+    }
+
     /// Whether it does anything at `now`.
-    pub(crate) fn is_awake(&self, now: Instant) -> bool {
+    #[must_use]
+    pub fn is_awake(&self, now: Instant) -> bool {
         self.alive && self.paused_until.is_none_or(|until| until <= now)
+    }
+
+    /// Whether anything can go in or out by the interface with this number.
+    pub(crate) fn is_on(&self, index: IfIndex) -> bool {
+        self.alive && self.plugged && self.kernel.is_running(index)
     }
 }
 
@@ -100,5 +141,21 @@ pub fn config(priority: u8) -> InstanceConfig {
         startup_delay: Duration::ZERO,
         lifetimes: false,
         strict_sources: false,
+    }
+}
+
+/// Its sister over IPv6: VI_6, the same VRID, VIPs fe80::6:6/64 and 2001:db8::6/64.
+#[must_use]
+pub fn config_v6(priority: u8) -> InstanceConfig {
+    let vip = |address: Ipv6Addr| Vip::new(IpAddr::V6(address), 64, Name::from(ETH0));
+    InstanceConfig {
+        name: Name::from("VI_6"),
+        family: Family::V6,
+        reach: Reach::Multicast { group: IpAddr::V6(GROUP_V6) },
+        vips: vec![
+            vip(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 6, 6)),
+            vip(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 6)),
+        ],
+        ..config(priority)
     }
 }

@@ -1,0 +1,18 @@
+//! mainstay among strangers: Debian's real keepalived and FRR's vrrpd on one switch with it, each
+//! in both roles (issue rows I01–I03, I07–I12, I14, I15 of the conformance reference).
+//!
+//! Every test builds a network of its own out of anonymous namespaces, so tests run side by side and
+//! nothing stays behind. What passes the switch is written down by a witness that shares no code
+//! with mainstay; a client asks the VIP all the time; and the peers are asked in their own words.
+//! Times are measured at the switch, from advert to advert, and printed.
+
+mod bench;
+mod differences;
+mod exchange;
+mod frr;
+mod keepalived;
+mod mainstay;
+mod mode;
+mod preference;
+mod speaker;
+mod unicast;

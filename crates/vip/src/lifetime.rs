@@ -5,8 +5,8 @@
 //! times in it. This is the broom, not the dead-man switch: it is too coarse to be one (the kernel
 //! counts whole seconds and looks late).
 //!
-//! Two VIPs go without it. One that is *primary* for other addresses of its subnet: its lapse would
-//! take them along. And those beyond a number whose renewal would cost more than a hundredth of a
+//! Some VIPs go without it. One whose lapse would take others along: an IPv4 address that is primary
+//! in its subnet, an IPv6 address that shares its prefix. And those beyond a number whose renewal would cost more than a hundredth of a
 //! core: each renewal is a netlink message to every listener, and IPv6 addresses are dear.
 
 use core::net::IpAddr;
@@ -230,20 +230,34 @@ fn same(a: &AddressFact, b: &AddressFact) -> bool {
     (a.address, a.prefix) == (b.address, b.prefix)
 }
 
-/// Whether nothing else goes when this address does. An IPv4 address takes those of its subnet along
-/// that came after it (`promote_secondaries` is off by default); the first one is primary.
+/// Whether nothing else goes when this address does.
+///
+/// An IPv4 address takes those of its subnet along that came after it (`promote_secondaries` is off
+/// by default); the first one is primary. An IPv6 address with a lifetime gives one to the route of
+/// its prefix too, which every other address there needs (seen on Linux 6.18: the node's own
+/// neighbours became unreachable).
 fn may_lapse(vip: &Vip, on_link: &[AddressFact]) -> bool {
-    let IpAddr::V4(own) = vip.address else { return true };
-    let mask = u32::MAX.checked_shl(32 - u32::from(vip.prefix.min(32))).unwrap_or(0);
-    let mut subnet = on_link.iter().filter(|other| match other.address {
-        IpAddr::V4(other_v4) => {
-            other.prefix == vip.prefix && (other_v4.to_bits() ^ own.to_bits()) & mask == 0
-        }
-        IpAddr::V6(_) => false,
+    let prefix = u32::from(vip.prefix);
+    let mut subnet = on_link.iter().filter(|other| {
+        let same_prefix = match (vip.address, other.address) {
+            (IpAddr::V4(own), IpAddr::V4(other)) => {
+                let mask = u32::MAX.checked_shl(32 - prefix.min(32)).unwrap_or(0);
+                (own.to_bits() ^ other.to_bits()) & mask == 0
+            }
+            (IpAddr::V6(own), IpAddr::V6(other)) => {
+                let mask = u128::MAX.checked_shl(128 - prefix.min(128)).unwrap_or(0);
+                (own.to_bits() ^ other.to_bits()) & mask == 0
+            }
+            _ => false,
+        };
+        same_prefix && other.prefix == vip.prefix
     });
     let first = subnet.next();
-    // Alone in its subnet, or secondary to the first.
-    first.is_none_or(|first| first.address != vip.address) || subnet.next().is_none()
+    let alone = first.is_none_or(|first| first.address == vip.address) && subnet.next().is_none();
+    match vip.family() {
+        Family::V4 => alone || first.is_some_and(|first| first.address != vip.address),
+        Family::V6 => alone,
+    }
 }
 
 #[cfg(test)]
@@ -339,6 +353,16 @@ mod tests {
         machine.handle(at(1400), Input::Fact(&KernelFact::AddressGone(fact("10.0.0.9", 24))));
         machine.handle(at(1950), Input::Wake);
         assert_eq!(renewed(&mut machine), ["10.0.0.1 2s"]);
+    }
+
+    #[test]
+    fn an_ipv6_address_that_shares_its_prefix_never_lapses() {
+        // Its lifetime would become that of the prefix's route.
+        let mut machine =
+            machine(vec![fact("2001:db8::2", 64), fact("2001:db8::6", 64), fact("fe80::1", 64)]);
+        let vips = [vip("2001:db8::6", 64), vip("fe80::6", 64), vip("2001:db8::7", 128)];
+        machine.handle(at(0), Input::Present { holder: A, vips: &vips });
+        assert_eq!(renewed(&mut machine), ["2001:db8::7 2s"]);
     }
 
     #[test]

@@ -6,6 +6,9 @@
 //! with mainstay; a client asks the VIP all the time; and the peers are asked in their own words.
 //! Times are measured at the switch, from advert to advert, and printed.
 
+#![allow(clippy::unwrap_used, reason = "in a test, a panic is the message")]
+#![allow(clippy::float_arithmetic, reason = "the status prints milliseconds with fractions")]
+
 mod bench;
 mod differences;
 mod exchange;

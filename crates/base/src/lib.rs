@@ -10,6 +10,7 @@ mod kernel;
 mod name;
 mod net;
 mod time;
+mod transmit;
 mod vip;
 mod vrrp;
 
@@ -20,5 +21,6 @@ pub use kernel::{
 pub use name::Name;
 pub use net::{Family, IfIndex, Mac};
 pub use time::{Centis, Instant};
+pub use transmit::Transmit;
 pub use vip::{Broadcast, Scope, Vip, VipFlags};
 pub use vrrp::{Interval, Preempt, Priority, State, TrackEffect, Version, Vrid};

@@ -4,10 +4,9 @@
 //! announcements (VRRP-053, ARP-006). Then the kernel's work, then announcements, then events, which
 //! only observe.
 
-use core::net::IpAddr;
 use std::collections::VecDeque;
 
-use base::{Batch, Event, EventId, IfIndex, Instant, Origin, Reason, Subject, What};
+use base::{Batch, Event, EventId, IfIndex, Instant, Origin, Reason, Subject, Transmit, What};
 use serde::{Deserialize, Serialize};
 
 use crate::sockets::SocketSpec;
@@ -30,21 +29,6 @@ pub enum Output {
     },
     /// Tell the observers.
     Event(Event),
-}
-
-/// An advert on its way out.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Transmit {
-    /// The interface it leaves by.
-    pub index: IfIndex,
-    /// Its IP source.
-    pub source: IpAddr,
-    /// Its IP destination.
-    pub destination: IpAddr,
-    /// TTL or hop limit.
-    pub ttl: u8,
-    /// The VRRP message, from its version octet on, checksum in place.
-    pub payload: Vec<u8>,
 }
 
 /// Collects outputs by urgency and numbers events.

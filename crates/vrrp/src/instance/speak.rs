@@ -2,11 +2,10 @@
 
 use core::net::IpAddr;
 
-use base::{Interval, Priority, State};
+use base::{Interval, Priority, State, Transmit};
 
 use super::{Attachment, Instance, Turn};
 use crate::config::Reach;
-use crate::outbox::Transmit;
 use crate::status::{InstanceStatus, PeerStatus};
 use crate::wire::{Advert, AdvertError, Body, ChecksumForm};
 

@@ -3,11 +3,13 @@
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use core::num::NonZeroU8;
 
-use base::{AddressOp, Event, Family, IfIndex, Interval, Reason, State, Version, What};
+use base::{
+    AddressOp, Event, Family, IfIndex, Interval, Reason, State, Transmit, Version, What,
+};
 use vrrp::wire::{
     Arrival, Auth, Body, ChecksumForm, ChecksumRule, PeerTerms, Reach, Terms, decode,
 };
-use vrrp::{SocketSpec, Transmit};
+use vrrp::SocketSpec;
 
 /// An advert, read back from its bytes.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -268,7 +268,7 @@ impl Lan {
                         }
                     }
                 }
-                Output::Sockets(_) => {}
+                Output::Sockets(_) | Output::Will(_) => {}
                 Output::Event(event) => self.nodes[at].note(event),
             }
         }

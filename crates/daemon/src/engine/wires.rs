@@ -14,8 +14,8 @@ use base::{Family, IfIndex, Instant, Transmit};
 use linux::FrameSender;
 use linux::{Datagram, Receiver, Sender};
 use linux::{Interest, Poll};
-use vrrp::wire::frame;
 use vrrp::SocketSpec;
+use vrrp::wire::frame;
 
 use super::WIRES;
 

@@ -51,7 +51,7 @@ pub(crate) fn play(arguments: &[OsString]) -> Option<Exit> {
         .into_iter()
         .find(|known| part.to_str() == Some(known.name()))?;
     let guardian = guardian.to_str().and_then(|text| text.parse().ok())?;
-    linux::name_process(&format!("mainstay:{}", part.name()));
+    linux::name_process(&format!("ms:{}", part.name()));
     let played = match part {
         Part::Engine => engine::main(guardian),
         Part::Control => control::main(guardian),

@@ -111,6 +111,8 @@ struct Control {
     loaded: Option<Loaded>,
     /// Those of the configuration before: its instances' last events may still be on their way.
     notify_before: BTreeMap<Name, Notify>,
+    /// The state that scripts were last told of each instance.
+    told: BTreeMap<Name, &'static str>,
     /// Why the last reload was refused.
     refused: Option<String>,
     /// Rights this process could not give up.
@@ -153,6 +155,7 @@ impl Control {
             scripts: Scripts::new(RUNNER),
             loaded: None,
             notify_before: BTreeMap::new(),
+            told: BTreeMap::new(),
             refused: None,
             gaps: Vec::new(),
             asking: BTreeMap::new(),
@@ -373,6 +376,11 @@ impl Control {
 
     fn call_scripts(&mut self, event: &base::Event) {
         let Subject::Instance(name) = &event.subject else { return };
+        let Some(word) = notify::word(event) else { return };
+        // Another engine begins where the one before ended: that is no change to anybody outside.
+        if self.told.insert(name.clone(), word) == Some(word) {
+            return;
+        }
         let notify = self.loaded.as_ref().and_then(|loaded| loaded.notify.get(name));
         let notify = notify.or_else(|| self.notify_before.get(name));
         for job in notify.map(|notify| notify.jobs(name, event)).unwrap_or_default() {

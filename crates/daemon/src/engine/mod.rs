@@ -199,7 +199,7 @@ impl Engine {
             match message {
                 ToEngine::Configure { instances, events } => {
                     let names = std::mem::take(&mut self.guardian.inherited);
-                    self.handle(now, Input::Adopt { names, events })?;
+                    self.handle(now, Input::Adopt { image: None, held: names, events })?;
                     self.handle(now, Input::Configure(instances))?;
                 }
                 ToEngine::Status { ask } => {

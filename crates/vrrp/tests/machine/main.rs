@@ -13,6 +13,7 @@ mod bench;
 mod environment;
 mod families;
 mod hands;
+mod image;
 mod initialize;
 mod interfaces;
 mod last_will;

@@ -1,0 +1,5 @@
+//! The lease machine against a model of the kernel's table.
+
+mod bench;
+mod property;
+mod stories;

@@ -27,11 +27,10 @@ impl Leases {
                 self.unavailable(trouble, RETRY_MISSING);
             }
             // It has just gone, or is of a kind that has no hooks; it is looked at when it comes back.
-            (Err(LeaseTrouble::Refused { errno, .. }), LeaseOp::Cover { interface })
-                if matches!(errno, Errno::NODEV | Errno::NOENT) =>
-            {
-                self.cover.done(interface);
-            }
+            (
+                Err(LeaseTrouble::Refused { errno: Errno::NODEV | Errno::NOENT, .. }),
+                LeaseOp::Cover { interface },
+            ) => self.cover.done(interface),
             (Err(trouble), _) => self.refused(trouble),
         }
     }

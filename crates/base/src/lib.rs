@@ -11,6 +11,7 @@ mod lease;
 mod name;
 mod net;
 mod time;
+mod transmit;
 mod vip;
 mod vrrp;
 
@@ -22,5 +23,6 @@ pub use lease::{LeaseAnswer, LeaseAsk, LeaseClass, LeaseDone, LeaseKey, LeaseOp,
 pub use name::Name;
 pub use net::{Family, IfIndex, Mac};
 pub use time::{Centis, Instant};
+pub use transmit::Transmit;
 pub use vip::{Broadcast, Scope, Vip, VipFlags};
 pub use vrrp::{Interval, Preempt, Priority, State, TrackEffect, Version, Vrid};

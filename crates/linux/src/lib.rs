@@ -9,6 +9,7 @@ mod addresses;
 mod advert_socket;
 pub mod clock;
 mod container;
+pub mod fd_stream;
 mod frames;
 mod inventory;
 mod lease_table;

@@ -8,8 +8,8 @@ use core::net::IpAddr;
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
 
-use base::{Batch, Event, Instant};
-use vrrp::{Input, InstanceConfig, Output, Packet, Transmit};
+use base::{Batch, Event, Instant, Transmit};
+use vrrp::{Input, InstanceConfig, Output, Packet};
 
 use crate::client::Client;
 use crate::node::{Node, config};
@@ -268,7 +268,7 @@ impl Lan {
                         }
                     }
                 }
-                Output::Sockets(_) => {}
+                Output::Sockets(_) | Output::Will(_) => {}
                 Output::Event(event) => self.nodes[at].note(event),
             }
         }

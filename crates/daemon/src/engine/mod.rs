@@ -231,6 +231,8 @@ impl Engine {
     fn drain(&mut self, now: Instant) -> io::Result<()> {
         while let Some(output) = self.router.poll_output() {
             match output {
+                // Nobody to tell yet: engine and guardian are one process.
+                Output::Will(_) => {}
                 Output::Sockets(wanted) => self.wires.open(now, &self.poll, wanted),
                 Output::Advert(transmit) => self.wires.send(&transmit),
                 Output::Frame { index, bytes } => self.wires.send_frame(index, &bytes),

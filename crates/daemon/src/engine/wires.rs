@@ -10,12 +10,12 @@ use std::io;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use base::{Family, IfIndex, Instant};
+use base::{Family, IfIndex, Instant, Transmit};
 use linux::FrameSender;
 use linux::{Datagram, Receiver, Sender};
 use linux::{Interest, Poll};
+use vrrp::SocketSpec;
 use vrrp::wire::frame;
-use vrrp::{SocketSpec, Transmit};
 
 use super::WIRES;
 

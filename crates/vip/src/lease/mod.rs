@@ -436,6 +436,9 @@ impl Leases {
     fn grant(&mut self) {
         let unavailable = self.is_hopeless();
         let ready = matches!(self.table, Table::Ready) && self.work.is_empty() && !self.dirty;
+        if ready {
+            self.failures = 0;
+        }
         for (id, holder) in &mut self.holders {
             let granted = match holder.class() {
                 None => true,

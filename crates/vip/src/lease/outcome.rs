@@ -8,10 +8,10 @@ use super::{Flight, LapseCause, Leases, Output, Phase, Pulse, Table};
 
 /// Refusals in a row after which leases are called unavailable.
 const PATIENCE: u32 = 3;
-/// Refusals in a row after which holders go on without a lease: three quarters of a second later.
+/// Refusals in a row after which holders go on without a lease: a third of a second later.
 const LAST_PATIENCE: u32 = PATIENCE + 4;
 /// How soon to try again then: what was refused may soon work, what is missing will not.
-const RETRY_REFUSED: Duration = Duration::from_millis(50);
+const RETRY_REFUSED: Duration = Duration::from_millis(20);
 const RETRY_MISSING: Duration = Duration::from_secs(10);
 
 impl Leases {

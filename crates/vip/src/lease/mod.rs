@@ -222,12 +222,25 @@ impl Leases {
         }
     }
 
+    /// Whether it is just being found out if the holder's lease lives.
+    #[must_use]
+    pub fn is_renewing(&self, holder: HolderId) -> bool {
+        let class = self.holders.get(&holder).and_then(Holder::class);
+        self.flight.as_ref().is_some_and(|flight| match flight.op {
+            LeaseOp::Renew { class: of } => Some(of) == class,
+            _ => !self.doubts.is_empty(),
+        })
+    }
+
     /// Whether nothing is under way; after [`Input::Stop`], that the table is gone.
     #[must_use]
     pub fn is_settled(&self) -> bool {
-        let gone = matches!(self.table, Table::Unused | Table::Unknown | Table::Unavailable { .. });
-        self.flight.is_none()
-            && if self.stopping { gone } else { self.work.is_empty() && !self.dirty }
+        let done = match self.table {
+            Table::Unused | Table::Unknown | Table::Unavailable { .. } => true,
+            Table::Ready => !self.stopping && self.work.is_empty() && !self.dirty,
+            Table::Broken => false,
+        };
+        self.flight.is_none() && done
     }
 
     /// The lease this holder has now or would have, if it has one.

@@ -61,6 +61,13 @@ impl<S, R> Channel<S, R> {
     }
 }
 
+impl<S, R> Channel<S, R> {
+    /// The bare end, to be passed on. What was received or kept so far is lost.
+    pub(crate) fn into_fd(self) -> OwnedFd {
+        self.stream.into()
+    }
+}
+
 impl<S: Serialize, R: DeserializeOwned> Channel<S, R> {
     /// The same as [`Channel::send`], with a descriptor that arrives not later than the message.
     pub(crate) fn send_with(&mut self, message: &S, fd: OwnedFd) -> io::Result<()> {

@@ -259,6 +259,17 @@ impl Outcome {
         }
     }
 
+    /// Requests sent from `since` on that nobody answered, but for those that may still have been.
+    #[must_use]
+    pub fn lost_since(&self, since: Instant) -> usize {
+        let answered: BTreeSet<u64> = self.answers.iter().map(|answer| answer.number).collect();
+        let last = self.requests.last().copied().unwrap_or(since);
+        let counts = |(number, sent): &(u64, &Instant)| {
+            **sent >= since && last.since(**sent) > LATE && !answered.contains(number)
+        };
+        (0..).zip(&self.requests).filter(counts).count()
+    }
+
     /// Who answered last before the outage.
     #[must_use]
     pub fn before(&self) -> Option<&Name> {

@@ -72,6 +72,11 @@ impl Bench {
         sightings.iter().filter(of).count()
     }
 
+    /// Ends the client's probe and gives what it saw.
+    pub(crate) fn outcome(self) -> (lab::Outcome, Lab) {
+        (self.probe.finish(), self.lab)
+    }
+
     /// Whether the kernel of `node` has the VIP.
     pub(crate) fn has_vip(&self, node: &str) -> bool {
         self.lab.node(node).holds(self.mode.vip())

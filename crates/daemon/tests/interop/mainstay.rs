@@ -74,6 +74,13 @@ impl Mainstay {
         assert!(found.is_some(), "{:#?}\n{}", self.instance(bench), bench.story());
     }
 
+    /// Sends a signal to one of its roles: `engine`, `control`, `runner`.
+    pub(crate) fn signal_role(&self, bench: &Bench, role: &str, signal: ProcessSignal) {
+        let name = format!("ms:{role}");
+        let found = bench.lab.node(self.node).signal_named(&name, signal);
+        assert_eq!(found, 1, "one {role}\n{}", bench.story());
+    }
+
     /// Waits until the daemon has ended.
     fn ended(&self, bench: &Bench) {
         let ended = self.daemon.as_ref().and_then(|daemon| daemon.wait(PATIENCE));

@@ -23,6 +23,11 @@ pub(crate) enum GuardianToEngine {
         /// Which.
         names: Vec<Name>,
     },
+    /// The socket that owns the table of leases comes with this.
+    Leases {
+        /// The table's name.
+        table: String,
+    },
     /// A line to control comes with this. The one before is void.
     Control,
     /// Resign everywhere, release everything, end. Usually control says so.

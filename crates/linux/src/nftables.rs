@@ -26,6 +26,7 @@ use netlink_packet_netfilter::{
 };
 use netlink_sys::{Socket, SocketAddr};
 
+use crate::clock;
 use crate::netlink::{
     Messages, NLMSG_DONE, NLMSG_ERROR, NO_ANSWER, NetlinkError, Refusal, append, outcome, receive,
     retry,
@@ -141,7 +142,12 @@ impl Nftables {
     pub(crate) fn over(fd: OwnedFd) -> Self {
         // SAFETY: the descriptor is owned and nobody else's from here on.
         let socket = unsafe { Socket::from_raw_fd(fd.into_raw_fd()) };
-        Self { socket, sequence: 0, buffer: vec![0; RECEIVE_BUFFER] }
+        // Answers to a process before us may still come; they are told by their numbers.
+        let sequence = (clock::monotonic().as_nanos() >> 10) & 0x3fff_ffff;
+        let sequence = u32::try_from(sequence).unwrap_or(0);
+        let mut nftables = Self { socket, sequence, buffer: vec![0; RECEIVE_BUFFER] };
+        while let Ok(Some(_)) = receive(&nftables.socket, &mut nftables.buffer) {}
+        nftables
     }
 
     /// A second descriptor of the same socket, and so the same owner of tables.

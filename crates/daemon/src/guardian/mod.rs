@@ -6,6 +6,7 @@
 //! no client; whatever it knows of these it keeps as bytes for the next control.
 
 mod hands;
+mod leases;
 mod turn;
 
 use std::io;
@@ -25,6 +26,7 @@ use crate::messages::{
 use crate::role::Part;
 use crate::run::Start;
 use hands::Hands;
+use leases::Leases;
 
 const SIGNALS: u64 = 0;
 const TIMER: u64 = 1;
@@ -52,6 +54,7 @@ pub(crate) struct Guardian {
     signals: Signals,
     will: LastWill,
     hands: Hands,
+    leases: Leases,
     engine: Option<Ward<GuardianToEngine, EngineToGuardian>>,
     control: Option<Ward<GuardianToControl, ControlToGuardian>>,
     runner: Option<Role>,
@@ -96,6 +99,7 @@ impl Guardian {
         poll.add(&timer, TIMER, Interest::Read)?;
         let now = clock::monotonic();
         Ok(Self {
+            leases: Leases::new(&start),
             start,
             started: now,
             poll,
@@ -208,6 +212,10 @@ impl Guardian {
         let role = Part::Engine.start(&far.into_fd())?;
         let mut ward = Ward { role, line: near, born_at: clock::monotonic(), mute: false };
         ward.line.send(&GuardianToEngine::Adopt { names: adopt })?;
+        if let Some(fd) = self.leases.lend()? {
+            let table = self.leases.table.clone();
+            ward.line.send_with(&GuardianToEngine::Leases { table }, fd)?;
+        }
         self.poll.add(&ward.role, ENGINE, Interest::Read)?;
         self.poll.add(&ward.line, ENGINE_LINE, Interest::Read)?;
         self.engine = Some(ward);

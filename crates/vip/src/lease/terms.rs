@@ -48,10 +48,12 @@ impl Terms {
         self.interval * u32::from(left)
     }
 
-    /// From the last advert a holder sent to the earliest moment at which a peer takes over.
+    /// From the last advert a holder sent to the earliest moment at which a peer that heard it takes
+    /// over. One that did not hear it takes over sooner, and is heard: whoever counts on this
+    /// listens first.
     #[must_use]
     pub fn patience(&self) -> Duration {
-        self.interval * u32::from(self.missed().saturating_sub(self.tolerated()))
+        self.interval * u32::from(self.missed())
     }
 
     /// The class of lease to take.

@@ -290,6 +290,10 @@ impl Instance {
         match self.phase {
             Phase::Initialize => self.startup(turn, Reason::Startup, None),
             Phase::Active { .. } => {}
+            // It did not run when its time came: it has not listened for as long as it seems.
+            Phase::Backup { preempt_at, .. } if self.judges_late(turn.now) => {
+                self.wait_for_silence(turn.now, preempt_at);
+            }
             Phase::Backup { armed_at, waiting, .. } => match waiting {
                 Waiting::Resigned(event) => {
                     self.become_active(turn, Reason::HolderResigned, Some(event));

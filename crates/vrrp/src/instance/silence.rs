@@ -7,6 +7,9 @@ use vip::lease::FLOOR;
 
 use super::{Instance, Phase, Turn};
 
+/// A Backup that is later than this, and than an interval, listens anew.
+const LATE: Duration = Duration::from_millis(100);
+
 impl Instance {
     /// Its VIPs are silent, or may be.
     pub(crate) fn silence(&mut self) {
@@ -63,6 +66,12 @@ impl Instance {
         if let Phase::Backup { preempt_at, .. } = self.phase {
             self.wait_for_silence(now, preempt_at);
         }
+    }
+
+    /// Whether its deadline is over for so long that this node did not run, or not enough.
+    pub(super) fn judges_late(&self, now: Instant) -> bool {
+        let late = self.active_interval().max(LATE);
+        self.deadline().is_some_and(|deadline| now >= deadline + late)
     }
 
     /// Whether it is to go on with what an engine before this one held, and has not begun to.

@@ -126,7 +126,7 @@ fn a_frozen_holder_that_no_peer_can_have_replaced_goes_on_without_an_election() 
 #[test]
 fn a_frozen_holder_that_may_have_been_replaced_lets_go_without_a_word_and_listens() {
     let mut bench = Bench::active(leased(100));
-    let outs = freeze(&mut bench, millis(2500));
+    let outs = freeze(&mut bench, millis(3100));
     assert!(outs.adverts().is_empty(), "not even a farewell: {:?}", order(&outs));
     assert_eq!(outs.changes(), [(State::Active, State::Backup, Reason::MayBeOvertaken)]);
     assert!(silent(&bench), "until it is removed");
@@ -160,7 +160,7 @@ fn what_was_waiting_in_the_sockets_is_heard_before_anything_is_decided() {
 #[test]
 fn a_silenced_holder_does_not_contradict_a_weaker_one() {
     let mut bench = Bench::active(leased(100));
-    bench.pass(millis(2500));
+    bench.pass(millis(3100));
     bench.feed(Input::Wake { drained: false });
     let outs = bench.hear(saying(LOWER, 50));
     assert!(outs.adverts().is_empty());
@@ -244,9 +244,9 @@ fn a_backup_that_slept_listens_for_its_whole_time() {
 #[test]
 fn a_holder_without_a_lease_that_was_late_listens_too() {
     let mut bench = Bench::active(config(100));
-    bench.pass(millis(1999));
+    bench.pass(millis(2999));
     assert_eq!(bench.wake().adverts().len(), 1, "late, but nobody can have taken over");
-    bench.pass(millis(2001));
+    bench.pass(millis(3001));
     let outs = bench.feed(Input::Wake { drained: false });
     assert!(outs.adverts().is_empty());
     let outs = bench.feed(Input::Wake { drained: true });

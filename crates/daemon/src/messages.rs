@@ -28,6 +28,11 @@ pub(crate) enum GuardianToEngine {
         /// Where it left off, if it handed over: a `vrrp::Image`.
         image: Option<Vec<u8>>,
     },
+    /// The socket that owns the table of leases comes with this.
+    Leases {
+        /// The table's name.
+        table: String,
+    },
     /// A line to control comes with this. The one before is void.
     Control,
     /// Resign everywhere, release everything, end. Usually control says so.

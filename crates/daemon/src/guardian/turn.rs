@@ -180,7 +180,11 @@ impl Guardian {
                         engine.role.kill()?;
                     }
                 }
-                Output::Silence => {}
+                Output::Silence => {
+                    if let Err(error) = self.leases.silence() {
+                        eprintln!("error: VIPs could not be silenced: {error}");
+                    }
+                }
                 Output::Farewell(transmit) => {
                     if let Err(error) = self.hands.farewell(&transmit) {
                         eprintln!("warning: a farewell could not be sent: {error}");
@@ -299,6 +303,8 @@ impl Guardian {
         self.engine = None;
         self.will.handle(now, Input::Ended);
         self.carry_out(now)?;
+        // No engine is left; what it listed has been removed.
+        let _ = self.leases.destroy();
         Ok(exit)
     }
 }

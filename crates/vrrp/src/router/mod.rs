@@ -384,8 +384,10 @@ impl Router {
         self.deadlines.set(slot, seat.instance.deadline());
         let holder = seat.instance.holder();
         let holds = seat.instance.state() == State::Active;
-        // What lapsed stays installed, and silent, until its doubt is settled.
-        let installs = holds && (seat.granted || seat.holding);
+        // What lapsed stays installed, and silent, until its doubt is settled; what an heir found
+        // installed, until it is known whether its lease lives.
+        let kept = seat.holding || seat.instance.is_silenced();
+        let installs = holds && (seat.granted || kept);
         if installs != seat.holding {
             seat.holding = installs;
             seat.repairing = None;

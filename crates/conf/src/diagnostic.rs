@@ -105,6 +105,7 @@ codes! {
     DefaultInterface = "C063", "A VIP's interface is neither named nor that of its instance.";
     ScriptAccount = "C070", "A script is to run as an account that this machine does not have.";
     ScriptPath = "C071", "A script is missing, or somebody besides root could exchange it.";
+    LeaseTooLong = "C072", "The interval is too short for a lease to end before a peer takes over.";
 }
 
 /// One thing that is wrong, or worth knowing.

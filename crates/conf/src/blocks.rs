@@ -194,7 +194,14 @@ impl Reader<'_> {
                 }
                 ("vrrp_startup_delay", Value::Time(t)) => globals.startup_delay = Some(t),
                 // Accepted without effect; the note has been given.
-                ("max_auto_priority" | "min_auto_priority_delay" | "reload_check_config", _) => {}
+                (
+                    "max_auto_priority"
+                    | "min_auto_priority_delay"
+                    | "reload_check_config"
+                    | "include_check"
+                    | "random_seed",
+                    _,
+                ) => {}
                 (name, value) => unreachable!("{name} {value:?} is in force and not read"),
             }
         }

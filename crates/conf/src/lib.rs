@@ -1,8 +1,9 @@
 //! keepalived.conf in, typed values out.
 //!
 //! ```text
-//! text ─ lexer ─> tokens ─ tree ─> statements ─ reader, blocks, lines ─> as written ─ resolve ─> Config
-//!                                       └── keywords (one table) ──┘              └──> diagnostics
+//! files ─ expand ─> one text ─ lexer ─> tokens ─ tree ─> statements
+//!   statements ─ reader, blocks, lines ─> as written ─ resolve ─> Config
+//!                  └── keywords (one table) ──┘           └──> diagnostics
 //! ```
 //!
 //! The room opens no file and asks nobody anything: the same text always gives the same result.
@@ -14,6 +15,7 @@
 mod blocks;
 mod config;
 mod diagnostic;
+mod expand;
 pub mod keywords;
 mod lexer;
 mod lines;
@@ -31,6 +33,7 @@ pub use config::{
     InstancePlaces, Notify, Password, Peer, Reach, Refresh, RunAs, TrackedInterface,
 };
 pub use diagnostic::{Code, Diagnostic, Severity};
+pub use expand::{Files, IncludeChecks, Located, NoFiles, Origins, SourceFile, Surroundings};
 pub use lexer::{Token, TokenKind, Tokens, tokens};
 pub use position::{Position, Positions};
 pub use render::render;
@@ -63,6 +66,8 @@ pub struct Options {
 pub struct Loaded {
     /// The configuration; `None` when any diagnostic is an error.
     pub config: Option<Config>,
+    /// The text all spans refer to, and where it came from.
+    pub origins: Origins,
     /// Everything found, in the order of the text.
     pub diagnostics: Vec<Diagnostic>,
     /// How many further diagnostics there were beyond the number kept.
@@ -72,10 +77,17 @@ pub struct Loaded {
 /// Texts longer than this are refused unread: 4,000 instances take some two megabytes.
 pub const MAX_TEXT: usize = 64 * 1024 * 1024;
 
-/// Reads a whole text.
+/// Reads a text that needs nothing but itself.
 #[must_use]
 pub fn load(source: Source<'_>, options: Options) -> Loaded {
+    load_in(source, options, &Surroundings::default())
+}
+
+/// Reads a text where it stands.
+#[must_use]
+pub fn load_in(source: Source<'_>, options: Options, around: &Surroundings<'_>) -> Loaded {
     let mut report = Report::default();
+    let mut origins = Origins::default();
     let config = if source.text.len() > MAX_TEXT {
         report.push(
             Diagnostic::error(Code::TooLong, Span::at(0), "this text is too long")
@@ -84,9 +96,10 @@ pub fn load(source: Source<'_>, options: Options) -> Loaded {
         );
         None
     } else {
-        let statements = tree::statements(source.text, &mut report);
-        let mut reader = Reader::new(source.text, options, report);
-        reader.collect_macros(&statements);
+        origins = expand::expand(source, around, &mut report);
+        let text = origins.text();
+        let statements = tree::statements(text, &mut report);
+        let mut reader = Reader::new(text, options, report);
         let raw = reader.top(&statements);
         report = reader.report;
         Some(resolve::config(raw, &mut report))
@@ -99,6 +112,9 @@ pub fn load(source: Source<'_>, options: Options) -> Loaded {
                 .help("add a `vrrp_instance NAME { ... }` block"),
         );
     }
-    let (diagnostics, dropped) = report.finish();
-    Loaded { config, diagnostics, dropped }
+    if origins.files().is_empty() {
+        origins = Origins::of(source.name);
+    }
+    let (diagnostics, dropped) = report.finish(&origins);
+    Loaded { config, origins, diagnostics, dropped }
 }

@@ -62,7 +62,7 @@ impl Reader<'_> {
             );
             return false;
         }
-        self.is_plain(statement)
+        true
     }
 
     fn vip(&mut self, statement: &Statement) -> Option<VipLine> {

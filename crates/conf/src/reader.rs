@@ -42,13 +42,11 @@ pub(crate) struct Reader<'a> {
     pub(crate) text: &'a [u8],
     pub(crate) options: Options,
     pub(crate) report: Report,
-    /// Names the text defines for substitution (`$NAME=...`).
-    macros: Vec<&'a [u8]>,
 }
 
 impl<'a> Reader<'a> {
     pub(crate) fn new(text: &'a [u8], options: Options, report: Report) -> Self {
-        Self { text, options, report, macros: Vec::new() }
+        Self { text, options, report }
     }
 
     /// The bytes at `span`.
@@ -92,60 +90,6 @@ impl<'a> Reader<'a> {
         self.report.push(diagnostic);
     }
 
-    /// Notes every `$NAME=` of the text, so that only defined names count as substitutions.
-    pub(crate) fn collect_macros(&mut self, statements: &[Statement]) {
-        for statement in statements {
-            if let Some(name) = definition(self.raw(statement.keyword())) {
-                self.macros.push(name);
-            }
-            if let Some(block) = &statement.block {
-                self.collect_macros(&block.statements);
-            }
-        }
-        self.macros.sort_unstable();
-        self.macros.dedup();
-    }
-
-    /// Whether the line means what it says: no condition, definition, repetition or substitution.
-    /// Reported otherwise.
-    pub(crate) fn is_plain(&mut self, statement: &Statement) -> bool {
-        let first = self.raw(statement.keyword());
-        let what = if first.starts_with(b"@") {
-            Some((statement.keyword(), "conditional lines (`@NAME ...`)"))
-        } else if definition(first).is_some() {
-            Some((statement.keyword(), "definitions (`$NAME=...`)"))
-        } else {
-            statement.words.iter().find_map(|span| {
-                let raw = self.raw(*span);
-                if [&b"~SEQ"[..], b"~LST"].iter().any(|prefix| raw.starts_with(prefix)) {
-                    Some((*span, "repetitions (`~SEQ`, `~LST`)"))
-                } else if self.substitutes(raw) {
-                    Some((*span, "substitutions (`$NAME`)"))
-                } else {
-                    None
-                }
-            })
-        };
-        let Some((span, what)) = what else { return true };
-        self.report.push(
-            Diagnostic::error(Code::Macro, span, format!("{what} are known but not in force yet"))
-                .label("would be read literally")
-                .help("write out what it stands for on this node"),
-        );
-        false
-    }
-
-    fn substitutes(&self, raw: &[u8]) -> bool {
-        raw.iter().enumerate().filter(|(_, byte)| **byte == b'$').any(|(at, _)| {
-            let escaped = at > 0 && raw[at - 1] == b'\\';
-            let rest = &raw[at + 1..];
-            let name = identifier(rest.strip_prefix(b"{").unwrap_or(rest));
-            !escaped
-                && (name.len() > 1 && name.starts_with(b"_")
-                    || self.macros.binary_search(&name).is_ok())
-        })
-    }
-
     /// Holds a line of the block `within` against the keyword table. `Some` when it is now up to the
     /// caller; everything else has been reported.
     pub(crate) fn recognise(
@@ -155,13 +99,20 @@ impl<'a> Reader<'a> {
         seen: &mut Seen,
     ) -> Option<Recognised> {
         let span = statement.keyword();
-        if !self.is_plain(statement) {
-            // What it would have set counts as set, so that it is not reported missing too.
-            let known = word::text(self.raw(span)).ok().and_then(|n| keywords::find(within, &n));
-            seen.extend(known.map(|keyword| (keyword.name, span)));
+        let name = self.word(span)?;
+        if keywords::INCLUDES.contains(&&*name) {
+            // Those that could be done are done, and gone from the text.
+            self.report.push(
+                Diagnostic::error(
+                    Code::Macro,
+                    span,
+                    format!("{} includes nothing here", shown(&name)),
+                )
+                .label("must begin its line, without quotes, and name a file")
+                .help(format!("write `{name} FILE` on a line of its own")),
+            );
             return None;
         }
-        let name = self.word(span)?;
         let Some(written) = keywords::find(within, &name) else {
             self.unknown(within, &name, span);
             return None;
@@ -400,17 +351,4 @@ pub(crate) fn shown(text: &str) -> String {
         out.push('…');
     }
     format!("`{out}`")
-}
-
-/// The name in `$NAME=...`.
-fn definition(raw: &[u8]) -> Option<&[u8]> {
-    let rest = raw.strip_prefix(b"$")?;
-    let name = identifier(rest);
-    (!name.is_empty() && rest.get(name.len()) == Some(&b'=')).then_some(name)
-}
-
-/// The letters, digits and underscores `raw` begins with, unless it begins with a digit.
-fn identifier(raw: &[u8]) -> &[u8] {
-    let len = raw.iter().take_while(|b| b.is_ascii_alphanumeric() || **b == b'_').count();
-    if raw.first().is_some_and(u8::is_ascii_digit) { &[] } else { &raw[..len] }
 }

@@ -501,7 +501,7 @@ mod tests {
                 }
                 (shape, block) => panic!("{shape:?} {block:?} in {text}"),
             }
-            let (diagnostics, _) = reader.report.finish();
+            let (diagnostics, _) = reader.report.finish(&crate::expand::Origins::default());
             assert!(diagnostics.is_empty(), "{text}\n{diagnostics:#?}");
         }
         assert!(values > 200, "{values}");

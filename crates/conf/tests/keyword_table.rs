@@ -53,7 +53,7 @@ fn is_read(within: Within) -> bool {
 #[test]
 fn every_entry_does_what_its_status_says() {
     let mut in_force = 0;
-    for keyword in all().filter(|k| is_read(k.within)) {
+    for keyword in all().filter(|k| is_read(k.within) && !k.name.starts_with("include")) {
         let text = with_example(keyword);
         let loaded = loaded(&text);
         let found: Vec<_> = loaded.diagnostics.iter().map(|d| (d.severity, d.code)).collect();

@@ -5,12 +5,13 @@ use std::io::{self, IsTerminal as _};
 use std::path::Path;
 
 use crate::control::files;
+use crate::control::shelf::Reading;
 use crate::exit::Exit;
 
 /// Checks the file; the report goes to standard error, or to the file `to`.
-pub(crate) fn check(file: &Path, lenient: bool, to: Option<&Path>) -> Exit {
+pub(crate) fn check(file: &Path, reading: &Reading, to: Option<&Path>) -> Exit {
     let color = to.is_none() && io::stderr().is_terminal() && !no_color();
-    let (report, exit) = match files::load(file, lenient, color) {
+    let (report, exit) = match files::load(file, reading, color) {
         // A file with nothing to say about it still deserves an answer.
         Ok(loaded) if loaded.remarks.is_empty() => {
             (format!("{}: no errors, no warnings; usable\n", file.display()), Exit::Ok)

@@ -22,8 +22,9 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use ui::cli::{Cli, Command, DemoArgs, Fault, RunArgs};
+use ui::cli::{Cli, Command, DemoArgs, Fault, ReadArgs, RunArgs};
 
+use control::shelf::Reading;
 use exit::Exit;
 
 fn main() -> ExitCode {
@@ -34,7 +35,7 @@ fn main() -> ExitCode {
     }
     let exit = match Cli::parse().command {
         Command::Run(args) => run(args),
-        Command::Check(args) => check::check(&args.file, args.lenient, None),
+        Command::Check(args) => check::check(&args.file, &reading(args.read), None),
         Command::Status(args) => ask::status(&args),
         Command::Events(args) => ask::events(&args),
         Command::Why(args) => ask::why(&args),
@@ -43,13 +44,22 @@ fn main() -> ExitCode {
     exit.into()
 }
 
+fn reading(args: ReadArgs) -> Reading {
+    Reading {
+        lenient: args.lenient,
+        skip_ipvs: args.skip_ipvs,
+        config_id: args.config_id,
+        ..Reading::default()
+    }
+}
+
 fn run(args: RunArgs) -> Exit {
     run::run(run::Start {
         file: args.file,
         control: args.control,
         control_optional: false,
         pid_files: args.pid_file.into_iter().collect(),
-        lenient: args.lenient,
+        reading: reading(args.read),
         log: args.log,
         color: io::stderr().is_terminal() && !check::no_color(),
     })

@@ -11,6 +11,7 @@ use ui::cli::LogFormat;
 
 use crate::channel::Channel;
 use crate::control::files::{self, Refused};
+use crate::control::shelf::Reading;
 use crate::control::{self, Settings};
 use crate::engine;
 use crate::exit::Exit;
@@ -23,7 +24,7 @@ pub(crate) struct Start {
     /// told apart by their pid files, are common.
     pub(crate) control_optional: bool,
     pub(crate) pid_files: Vec<PathBuf>,
-    pub(crate) lenient: bool,
+    pub(crate) reading: Reading,
     pub(crate) log: LogFormat,
     pub(crate) color: bool,
 }
@@ -37,7 +38,7 @@ pub(crate) fn run(start: Start) -> Exit {
         Ok(signals) => signals,
         Err(error) => return fail("cannot take signals", &error),
     };
-    let loaded = match files::load(&start.file, start.lenient, start.color) {
+    let loaded = match files::load(&start.file, &start.reading, start.color) {
         Ok(loaded) => loaded,
         Err(refused) => {
             eprint!("{}", refused.report());
@@ -67,7 +68,7 @@ pub(crate) fn run(start: Start) -> Exit {
         Ok(engine) => engine,
         Err(error) => return fail("cannot start the engine", &error),
     };
-    let settings = Settings { file: start.file, lenient: start.lenient, log: start.log };
+    let settings = Settings { file: start.file, reading: start.reading, log: start.log };
     match control::run(settings, loaded, signals, listener, engine) {
         Ok(exit) => exit,
         Err(error) => fail("control failed", &error),

@@ -46,9 +46,9 @@ pub struct RunArgs {
     /// Write the process id here, and refuse to start while another daemon holds it
     #[arg(long)]
     pub pid_file: Option<PathBuf>,
-    /// Treat unknown keywords as warnings, as keepalived does
-    #[arg(long)]
-    pub lenient: bool,
+    /// How to read it.
+    #[command(flatten)]
+    pub read: ReadArgs,
     /// How to write events to standard error
     #[arg(long, value_enum, default_value_t = LogFormat::Text)]
     pub log: LogFormat,
@@ -72,9 +72,23 @@ pub enum LogFormat {
 pub struct CheckArgs {
     /// The file to check
     pub file: PathBuf,
-    /// Treat unknown keywords as warnings, as keepalived does
+    /// How to read it.
+    #[command(flatten)]
+    pub read: ReadArgs,
+}
+
+/// How a configuration is to be read.
+#[derive(Args, Debug, Clone, Default)]
+pub struct ReadArgs {
+    /// Treat what keepalived would shrug at as warnings
     #[arg(long)]
     pub lenient: bool,
+    /// Go on without what belongs to IPVS
+    #[arg(long)]
+    pub skip_ipvs: bool,
+    /// What lines beginning with `@` are compared with, instead of the host's name
+    #[arg(short = 'i', long, value_name = "ID")]
+    pub config_id: Option<String>,
 }
 
 /// Whom to ask and how to print.

@@ -261,7 +261,7 @@ pub(super) const GLOBAL_DEFS: &[Keyword] = keywords! { within GlobalDefs;
 "reload_file" Free("[PATH]"), "", "/run/reload",
     "A marker while the configuration is read." => NotInForce(RELOAD);
 "include_check" Free("[+|-]OPTIONS"), "", "readable",
-    "What to check about included files." => NotInForce("includes are not done yet");
+    "What is an error about an include: `readable`, `match`, `wildcard_match`, `brace_match`, with `+` or `-` added or removed; nothing means all.";
 "config_save_dir" Text("a path"), "", "/tmp",
     "Where to save configurations at reloads." => NotInForce(FILES);
 "tmp_config_directory" Text("a path"), "memory", "/tmp",
@@ -269,7 +269,7 @@ pub(super) const GLOBAL_DEFS: &[Keyword] = keywords! { within GlobalDefs;
 "umask" Text("a mask"), "0177", "0177",
     "Rights of new files." => NotInForce(FILES);
 "random_seed" number(0, 4_294_967_295, ""), "", "1",
-    "A seed for tests." => NotInForce(FILES);
+    "Where the numbers of `${_RANDOM}` begin; without it they are the same at every start.";
 "iproute_usr_dir" Text("a path"), "/usr/share/iproute2", "/usr/share/iproute2",
     "Where names of tables and scopes are found." => NotInForce(FILES);
 "iproute_etc_dir" Text("a path"), "/etc/iproute2", "/etc/iproute2",

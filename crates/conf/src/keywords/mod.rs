@@ -254,7 +254,8 @@ pub fn find(within: Within, name: &str) -> Option<&'static Keyword> {
         .or_else(|| in_table(Within::Top).filter(|keyword| INCLUDES.contains(&keyword.name)))
 }
 
-const INCLUDES: &[&str] = &["include", "includer", "includem", "includew", "includeb", "includea"];
+pub(crate) const INCLUDES: &[&str] =
+    &["include", "includer", "includem", "includew", "includeb", "includea"];
 
 /// The keyword called `name` in any other block than `within`.
 pub(crate) fn find_elsewhere(within: Within, name: &str) -> Option<&'static Keyword> {

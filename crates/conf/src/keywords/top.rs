@@ -8,7 +8,6 @@ const DAEMON: &str = "several daemons on one node are not done yet";
 const STATIC: &str = "static addresses, routes and rules are not done yet";
 const LINKS: &str =
     "carrier changes are heard from the kernel at once; polling and debouncing are not done yet";
-const INCLUDE: &str = "includes are not done yet; put everything into one file";
 const TRACKERS: &str = "scripts, files, processes and BFD as trackers are not done yet";
 const PACING: &str =
     "pacing is set once for all interfaces yet, with vrrp_garp_interval and vrrp_gna_interval";
@@ -61,17 +60,17 @@ pub(super) const TOP: &[Keyword] = keywords! { within Top;
 "child_wait_time" seconds(1, 3_600), "5", "5",
     "How long to wait for processes at a stop." => NotInForce(DAEMON);
 "include" Free("a file or pattern"), "", "/etc/keepalived/conf.d/*.conf",
-    "Reads other files here." => NotInForce(INCLUDE);
+    "Reads other files here.";
 "includer" Free("a file or pattern"), "", "/etc/keepalived/conf.d/*.conf",
-    "Reads other files here; each must be readable." => NotInForce(INCLUDE);
+    "Reads other files here; each must be readable.";
 "includem" Free("a file or pattern"), "", "/etc/keepalived/conf.d/*.conf",
-    "Reads other files here; there must be one." => NotInForce(INCLUDE);
+    "Reads other files here; there must be one.";
 "includew" Free("a file or pattern"), "", "/etc/keepalived/conf.d/*.conf",
-    "Reads other files here; each wildcard must match." => NotInForce(INCLUDE);
+    "Reads other files here; each wildcard must match.";
 "includeb" Free("a file or pattern"), "", "/etc/keepalived/a.conf",
-    "Reads other files here; each brace must match." => NotInForce(INCLUDE);
+    "Reads other files here; each brace must match.";
 "includea" Free("a file or pattern"), "", "/etc/keepalived/conf.d/*.conf",
-    "Reads other files here; everything must match." => NotInForce(INCLUDE);
+    "Reads other files here; everything must match.";
 "virtual_server" Rows(Lines::Free("IPVS")), "", "192.0.2.9 80 {\n}",
     "A load-balanced service." => OutOfScope(IPVS);
 "virtual_server_group" Rows(Lines::Free("IPVS")), "", "g {\n}",

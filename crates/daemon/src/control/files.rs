@@ -4,20 +4,16 @@
 //! at once.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use base::Name;
-use conf::{Code, Config, Diagnostic, Options, Severity, Source};
+use conf::{Code, Config, Diagnostic, Severity, Source, Surroundings};
 use linux::{Identity, ScriptPathError, UserError, check_script_path};
 use vrrp::InstanceConfig;
 
 use super::notify::{Notify, Script};
+use super::shelf::{self, Reading, Shelf};
 use crate::translate;
-
-/// More than any configuration people write; a device file given by mistake stops here.
-const LARGEST: u64 = 256 << 20;
 
 /// The account scripts run as when none is named and it exists (keepalived.conf(5), `script_user`).
 const SCRIPT_USER: &str = "keepalived_script";
@@ -56,11 +52,8 @@ impl Refused {
 }
 
 /// Reads and checks the file at `path`.
-pub(crate) fn load(path: &Path, lenient: bool, color: bool) -> Result<Loaded, Refused> {
-    let text = read(path).map_err(Refused::Unreadable)?;
-    let name = path.display().to_string();
-    let source = Source { name: &name, text: &text };
-    let mut loaded = conf::load(source, Options { lenient, ..Options::default() });
+pub(crate) fn load(path: &Path, reading: &Reading, color: bool) -> Result<Loaded, Refused> {
+    let mut loaded = understand(path, reading).map_err(Refused::Unreadable)?;
     let notify = loaded.config.as_ref().map(|config| {
         let mut findings = Vec::new();
         let notify = resolve(config, &mut findings);
@@ -76,7 +69,7 @@ pub(crate) fn load(path: &Path, lenient: bool, color: bool) -> Result<Loaded, Re
     let errors = loaded.diagnostics.iter().filter(|d| d.severity == Severity::Error).count();
     // What this machine cannot run is as little a configuration as what nobody can.
     loaded.config = loaded.config.filter(|_| errors == 0);
-    let report = conf::render(source, &loaded, color);
+    let report = conf::render(&loaded, color);
     match loaded.config {
         Some(config) => Ok(Loaded {
             router_id: config.globals.router_id.clone(),
@@ -88,22 +81,27 @@ pub(crate) fn load(path: &Path, lenient: bool, color: bool) -> Result<Loaded, Re
     }
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, String> {
-    let cannot = |error: std::io::Error| {
+/// Reads the file and what it includes, without asking whether this machine can run it.
+pub(crate) fn understand(path: &Path, reading: &Reading) -> Result<conf::Loaded, String> {
+    let text = shelf::read(path).map_err(|error| {
         let hint = match error.kind() {
             std::io::ErrorKind::NotFound => "; name the file with -f",
             std::io::ErrorKind::PermissionDenied => "; run it as root",
             _ => "",
         };
         format!("error: cannot read {}: {error}{hint}\n", path.display())
+    })?;
+    let name = path.display().to_string();
+    let around = Surroundings {
+        config_id: &reading.config_id(),
+        directory: &shelf::directory(path),
+        files: &Shelf,
+        include_checks: reading.include_checks,
+        // Not the time: the same file must mean the same at every reload.
+        seed: 0,
+        environment: &shelf::environment,
     };
-    let file = File::open(path).map_err(cannot)?;
-    let mut text = Vec::new();
-    file.take(LARGEST + 1).read_to_end(&mut text).map_err(cannot)?;
-    if u64::try_from(text.len()).unwrap_or(u64::MAX) > LARGEST {
-        return Err(format!("error: {} is larger than {LARGEST} octets\n", path.display()));
-    }
-    Ok(text)
+    Ok(conf::load_in(Source { name: &name, text: &text }, reading.options(), &around))
 }
 
 /// Looks up the accounts scripts run as, and whether the scripts can and may be run.

@@ -9,6 +9,7 @@ mod notify;
 mod report;
 mod scripts;
 mod server;
+pub(crate) mod shelf;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -31,6 +32,7 @@ use files::Loaded;
 use notify::Notify;
 use scripts::Scripts;
 use server::{ClientId, Server};
+use shelf::Reading;
 
 const SIGNALS: u64 = 0;
 const ENGINE: u64 = 1;
@@ -46,7 +48,7 @@ const STOP_SCRIPTS: Duration = Duration::from_secs(5);
 /// What control needs to know of how it was started.
 pub(crate) struct Settings {
     pub(crate) file: PathBuf,
-    pub(crate) lenient: bool,
+    pub(crate) reading: Reading,
     pub(crate) log: LogFormat,
 }
 
@@ -217,7 +219,7 @@ impl Control {
 
     /// SIGHUP: parse all, check all, then swap; a file with errors changes nothing.
     fn reload(&mut self, now: Instant) -> io::Result<()> {
-        match files::load(&self.settings.file, self.settings.lenient, false) {
+        match files::load(&self.settings.file, &self.settings.reading, false) {
             Ok(loaded) => {
                 eprint!("{}", loaded.remarks);
                 self.apply(loaded)

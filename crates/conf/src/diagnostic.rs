@@ -110,6 +110,14 @@ codes! {
     IncludeCycle = "C081", "Files include each other in a circle, or too deeply.";
     IncludeCheck = "C082", "No check of includes has this name.";
     UndefinedName = "C083", "A name is used that nothing defines.";
+    UnknownTracker = "C084", "No script, file, process or BFD session has this name.";
+    UnknownMember = "C085", "No instance has this name.";
+    TwoGroups = "C086", "An instance is in two sync groups.";
+    GroupWeight = "C087", "The weights of a member's own trackers have no effect in a sync group.";
+    BadVmac = "C088", "This cannot be an interface with a virtual MAC.";
+    BadKey = "C089", "Signed adverts need a key that can be used.";
+    NoMailTo = "C090", "Mail is wanted and nobody is to get it, or no server takes it.";
+    GroupEmpty = "C091", "A group has no members, or only one.";
 }
 
 /// One thing that is wrong, or worth knowing.
@@ -187,6 +195,8 @@ impl Diagnostic {
 pub(crate) struct Report {
     kept: Vec<Diagnostic>,
     errors: usize,
+    /// How many of the errors say that something is not in force yet.
+    pending: usize,
     dropped: usize,
 }
 
@@ -203,6 +213,9 @@ impl Report {
         );
         if diagnostic.severity == Severity::Error {
             self.errors = self.errors.saturating_add(1);
+            if diagnostic.code == Code::NotInForce {
+                self.pending = self.pending.saturating_add(1);
+            }
         }
         if self.kept.len() < Self::LIMIT {
             self.kept.push(diagnostic);
@@ -214,6 +227,11 @@ impl Report {
     /// Whether nothing so far forbids a configuration.
     pub(crate) fn acceptable(&self) -> bool {
         self.errors == 0
+    }
+
+    /// Whether all errors say that something is not in force yet.
+    pub(crate) fn only_pending(&self) -> bool {
+        self.errors == self.pending
     }
 
     /// Whether further diagnostics would be dropped, so that costly wording can be skipped.

@@ -12,26 +12,27 @@
 //! What cannot be known from the text alone (does the interface exist, may this script be run) is
 //! for the daemon to check; [`Place`]s let it point into the file as well.
 
+mod account;
 mod blocks;
 mod config;
 mod diagnostic;
 mod expand;
+mod given;
 pub mod keywords;
 mod lexer;
 mod lines;
+mod peers;
 mod position;
 mod reader;
 mod render;
 mod resolve;
+mod routes;
 mod span;
 mod tree;
 mod value;
 mod word;
 
-pub use config::{
-    Announce, Burst, Command, Config, DEFAULT_GROUP_V4, DEFAULT_GROUP_V6, Globals, InstanceConfig,
-    InstancePlaces, Notify, Password, Peer, Reach, Refresh, RunAs, TrackedInterface,
-};
+pub use config::*;
 pub use diagnostic::{Code, Diagnostic, Severity};
 pub use expand::{Files, IncludeChecks, Located, NoFiles, Origins, SourceFile, Surroundings};
 pub use lexer::{Token, TokenKind, Tokens, tokens};
@@ -66,12 +67,23 @@ pub struct Options {
 pub struct Loaded {
     /// The configuration; `None` when any diagnostic is an error.
     pub config: Option<Config>,
+    /// What the text means, when the only errors are that something is not in force yet: good enough
+    /// to be looked at, not to be run. `None` when there is a `config`.
+    pub understood: Option<Config>,
     /// The text all spans refer to, and where it came from.
     pub origins: Origins,
     /// Everything found, in the order of the text.
     pub diagnostics: Vec<Diagnostic>,
     /// How many further diagnostics there were beyond the number kept.
     pub dropped: usize,
+}
+
+impl Loaded {
+    /// What the text means, whether it can be run today or not.
+    #[must_use]
+    pub fn meaning(&self) -> Option<&Config> {
+        self.config.as_ref().or(self.understood.as_ref())
+    }
 }
 
 /// Texts longer than this are refused unread: 4,000 instances take some two megabytes.
@@ -104,7 +116,10 @@ pub fn load_in(source: Source<'_>, options: Options, around: &Surroundings<'_>) 
         report = reader.report;
         Some(resolve::config(raw, &mut report))
     };
-    let config = config.filter(|_| report.acceptable());
+    let (config, understood) = match config {
+        Some(config) if report.acceptable() => (Some(config), None),
+        config => (None, config.filter(|_| report.only_pending())),
+    };
     if config.as_ref().is_some_and(|config| config.instances.is_empty()) {
         report.push(
             Diagnostic::warning(Code::NoInstance, Span::at(0), "there is no instance in this text")
@@ -116,5 +131,5 @@ pub fn load_in(source: Source<'_>, options: Options, around: &Surroundings<'_>) 
         origins = Origins::of(source.name);
     }
     let (diagnostics, dropped) = report.finish(&origins);
-    Loaded { config, origins, diagnostics, dropped }
+    Loaded { config, understood, origins, diagnostics, dropped }
 }

@@ -42,11 +42,14 @@ pub(crate) struct Reader<'a> {
     pub(crate) text: &'a [u8],
     pub(crate) options: Options,
     pub(crate) report: Report,
+    /// How many blocks around this place are not in force: of what they contain that is not said
+    /// again.
+    pub(crate) pending: usize,
 }
 
 impl<'a> Reader<'a> {
     pub(crate) fn new(text: &'a [u8], options: Options, report: Report) -> Self {
-        Self { text, options, report }
+        Self { text, options, report, pending: 0 }
     }
 
     /// The bytes at `span`.
@@ -117,7 +120,7 @@ impl<'a> Reader<'a> {
             self.unknown(within, &name, span);
             return None;
         };
-        let keyword = match written.status {
+        let keyword = match written.status() {
             Status::Foreign(today) => {
                 let keyword = keywords::find(within, today);
                 assert!(keyword.is_some(), "the table's own test finds every foreign spelling");
@@ -145,7 +148,7 @@ impl<'a> Reader<'a> {
         let before = seen.insert(keyword.name, statement.line());
         // Blocks of lines add up, and so does what stands outside of blocks.
         if within != Within::Top
-            && !matches!(keyword.shape, Shape::Lines(_))
+            && !matches!(keyword.shape, Shape::Lines(_) | Shape::Repeated(_))
             && let Some(before) = before
         {
             self.report.push(
@@ -199,7 +202,7 @@ impl<'a> Reader<'a> {
         }
         let names = keywords::table(within)
             .iter()
-            .filter(|k| !matches!(k.status, Status::Foreign(_)))
+            .filter(|k| !matches!(k.status(), Status::Foreign(_)))
             .map(|k| k.name);
         let suggestion = nearest(name, names);
         let mut diagnostic = Diagnostic::error(
@@ -231,7 +234,7 @@ impl<'a> Reader<'a> {
     fn in_force(&mut self, keyword: &Keyword, statement: &Statement) -> bool {
         let span = statement.keyword();
         let name = keyword.name;
-        match keyword.status {
+        match keyword.status() {
             Status::InForce | Status::Foreign(_) => true,
             Status::Accepted(why) => {
                 let off = statement.arguments().first().is_some_and(|argument| {
@@ -246,17 +249,12 @@ impl<'a> Reader<'a> {
                 }
                 true
             }
+            // It is read all the same: what is wrong with it is worth knowing now.
             Status::NotInForce(why) => {
-                self.report.push(
-                    Diagnostic::error(
-                        Code::NotInForce,
-                        span,
-                        format!("`{name}` is known but not in force yet"),
-                    )
-                    .label(why)
-                    .help("remove it if you can do without; it is refused because skipping it silently would change what this file means"),
-                );
-                false
+                if self.pending == 0 {
+                    self.not_in_force(span, &format!("`{name}`"), why, "remove it if you can do without; it is refused because skipping it silently would change what this file means");
+                }
+                true
             }
             Status::Obsolete(why) => {
                 self.report.push(
@@ -287,6 +285,55 @@ impl<'a> Reader<'a> {
                 false
             }
         }
+    }
+
+    /// Says that something is known and not done yet.
+    pub(crate) fn not_in_force(&mut self, span: Span, what: &str, why: &str, help: &str) {
+        self.report.push(
+            Diagnostic::error(
+                Code::NotInForce,
+                span,
+                format!("{what} is known but not in force yet"),
+            )
+            .label(why)
+            .help(help),
+        );
+    }
+
+    /// The name of a block, which is all that may stand before its brace.
+    pub(crate) fn block_name(&mut self, statement: &Statement) -> Option<At<String>> {
+        let keyword = String::from_utf8_lossy(self.raw(statement.keyword())).into_owned();
+        let at = statement.arguments().first().copied();
+        let name = match at {
+            Some(at) => self.word(at)?.into_owned(),
+            None => String::new(),
+        };
+        if name.is_empty() {
+            self.report.push(
+                Diagnostic::error(
+                    Code::NameMissing,
+                    at.unwrap_or(statement.keyword()),
+                    format!("this `{keyword}` has no name"),
+                )
+                .label("expected a name behind it")
+                .help(format!("write `{keyword} NAME {{`")),
+            );
+        }
+        let named = self.at_most("a block's name", statement.arguments(), 1);
+        named.then_some(At::new(name, at?))
+    }
+
+    /// Whether a line opens no block; reported otherwise.
+    pub(crate) fn no_block_in(&mut self, statement: &Statement) -> bool {
+        if let Some(block) = &statement.block {
+            self.report.push(
+                Diagnostic::error(Code::UnexpectedBlock, block.open, "no block belongs here")
+                    .label("opened here")
+                    .help("is a `}` missing before this line?"),
+            );
+            return false;
+        }
+        true
     }
 
     /// Whether there is a block exactly if the keyword wants one; reported otherwise.

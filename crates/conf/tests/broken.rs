@@ -177,11 +177,18 @@ fn a_suggestion_is_made_when_one_is_near() {
 fn known_words_that_do_nothing_yet() {
     refused(&format!("«vrrp_script» c {{\n script /x\n}}\n{}", instance("")), Code::NotInForce);
     refused(
-        &format!("«vrrp_sync_group» c {{\n group {{ A }}\n}}\n{}", instance("")),
+        &format!(
+            "«vrrp_sync_group» c {{\n group {{ VI_1 VI_2 }}\n}}\n{}{}",
+            instance(""),
+            instance("").replace("VI_1", "VI_2").replace("51", "52").replace(".9", ".8")
+        ),
         Code::NotInForce,
     );
     refused(&instance(" «use_vmac»"), Code::NotInForce);
-    refused(&instance(" «track_script» { chk }"), Code::NotInForce);
+    let text = instance(" track_script { chk }");
+    let loaded = read(text.as_bytes(), Options::default());
+    let codes: Vec<_> = errors(&loaded).iter().map(|d| d.code).collect();
+    assert_eq!(codes, [Code::NotInForce, Code::UnknownTracker]);
     refused(&instance(" virtual_ipaddress { 192.0.2.1 «no_track» }"), Code::NotInForce);
     refused(&instance_v3(" «auth_hmac» { key 1 hex:00 }"), Code::NotInForce);
     refused(&format!("global_defs {{ script_user a «:b» }}\n{}", instance("")), Code::NotInForce);

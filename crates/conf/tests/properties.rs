@@ -26,7 +26,7 @@ fn check(text: &[u8], options: Options) {
     let errors = loaded.diagnostics.iter().filter(|d| d.severity == Severity::Error).count();
     assert_eq!(loaded.config.is_none(), errors > 0);
     for diagnostic in &loaded.diagnostics {
-        let located = loaded.origins.locate(diagnostic.span).unwrap();
+        let located = loaded.origins.locate(diagnostic.span).expect("there is a file");
         let (start, end) = (located.span.start, located.span.end);
         assert!(start <= end && end <= text.len(), "{diagnostic:?} {located:?}");
         assert!(diagnostic.severity == Severity::Note || !diagnostic.help.is_empty());

@@ -118,6 +118,29 @@ codes! {
     BadKey = "C089", "Signed adverts need a key that can be used.";
     NoMailTo = "C090", "Mail is wanted and nobody is to get it, or no server takes it.";
     GroupEmpty = "C091", "A group has no members, or only one.";
+    WeightWithoutEffect = "C100", "A weight cannot change this node's priority.";
+    WeightKeepsPlace = "C101", "With nopreempt, a lower priority does not make a holder give way.";
+    PlainPassword = "C102", "The password travels in clear and keeps no attacker out.";
+    GroupDisagrees = "C103", "Members of a sync group are set up so that they pull apart.";
+    SharedVrid = "C104", "One VRID is used on several interfaces.";
+    OnePath = "C105", "All adverts of an instance take one path.";
+    FaultEverywhere = "C106", "The same trouble takes all nodes out at once.";
+    NodesVersion = "C110", "Nodes speak different versions of VRRP.";
+    NodesInterval = "C111", "Nodes have different advert intervals.";
+    NodesPassword = "C112", "Nodes are authenticated differently.";
+    NodesVips = "C113", "Nodes do not list the same VIPs.";
+    NodesPeers = "C114", "Nodes do not reach each other.";
+    NodesFamily = "C115", "Nodes use different address families.";
+    NodesPriority = "C116", "Nodes have the same priority.";
+    NodesVrid = "C117", "Nodes use different VRIDs for what looks like one virtual router.";
+    NodesOwners = "C118", "Two nodes both claim to own the addresses.";
+    NodesMissing = "C119", "A virtual router is on some nodes only.";
+    NodesGroups = "C120", "Nodes rank the members of a sync group differently.";
+    NodesNeverMove = "C121", "The weights of the highest node can never make another take over.";
+    NodesTimers = "C122", "Nodes wait for a different number of adverts.";
+    HostInterface = "C130", "An interface of this machine is not what the configuration needs.";
+    HostSysctl = "C131", "A setting of this machine's kernel gets in the way.";
+    HostManager = "C132", "A program on this machine manages addresses as well.";
 }
 
 /// One thing that is wrong, or worth knowing.

@@ -17,16 +17,19 @@ mod blocks;
 mod config;
 mod diagnostic;
 mod expand;
+mod explain;
 mod given;
 pub mod keywords;
 mod lexer;
 mod lines;
+pub mod manual;
 mod peers;
 mod position;
 mod reader;
 mod render;
 mod resolve;
 mod routes;
+pub mod sense;
 mod span;
 mod tree;
 mod value;
@@ -37,7 +40,7 @@ pub use diagnostic::{Code, Diagnostic, Severity};
 pub use expand::{Files, IncludeChecks, Located, NoFiles, Origins, SourceFile, Surroundings};
 pub use lexer::{Token, TokenKind, Tokens, tokens};
 pub use position::{Position, Positions};
-pub use render::render;
+pub use render::{render, render_difference};
 pub use span::{Place, Span};
 
 use diagnostic::Report;
@@ -79,6 +82,17 @@ pub struct Loaded {
 }
 
 impl Loaded {
+    /// Adds findings made later, by looking at the machine or at the meaning, each where it belongs.
+    pub fn add(&mut self, findings: Vec<Diagnostic>) {
+        let mut report = Report::default();
+        for diagnostic in core::mem::take(&mut self.diagnostics).into_iter().chain(findings) {
+            report.push(diagnostic);
+        }
+        let (diagnostics, dropped) = report.finish(&self.origins);
+        self.diagnostics = diagnostics;
+        self.dropped += dropped;
+    }
+
     /// What the text means, whether it can be run today or not.
     #[must_use]
     pub fn meaning(&self) -> Option<&Config> {

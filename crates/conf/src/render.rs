@@ -8,6 +8,7 @@ use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
 use crate::position::{Position, Positions};
+use crate::sense::Difference;
 use crate::{Diagnostic, Loaded, Located, Origins, Severity, SourceFile, Span};
 
 /// Of a line this many characters are shown before the place, and at most this many of it and
@@ -102,6 +103,31 @@ fn one(
     if !diagnostic.help.is_empty() {
         group = group.element(Level::HELP.message(clean(diagnostic.help.as_bytes())));
     }
+    renderer.render(&[group])
+}
+
+/// A difference between nodes, with its place in each node's configuration.
+#[must_use]
+pub fn render_difference(nodes: &[&Loaded], difference: &Difference, color: bool) -> String {
+    let renderer = if color { Renderer::styled() } else { Renderer::plain() }
+        .decor_style(DecorStyle::Ascii)
+        .term_width(BEFORE + AFTER + 40);
+    let level = match difference.severity {
+        Severity::Error => Level::ERROR,
+        Severity::Warning => Level::WARNING,
+        Severity::Note => Level::NOTE,
+    };
+    let message = clean(difference.message.as_bytes());
+    let mut group = Group::with_title(level.primary_title(message).id(difference.code.as_str()));
+    for (node, span, label) in &difference.places {
+        let Some(loaded) = nodes.get(*node) else { continue };
+        let mut pages = Pages::new(&loaded.origins);
+        if let Some(located) = loaded.origins.locate(*span) {
+            let label = clean(label.as_bytes());
+            group = show(group, &mut pages, &located, AnnotationKind::Primary, label);
+        }
+    }
+    group = group.element(Level::HELP.message(difference.help));
     renderer.render(&[group])
 }
 

@@ -11,6 +11,8 @@ mod check;
 mod control;
 mod engine;
 mod exit;
+mod explain;
+mod host;
 mod keepalived;
 mod messages;
 mod run;
@@ -22,7 +24,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use ui::cli::{Cli, Command, DemoArgs, Fault, ReadArgs, RunArgs};
+use ui::cli::{Cli, Command, ConfigCommand, DemoArgs, Fault, ReadArgs, RunArgs};
 
 use control::shelf::Reading;
 use exit::Exit;
@@ -35,7 +37,18 @@ fn main() -> ExitCode {
     }
     let exit = match Cli::parse().command {
         Command::Run(args) => run(args),
-        Command::Check(args) => check::check(&args.file, &reading(args.read), None),
+        Command::Check(args) => check::nodes(&check::Asked {
+            files: args.files,
+            json: args.json,
+            host: args.host,
+            reading: reading(args.read),
+        }),
+        Command::Explain(args) => explain::explain(&args.word),
+        Command::Config(args) => match args.command {
+            ConfigCommand::Show(args) => {
+                explain::show(&args.file, args.effective, &reading(args.read))
+            }
+        },
         Command::Status(args) => ask::status(&args),
         Command::Events(args) => ask::events(&args),
         Command::Why(args) => ask::why(&args),

@@ -9,13 +9,16 @@
 
 mod globals;
 mod instance;
+mod more;
 mod pending;
+mod since;
 mod suggest;
 mod top;
 mod trackers;
 
 use core::time::Duration;
 
+pub use more::more;
 pub(crate) use pending::vip_option;
 pub(crate) use suggest::nearest;
 
@@ -239,6 +242,13 @@ impl Keyword {
     #[must_use]
     pub fn status(&self) -> Status {
         pending::why(self.within, self.name).map_or(self.status, Status::NotInForce)
+    }
+
+    /// The version of keepalived that first knew it, where that is known; its own change log is the
+    /// source. Everything else was there before, or nobody wrote it down.
+    #[must_use]
+    pub fn since(&self) -> Option<&'static str> {
+        since::since(self.name)
     }
 }
 

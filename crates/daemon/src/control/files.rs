@@ -53,22 +53,8 @@ impl Refused {
 
 /// Reads and checks the file at `path`.
 pub(crate) fn load(path: &Path, reading: &Reading, color: bool) -> Result<Loaded, Refused> {
-    let mut loaded = understand(path, reading).map_err(Refused::Unreadable)?;
-    let notify = loaded.config.as_ref().map(|config| {
-        let mut findings = Vec::new();
-        let notify = resolve(config, &mut findings);
-        (notify, findings)
-    });
-    let notify = match notify {
-        Some((notify, findings)) => {
-            loaded.diagnostics.extend(findings);
-            notify
-        }
-        None => BTreeMap::new(),
-    };
+    let (loaded, notify) = read(path, reading).map_err(Refused::Unreadable)?;
     let errors = loaded.diagnostics.iter().filter(|d| d.severity == Severity::Error).count();
-    // What this machine cannot run is as little a configuration as what nobody can.
-    loaded.config = loaded.config.filter(|_| errors == 0);
     let report = conf::render(&loaded, color);
     match loaded.config {
         Some(config) => Ok(Loaded {
@@ -79,6 +65,22 @@ pub(crate) fn load(path: &Path, reading: &Reading, color: bool) -> Result<Loaded
         }),
         None => Err(Refused::Wrong { errors: u32::try_from(errors).unwrap_or(u32::MAX), report }),
     }
+}
+
+/// Reads and checks the file at `path`, without asking what it will lead to.
+pub(crate) fn read(
+    path: &Path,
+    reading: &Reading,
+) -> Result<(conf::Loaded, BTreeMap<Name, Notify>), String> {
+    let mut loaded = understand(path, reading)?;
+    let mut findings = Vec::new();
+    let notify = loaded.meaning().map(|config| resolve(config, &mut findings)).unwrap_or_default();
+    loaded.add(findings);
+    // What this machine cannot run is as little a configuration as what nobody can.
+    if loaded.diagnostics.iter().any(|d| d.severity == Severity::Error) {
+        loaded.understood = loaded.config.take().or(loaded.understood);
+    }
+    Ok((loaded, notify))
 }
 
 /// Reads the file and what it includes, without asking whether this machine can run it.
@@ -121,14 +123,16 @@ fn resolve(config: &Config, findings: &mut Vec<Diagnostic>) -> BTreeMap<Name, No
         };
         let as_root = identity.as_ref().is_none_or(|identity| identity.uid == 0);
         let path = PathBuf::from(command.program());
-        if let Err(problem) = check_script_path(&path)
-            && as_root
-        {
-            findings.push(unsafe_script(command, config.globals.script_security, &problem));
+        match check_script_path(&path) {
+            Ok(_) => {}
+            Err(problem) if as_root || hopeless(&problem) => {
+                findings.push(unsafe_script(command, config.globals.script_security, &problem));
+            }
+            Err(_) => {}
         }
         Some(Script { argv: command.argv.clone(), identity })
     };
-    config
+    let notify = config
         .instances
         .iter()
         .map(|instance| {
@@ -139,9 +143,37 @@ fn resolve(config: &Config, findings: &mut Vec<Diagnostic>) -> BTreeMap<Name, No
                 stop: script(&instance.notify.stop),
                 any: script(&instance.notify.any),
             };
+            for rest in [&instance.notify.deleted, &instance.notify.weaker_heard] {
+                script(rest);
+            }
             (instance.name.clone(), notify)
         })
-        .collect()
+        .collect();
+    let hooks = &config.node.hooks;
+    let fifos = [&config.node.fifos.all, &config.node.fifos.vrrp];
+    let others = config
+        .groups
+        .iter()
+        .flat_map(|group| group.notify.commands())
+        .chain(config.scripts.iter().map(|tracked| &tracked.command))
+        .chain(hooks.startup.iter().chain(&hooks.shutdown))
+        .chain(fifos.into_iter().flatten().filter_map(|fifo| fifo.script.as_ref()));
+    for command in others {
+        script(&Some(command.clone()));
+    }
+    notify
+}
+
+/// Nobody at all can run this, whoever it is to run as.
+fn hopeless(problem: &ScriptPathError) -> bool {
+    matches!(
+        problem,
+        ScriptPathError::Missing { .. }
+            | ScriptPathError::NotADirectory(_)
+            | ScriptPathError::NotAFile(_)
+            | ScriptPathError::NotExecutable { .. }
+            | ScriptPathError::TooManyLinks(_)
+    )
 }
 
 fn unknown_account(run_as: &conf::RunAs, error: &UserError) -> Diagnostic {
@@ -162,6 +194,11 @@ fn unsafe_script(command: &conf::Command, strict: bool, problem: &ScriptPathErro
         return diagnostic
             .label("there is no such script now")
             .help("create it before the first change of state, which will look for it");
+    }
+    if hopeless(problem) {
+        return diagnostic
+            .label("nobody may run this script")
+            .help("make it a regular file with execute permission: `chmod 755` it");
     }
     diagnostic.label("this script would run as root").help(
         "make the file and every directory above it writable by root only, or name another account \

@@ -25,7 +25,7 @@ fn tolerated(text: &str, code: Code) -> Config {
     assert_eq!(found(&strict), [(Severity::Error, code)], "{text}");
     let lenient = read(text, true);
     assert_eq!(found(&lenient), [(Severity::Warning, code)], "{text}");
-    lenient.config.unwrap()
+    lenient.config.expect("tolerated")
 }
 
 #[test]

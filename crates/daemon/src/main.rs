@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+mod adverts;
 mod ask;
 mod channel;
 mod check;
@@ -12,10 +13,13 @@ mod control;
 mod engine;
 mod exit;
 mod explain;
+mod guardian;
 mod host;
 mod keepalived;
 mod messages;
+mod role;
 mod run;
+mod runner;
 mod translate;
 
 use std::ffi::{OsStr, OsString};
@@ -31,6 +35,9 @@ use exit::Exit;
 
 fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
+    if let Some(exit) = role::play(&arguments) {
+        return exit.into();
+    }
     let name = arguments.first().and_then(|path| Path::new(path).file_name());
     if name == Some(OsStr::new("keepalived")) {
         return keepalived::main(arguments).into();
@@ -52,6 +59,7 @@ fn main() -> ExitCode {
         Command::Status(args) => ask::status(&args),
         Command::Events(args) => ask::events(&args),
         Command::Why(args) => ask::why(&args),
+        Command::Upgrade(args) => ask::upgrade(args),
         Command::Demo(args) => return demo(&args),
     };
     exit.into()
@@ -67,7 +75,7 @@ fn reading(args: ReadArgs) -> Reading {
 }
 
 fn run(args: RunArgs) -> Exit {
-    run::run(run::Start {
+    guardian::run(run::Start {
         file: args.file,
         control: args.control,
         control_optional: false,

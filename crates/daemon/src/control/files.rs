@@ -9,16 +9,20 @@ use std::path::{Path, PathBuf};
 use base::Name;
 use conf::{Code, Config, Diagnostic, Severity, Source, Surroundings};
 use linux::{Identity, ScriptPathError, UserError, check_script_path};
+use serde::{Deserialize, Serialize};
 use vrrp::InstanceConfig;
 
-use super::notify::{Notify, Script};
+use super::notify::Notify;
 use super::shelf::{self, Reading, Shelf};
+use crate::messages::{Account, Script};
 use crate::translate;
 
 /// The account scripts run as when none is named and it exists (keepalived.conf(5), `script_user`).
 const SCRIPT_USER: &str = "keepalived_script";
 
-/// A configuration that can take force.
+/// A configuration that can take force. Serialisable, so that a control that ends can leave it to the
+/// next.
+#[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Loaded {
     pub(crate) router_id: Option<Name>,
     pub(crate) instances: Vec<InstanceConfig>,
@@ -130,7 +134,9 @@ fn resolve(config: &Config, findings: &mut Vec<Diagnostic>) -> BTreeMap<Name, No
             }
             Err(_) => {}
         }
-        Some(Script { argv: command.argv.clone(), identity })
+        let account = identity.map(|Identity { uid, gid, groups }| Account { uid, gid, groups });
+        let secure = config.globals.script_security;
+        Some(Script { argv: command.argv.clone(), account, secure })
     };
     let notify = config
         .instances

@@ -6,12 +6,13 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use conf::{Files, IncludeChecks, Options};
+use serde::{Deserialize, Serialize};
 
 /// More than any configuration people write; a device file given by mistake stops here.
 const LARGEST: u64 = 256 << 20;
 
 /// How a configuration is to be read: the same at every reload.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Reading {
     /// What keepalived shrugs at is a warning.
     pub(crate) lenient: bool,

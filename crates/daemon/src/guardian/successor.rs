@@ -20,6 +20,7 @@ use vip::last_will::{LastWill, Legacy};
 use super::leases::Leases;
 use super::{CONTROL, CONTROL_LINE, ENGINE, ENGINE_LINE, Guardian, Ward};
 use crate::channel::Channel;
+use crate::control::shelf::Reading;
 use crate::exit::Exit;
 use crate::role::Part;
 use crate::run::Start;
@@ -38,7 +39,7 @@ struct NoteV1 {
     file: PathBuf,
     control_path: PathBuf,
     control_optional: bool,
-    lenient: bool,
+    reading: Reading,
     log: LogFormat,
     color: bool,
     binary: PathBuf,
@@ -107,7 +108,7 @@ impl Guardian {
             file: self.start.file.clone(),
             control_path: self.start.control.clone(),
             control_optional: self.start.control_optional,
-            lenient: self.start.lenient,
+            reading: self.start.reading.clone(),
             log: self.start.log,
             color: self.start.color,
             binary: binary.to_owned(),
@@ -147,7 +148,7 @@ impl Guardian {
             control: note.control_path,
             control_optional: note.control_optional,
             pid_files: note.pid_files.iter().map(|(path, _)| path.clone()).collect(),
-            lenient: note.lenient,
+            reading: note.reading,
             log: note.log,
             color: note.color,
         };

@@ -23,3 +23,4 @@ mod preference;
 mod speaker;
 mod unicast;
 mod upgrade;
+mod vectors;

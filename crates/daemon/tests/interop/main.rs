@@ -20,6 +20,7 @@ mod lease;
 mod mainstay;
 mod mode;
 mod preference;
+mod service;
 mod speaker;
 mod unicast;
 mod upgrade;

@@ -1,7 +1,8 @@
-//! The project's own commands: `cargo xtask lint`, `cargo xtask man`.
+//! The project's own commands: `cargo xtask lint`, `cargo xtask man`, `cargo xtask fuzz`.
 //!
 //! What a compiler cannot check and a reviewer should not have to.
 
+mod fuzz;
 mod house;
 mod rooms;
 
@@ -13,8 +14,10 @@ fn main() -> ExitCode {
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["lint"] => lint(),
         ["man"] => man(),
+        ["fuzz", ref rest @ ..] => fuzz::run(&root(), rest),
         _ => {
             eprintln!("usage: cargo xtask lint    check the rules of the house (ARCHITECTURE.md)");
+            eprintln!("       cargo xtask fuzz    look for bytes that break something");
             eprintln!("       cargo xtask man     write {PAGE} from the keyword table");
             ExitCode::from(2)
         }

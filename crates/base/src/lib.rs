@@ -9,6 +9,7 @@ mod event;
 mod kernel;
 mod name;
 mod net;
+pub mod plant;
 mod time;
 mod vip;
 mod vrrp;

@@ -1,0 +1,343 @@
+//! A second opinion on every instance's timers: the tables of RFC 9568 §6.4, written again from the
+//! requirements (`reference/vrrp-conformance.md` §1.4, §1.5), fed with the same adverts.
+//!
+//! It does not decide anything; it knows when a Backup may take over at the earliest and must at the
+//! latest, when the next advert is due, and who has to yield. All times are the node's own.
+
+use core::net::IpAddr;
+use core::time::Duration;
+use std::collections::BTreeMap;
+
+use base::{
+    Family, Instant, Preempt, Priority, Reason, State, Subject, TrackEffect, Version, What,
+};
+use vrrp::InstanceConfig;
+
+use super::rule::{Rule, Violation};
+use super::since::Since;
+use crate::lan::Lan;
+use crate::node::{Node, vr_of};
+use crate::sight::{Glimpse, Sight, Vr};
+
+/// How late a takeover may be (L1), and how late an advert.
+const LATE: Duration = Duration::from_millis(50);
+const ADVERT_LATE: Duration = Duration::from_millis(2);
+/// What it may take until an instance acts on what its kernel has told.
+const REACTION: Duration = Duration::from_millis(100);
+
+#[derive(Clone, Debug)]
+struct Shadow {
+    state: State,
+    priority: Priority,
+    source: Option<IpAddr>,
+    /// When the last advert came that a Backup must respect, or it became one.
+    heard_at: Instant,
+    learned: Option<Duration>,
+    resigned_at: Option<Instant>,
+    preempt_at: Option<Instant>,
+    last: Option<Glimpse>,
+    /// Heard a better claim while Active.
+    must_yield: bool,
+    advert_due: Instant,
+    starts_at: Instant,
+    lacking: Since,
+    ready: Since,
+}
+
+impl Shadow {
+    fn new(now: Instant, config: &InstanceConfig) -> Self {
+        Self {
+            state: State::Initialize,
+            priority: config.priority,
+            source: None,
+            heard_at: now,
+            learned: None,
+            resigned_at: None,
+            preempt_at: None,
+            last: None,
+            must_yield: false,
+            advert_due: now,
+            starts_at: now + config.startup_delay,
+            lacking: Since::default(),
+            ready: Since::default(),
+        }
+    }
+
+    /// Active_Adver_Interval (VRRP-073, 075).
+    fn interval(&self, config: &InstanceConfig) -> Duration {
+        let own = config.interval.as_duration();
+        match (config.version(), self.learned) {
+            (Version::V3, Some(learned)) => learned.min(own * config.learned_interval_cap.into()),
+            _ => own,
+        }
+    }
+
+    /// VRRP-072: Skew_Time.
+    fn skew(&self, config: &InstanceConfig) -> Duration {
+        let of = match config.version() {
+            Version::V2 => Duration::from_secs(1),
+            Version::V3 => self.interval(config),
+        };
+        let parts = 256 - u64::from(self.priority.get());
+        let nanos = u64::try_from(of.as_nanos()).unwrap_or(u64::MAX);
+        Duration::from_nanos(nanos / 256 * parts + nanos % 256 * parts / 256)
+    }
+
+    /// When a Backup takes over (VRRP-053, 055).
+    fn takes_over_at(&self, config: &InstanceConfig) -> Instant {
+        let down = self.interval(config) * config.missed_adverts.into() + self.skew(config);
+        let silence = self.heard_at + down;
+        self.resigned_at.map_or(silence, |at| silence.min(at + self.skew(config)))
+    }
+
+    fn respect(&mut self, now: Instant, advert: &Glimpse) {
+        self.heard_at = now;
+        self.learned = Some(advert.interval);
+        self.resigned_at = None;
+    }
+
+    /// VRRP-055..060.
+    fn hear(&mut self, now: Instant, config: &InstanceConfig, advert: &Glimpse) {
+        let ours = self.priority.get();
+        self.last = Some(*advert);
+        match self.state {
+            State::Initialize => {}
+            State::Active => {
+                let tie = advert.priority == ours
+                    && self.source.is_some_and(|source| advert.source > source);
+                self.must_yield |= advert.priority > ours || tie;
+            }
+            State::Backup if advert.priority == 0 => {
+                let sooner = now + self.skew(config) < self.takes_over_at(config);
+                if sooner {
+                    self.resigned_at = Some(now);
+                    self.preempt_at = None;
+                }
+            }
+            State::Backup if advert.priority >= ours => {
+                self.preempt_at = None;
+                self.respect(now, advert);
+            }
+            State::Backup => match config.preempt {
+                _ if config.priority.is_owner() => {}
+                Preempt::Never => {
+                    self.preempt_at = None;
+                    self.respect(now, advert);
+                }
+                Preempt::After(delay) => {
+                    let at = *self.preempt_at.get_or_insert(now + delay);
+                    if now < at {
+                        self.respect(now, advert);
+                    }
+                }
+            },
+        }
+    }
+}
+
+/// All of them.
+#[derive(Debug, Default)]
+pub(crate) struct Shadows(BTreeMap<(usize, Vr), Shadow>);
+
+impl Shadows {
+    /// What a node is for a virtual router, as far as the sights have been looked at.
+    pub(crate) fn state(&self, node: usize, vr: Vr) -> State {
+        self.0.get(&(node, vr)).map_or(State::Initialize, |shadow| shadow.state)
+    }
+
+    pub(crate) fn see(&mut self, lan: &Lan, sight: &Sight) -> Result<(), Violation> {
+        match sight {
+            Sight::Began { node } => {
+                self.0.retain(|(of, _), _| of != node);
+                self.match_configs(lan, *node);
+            }
+            Sight::Reloaded { node } => self.match_configs(lan, *node),
+            Sight::Touched { node, difference } => {
+                return Err(violation(lan, Rule::ReloadTouches, *node, difference.clone()));
+            }
+            Sight::Swayed { node, difference } => {
+                return Err(violation(lan, Rule::Swayed, *node, difference.clone()));
+            }
+            Sight::Handed { node, advert, valid: true } => {
+                let clock = lan.nodes()[*node].clock(lan.now());
+                if let Some(config) = lan.nodes()[*node].config_of(advert.vr)
+                    && let Some(shadow) = self.0.get_mut(&(*node, advert.vr))
+                {
+                    shadow.hear(clock, config, advert);
+                }
+            }
+            Sight::Sent { node, advert } => {
+                if let Some(config) = lan.nodes()[*node].config_of(advert.vr)
+                    && let Some(shadow) = self.0.get_mut(&(*node, advert.vr))
+                {
+                    let clock = lan.nodes()[*node].clock(lan.now());
+                    shadow.source = Some(advert.source);
+                    shadow.advert_due = clock + config.interval.as_duration();
+                }
+            }
+            Sight::Event { node, event, unread } => {
+                let Subject::Instance(name) = &event.subject else { return Ok(()) };
+                let Some(vr) = lan.nodes()[*node].vr_named(name) else { return Ok(()) };
+                match event.what {
+                    What::StateChanged { to, .. } => {
+                        return self.changed(lan, *node, vr, to, event.reason, *unread);
+                    }
+                    What::PriorityChanged { to, .. } => {
+                        if let Some(shadow) = self.0.get_mut(&(*node, vr)) {
+                            shadow.priority = to;
+                        }
+                    }
+                    _ => {}
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn match_configs(&mut self, lan: &Lan, node: usize) {
+        let this = &lan.nodes()[node];
+        let now = this.clock(lan.now());
+        for config in this.configs() {
+            let shadow = self.0.entry((node, vr_of(config)));
+            let shadow = shadow.or_insert_with(|| Shadow::new(now, config));
+            // A shorter interval brings the next advert forward (VRRP-066).
+            shadow.advert_due = shadow.advert_due.min(now + config.interval.as_duration());
+        }
+        self.0.retain(|(of, vr), _| *of != node || this.config_of(*vr).is_some());
+    }
+
+    fn changed(
+        &mut self,
+        lan: &Lan,
+        node: usize,
+        vr: Vr,
+        to: State,
+        reason: Reason,
+        unread: bool,
+    ) -> Result<(), Violation> {
+        let now = lan.nodes()[node].clock(lan.now());
+        let Some(config) = lan.nodes()[node].config_of(vr) else { return Ok(()) };
+        let Some(shadow) = self.0.get_mut(&(node, vr)) else { return Ok(()) };
+        let from = core::mem::replace(&mut shadow.state, to);
+        shadow.must_yield = false;
+        match (from, to) {
+            (State::Backup, State::Active) => {
+                let earliest = shadow.takes_over_at(config);
+                if unread {
+                    let evidence = format!("{vr:?} became Active ({reason:?}) before it had read");
+                    return Err(violation(lan, Rule::Unread, node, evidence));
+                }
+                if now < earliest {
+                    let evidence = format!("{vr:?} took over at {now} ({reason:?}), due {earliest}");
+                    return Err(violation(lan, Rule::TooEarly, node, evidence));
+                }
+                shadow.learned = None;
+            }
+            (State::Initialize, State::Active) if !config.priority.is_owner() => {
+                let evidence = format!("{vr:?} began as Active and is no owner ({reason:?})");
+                return Err(violation(lan, Rule::TooEarly, node, evidence));
+            }
+            (State::Initialize, State::Backup) => {
+                shadow.heard_at = now;
+                shadow.learned = None;
+            }
+            (State::Active, State::Backup) => {
+                shadow.heard_at = now;
+                shadow.learned = shadow.last.map(|advert| advert.interval);
+            }
+            _ => {}
+        }
+        shadow.resigned_at = None;
+        shadow.preempt_at = None;
+        Ok(())
+    }
+
+    pub(crate) fn check(&mut self, lan: &Lan, vr: Vr) -> Result<(), Violation> {
+        for (at, node) in lan.nodes().iter().enumerate() {
+            let Some(shadow) = self.0.get_mut(&(at, vr)) else { continue };
+            let Some(config) = node.config_of(vr) else { continue };
+            if !node.is_awake(lan.now()) {
+                shadow.lacking.reset();
+                shadow.ready.reset();
+                continue;
+            }
+            let now = node.clock(lan.now());
+            let awake = node.clock(node.awake_since());
+            if shadow.must_yield {
+                let evidence = format!("{vr:?} is still Active after {:?}", shadow.last);
+                return Err(violation(lan, Rule::NoYield, at, evidence));
+            }
+            let fit = is_fit(node, config);
+            let informed = node.is_informed();
+            let lacking = !fit && informed && shadow.state != State::Initialize;
+            if shadow.lacking.note(now, lacking) > REACTION {
+                let evidence = format!("{vr:?} is {:?} and lacks what it needs", shadow.state);
+                return Err(violation(lan, Rule::NotStopped, at, evidence));
+            }
+            let due = now >= shadow.starts_at && !node.stopping;
+            let idle = fit && informed && due && shadow.state == State::Initialize;
+            if shadow.ready.note(now, idle) > REACTION {
+                let evidence = format!("{vr:?} is Initialize and lacks nothing");
+                return Err(violation(lan, Rule::NotStarted, at, evidence));
+            }
+            match shadow.state {
+                State::Backup => {
+                    let latest = shadow.takes_over_at(config).max(awake) + LATE;
+                    if now > latest {
+                        let evidence = format!("{vr:?} is Backup at {now}, due by {latest}");
+                        return Err(violation(lan, Rule::TooLate, at, evidence));
+                    }
+                }
+                State::Active => {
+                    let latest = shadow.advert_due.max(awake) + ADVERT_LATE;
+                    if now > latest {
+                        let evidence = format!("{vr:?} owes an advert at {now}, due by {latest}");
+                        return Err(violation(lan, Rule::AdvertLate, at, evidence));
+                    }
+                }
+                State::Initialize => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether an instance has all it needs: its links, an address to send from, its trackers.
+fn is_fit(node: &Node, config: &InstanceConfig) -> bool {
+    let kernel = node.kernel();
+    let runs = |name: &base::Name| kernel.named(name.as_str()).is_some_and(|link| link.running);
+    let Some(name) = &config.interface else { return false };
+    let Some(link) = kernel.named(name.as_str()) else { return false };
+    let vips: Vec<IpAddr> = node
+        .configs()
+        .iter()
+        .filter(|config| !config.priority.is_owner())
+        .flat_map(InstanceConfig::all_vips)
+        .map(|vip| vip.address)
+        .collect();
+    let usable = |address: &base::AddressFact| {
+        address.index == link.index
+            && Family::of(&address.address) == config.family
+            && !address.tentative
+            && !vips.contains(&address.address)
+            && match address.address {
+                IpAddr::V4(_) => true,
+                IpAddr::V6(v6) => v6.segments()[0] & 0xffc0 == 0xfe80,
+            }
+    };
+    let tracked = config.track.iter().all(|track| match track.effect {
+        TrackEffect::FaultWhileBad => runs(&track.interface),
+        TrackEffect::FaultWhileGood => !runs(&track.interface),
+        TrackEffect::DeltaWhileBad(_) | TrackEffect::DeltaWhileGood(_) => true,
+    });
+    link.running
+        && kernel.addresses().any(usable)
+        && config.all_vips().all(|vip| runs(&vip.interface))
+        && tracked
+}
+
+fn violation(lan: &Lan, rule: Rule, node: usize, evidence: String) -> Violation {
+    let name = lan.nodes()[node].name();
+    Violation::new(rule, lan.now(), format!("{name}: {evidence}"))
+}

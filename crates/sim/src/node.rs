@@ -104,7 +104,7 @@ impl Netlink {
             return Some(kernel.snapshot());
         }
         let ready = self.queue.front().is_some_and(|(at, _)| *at <= now);
-        self.queue.pop_front().filter(|_| ready).map(|(_, fact)| fact)
+        if ready { self.queue.pop_front().map(|(_, fact)| fact) } else { None }
     }
 
     pub(crate) fn is_empty(&self) -> bool {

@@ -69,8 +69,11 @@ impl Scenario {
         let count = if fast || random.chance(600) { 3 } else { 4 + pick(random, &[0, 1]) };
         let routers = if fast { 1 } else { pick(random, &[1, 1, 2, 3]) };
         let shared: Vec<Shared> = (0..routers).map(|n| Shared::draw(random, n, fast)).collect();
+        // An owner's VIPs count as addresses of its own (RFC 9568 §6.1), which an owner here has
+        // beside them: what it sends from must be said, or it sends from a VIP once the other is lost.
+        let named = shared.iter().any(|vr| vr.owner) || random.chance(100);
         let nodes: Vec<Vec<InstanceConfig>> = (0..count)
-            .map(|node| shared.iter().map(|vr| vr.config(random, node, count)).collect())
+            .map(|node| shared.iter().map(|vr| vr.config(random, node, count, named)).collect())
             .collect();
         let shortest = shared.iter().map(|vr| u64::from(vr.interval) * 10).min().unwrap_or(1000);
         let delay = Duration::from_micros(100 + random.below(shortest * 100));
@@ -126,7 +129,13 @@ impl Shared {
         }
     }
 
-    fn config(&self, random: &mut Random, node: usize, count: usize) -> InstanceConfig {
+    fn config(
+        &self,
+        random: &mut Random,
+        node: usize,
+        count: usize,
+        named: bool,
+    ) -> InstanceConfig {
         let interface = if self.segment == 0 { ETH0 } else { ETH1 };
         let factor = if self.mixed_intervals { pick(random, &[1, 1, 2]) } else { 1 };
         let interval = if self.v2 {
@@ -168,6 +177,7 @@ impl Shared {
             priority: Priority::new(priority),
             preempt,
             reach: self.reach(node, count),
+            source: named.then(|| self.address_of(node)),
             vips: self.vips.clone(),
             burst: BurstPolicy { refresh: self.refresh, ..BurstPolicy::default() },
             track: if self.track && random.chance(500) { vec![track] } else { Vec::new() },

@@ -22,8 +22,8 @@ pub(crate) struct Belief {
     believed_at: BTreeMap<IpAddr, Instant>,
     /// When a frame of each node to the client was last lost.
     lost_at: BTreeMap<usize, Instant>,
-    /// When each node last heard a claim to a virtual router.
-    rival_heard: BTreeMap<(usize, Vr), Instant>,
+    /// When each node last heard a claim to a virtual router, by whom.
+    rival_heard: BTreeMap<(usize, Vr, IpAddr), Instant>,
     /// Since when each kernel has had each VIP.
     had: BTreeMap<(usize, IpAddr), Instant>,
     wrong: BTreeMap<IpAddr, Since>,
@@ -35,8 +35,8 @@ impl Belief {
         match sight {
             Sight::Believed { address, .. } => drop(self.believed_at.insert(*address, now)),
             Sight::Lost { from, to: None } => drop(self.lost_at.insert(*from, now)),
-            Sight::Handed { node, advert, valid: true } => {
-                self.rival_heard.insert((*node, advert.vr), now);
+            Sight::Handed { node, advert, valid: true } if advert.priority > 0 => {
+                self.rival_heard.insert((*node, advert.vr, advert.source), now);
             }
             _ => {}
         }
@@ -72,10 +72,15 @@ impl Belief {
                 let told_at = self.believed_at.get(&address).copied().unwrap_or_default();
                 let reaches = lan.reaches_client(*holder, vr.segment);
                 let lost = self.lost_at.get(holder).is_some_and(|lost| *lost >= told_at);
-                let rival = self.rival_heard.get(&(*holder, vr));
-                // Since the client was told last, the holder took it over, or heard of another.
+                let rival = nodes.iter().find(|node| node.kernel().has_mac(mac));
+                let heard = |address| self.rival_heard.get(&(*holder, vr, address));
+                // Since the client was told last, the holder took it over, or heard the one that
+                // told it.
                 let knows = here.is_some_and(|here| *here > told_at)
-                    || rival.is_some_and(|heard| *heard > told_at);
+                    || rival.is_some_and(|rival| {
+                        let sources = rival.kernel().addresses().map(|fact| fact.address);
+                        sources.filter_map(heard).any(|heard| *heard > told_at)
+                    });
                 let awake = nodes[*holder].is_awake(now);
                 wrong = here.is_some()
                     && alone

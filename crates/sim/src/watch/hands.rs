@@ -53,7 +53,10 @@ impl Hands {
             }
             Sight::Announced { node, address, .. } => {
                 let Some((vr, _)) = vip_of(&lan.nodes()[*node], *address) else { return Ok(()) };
-                if shadows.state(*node, vr) != State::Active {
+                // Frames are told before the events of the same turn.
+                let before = shadows.state(*node, vr);
+                let after = lan.nodes()[*node].state(vr);
+                if before != State::Active && after != State::Active {
                     let evidence = format!("{address} announced by a node that does not hold it");
                     return Err(violation(lan, Rule::WrongAnnouncement, *node, evidence));
                 }

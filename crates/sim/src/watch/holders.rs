@@ -85,6 +85,10 @@ impl Holders {
             }
         }
         for (at, node) in nodes.iter().enumerate() {
+            // What piled up while it was away is no storm.
+            if !node.is_awake(now) || !node.is_informed() || node.awake_since() == now {
+                self.changes.remove(&(at, vr));
+            }
             let changes = self.changes.get(&(at, vr)).copied().unwrap_or(0);
             // An election at every jitter is nobody's fault but the weather's.
             let calm = lan.weather_now().jitter * 2 < longest_interval(lan, vr);

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use base::{
     Family, Instant, Preempt, Priority, Reason, State, Subject, TrackEffect, Version, What,
 };
-use vrrp::InstanceConfig;
+use vrrp::{InstanceConfig, Reach};
 
 use super::rule::{Rule, Violation};
 use super::since::Since;
@@ -39,6 +39,8 @@ struct Shadow {
     /// Heard a better claim while Active.
     must_yield: bool,
     advert_due: Instant,
+    /// When its configuration last changed: what is due by that is due now.
+    told_at: Instant,
     starts_at: Instant,
     lacking: Since,
     ready: Since,
@@ -57,6 +59,7 @@ impl Shadow {
             last: None,
             must_yield: false,
             advert_due: now,
+            told_at: now,
             starts_at: now + config.startup_delay,
             lacking: Since::default(),
             ready: Since::default(),
@@ -98,6 +101,11 @@ impl Shadow {
 
     /// VRRP-055..060.
     fn hear(&mut self, now: Instant, config: &InstanceConfig, advert: &Glimpse) {
+        if let Reach::Unicast { peers, check_source: true, .. } = &config.reach
+            && !peers.iter().any(|peer| peer.address == advert.source)
+        {
+            return;
+        }
         let ours = self.priority.get();
         self.last = Some(*advert);
         match self.state {
@@ -185,6 +193,7 @@ impl Shadows {
                     What::PriorityChanged { to, .. } => {
                         if let Some(shadow) = self.0.get_mut(&(*node, vr)) {
                             shadow.priority = to;
+                            shadow.told_at = lan.nodes()[*node].clock(lan.now());
                         }
                     }
                     _ => {}
@@ -203,6 +212,7 @@ impl Shadows {
             let shadow = shadow.or_insert_with(|| Shadow::new(now, config));
             // A shorter interval brings the next advert forward (VRRP-066).
             shadow.advert_due = shadow.advert_due.min(now + config.interval.as_duration());
+            shadow.told_at = now;
         }
         self.0.retain(|(of, vr), _| *of != node || this.config_of(*vr).is_some());
     }
@@ -283,7 +293,7 @@ impl Shadows {
             }
             match shadow.state {
                 State::Backup => {
-                    let latest = shadow.takes_over_at(config).max(awake) + LATE;
+                    let latest = shadow.takes_over_at(config).max(awake).max(shadow.told_at) + LATE;
                     if now > latest {
                         let evidence = format!("{vr:?} is Backup at {now}, due by {latest}");
                         return Err(violation(lan, Rule::TooLate, at, evidence));
@@ -317,6 +327,9 @@ fn is_fit(node: &Node, config: &InstanceConfig) -> bool {
         .map(|vip| vip.address)
         .collect();
     let usable = |address: &base::AddressFact| {
+        if let Some(source) = config.source {
+            return address.address == source && !address.tentative;
+        }
         address.index == link.index
             && Family::of(&address.address) == config.family
             && !address.tentative

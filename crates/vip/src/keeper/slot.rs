@@ -369,6 +369,8 @@ impl Slot {
         if link_runs {
             self.flushed = false;
         }
+        // What is held is ours, even if an earlier run put it there: it must go with the claim.
+        self.ours |= want.is_some() && self.have != Have::Absent;
         let act = self.lacking(want, removable);
         if self.refusal.is_some_and(|r| act != Some(r.act)) {
             self.refusal = None;

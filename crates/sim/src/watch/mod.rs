@@ -32,7 +32,11 @@ pub struct Watch {
     hands: Hands,
     belief: Belief,
     climate: Climate,
+    looked_at: Instant,
 }
+
+/// Between things that change a state, the world is looked at no more often than this.
+const PATIENCE: Duration = Duration::from_millis(20);
 
 /// How slow the world has been at worst, and since when it has been left alone.
 #[derive(Clone, Copy, Debug)]
@@ -51,6 +55,7 @@ impl Watch {
             hands: Hands::default(),
             belief: Belief::default(),
             climate: Climate { worst_delay: Duration::ZERO, undisturbed_since: lan.now() },
+            looked_at: lan.now(),
             routers,
         }
     }
@@ -62,7 +67,15 @@ impl Watch {
     pub fn look(&mut self, lan: &Lan, sights: &[Sight]) -> Result<(), Violation> {
         let weather = lan.weather_now();
         self.climate.worst_delay = self.climate.worst_delay.max(weather.delay + weather.jitter);
+        let mut quiet = true;
         for sight in sights {
+            quiet &= matches!(
+                sight,
+                Sight::Sent { .. }
+                    | Sight::Handed { .. }
+                    | Sight::Announced { .. }
+                    | Sight::Believed { .. }
+            );
             if matches!(sight, Sight::Disturbed | Sight::Lost { .. }) {
                 self.climate.undisturbed_since = lan.now();
             }
@@ -71,6 +84,11 @@ impl Watch {
             self.hands.see(lan, &self.shadows, sight)?;
             self.belief.see(lan, sight);
         }
+        self.shadows.check_yields(lan)?;
+        if quiet && lan.now().since(self.looked_at) < PATIENCE {
+            return Ok(());
+        }
+        self.looked_at = lan.now();
         for vr in &self.routers {
             self.shadows.check(lan, *vr)?;
             self.holders.check(lan, *vr, self.climate)?;

@@ -145,18 +145,22 @@ impl Shadow {
 
 /// All of them.
 #[derive(Debug, Default)]
-pub(crate) struct Shadows(BTreeMap<(usize, Vr), Shadow>);
+pub(crate) struct Shadows {
+    all: BTreeMap<(usize, Vr), Shadow>,
+    /// Who heard a better claim since this was last looked at.
+    claims: Vec<(usize, Vr)>,
+}
 
 impl Shadows {
     /// What a node is for a virtual router, as far as the sights have been looked at.
     pub(crate) fn state(&self, node: usize, vr: Vr) -> State {
-        self.0.get(&(node, vr)).map_or(State::Initialize, |shadow| shadow.state)
+        self.all.get(&(node, vr)).map_or(State::Initialize, |shadow| shadow.state)
     }
 
     pub(crate) fn see(&mut self, lan: &Lan, sight: &Sight) -> Result<(), Violation> {
         match sight {
             Sight::Began { node } => {
-                self.0.retain(|(of, _), _| of != node);
+                self.all.retain(|(of, _), _| of != node);
                 self.match_configs(lan, *node);
             }
             Sight::Reloaded { node } => self.match_configs(lan, *node),
@@ -169,16 +173,25 @@ impl Shadows {
             Sight::Handed { node, advert, valid: true } => {
                 let clock = lan.nodes()[*node].clock(lan.now());
                 if let Some(config) = lan.nodes()[*node].config_of(advert.vr)
-                    && let Some(shadow) = self.0.get_mut(&(*node, advert.vr))
+                    && let Some(shadow) = self.all.get_mut(&(*node, advert.vr))
                 {
                     shadow.hear(clock, config, advert);
+                    if shadow.must_yield {
+                        self.claims.push((*node, advert.vr));
+                    }
                 }
             }
             Sight::Sent { node, advert } => {
                 if let Some(config) = lan.nodes()[*node].config_of(advert.vr)
-                    && let Some(shadow) = self.0.get_mut(&(*node, advert.vr))
+                    && let Some(shadow) = self.all.get_mut(&(*node, advert.vr))
                 {
-                    let clock = lan.nodes()[*node].clock(lan.now());
+                    let this = &lan.nodes()[*node];
+                    let clock = this.clock(lan.now());
+                    let latest = shadow.advert_due.max(this.clock(this.awake_since())) + ADVERT_LATE;
+                    if shadow.state == State::Active && clock > latest {
+                        let evidence = format!("{:?} spoke at {clock}, due by {latest}", advert.vr);
+                        return Err(violation(lan, Rule::AdvertLate, *node, evidence));
+                    }
                     shadow.source = Some(advert.source);
                     shadow.advert_due = clock + config.interval.as_duration();
                 }
@@ -191,7 +204,7 @@ impl Shadows {
                         return self.changed(lan, *node, vr, to, event.reason, *unread);
                     }
                     What::PriorityChanged { to, .. } => {
-                        if let Some(shadow) = self.0.get_mut(&(*node, vr)) {
+                        if let Some(shadow) = self.all.get_mut(&(*node, vr)) {
                             shadow.priority = to;
                             shadow.told_at = lan.nodes()[*node].clock(lan.now());
                         }
@@ -208,13 +221,13 @@ impl Shadows {
         let this = &lan.nodes()[node];
         let now = this.clock(lan.now());
         for config in this.configs() {
-            let shadow = self.0.entry((node, vr_of(config)));
+            let shadow = self.all.entry((node, vr_of(config)));
             let shadow = shadow.or_insert_with(|| Shadow::new(now, config));
             // A shorter interval brings the next advert forward (VRRP-066).
             shadow.advert_due = shadow.advert_due.min(now + config.interval.as_duration());
             shadow.told_at = now;
         }
-        self.0.retain(|(of, vr), _| *of != node || this.config_of(*vr).is_some());
+        self.all.retain(|(of, vr), _| *of != node || this.config_of(*vr).is_some());
     }
 
     fn changed(
@@ -228,7 +241,7 @@ impl Shadows {
     ) -> Result<(), Violation> {
         let now = lan.nodes()[node].clock(lan.now());
         let Some(config) = lan.nodes()[node].config_of(vr) else { return Ok(()) };
-        let Some(shadow) = self.0.get_mut(&(node, vr)) else { return Ok(()) };
+        let Some(shadow) = self.all.get_mut(&(node, vr)) else { return Ok(()) };
         let from = core::mem::replace(&mut shadow.state, to);
         shadow.must_yield = false;
         match (from, to) {
@@ -241,6 +254,12 @@ impl Shadows {
                 if now < earliest {
                     let evidence = format!("{vr:?} took over at {now} ({reason:?}), due {earliest}");
                     return Err(violation(lan, Rule::TooEarly, node, evidence));
+                }
+                let awake = lan.nodes()[node].clock(lan.nodes()[node].awake_since());
+                let latest = earliest.max(awake).max(shadow.told_at) + LATE;
+                if now > latest {
+                    let evidence = format!("{vr:?} took over at {now} ({reason:?}), by {latest}");
+                    return Err(violation(lan, Rule::TooLate, node, evidence));
                 }
                 shadow.learned = None;
             }
@@ -263,9 +282,20 @@ impl Shadows {
         Ok(())
     }
 
+    /// Who heard a better claim has yielded by now.
+    pub(crate) fn check_yields(&mut self, lan: &Lan) -> Result<(), Violation> {
+        for (at, vr) in self.claims.drain(..) {
+            if let Some(shadow) = self.all.get(&(at, vr)).filter(|shadow| shadow.must_yield) {
+                let evidence = format!("{vr:?} is still Active after {:?}", shadow.last);
+                return Err(violation(lan, Rule::NoYield, at, evidence));
+            }
+        }
+        Ok(())
+    }
+
     pub(crate) fn check(&mut self, lan: &Lan, vr: Vr) -> Result<(), Violation> {
         for (at, node) in lan.nodes().iter().enumerate() {
-            let Some(shadow) = self.0.get_mut(&(at, vr)) else { continue };
+            let Some(shadow) = self.all.get_mut(&(at, vr)) else { continue };
             let Some(config) = node.config_of(vr) else { continue };
             if !node.is_awake(lan.now()) {
                 shadow.lacking.reset();
@@ -274,10 +304,6 @@ impl Shadows {
             }
             let now = node.clock(lan.now());
             let awake = node.clock(node.awake_since());
-            if shadow.must_yield {
-                let evidence = format!("{vr:?} is still Active after {:?}", shadow.last);
-                return Err(violation(lan, Rule::NoYield, at, evidence));
-            }
             let fit = is_fit(node, config);
             let informed = node.is_informed();
             let lacking = !fit && informed && shadow.state != State::Initialize;

@@ -21,6 +21,8 @@ pub enum Origin {
     Engine,
     /// Configuration, scripts, control socket.
     Control,
+    /// The roles' lives and the last will.
+    Guardian,
 }
 
 /// Names one event of this run of mainstay; prints as `e17` or `c4`.
@@ -37,6 +39,7 @@ impl fmt::Display for EventId {
         let letter = match self.origin {
             Origin::Engine => 'e',
             Origin::Control => 'c',
+            Origin::Guardian => 'g',
         };
         write!(f, "{letter}{}", self.number)
     }
@@ -231,6 +234,23 @@ pub enum What {
     },
     /// The interface has no address left to send from.
     SourceLost,
+    /// A role's process ended without having been asked to.
+    RoleEnded {
+        /// `engine`, `control` or `runner`.
+        role: Name,
+        /// How.
+        how: String,
+    },
+    /// Another process took a role over, and what it held with it.
+    RoleTakenOver {
+        /// Which role.
+        role: Name,
+    },
+    /// The last will of an engine was carried out: its VIPs are silent, resigned and removed.
+    WillCarriedOut {
+        /// The instances that held.
+        instances: Vec<Name>,
+    },
     /// A script ended, or was ended.
     ScriptDone {
         /// Its command line.
@@ -293,6 +313,12 @@ reasons! {
     Startup => "mainstay started",
     /// The operator asked for an orderly stop.
     Shutdown => "mainstay was told to stop",
+    /// The engine before held it, and its lease is not over.
+    Adopted => "the engine that held it ended, and this one holds on",
+    /// A role's process ended.
+    RoleDied => "a process of mainstay ended",
+    /// The engine gave no sign of life for a whole lease.
+    RoleStalled => "the engine stood still for a whole lease",
     /// The operator loaded another configuration.
     Reload => "the configuration was reloaded",
     /// RFC 9568 §6.4.1: this node owns the addresses.

@@ -11,6 +11,7 @@ mod name;
 mod net;
 pub mod plant;
 mod time;
+mod transmit;
 mod vip;
 mod vrrp;
 
@@ -21,5 +22,6 @@ pub use kernel::{
 pub use name::Name;
 pub use net::{Family, IfIndex, Mac};
 pub use time::{Centis, Instant};
+pub use transmit::Transmit;
 pub use vip::{Broadcast, Scope, Vip, VipFlags};
 pub use vrrp::{Interval, Preempt, Priority, State, TrackEffect, Version, Vrid};

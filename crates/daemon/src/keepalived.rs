@@ -13,7 +13,8 @@ use ui::protocol::DEFAULT_SOCKET;
 
 use crate::check;
 use crate::exit::Exit;
-use crate::run::{self, Start};
+use crate::guardian;
+use crate::run::Start;
 
 /// How long a daemon may take to write its pid file before its starter gives up on it.
 const START_WITHIN: Duration = Duration::from_secs(10);
@@ -80,7 +81,7 @@ pub(crate) fn main(arguments: Vec<OsString>) -> Exit {
     if options.detached {
         linux::new_session();
     }
-    run::run(Start {
+    guardian::run(Start {
         file: options.file,
         control: options.control,
         control_optional: true,

@@ -5,15 +5,19 @@
 
 #![forbid(unsafe_code)]
 
+mod adverts;
 mod ask;
 mod channel;
 mod check;
 mod control;
 mod engine;
 mod exit;
+mod guardian;
 mod keepalived;
 mod messages;
+mod role;
 mod run;
+mod runner;
 mod translate;
 
 use std::ffi::{OsStr, OsString};
@@ -28,6 +32,9 @@ use exit::Exit;
 
 fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
+    if let Some(exit) = role::play(&arguments) {
+        return exit.into();
+    }
     let name = arguments.first().and_then(|path| Path::new(path).file_name());
     if name == Some(OsStr::new("keepalived")) {
         return keepalived::main(arguments).into();
@@ -44,7 +51,7 @@ fn main() -> ExitCode {
 }
 
 fn run(args: RunArgs) -> Exit {
-    run::run(run::Start {
+    guardian::run(run::Start {
         file: args.file,
         control: args.control,
         control_optional: false,

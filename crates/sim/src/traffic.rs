@@ -2,8 +2,8 @@
 
 use core::net::{IpAddr, Ipv6Addr};
 
-use base::Mac;
-use vrrp::{Input, Output, Packet, RouterStatus, Transmit};
+use base::{Mac, Transmit};
+use vrrp::{Input, Output, Packet, RouterStatus};
 
 use crate::kernel::Segment;
 use crate::lan::{Coming, KERNEL_TIME, Lan};
@@ -93,6 +93,7 @@ impl Lan {
                     self.send_frame(at, segment, &bytes);
                 }
                 Output::Sockets(wanted) => self.nodes[at].sockets = wanted,
+                Output::Will(_) => {}
                 Output::Event(event) => {
                     self.tape.mark(self.now, at, 4);
                     self.tape.bytes(format!("{:?}", event.what).as_bytes());

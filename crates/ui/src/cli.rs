@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use base::Centis;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use serde::{Deserialize, Serialize};
 
 use crate::protocol::DEFAULT_SOCKET;
 
@@ -55,7 +56,7 @@ pub struct RunArgs {
 }
 
 /// How the daemon writes its log.
-#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum LogFormat {
     /// One line for people
     Text,

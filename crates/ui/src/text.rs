@@ -89,6 +89,11 @@ pub fn what(what: &What) -> String {
         What::LinkGone => "does not exist".into(),
         What::SourceFound { source } => format!("sends from {source}"),
         What::SourceLost => "has no address to send from".into(),
+        What::RoleEnded { role, how } => format!("the {role} ended: {how}"),
+        What::RoleTakenOver { role } => format!("another {role} has taken over"),
+        What::WillCarriedOut { instances } => {
+            format!("silenced, resigned and removed what {} held", list(instances))
+        }
         What::ScriptDone { command, result, took } => {
             format!("`{command}`: {result} after {took:.1?}")
         }

@@ -8,6 +8,7 @@
 pub mod announcer;
 pub mod arp;
 pub mod keeper;
+pub mod last_will;
 pub mod lifetime;
 mod links;
 pub mod ndisc;

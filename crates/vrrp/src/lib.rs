@@ -22,7 +22,7 @@ pub mod timers;
 pub mod wire;
 
 pub use config::{Checksum, InstanceConfig, Reach, TrackInterface};
-pub use outbox::{Output, Transmit};
+pub use outbox::Output;
 pub use router::{Input, Packet, Router};
 pub use sockets::SocketSpec;
 pub use status::{InstanceStatus, PeerStatus, RouterStatus, Traffic};

@@ -1,14 +1,14 @@
 //! What the machine has to say, in the order it must be said.
 //!
 //! Adverts first, always: a peer that waits for one must not wait for our netlink batch or our
-//! announcements (VRRP-053, ARP-006). Then the kernel's work, then announcements, then events, which
-//! only observe.
+//! announcements (VRRP-053, ARP-006). Then the will, so that no address is installed that nobody
+//! would remove; then the kernel's work, then announcements, then events, which only observe.
 
-use core::net::IpAddr;
 use std::collections::VecDeque;
 
-use base::{Batch, Event, EventId, IfIndex, Instant, Origin, Reason, Subject, What};
+use base::{Batch, Event, EventId, IfIndex, Instant, Origin, Reason, Subject, Transmit, What};
 use serde::{Deserialize, Serialize};
+use vip::last_will::Edit;
 
 use crate::sockets::SocketSpec;
 
@@ -19,6 +19,8 @@ pub enum Output {
     Sockets(Vec<SocketSpec>),
     /// Send an advert.
     Advert(Transmit),
+    /// Tell the guardian what is to be done if this machine ends.
+    Will(Edit),
     /// Have the kernel add and remove addresses; answer with `Input::Done`.
     Batch(Batch),
     /// Send this Ethernet frame.
@@ -32,26 +34,12 @@ pub enum Output {
     Event(Event),
 }
 
-/// An advert on its way out.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Transmit {
-    /// The interface it leaves by.
-    pub index: IfIndex,
-    /// Its IP source.
-    pub source: IpAddr,
-    /// Its IP destination.
-    pub destination: IpAddr,
-    /// TTL or hop limit.
-    pub ttl: u8,
-    /// The VRRP message, from its version octet on, checksum in place.
-    pub payload: Vec<u8>,
-}
-
 /// Collects outputs by urgency and numbers events.
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
     sockets: Option<Vec<SocketSpec>>,
     adverts: VecDeque<Transmit>,
+    wills: VecDeque<Edit>,
     batches: VecDeque<Batch>,
     frames: VecDeque<(IfIndex, Vec<u8>)>,
     events: VecDeque<Event>,
@@ -59,12 +47,21 @@ pub(crate) struct Outbox {
 }
 
 impl Outbox {
+    /// Numbers events from here on: another engine of this node numbered those before.
+    pub(crate) fn continue_events(&mut self, last: u64) {
+        self.events_so_far = self.events_so_far.max(last);
+    }
+
     pub(crate) fn sockets(&mut self, wanted: Vec<SocketSpec>) {
         self.sockets = Some(wanted);
     }
 
     pub(crate) fn advert(&mut self, transmit: Transmit) {
         self.adverts.push_back(transmit);
+    }
+
+    pub(crate) fn will(&mut self, edit: Edit) {
+        self.wills.push_back(edit);
     }
 
     pub(crate) fn batch(&mut self, batch: Batch) {
@@ -97,6 +94,9 @@ impl Outbox {
         }
         if let Some(transmit) = self.adverts.pop_front() {
             return Some(Output::Advert(transmit));
+        }
+        if let Some(edit) = self.wills.pop_front() {
+            return Some(Output::Will(edit));
         }
         if let Some(batch) = self.batches.pop_front() {
             return Some(Output::Batch(batch));

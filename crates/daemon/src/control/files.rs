@@ -11,9 +11,11 @@ use std::path::{Path, PathBuf};
 use base::Name;
 use conf::{Code, Config, Diagnostic, Options, Severity, Source};
 use linux::{Identity, ScriptPathError, UserError, check_script_path};
+use serde::{Deserialize, Serialize};
 use vrrp::InstanceConfig;
 
-use super::notify::{Notify, Script};
+use super::notify::Notify;
+use crate::messages::{Account, Script};
 use crate::translate;
 
 /// More than any configuration people write; a device file given by mistake stops here.
@@ -22,7 +24,9 @@ const LARGEST: u64 = 256 << 20;
 /// The account scripts run as when none is named and it exists (keepalived.conf(5), `script_user`).
 const SCRIPT_USER: &str = "keepalived_script";
 
-/// A configuration that can take force.
+/// A configuration that can take force. Serialisable, so that a control that ends can leave it to the
+/// next.
+#[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Loaded {
     pub(crate) router_id: Option<Name>,
     pub(crate) instances: Vec<InstanceConfig>,
@@ -128,7 +132,9 @@ fn resolve(config: &Config, findings: &mut Vec<Diagnostic>) -> BTreeMap<Name, No
         {
             findings.push(unsafe_script(command, config.globals.script_security, &problem));
         }
-        Some(Script { argv: command.argv.clone(), identity })
+        let account = identity.map(|Identity { uid, gid, groups }| Account { uid, gid, groups });
+        let secure = config.globals.script_security;
+        Some(Script { argv: command.argv.clone(), account, secure })
     };
     config
         .instances

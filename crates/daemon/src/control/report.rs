@@ -19,11 +19,11 @@ impl Control {
     ) -> Status {
         Status {
             version: env!("CARGO_PKG_VERSION").into(),
-            pid: std::process::id(),
+            pid: self.settings.pid,
             node: self.node.clone(),
             config_file: self.settings.file.display().to_string(),
             config_refused: self.refused.clone(),
-            uptime_s: seconds(at.since(self.started)),
+            uptime_s: seconds(at.since(self.settings.started)),
             instances: status.instances.iter().map(|one| self.instance(at, one)).collect(),
             discards: by_name(status.discards.iter()),
             engine,

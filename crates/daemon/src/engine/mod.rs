@@ -4,7 +4,9 @@
 //! send what is due; read everything there is; only then let the machine judge silence. Everything
 //! it decides is in `vrrp::Router`; everything it cannot do without waiting is the keeper thread's.
 
+mod control;
 mod counts;
+mod guardian;
 mod keeper;
 mod wires;
 
@@ -12,14 +14,18 @@ use std::io;
 use std::time::Duration;
 
 use base::Instant;
-use linux::clock;
-use linux::{Interest, Poll, Timer};
+use linux::confine::{self, Right};
+use linux::{Interest, Poll, Signal, Signals, Timer, clock};
 use vrrp::wire::Arrival;
 use vrrp::{Input, Output, Router};
 
 use crate::channel::Channel;
-use crate::messages::{FromEngine, FromKeeper, ToEngine, ToKeeper};
-use counts::Counts;
+use crate::exit::Exit;
+use crate::messages::{
+    EngineToGuardian, FromEngine, FromKeeper, GuardianToEngine, ToEngine, ToKeeper,
+};
+use control::Control;
+use guardian::Guardian;
 use wires::Wires;
 
 const CONTROL: u64 = 0;
@@ -27,6 +33,8 @@ const KEEPER: u64 = 1;
 const TIMER: u64 = 2;
 /// Sockets are numbered from here.
 const WIRES: u64 = 16;
+const GUARDIAN: u64 = 3;
+const SIGNALS: u64 = 4;
 
 /// Packets read from one socket in one turn at most. What arrives faster than it can be judged must
 /// not keep adverts from leaving.
@@ -35,31 +43,34 @@ const READ_AT_ONCE: usize = 4096;
 /// How often one turn looks for more to read.
 const ROUNDS: u32 = 8;
 
-/// Octets of events kept for a control that does not take them.
-const EVENT_BACKLOG: usize = 16 << 20;
-
 /// How long a stop may take before it is called unclean.
 const STOP_WITHIN: Duration = Duration::from_secs(5);
 
 /// Room for the largest datagram an interface of MTU 9000 brings.
 const LARGEST: usize = 9216;
 
-/// Starts the engine; it ends when it was told to stop, or when control is gone.
-pub(crate) fn start(control: Channel<FromEngine, ToEngine>) -> io::Result<()> {
-    let keeper = keeper::start()?;
-    let engine = Engine::new(control, keeper)?;
-    std::thread::Builder::new().name("engine".into()).spawn(move || engine.run())?;
-    Ok(())
+/// The engine as a process: until it was told to stop, or its guardian is gone.
+pub(crate) fn main(guardian: u32) -> io::Result<Exit> {
+    let signals = Signals::open(&[Signal::Terminate])?;
+    let line = Channel::over(linux::take_line()?)?;
+    // Before there is a second thread: rights are given up by each thread for itself.
+    let gaps = confine::keep_only(&[Right::NetAdmin, Right::NetRaw], None)?;
+    linux::die_with(guardian, linux::ProcessSignal::TERM)?;
+    let mut engine = Engine::new(line, signals)?;
+    let gaps = gaps.into_iter().map(|gap| gap.0).collect();
+    engine.guardian.line.send(&EngineToGuardian::Ready { gaps })?;
+    engine.run()
 }
 
 struct Engine {
     router: Router,
-    control: Channel<FromEngine, ToEngine>,
+    guardian: Guardian,
+    control: Control,
+    signals: Signals,
     keeper: Channel<ToKeeper, FromKeeper>,
     wires: Wires,
     poll: Poll,
     timer: Timer,
-    counts: Counts,
     /// When a stop that was asked for becomes unclean.
     stop_by: Option<Instant>,
 }
@@ -75,43 +86,40 @@ enum End {
 
 impl Engine {
     fn new(
-        control: Channel<FromEngine, ToEngine>,
-        keeper: Channel<ToKeeper, FromKeeper>,
+        line: Channel<EngineToGuardian, GuardianToEngine>,
+        signals: Signals,
     ) -> io::Result<Self> {
         let poll = Poll::new()?;
         let timer = Timer::new()?;
-        poll.add(&control, CONTROL, Interest::Read)?;
+        let keeper = keeper::start()?;
+        poll.add(&line, GUARDIAN, Interest::Read)?;
+        poll.add(&signals, SIGNALS, Interest::Read)?;
         poll.add(&keeper, KEEPER, Interest::Read)?;
         poll.add(&timer, TIMER, Interest::Read)?;
         Ok(Self {
             router: Router::new(),
-            control,
+            guardian: Guardian::new(line),
+            control: Control::default(),
+            signals,
             keeper,
             wires: Wires::new()?,
             poll,
             timer,
-            counts: Counts::default(),
             stop_by: None,
         })
     }
 
-    fn run(mut self) {
+    fn run(mut self) -> io::Result<Exit> {
         let clean = loop {
-            match self.turn() {
-                Ok(None) => {}
-                Ok(Some(End::Settled { clean })) => break clean,
-                Ok(Some(End::Orphaned(error))) | Err(error) => {
-                    // The event log may be what is gone.
-                    eprintln!("error: the engine ends: {error}");
-                    break false;
-                }
+            match self.turn()? {
+                None => {}
+                Some(End::Settled { clean }) => break clean,
+                Some(End::Orphaned(error)) => return Err(error),
             }
         };
-        // Nobody may be listening any more; then there is nobody to tell.
-        let _ = self.control.send(&FromEngine::Settled { clean });
-        while self.control.backlog() > 0 && self.control.flush().is_ok() {
-            std::thread::sleep(Duration::from_millis(1));
-        }
+        self.guardian.part();
+        self.control.part(clean);
+        Ok(if clean { Exit::Ok } else { Exit::Fatal })
     }
 
     fn turn(&mut self) -> io::Result<Option<End>> {
@@ -141,7 +149,14 @@ impl Engine {
 
     fn read(&mut self, now: Instant, token: u64) -> io::Result<Option<End>> {
         match token {
-            CONTROL => return self.read_control(now),
+            CONTROL => self.read_control(now)?,
+            GUARDIAN => self.read_guardian(now)?,
+            SIGNALS => {
+                // Our guardian's end, or somebody who means us alone: either way, in good order.
+                while self.signals.read()?.is_some() {
+                    self.stop(now)?;
+                }
+            }
             KEEPER => {
                 if let Err(error) = self.read_keeper(now) {
                     return Ok(Some(End::Orphaned(error)));
@@ -153,13 +168,21 @@ impl Engine {
     }
 
     fn sleep(&mut self) -> io::Result<()> {
-        let deadlines = [self.router.poll_timeout(), self.wires.poll_timeout(), self.stop_by];
+        self.guardian.sign_of_life(clock::monotonic());
+        let deadlines = [
+            self.router.poll_timeout(),
+            self.wires.poll_timeout(),
+            self.guardian.poll_timeout(),
+            self.stop_by,
+        ];
         self.timer.set(deadlines.into_iter().flatten().min())?;
-        let interest = |backlog| if backlog > 0 { Interest::Both } else { Interest::Read };
-        self.poll.modify(&self.control, CONTROL, interest(self.control.backlog()))?;
+        self.control.watch(&self.poll)?;
+        self.guardian.watch(&self.poll)?;
         self.poll.modify(&self.keeper, KEEPER, interest(self.keeper.backlog()))?;
         self.poll.wait(None)?.for_each(drop);
-        self.control.flush()?;
+        self.guardian.sign_of_life(clock::monotonic());
+        self.control.flush();
+        self.guardian.flush();
         self.keeper.flush()
     }
 
@@ -169,22 +192,40 @@ impl Engine {
         (clean || now >= stop_by).then_some(End::Settled { clean })
     }
 
-    fn read_control(&mut self, now: Instant) -> io::Result<Option<End>> {
-        loop {
-            match self.control.recv() {
-                Ok(None) => return Ok(None),
-                Ok(Some(ToEngine::Configure(configs))) => {
-                    self.handle(now, Input::Configure(configs))?;
+    fn read_control(&mut self, now: Instant) -> io::Result<()> {
+        while let Some(message) = self.control.recv(&self.poll) {
+            match message {
+                ToEngine::Configure { instances, events } => {
+                    let names = std::mem::take(&mut self.guardian.inherited);
+                    self.handle(now, Input::Adopt { names, events })?;
+                    self.handle(now, Input::Configure(instances))?;
                 }
-                Ok(Some(ToEngine::Status { ask })) => {
+                ToEngine::Status { ask } => {
                     let status = self.router.status();
-                    let counts = self.counts.report(&self.wires);
-                    self.control.send(&FromEngine::Status { ask, at: now, status, counts })?;
+                    let counts = counts::report(&self.wires, &self.control);
+                    self.control.send(FromEngine::Status { ask, at: now, status, counts });
                 }
-                Ok(Some(ToEngine::Stop)) => self.stop(now)?,
-                // Control is gone and cannot ask for a stop any more: that is one.
-                Err(_) if self.stop_by.is_none() => self.stop(now)?,
-                Err(error) => return Ok(Some(End::Orphaned(error))),
+                ToEngine::Stop => self.stop(now)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn read_guardian(&mut self, now: Instant) -> io::Result<()> {
+        loop {
+            match self.guardian.line.recv() {
+                Ok(None) => return Ok(()),
+                Ok(Some(GuardianToEngine::Adopt { names })) => self.guardian.inherited = names,
+                Ok(Some(GuardianToEngine::Control)) => {
+                    let fd = self.guardian.line.take_fd()?;
+                    self.control.replace(&self.poll, Channel::over(fd)?)?;
+                }
+                Ok(Some(GuardianToEngine::Stop)) => self.stop(now)?,
+                // Nobody could carry out our will any more.
+                Err(_) => {
+                    self.guardian.lost(&self.poll);
+                    return self.stop(now);
+                }
             }
         }
     }
@@ -231,17 +272,19 @@ impl Engine {
     fn drain(&mut self, now: Instant) -> io::Result<()> {
         while let Some(output) = self.router.poll_output() {
             match output {
+                Output::Will(edit) => self.guardian.will(edit),
                 Output::Sockets(wanted) => self.wires.open(now, &self.poll, wanted),
                 Output::Advert(transmit) => self.wires.send(&transmit),
                 Output::Frame { index, bytes } => self.wires.send_frame(index, &bytes),
                 Output::Batch(batch) => self.keeper.send(&ToKeeper::Batch(batch))?,
-                Output::Event(event) if self.control.backlog() < EVENT_BACKLOG => {
-                    self.control.send(&FromEngine::Event(event))?;
-                }
-                Output::Event(_) => self.counts.events_dropped += 1,
+                Output::Event(event) => self.control.event(event),
             }
         }
         self.wires.retry(now, &self.poll);
         Ok(())
     }
+}
+
+fn interest(backlog: usize) -> Interest {
+    if backlog > 0 { Interest::Both } else { Interest::Read }
 }

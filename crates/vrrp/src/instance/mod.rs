@@ -100,6 +100,8 @@ pub(crate) struct Instance {
     phase: Phase,
     around: Surroundings,
     not_before: Instant,
+    /// An engine that has ended held for it on this node; until it has started.
+    inherits: bool,
     /// What the holder advertised as its interval; none while nobody was heard and when we hold.
     learned_interval: Option<Duration>,
     peer: Option<Peer>,
@@ -123,6 +125,7 @@ impl Instance {
         Self {
             learned_interval: None,
             not_before: now + config.startup_delay,
+            inherits: false,
             config,
             holder,
             phase: Phase::Initialize,
@@ -141,6 +144,12 @@ impl Instance {
             changed_by: None,
             traffic: Traffic::default(),
         }
+    }
+
+    /// The same for an instance that held on this node until its engine ended: it goes on holding,
+    /// if it can.
+    pub(crate) fn heir(now: Instant, config: InstanceConfig, holder: HolderId) -> Self {
+        Self { inherits: true, not_before: now, ..Self::new(now, config, holder) }
     }
 
     pub(crate) fn config(&self) -> &InstanceConfig {
@@ -302,7 +311,9 @@ impl Instance {
     /// RFC 9568 §6.4.1.
     fn startup(&mut self, turn: &mut Turn<'_>, reason: Reason, cause: Option<EventId>) {
         self.learned_interval = None;
-        if self.config.priority.is_owner() {
+        if core::mem::take(&mut self.inherits) {
+            self.become_active(turn, Reason::Adopted, cause);
+        } else if self.config.priority.is_owner() {
             self.become_active(turn, Reason::Owner, cause);
         } else {
             self.wait_for_silence(turn.now, None);
@@ -392,6 +403,8 @@ impl Instance {
         match (was.fault, around.fault) {
             // Whatever is missing at start is as much news as what goes missing later.
             (Some(Reason::Startup), Some(reason)) => {
+                // Where it cannot run now it did not hold a moment ago either.
+                self.inherits = false;
                 self.changed(turn, State::Initialize, reason, cause);
             }
             (Some(was), None) if turn.now >= self.not_before => {

@@ -6,9 +6,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use base::{Instant, Name, Reason, Subject, What};
+use vip::last_will::Edit;
 use vip::{announcer, keeper, lifetime};
 
-use super::{Router, Seat, Slot};
+use super::{Router, Seat, Slot, Will};
 use crate::config::InstanceConfig;
 use crate::instance::{Instance, Turn};
 
@@ -92,9 +93,19 @@ impl Router {
         let slot = Slot(self.slots_so_far);
         self.slots_so_far += 1;
         self.instruct_hands(now, slot, &config);
-        let instance = Instance::new(now, config, slot.holder());
-        let seat =
-            Seat { instance, key: None, holding: false, present: Vec::new(), repairing: None };
+        let instance = if self.inherited.remove(&config.name) {
+            Instance::heir(now, config, slot.holder())
+        } else {
+            Instance::new(now, config, slot.holder())
+        };
+        let seat = Seat {
+            instance,
+            key: None,
+            holding: false,
+            present: Vec::new(),
+            repairing: None,
+            will: Will::None,
+        };
         self.seats.insert(slot, seat);
         slot
     }
@@ -105,6 +116,12 @@ impl Router {
         }
         self.instruct_hands(now, slot, &config);
         let Some(seat) = self.seats.get_mut(&slot) else { return };
+        if seat.will != Will::None {
+            if seat.instance.config().name != config.name {
+                self.out.will(Edit::Release { name: seat.instance.config().name.clone() });
+            }
+            seat.will = Will::Stale;
+        }
         if config.all_vips().next().is_none() {
             // The keeper forgets a holder of nothing; it is told again that this one holds.
             seat.holding = false;
@@ -129,6 +146,9 @@ impl Router {
         if let Some(mut seat) = self.seats.remove(&slot) {
             let mut turn = Turn { now, out: &mut self.out };
             seat.instance.shutdown(&mut turn, Reason::Reload, Some(event));
+            if seat.will != Will::None {
+                self.leaving.insert(holder, seat.instance.config().name.clone());
+            }
         }
         self.announcer.handle(now, announcer::Input::Forget { holder });
         self.lifetimes.handle(now, lifetime::Input::Withdraw { holder });

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use base::{EventId, Instant, KernelFact, Name, Reason, Subject, What};
 
-use super::{Router, Seat, Slot};
+use super::{Router, Seat, Slot, Will};
 use crate::config::{InstanceConfig, Reach};
 use crate::instance::{Attachment, Surroundings, Turn};
 use crate::links::{Links, is_link_local};
@@ -86,6 +86,9 @@ impl Router {
             Some(self.out.event(now, seat.instance.subject(), what, reason, cause))
         });
         seat.instance.surround(&mut Turn { now, out: &mut self.out }, around, cause);
+        if matches!(seat.will, Will::Told(told) if told != seat.whereabouts(&self.links)) {
+            seat.will = Will::Stale;
+        }
         rekey(&mut self.by_key, slot, seat);
         self.touched.insert(slot);
     }

@@ -3,6 +3,7 @@
 use core::net::IpAddr;
 
 use base::{EventId, Instant, Reason, State, Vip, What};
+use vip::last_will::Edit;
 use vip::{HolderId, announcer, keeper, lifetime};
 
 use super::{Router, Seat, Slot};
@@ -19,6 +20,15 @@ impl Router {
         while let Some(batch) = self.lifetimes.poll_output() {
             self.out.batch(batch);
         }
+        // The guardian forgets a holder when the last of its addresses is off the node, not before.
+        let (keeper, out) = (&self.keeper, &mut self.out);
+        self.leaving.retain(|holder, name| {
+            let leaves = keeper.leaves_traces(*holder);
+            if !leaves {
+                out.will(Edit::Release { name: name.clone() });
+            }
+            leaves
+        });
     }
 
     /// Puts VIPs that are held under a lifetime, where the configuration wants that.

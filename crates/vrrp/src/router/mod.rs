@@ -17,13 +17,15 @@ use base::{
     Vrid, What,
 };
 use serde::{Deserialize, Serialize};
+use vip::HolderId;
 use vip::announcer::Announcer;
 use vip::keeper::Keeper;
+use vip::last_will::Edit;
 use vip::lifetime::{self, Lifetimes};
 
 use crate::config::InstanceConfig;
 use crate::deadlines::Deadlines;
-use crate::instance::{Instance, Turn};
+use crate::instance::{Attachment, Instance, Turn};
 use crate::links::Links;
 use crate::outbox::{Outbox, Output};
 use crate::refusals::Refusals;
@@ -50,6 +52,14 @@ pub enum Input {
     Wake {
         /// Whether every packet that had arrived by now has been handed in.
         drained: bool,
+    },
+    /// An engine that has ended held for these instances on this node, and their VIPs are still
+    /// here: those that are configured next go on holding. Its events were numbered up to `events`.
+    Adopt {
+        /// The instances, by name.
+        names: Vec<Name>,
+        /// The last number used.
+        events: u64,
     },
     /// Resign everywhere and release everything; see [`Router::is_settled`].
     Stop,
@@ -89,7 +99,32 @@ struct Seat {
     present: Vec<Vip>,
     /// A VIP was taken from us by somebody else; what follows is its repair.
     repairing: Option<EventId>,
+    /// What the guardian was told of it, if anything, and whether that is still so.
+    will: Will,
 }
+
+impl Seat {
+    fn whereabouts(&self, links: &Links) -> Whereabouts {
+        let vips = self.instance.config().all_vips();
+        let numbers =
+            vips.map(|vip| links.named(&vip.interface).map_or(0, |link| link.index.get()));
+        let fold = |sum: u64, number| sum.wrapping_mul(31).wrapping_add(u64::from(number));
+        Whereabouts(self.instance.around().attachment, numbers.fold(0, fold))
+    }
+}
+
+/// Whether the guardian knows what the instance leaves behind.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Will {
+    None,
+    Stale,
+    Told(Whereabouts),
+}
+
+/// What a will depends on beside the configuration: where the instance speaks, and which interfaces
+/// its VIPs are on, folded into a number.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Whereabouts(Option<Attachment>, u64);
 
 /// This node's part in all its virtual routers.
 #[derive(Debug, Default)]
@@ -109,6 +144,10 @@ pub struct Router {
     sockets: Vec<SocketSpec>,
     strays: BTreeMap<IfIndex, Refusals>,
     stopping: Option<EventId>,
+    /// Instances that an engine before this one held for, and that are not configured yet.
+    inherited: BTreeSet<Name>,
+    /// Holders that no longer hold while some of their addresses may still be there.
+    leaving: BTreeMap<HolderId, Name>,
     out: Outbox,
     /// Instances this turn has touched; `settle` looks at these only.
     touched: BTreeSet<Slot>,
@@ -136,6 +175,10 @@ impl Router {
             Input::Done(done) if Lifetimes::is_mine(&done.ticket) => {}
             Input::Done(done) => self.keeper.handle(now, vip::keeper::Input::Done(done)),
             Input::Wake { drained } => self.wake(now, drained),
+            Input::Adopt { names, events } => {
+                self.out.continue_events(events);
+                self.inherited.extend(names);
+            }
             Input::Stop => self.stop(now),
         }
         self.settle(now);
@@ -175,7 +218,7 @@ impl Router {
     /// Everything there is to tell, as a value.
     #[must_use]
     pub fn status(&self) -> RouterStatus {
-        let mut present: BTreeMap<vip::HolderId, Vec<IpAddr>> = BTreeMap::new();
+        let mut present: BTreeMap<HolderId, Vec<IpAddr>> = BTreeMap::new();
         for row in self.keeper.status().vips {
             if row.present && row.wanted {
                 present.entry(row.holder).or_default().push(row.vip.address);
@@ -310,6 +353,16 @@ impl Router {
                 vip::keeper::Input::Release { holder }
             };
             self.keeper.handle(now, input);
+        }
+        if holds && !matches!(seat.will, Will::Told(_)) {
+            seat.will = Will::Told(seat.whereabouts(&self.links));
+            self.leaving.remove(&holder);
+            let links = &self.links;
+            let bequest = seat.instance.bequest(|name| Some(links.named(name)?.index));
+            self.out.will(Edit::Hold(bequest));
+        } else if !holds && seat.will != Will::None {
+            seat.will = Will::None;
+            self.leaving.insert(holder, seat.instance.config().name.clone());
         }
         if seat.present.is_empty() {
             seat.instance.forget_reassert();

@@ -240,6 +240,7 @@ impl Bench {
             outs.0.push(match output {
                 Output::Sockets(sockets) => Seen::Sockets(sockets),
                 Output::Advert(transmit) => Seen::advert(&transmit),
+                Output::Will(edit) => Seen::Will(edit),
                 Output::Batch(batch) => {
                     let ops = batch.ops.clone();
                     self.asked.push_back(batch);

@@ -15,6 +15,7 @@ mod families;
 mod hands;
 mod initialize;
 mod interfaces;
+mod last_will;
 mod learning;
 mod owner;
 mod preempt;

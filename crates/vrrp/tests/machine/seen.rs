@@ -3,11 +3,12 @@
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use core::num::NonZeroU8;
 
-use base::{AddressOp, Event, Family, IfIndex, Interval, Reason, State, Version, What};
+use base::{AddressOp, Event, Family, IfIndex, Interval, Reason, State, Transmit, Version, What};
+use vip::last_will::Edit;
+use vrrp::SocketSpec;
 use vrrp::wire::{
     Arrival, Auth, Body, ChecksumForm, ChecksumRule, PeerTerms, Reach, Terms, decode,
 };
-use vrrp::{SocketSpec, Transmit};
 
 /// An advert, read back from its bytes.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -29,6 +30,7 @@ pub(crate) struct Sent {
 pub(crate) enum Seen {
     Sockets(Vec<SocketSpec>),
     Advert(Sent),
+    Will(Edit),
     Batch(Vec<AddressOp>),
     Frame { index: IfIndex, bytes: Vec<u8> },
     Event(Event),
@@ -99,6 +101,15 @@ impl Outs {
             Seen::Advert(sent) => Some(sent),
             _ => None,
         })
+    }
+
+    /// What the guardian was told.
+    pub(crate) fn wills(&self) -> Vec<Edit> {
+        let pick = |seen: &Seen| match seen {
+            Seen::Will(edit) => Some(edit.clone()),
+            _ => None,
+        };
+        self.0.iter().filter_map(pick).collect()
     }
 
     /// The only advert.
@@ -183,6 +194,7 @@ impl Outs {
             .iter()
             .map(|seen| match seen {
                 Seen::Sockets(_) => "sockets",
+                Seen::Will(_) => "will",
                 Seen::Advert(_) => "advert",
                 Seen::Batch(_) => "batch",
                 Seen::Frame { .. } => "frame",
@@ -200,6 +212,6 @@ impl Outs {
 
     /// Nothing came out that anybody but an observer would notice.
     pub(crate) fn is_quiet(&self) -> bool {
-        self.0.iter().all(|seen| matches!(seen, Seen::Event(_)))
+        self.0.iter().all(|seen| matches!(seen, Seen::Event(_) | Seen::Will(_)))
     }
 }

@@ -98,7 +98,7 @@ fn vrrp_077_adverts_of_all_instances_leave_before_any_address_is_touched() {
     let mut bench = Bench::of(configs);
     let outs = bench.sleep();
     assert_eq!(outs.adverts().len(), 200);
-    assert_eq!(outs.kinds(), ["advert", "batch", "event"]);
+    assert_eq!(outs.kinds(), ["advert", "will", "batch", "event"]);
     assert_eq!(outs.ops().len(), 200);
     let beat = bench.now + secs(1);
     let mut announced = bench.kernel().announced().len();

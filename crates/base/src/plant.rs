@@ -83,8 +83,6 @@ mod real {
         ReloadKeepsOldDeadline => "reload-keeps-old-deadline",
         /// A reload begins every instance anew that changed in any way.
         ReloadRestarts => "reload-restarts",
-        /// A reload takes every instance for another one once its order changed.
-        ReloadTouchesNeighbours => "reload-touches-neighbours",
         /// TTL is not looked at.
         AnyTtl => "any-ttl",
         /// An interval of zero is taken for one hundredth.
@@ -103,8 +101,8 @@ mod real {
         RepairedForGood => "repaired-for-good",
         /// A primary address gets a lifetime like any other.
         PrimaryLapses => "primary-lapses",
-        /// A woken holder goes on from the advert it owes, one after another.
-        BurstAfterPause => "burst-after-pause",
+        /// A VIP of an earlier run that is held again is not ours to remove.
+        AdoptedIsNotOurs => "adopted-is-not-ours",
         /// A left-over VIP of an earlier run is not removed.
         LeftOverKept => "left-over-kept",
         /// The source address is not looked for again when it comes back.

@@ -43,6 +43,8 @@ rules! {
     NotStarted => "An instance that has everything it needs takes part within 100 ms of its start-up delay.",
     /// VRRP-062.
     NotStopped => "An instance that lacks what it needs leaves within 100 ms.",
+    /// VRRP-065.
+    WrongPriority => "An instance's priority follows its trackers within 100 ms.",
     /// VRRP-054, 077, L3.
     AdvertLate => "A holder that runs is never late with an advert, whatever else happens.",
     /// Invariant 4, VRRP-067.

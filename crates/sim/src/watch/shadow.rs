@@ -44,6 +44,7 @@ struct Shadow {
     starts_at: Instant,
     lacking: Since,
     ready: Since,
+    untracked: Since,
 }
 
 impl Shadow {
@@ -63,6 +64,7 @@ impl Shadow {
             starts_at: now + config.startup_delay,
             lacking: Since::default(),
             ready: Since::default(),
+            untracked: Since::default(),
         }
     }
 
@@ -300,6 +302,7 @@ impl Shadows {
             if !node.is_awake(lan.now()) {
                 shadow.lacking.reset();
                 shadow.ready.reset();
+                shadow.untracked.reset();
                 continue;
             }
             let now = node.clock(lan.now());
@@ -310,6 +313,12 @@ impl Shadows {
             if shadow.lacking.note(now, lacking) > REACTION {
                 let evidence = format!("{vr:?} is {:?} and lacks what it needs", shadow.state);
                 return Err(violation(lan, Rule::NotStopped, at, evidence));
+            }
+            let priority = config.priority.adjusted(tracked_delta(node, config));
+            let untracked = informed && !node.stopping && priority != shadow.priority;
+            if shadow.untracked.note(now, untracked) > REACTION {
+                let evidence = format!("{vr:?} has {}, not {priority}", shadow.priority);
+                return Err(violation(lan, Rule::WrongPriority, at, evidence));
             }
             let due = now >= shadow.starts_at && !node.stopping;
             let idle = fit && informed && due && shadow.state == State::Initialize;
@@ -374,6 +383,20 @@ fn is_fit(node: &Node, config: &InstanceConfig) -> bool {
         && kernel.addresses().any(usable)
         && config.all_vips().all(|vip| runs(&vip.interface))
         && tracked
+}
+
+/// What its trackers are to add to an instance's priority now.
+fn tracked_delta(node: &Node, config: &InstanceConfig) -> i32 {
+    let runs = |name: &base::Name| {
+        node.kernel().named(name.as_str()).is_some_and(|link| link.running)
+    };
+    let delta = |track: &vrrp::TrackInterface| match (track.effect, runs(&track.interface)) {
+        (TrackEffect::DeltaWhileBad(delta), false) | (TrackEffect::DeltaWhileGood(delta), true) => {
+            i32::from(delta)
+        }
+        _ => 0,
+    };
+    config.track.iter().map(delta).sum()
 }
 
 fn violation(lan: &Lan, rule: Rule, node: usize, evidence: String) -> Violation {

@@ -159,6 +159,7 @@ impl Announcer {
                 self.announce(holder, &vips, reason, cause);
             }
             Input::Gone { holder, vips } => self.gone(holder, &vips),
+            Input::Withdraw { .. } if base::planted!(AnnouncesOn) => {}
             Input::Withdraw { holder } => {
                 if let Some(entry) = self.holders.get_mut(&holder) {
                     let (policy, alarm) = (entry.policy, entry.alarm);

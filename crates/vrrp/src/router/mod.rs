@@ -250,7 +250,7 @@ impl Router {
             let Some(seat) = self.seats.get_mut(slot) else { continue };
             let mut turn = Turn { now, out: &mut self.out };
             seat.instance.send_due(&mut turn);
-            if drained {
+            if drained || base::planted!(JudgedBeforeDrained) {
                 seat.instance.judge(&mut turn);
             }
             self.touched.insert(*slot);
@@ -342,7 +342,10 @@ impl Router {
         self.deadlines.set(slot, seat.instance.deadline());
         let holder = seat.instance.holder();
         let holds = seat.instance.state() == State::Active;
-        if holds != seat.holding {
+        let forgotten = base::planted!(ForgottenOnLinkDown)
+            && seat.instance.state() == State::Initialize
+            && self.stopping.is_none();
+        if holds != seat.holding && !forgotten {
             seat.holding = holds;
             seat.repairing = None;
             let input = if holds {

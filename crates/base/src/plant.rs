@@ -101,6 +101,8 @@ mod real {
         RepairedForGood => "repaired-for-good",
         /// A primary address gets a lifetime like any other.
         PrimaryLapses => "primary-lapses",
+        /// A shorter lease waits for the sign of life that a longer one asked for.
+        SignsByTheOldLease => "signs-by-the-old-lease",
         /// A VIP of an earlier run that is held again is not ours to remove.
         AdoptedIsNotOurs => "adopted-is-not-ours",
         /// A left-over VIP of an earlier run is not removed.

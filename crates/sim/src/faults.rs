@@ -4,7 +4,7 @@ use core::net::IpAddr;
 use core::time::Duration;
 
 use base::Instant;
-use vrrp::{Input, InstanceConfig, Packet, Router, RouterStatus};
+use vrrp::{Input, InstanceConfig, Packet, RouterStatus};
 
 use crate::kernel::{ETH0, Kernel};
 use crate::lan::{Coming, Lan};
@@ -32,25 +32,6 @@ impl Lan {
         let number = u8::try_from(self.nodes.len() + 1).expect("a LAN of fewer than 255 nodes");
         self.nodes.push(Node::new(name, number, configs));
         self.nodes.len() - 1
-    }
-
-    /// A router begins on a node: the configuration first, then all that its kernel has to say.
-    pub(crate) fn begin(&mut self, at: usize) {
-        let now = self.now;
-        let node = &mut self.nodes[at];
-        node.end();
-        node.alive = true;
-        node.running = true;
-        node.awake_since = now;
-        node.learn_names();
-        let configs = node.configs.clone();
-        // The first thing it reads is a dump of everything.
-        node.netlink.overrun();
-        let clock = node.clock(now);
-        node.router.handle(clock, Input::Configure(configs));
-        self.see_that(Sight::Began { node: at });
-        self.flush(at);
-        self.look_soon(at, Duration::ZERO);
     }
 
     /// Pulls a node's cables: nothing goes in or out, and its kernel sees nothing of it (a switch
@@ -81,7 +62,7 @@ impl Lan {
     /// Power loss: the node is gone, kernel and all.
     pub fn crash(&mut self, name: &str) {
         let at = self.at(name);
-        self.nodes[at].end();
+        self.nodes[at].end_all();
         self.nodes[at].alive = false;
         self.nodes[at].frozen_until = Instant::ZERO;
     }
@@ -94,10 +75,18 @@ impl Lan {
         self.begin(at);
     }
 
-    /// The router dies without a word; its kernel keeps what it had.
+    /// All processes die without a word; the kernel keeps what it had.
     pub fn kill(&mut self, name: &str) {
         let at = self.at(name);
-        self.nodes[at].end();
+        self.see_that(Sight::EngineEnded { node: at });
+        self.see_that(Sight::GaveUp { node: at });
+        self.nodes[at].end_all();
+    }
+
+    /// The engine dies without a word; its guardian does not.
+    pub fn kill_engine(&mut self, name: &str) {
+        let at = self.at(name);
+        self.end_engine(at);
     }
 
     /// The router dies without a word and is started anew at once.
@@ -109,6 +98,14 @@ impl Lan {
     /// Holds the node's processes up for a while; its kernel goes on.
     pub fn pause(&mut self, name: &str, span: Duration) {
         let at = self.at(name);
+        let until = self.now + span;
+        let node = &mut self.nodes[at];
+        node.guard_paused_until = node.guard_paused_until.max(until);
+        self.pause_engine(at, span);
+    }
+
+    /// Holds the node's engine up for a while, and nothing else.
+    pub(crate) fn pause_engine(&mut self, at: usize, span: Duration) {
         let until = self.now + span;
         let node = &mut self.nodes[at];
         node.paused_until = Some(node.paused_until.map_or(until, |known| known.max(until)));
@@ -133,8 +130,7 @@ impl Lan {
     /// Stops the node in an orderly way.
     pub fn stop(&mut self, name: &str) {
         let at = self.at(name);
-        self.nodes[at].stopping = true;
-        self.handle(at, Input::Stop);
+        self.stop_at(at);
     }
 
     /// Gives a node another configuration.
@@ -187,6 +183,7 @@ impl Lan {
         for at in 0..self.nodes.len() {
             let name = self.nodes[at].name.clone();
             self.plug(&name);
+            self.nodes[at].guard_paused_until = Instant::ZERO;
             if self.nodes[at].paused_until.take().is_some() {
                 self.nodes[at].awake_since = self.now;
                 self.look_soon(at, Duration::ZERO);
@@ -199,21 +196,5 @@ impl Lan {
                 self.carrier(&name, true);
             }
         }
-    }
-}
-
-impl Node {
-    /// Its router is gone, and with it all that was meant for it.
-    fn end(&mut self) {
-        self.life += 1;
-        self.running = false;
-        self.stopping = false;
-        self.active = false;
-        self.states.clear();
-        self.paused_until = None;
-        self.router = Router::new();
-        self.sockets.clear();
-        self.inbox.clear();
-        self.netlink = Default::default();
     }
 }

@@ -1,12 +1,13 @@
 //! Adverts that nobody who may has sent: what an attacker on the link can make.
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use core::time::Duration;
 
 use base::{Centis, IfIndex, Interval, Priority};
 use vrrp::wire::{Advert, Body, ChecksumForm};
 use vrrp::{InstanceConfig, Packet, Reach};
 
-use crate::campaign::FaultKind;
+use crate::campaign::{FaultKind, pick};
 use crate::lan::{Coming, Lan};
 use crate::node::vr_of;
 use crate::random::Random;
@@ -26,6 +27,8 @@ pub(crate) fn send(lan: &mut Lan, kind: FaultKind, node: usize, random: &mut Ran
         configs.get(at).cloned().and_then(|config| forge(&config, kind, node, random))
     };
     let Some(mail) = mail else { return false };
+    let times = if kind == FaultKind::SpoofResign { pick(random, &[1, 1, 3, 6]) } else { 1 };
+    let gap = Duration::from_millis(pick(random, &[2, 20, 150]));
     for to in (0..lan.nodes.len()).filter(|to| everybody || *to == node) {
         let mut mail = mail.clone();
         let unicast = !mail.packet.destination.is_multicast();
@@ -34,7 +37,9 @@ pub(crate) fn send(lan: &mut Lan, kind: FaultKind, node: usize, random: &mut Ran
         }
         // Nobody believes what seems to come from itself (VRRP-037).
         mail.spoiled |= lan.nodes[to].kernel.has(mail.packet.source);
-        lan.put(lan.weather.delay, Coming::Mail(to, mail));
+        for time in 0..times {
+            lan.put(lan.weather.delay + gap * time, Coming::Mail(to, mail.clone()));
+        }
     }
     true
 }

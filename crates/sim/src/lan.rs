@@ -8,7 +8,7 @@ use core::net::IpAddr;
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use base::{AddressOp, Batch, BatchDone, Event, Instant};
+use base::{AddressOp, Batch, BatchDone, Event, Instant, Name};
 use vrrp::{Input, InstanceConfig};
 
 use crate::client::Client;
@@ -36,6 +36,12 @@ pub(crate) enum Coming {
     Done(usize, u32, BatchDone),
     /// The node has something to read, or wakes.
     Look(usize, u32),
+    /// The engine this life of a node's guardian started is up, and takes over from the one before.
+    Spawn(usize, u32, Vec<Name>),
+    /// That guardian learns that its engine has ended.
+    Ended(usize, u32),
+    /// This life of a node's engine was told to stop then, and looks whether it has.
+    Perish(usize, u32, Instant),
 }
 
 /// Nodes, a client, a link and a clock.
@@ -254,8 +260,11 @@ impl Lan {
 
     /// When a node next acts by itself.
     fn alarm(node: &Node) -> Option<Instant> {
-        let timeout = node.router.poll_timeout().filter(|_| node.alive && node.running)?;
-        let timeout = node.world(timeout);
+        if !node.alive || !node.running {
+            return None;
+        }
+        let due = [node.router.poll_timeout(), node.sign_due()];
+        let timeout = node.world(due.into_iter().flatten().min()?);
         Some(node.paused_until.map_or(timeout, |until| until.max(timeout)))
     }
 
@@ -265,7 +274,8 @@ impl Lan {
         let kernels = self.nodes.iter().filter(|node| node.alive);
         let kernels = kernels.filter_map(|node| node.kernel.poll_timeout());
         let alarms = self.nodes.iter().filter_map(Self::alarm);
-        let next = alarms.chain(kernels).chain(arrival).min();
+        let guards = self.nodes.iter().filter_map(Self::guard_alarm);
+        let next = alarms.chain(guards).chain(kernels).chain(arrival).min();
         let Some(next) = next.filter(|next| *next <= end) else {
             self.now = self.now.max(end);
             return false;
@@ -285,6 +295,9 @@ impl Lan {
             if Self::alarm(&self.nodes[at]).is_some_and(due) {
                 self.handle(at, Input::Wake { drained: false });
             }
+            if Self::guard_alarm(&self.nodes[at]).is_some_and(due) {
+                self.guard(at, vip::last_will::Input::Wake);
+            }
         }
         while let Some(entry) = self.coming.first_entry().filter(|entry| entry.key().0 <= now) {
             match entry.remove() {
@@ -299,10 +312,16 @@ impl Lan {
                 }
                 Coming::Look(at, life) if self.nodes[at].life == life => self.read(at),
                 Coming::Done(..) | Coming::Look(..) => {}
+                Coming::Spawn(at, life, adopt) => self.spawned(at, life, adopt),
+                Coming::Ended(at, life) => self.notice(at, life),
+                Coming::Perish(at, life, since) => self.perish(at, life, since),
             }
         }
         for at in core::mem::take(&mut self.stirred) {
             self.handle(at, Input::Wake { drained: true });
+            if self.nodes[at].is_awake(now) {
+                self.sign_of_life(at);
+            }
         }
         self.stirred.clear();
     }

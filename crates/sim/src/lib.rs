@@ -14,6 +14,7 @@ mod client;
 mod cuts;
 mod faults;
 mod forge;
+mod guard;
 mod kernel;
 mod lan;
 mod node;

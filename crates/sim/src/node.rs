@@ -15,6 +15,7 @@ use vip::announcer::BurstPolicy;
 use vrrp::wire::{Auth, ChecksumRule, GROUP_V4, GROUP_V6};
 use vrrp::{Checksum, InstanceConfig, Packet, Reach, Router, SocketSpec};
 
+use crate::guard::Guard;
 use crate::kernel::{ETH0, ETH1, Kernel};
 use crate::sight::{Mail, Vr};
 
@@ -44,7 +45,11 @@ pub struct Node {
     pub(crate) running: bool,
     /// Whether it was told to stop.
     pub(crate) stopping: bool,
-    /// Until when its processes are held up.
+    /// Its guardian, while that lives; how many there were; until when it is held up.
+    pub(crate) guard: Option<Guard>,
+    pub(crate) guard_life: u32,
+    pub(crate) guard_paused_until: Instant,
+    /// Until when its engine is held up.
     pub(crate) paused_until: Option<Instant>,
     /// Until when the whole machine stands still.
     pub(crate) frozen_until: Instant,
@@ -126,6 +131,9 @@ impl Node {
             alive: true,
             running: false,
             stopping: false,
+            guard: None,
+            guard_life: 0,
+            guard_paused_until: Instant::ZERO,
             paused_until: None,
             frozen_until: Instant::ZERO,
             awake_since: Instant::ZERO,
@@ -221,6 +229,9 @@ impl Node {
             if let Some(vr) = self.known_as.get(name) {
                 self.states.insert(*vr, *to);
             }
+        }
+        if let Some(guard) = &mut self.guard {
+            guard.events = guard.events.max(event.id.number);
         }
         self.events.push(event);
     }

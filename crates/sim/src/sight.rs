@@ -114,6 +114,18 @@ pub enum Sight {
     Began {
         /// Which node.
         node: usize,
+        /// Whether it takes over from an engine before it.
+        heir: bool,
+    },
+    /// An engine's process has ended.
+    EngineEnded {
+        /// Which node.
+        node: usize,
+    },
+    /// What that engine held was given up, by its guardian or because that ended too.
+    GaveUp {
+        /// Which node.
+        node: usize,
     },
     /// A router is about to be given another configuration.
     Reloaded {

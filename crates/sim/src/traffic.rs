@@ -93,7 +93,7 @@ impl Lan {
                     self.send_frame(at, segment, &bytes);
                 }
                 Output::Sockets(wanted) => self.nodes[at].sockets = wanted,
-                Output::Will(_) => {}
+                Output::Will(edit) => self.will(at, edit),
                 Output::Event(event) => {
                     self.tape.mark(self.now, at, 4);
                     self.tape.bytes(format!("{:?}", event.what).as_bytes());
@@ -132,7 +132,7 @@ impl Lan {
         }
     }
 
-    fn send(&mut self, from: usize, transmit: &Transmit) {
+    pub(crate) fn send(&mut self, from: usize, transmit: &Transmit) {
         self.nodes[from].adverts_sent += 1;
         let Transmit { index, source, destination, ttl, payload } = transmit;
         let (index, source, destination, ttl) = (*index, *source, *destination, *ttl);

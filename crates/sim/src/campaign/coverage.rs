@@ -85,6 +85,9 @@ impl Coverage {
             matches!(
                 kind,
                 FaultKind::Pause
+                    | FaultKind::PauseEngine
+                    | FaultKind::KillGuardian
+                    | FaultKind::KillControl
                     | FaultKind::StopStart
                     | FaultKind::Reload
                     | FaultKind::ReloadNothing

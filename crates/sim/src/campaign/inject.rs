@@ -23,6 +23,7 @@ enum Undo {
     Weather(u64),
     Mend(Vec<(usize, Option<usize>)>),
     Restart(usize),
+    Load(usize),
     Boot(usize),
     Carrier(usize, Segment, bool),
     Raise(usize, Segment),
@@ -109,7 +110,11 @@ impl Injector {
             Undo::Delete(at, address) => {
                 lan.meddle(at, |kernel| { kernel.remove(address); });
             }
-            Undo::Restart(_) | Undo::Boot(_) | Undo::Over => {}
+            Undo::Load(at) if lan.nodes[at].is_awake(now) => {
+                let configs = lan.nodes[at].configs.clone();
+                lan.reconfigure(at, configs);
+            }
+            Undo::Restart(_) | Undo::Load(_) | Undo::Boot(_) | Undo::Over => {}
         }
     }
 
@@ -160,6 +165,7 @@ impl Injector {
         let count = lan.nodes.len();
         let name = lan.nodes[node].name.clone();
         let awake = lan.nodes[node].is_awake(lan.now());
+        let frozen = lan.nodes[node].frozen_until > lan.now();
         let segment: Segment = pick(random, &[0, 0, 1]);
         match kind {
             FaultKind::Loss
@@ -196,10 +202,19 @@ impl Injector {
                 self.cut(lan, lasts, ways);
             }
             FaultKind::Pause if awake => lan.pause(&name, lasts),
+            FaultKind::PauseEngine if awake => lan.pause_engine(node, lasts),
+            FaultKind::KillEngine if lan.nodes[node].running && !frozen => {
+                lan.kill_engine(&name);
+            }
+            FaultKind::KillGuardian if awake && lan.nodes[node].guard.is_some() => {
+                lan.kill_guardian(node);
+                self.later(lan, lasts, Undo::Restart(node));
+            }
+            FaultKind::KillControl if awake => {
+                self.later(lan, lasts, Undo::Load(node));
+            }
             FaultKind::Freeze if lan.nodes[node].alive => lan.freeze(&name, lasts),
-            FaultKind::Kill
-                if lan.nodes[node].running && lan.nodes[node].frozen_until <= lan.now() =>
-            {
+            FaultKind::Kill if lan.nodes[node].running && !frozen => {
                 lan.kill(&name);
                 self.later(lan, lasts, Undo::Restart(node));
             }
@@ -227,9 +242,7 @@ impl Injector {
             | FaultKind::SpoofInvalid
             | FaultKind::SpoofResign
             | FaultKind::SpoofReplay => return forge::send(lan, kind, node, random),
-            _ if !lan.nodes[node].alive || lan.nodes[node].frozen_until > lan.now() => {
-                return false;
-            }
+            _ if !lan.nodes[node].alive || frozen => return false,
             _ => return self.act_on_kernel(lan, kind, node, segment, lasts, random),
         }
         true
@@ -276,6 +289,25 @@ impl Injector {
                     self.later(lan, pause * time, Undo::Delete(node, vip.address));
                 }
             }
+            FaultKind::ForeignAdd => {
+                let Some(mut vip) = any_vip(lan, node, random) else { return false };
+                let Some(index) = lan.nodes[node]
+                    .kernel
+                    .named(vip.interface.as_str())
+                    .map(|link| link.index)
+                else {
+                    return false;
+                };
+                vip.address = match vip.address {
+                    IpAddr::V4(a) => IpAddr::from((a.to_bits() | 0x63).to_be_bytes()),
+                    IpAddr::V6(a) => IpAddr::from((a.to_bits() | 0x63).to_be_bytes()),
+                };
+                let now = lan.now();
+                lan.meddle(node, |kernel| {
+                    let _ = kernel.put(now, index, &vip);
+                });
+                self.later(lan, lasts, Undo::Delete(node, vip.address));
+            }
             FaultKind::OwnAddress => {
                 let own = lan.nodes[node].kernel.own_addresses(segment);
                 let (address, _) = pick(random, &own);
@@ -289,6 +321,12 @@ impl Injector {
                 netlink.overrun();
                 netlink.blocked_until = netlink.blocked_until.max(until);
                 lan.look_soon(node, span);
+                // What makes it overflow is a flood of changes; a VIP may be among them.
+                if let Some(vip) = any_vip(lan, node, random).filter(|_| random.chance(500)) {
+                    let at = u64::try_from(span.as_micros()).unwrap_or(0);
+                    let at = Duration::from_micros(random.below(at));
+                    self.later(lan, at, Undo::Delete(node, vip.address));
+                }
             }
             _ => return false,
         }

@@ -15,4 +15,5 @@ mod swarm;
 pub use coverage::{Coverage, Situation};
 pub use run::{Outcome, Settings, run};
 pub use scenario::Scenario;
+pub(crate) use scenario::pick;
 pub use swarm::{Fault, FaultKind, Plan};

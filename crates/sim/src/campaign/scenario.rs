@@ -76,6 +76,7 @@ impl Scenario {
             .map(|node| shared.iter().map(|vr| vr.config(random, node, count, named)).collect())
             .collect();
         let shortest = shared.iter().map(|vr| u64::from(vr.interval) * 10).min().unwrap_or(1000);
+        let slow = random.chance(150);
         let delay = Duration::from_micros(100 + random.below(shortest * 100));
         let jitter = Duration::from_micros(random.below(shortest * 50));
         Self {
@@ -84,7 +85,7 @@ impl Scenario {
             ahead: (0..count).map(|_| Duration::from_millis(random.below(10_000_000))).collect(),
             nodes,
             weather: Weather { delay, jitter, ..Weather::default() },
-            news_delay: Duration::from_micros(1 + random.below(3_000)),
+            news_delay: Duration::from_micros(1 + random.below(if slow { 50_000 } else { 3_000 })),
         }
     }
 }

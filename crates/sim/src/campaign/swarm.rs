@@ -42,10 +42,18 @@ kinds! {
     Partition => "partition",
     /// A node's processes are held up; its kernel goes on.
     Pause => "pause",
+    /// Only its engine is.
+    PauseEngine => "pause-engine",
     /// The whole machine stands still, its clocks too.
     Freeze => "freeze",
     /// The processes die and are started anew a little later.
-    Kill => "kill",
+    Kill => "kill-all",
+    /// The engine dies; its guardian sees to it.
+    KillEngine => "kill-engine",
+    /// The guardian dies, and the others with it; all are started anew a little later.
+    KillGuardian => "kill-guardian",
+    /// Control dies, and the next one loads the configuration again.
+    KillControl => "kill-control",
     /// The machine loses power and boots again.
     Crash => "crash",
     /// The wall clock jumps.
@@ -60,6 +68,8 @@ kinds! {
     LinkRecreate => "link-recreate",
     /// An interface is renamed, and named back.
     LinkRename => "link-rename",
+    /// Somebody adds an address of his own beside a VIP.
+    ForeignAdd => "foreign-add",
     /// Somebody deletes a VIP.
     ForeignDelete => "foreign-delete",
     /// Somebody deletes it again and again.

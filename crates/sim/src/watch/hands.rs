@@ -23,11 +23,15 @@ const FIGHT: Duration = Duration::from_secs(12);
 /// D2: two seconds, what the kernel's clockwork adds, and one renewal that may be under way.
 const LAPSED_WITHIN: Duration = Duration::from_millis(2_700);
 
+/// What a guardian may take beyond the time the peers wait.
+const GUARDED: Duration = Duration::from_millis(150);
+
 #[derive(Debug, Default)]
 pub(crate) struct Hands {
     stray: BTreeMap<(usize, IpAddr), Since>,
     missing: BTreeMap<(usize, IpAddr), Since>,
     behind: BTreeMap<(usize, IpAddr), Since>,
+    guarded: BTreeMap<(usize, IpAddr), Since>,
     /// What somebody deleted and the node has not complained about yet; and when, of late.
     deleted: BTreeMap<(usize, IpAddr), u32>,
     fights: BTreeMap<(usize, IpAddr), Vec<Instant>>,
@@ -113,6 +117,12 @@ impl Hands {
                 let stands = node.frozen_until > now;
                 let dead = node.alive && !node.is_awake(now) && !stands;
                 let behind = has && dead && config.lifetimes && may_lapse(node, vip);
+                let guarded = has && node.is_guarded(now) && !node.is_awake(now) && !stands;
+                let down = config.interval.as_duration() * config.missed_adverts.into();
+                if self.guarded.entry(key).or_default().note_kindly(now, guarded) > down + GUARDED {
+                    let evidence = format!("{vip} is still there, and its guardian lives");
+                    return Err(violation(lan, Rule::NotGivenUp, at, evidence));
+                }
                 if self.behind.entry(key).or_default().note_kindly(now, behind) > LAPSED_WITHIN {
                     let evidence = format!("{vip} is still there");
                     return Err(violation(lan, Rule::LeftBehind, at, evidence));

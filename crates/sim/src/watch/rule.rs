@@ -57,6 +57,10 @@ rules! {
     WrongAnnouncement => "Only a holder announces a VIP.",
     /// D2.
     LeftBehind => "A VIP with a lifetime is gone 2.7 s after its node's processes died or froze.",
+    /// D2, DESIGN §4.
+    NotGivenUp => "What a dead or stalled engine held is given up by its guardian, or held on by the next engine, before the peers take over.",
+    /// Point 5: the one that remains must learn that there were two.
+    NoLastWord => "A holder that yields says one last word.",
     /// Invariant 4.
     Collateral => "When a VIP lapses no address goes along that is not a VIP of the node.",
     /// ARP-007, S3.

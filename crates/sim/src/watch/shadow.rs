@@ -6,7 +6,7 @@
 
 use core::net::IpAddr;
 use core::time::Duration;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use base::{
     Family, Instant, Preempt, Priority, Reason, State, Subject, TrackEffect, Version, What,
@@ -39,6 +39,7 @@ struct Shadow {
     /// Heard a better claim while Active.
     must_yield: bool,
     advert_due: Instant,
+    spoke_at: Option<Instant>,
     /// When its configuration last changed: what is due by that is due now.
     told_at: Instant,
     starts_at: Instant,
@@ -60,6 +61,7 @@ impl Shadow {
             last: None,
             must_yield: false,
             advert_due: now,
+            spoke_at: None,
             told_at: now,
             starts_at: now + config.startup_delay,
             lacking: Since::default(),
@@ -151,6 +153,8 @@ pub(crate) struct Shadows {
     all: BTreeMap<(usize, Vr), Shadow>,
     /// Who heard a better claim since this was last looked at.
     claims: Vec<(usize, Vr)>,
+    /// What an engine that has ended held, until it was given up.
+    left: BTreeSet<(usize, Vr)>,
 }
 
 impl Shadows {
@@ -161,7 +165,16 @@ impl Shadows {
 
     pub(crate) fn see(&mut self, lan: &Lan, sight: &Sight) -> Result<(), Violation> {
         match sight {
-            Sight::Began { node } => {
+            Sight::EngineEnded { node } => {
+                let held = |((of, _), shadow): &(&(usize, Vr), &Shadow)| {
+                    of == node && shadow.state == State::Active
+                };
+                self.left.extend(self.all.iter().filter(held).map(|(key, _)| *key));
+                // What its guardian says from here on is no advert of an instance.
+                self.all.retain(|(of, _), _| of != node);
+            }
+            Sight::GaveUp { node } => self.left.retain(|(of, _)| of != node),
+            Sight::Began { node, .. } => {
                 self.all.retain(|(of, _), _| of != node);
                 self.match_configs(lan, *node);
             }
@@ -195,6 +208,7 @@ impl Shadows {
                         return Err(violation(lan, Rule::AdvertLate, *node, evidence));
                     }
                     shadow.source = Some(advert.source);
+                    shadow.spoke_at = Some(clock);
                     shadow.advert_due = clock + config.interval.as_duration();
                 }
             }
@@ -244,6 +258,7 @@ impl Shadows {
         let now = lan.nodes()[node].clock(lan.now());
         let Some(config) = lan.nodes()[node].config_of(vr) else { return Ok(()) };
         let Some(shadow) = self.all.get_mut(&(node, vr)) else { return Ok(()) };
+        let heir = reason == Reason::Adopted && self.left.remove(&(node, vr));
         let from = core::mem::replace(&mut shadow.state, to);
         shadow.must_yield = false;
         match (from, to) {
@@ -265,6 +280,7 @@ impl Shadows {
                 }
                 shadow.learned = None;
             }
+            (State::Initialize, State::Active) if heir => {}
             (State::Initialize, State::Active) if !config.priority.is_owner() => {
                 let evidence = format!("{vr:?} began as Active and is no owner ({reason:?})");
                 return Err(violation(lan, Rule::TooEarly, node, evidence));
@@ -274,6 +290,10 @@ impl Shadows {
                 shadow.learned = None;
             }
             (State::Active, State::Backup) => {
+                if config.parting_advert && shadow.spoke_at != Some(now) {
+                    let evidence = format!("{vr:?} yielded ({reason:?}) without a word");
+                    return Err(violation(lan, Rule::NoLastWord, node, evidence));
+                }
                 shadow.heard_at = now;
                 shadow.learned = shadow.last.map(|advert| advert.interval);
             }

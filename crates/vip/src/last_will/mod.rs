@@ -12,6 +12,7 @@
 //! deadline proves nothing about the engine, which gets its whole time again.
 
 mod io;
+mod signs;
 #[cfg(test)]
 mod tests;
 
@@ -21,6 +22,7 @@ use std::collections::{BTreeMap, VecDeque};
 use base::{AddressOp, Instant, Name};
 
 pub use io::{Bequest, Death, Edit, Input, Output};
+pub use signs::Signs;
 
 /// An engine that lived so long did not die of what it was born with; it is replaced without delay.
 const STEADY: Duration = Duration::from_secs(10);

@@ -87,8 +87,6 @@ mod real {
         AnyTtl => "any-ttl",
         /// An interval of zero is taken for one hundredth.
         ZeroInterval => "zero-interval",
-        /// An echo of our own removal is taken for somebody else's.
-        EchoIsForeign => "echo-is-foreign",
         /// A snapshot is not compared with what we believe to be there.
         SnapshotIgnored => "snapshot-ignored",
         /// An interface that is made again is not recognised by its name.

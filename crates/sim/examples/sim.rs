@@ -11,7 +11,19 @@ use std::time::Instant;
 use sim::campaign::{Coverage, FaultKind, Outcome, Settings, run};
 use sim::watch::{Rule, Violation};
 
-const USAGE: &str = "usage: sim (--seed N | --seeds A..B) [--only KIND[,KIND…]] [--plant NAME] [--keep-going] [--twice] [--threads N] [--coverage]";
+const USAGE: &str = "\
+usage: cargo xtask sim --seed N | --seeds A..B [OPTION]...
+       cargo xtask sim --plants A..B
+
+  --seed N       run one world, twice, and compare
+  --seeds A..B   run worlds A to B-1
+  --plants A..B  plant every bug there is; each must be found in one of these worlds
+  --only KIND,…  only these kinds of fault
+  --plant NAME   with this bug planted
+  --twice        run each world twice and compare the traces
+  --keep-going   do not end at the first violation
+  --coverage     tell which faults struck what
+  --threads N    as many at a time; as many as there are processors, otherwise";
 
 #[derive(Clone, Default)]
 struct Arguments {
@@ -21,10 +33,13 @@ struct Arguments {
     twice: bool,
     coverage: bool,
     threads: usize,
+    /// Plant every bug, one after another.
+    all_plants: bool,
 }
 
 fn main() -> ExitCode {
     match parse(std::env::args().skip(1)) {
+        Ok(arguments) if arguments.all_plants => all_plants(&arguments),
         Ok(arguments) => campaign(&arguments),
         Err(error) => {
             eprintln!("error: {error}\n{USAGE}");
@@ -47,7 +62,9 @@ fn parse(arguments: impl Iterator<Item = String>) -> Result<Arguments, String> {
                 parsed.seeds = seed..seed + 1;
                 parsed.twice = true;
             }
-            "--seeds" => {
+            "--help" => return Err("what can be asked for:".into()),
+            "--seeds" | "--plants" => {
+                parsed.all_plants = argument == "--plants";
                 let value = value()?;
                 let (from, to) = value.split_once("..").ok_or("--seeds wants A..B")?;
                 parsed.seeds = number(from)?..number(to)?;
@@ -92,6 +109,49 @@ fn plant(name: &str) -> Result<base::plant::Plant, String> {
 #[cfg(not(feature = "plant"))]
 fn plant(_: &str) -> Result<std::convert::Infallible, String> {
     Err("plants are not in this build; `cargo xtask sim --plant NAME` makes the other".into())
+}
+
+/// Plants every bug there is and looks for each.
+#[cfg(feature = "plant")]
+fn all_plants(arguments: &Arguments) -> ExitCode {
+    let next = AtomicU64::new(0);
+    let missed = AtomicU64::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..arguments.threads {
+            scope.spawn(|| {
+                loop {
+                    let at = usize::try_from(next.fetch_add(1, Ordering::Relaxed));
+                    let Some(plant) = at.ok().and_then(|at| base::plant::Plant::ALL.get(at)) else {
+                        break;
+                    };
+                    let settings =
+                        Settings { plant: Some(*plant), ..arguments.settings.clone() };
+                    let found = arguments.seeds.clone().find_map(|seed| {
+                        match run_caught(&settings, seed) {
+                            Err(_) => Some((seed, Rule::Panicked)),
+                            Ok(outcome) => Some((seed, outcome.violation?.0.rule)),
+                        }
+                    });
+                    match found {
+                        Some((seed, rule)) => println!("{}: seed {seed}, {rule:?}", plant.name()),
+                        None => {
+                            missed.fetch_add(1, Ordering::Relaxed);
+                            println!("{}: NOT FOUND", plant.name());
+                        }
+                    }
+                }
+            });
+        }
+    });
+    let missed = missed.load(Ordering::Relaxed);
+    println!("{} bugs planted, {missed} not found", base::plant::Plant::ALL.len());
+    if missed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+#[cfg(not(feature = "plant"))]
+fn all_plants(_: &Arguments) -> ExitCode {
+    eprintln!("error: plants are not in this build; `cargo xtask sim --plants A..B` makes it");
+    ExitCode::from(2)
 }
 
 /// A seed, and what a panic in it would have said.

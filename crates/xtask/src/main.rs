@@ -1,7 +1,8 @@
-//! The project's own commands: `cargo xtask lint`.
+//! The project's own commands: `cargo xtask lint`, `cargo xtask sim`.
 //!
 //! What a compiler cannot check and a reviewer should not have to.
 
+mod campaign;
 mod house;
 mod rooms;
 
@@ -12,8 +13,10 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["lint"] => lint(),
+        ["sim", ref arguments @ ..] => campaign::sim(&root(), arguments),
         _ => {
             eprintln!("usage: cargo xtask lint    check the rules of the house (ARCHITECTURE.md)");
+            eprintln!("       cargo xtask sim     run seeds of the simulator; --help says which");
             ExitCode::from(2)
         }
     }

@@ -133,18 +133,21 @@ impl Plan {
     pub fn draw(random: &mut Random, kinds: &[FaultKind], nodes: usize) -> Self {
         // The swarm: which kinds this world knows, and how much each weighs.
         let mut weights: Vec<(FaultKind, u64)> = Vec::new();
-        let density = 100 + random.below(500);
+        let few = random.chance(500);
+        let density = if few { 0 } else { 100 + random.below(400) };
         for kind in kinds {
             if random.below(1000) < density {
                 weights.push((*kind, 1 + random.below(8)));
             }
         }
-        if weights.is_empty() {
+        // Half of all worlds know two kinds or three: what only a pair reveals is met there.
+        let least = if few { 2 + random.below(2) } else { 1 };
+        for _ in u64::try_from(weights.len()).unwrap_or(0)..least {
             let at = random.below(u64::try_from(kinds.len()).unwrap_or(1));
             weights.push((kinds[usize::try_from(at).unwrap_or(0)], 1));
         }
         let total: u64 = weights.iter().map(|(_, weight)| weight).sum();
-        let count = 5 + random.below(20);
+        let count = if few { 12 + random.below(20) } else { 5 + random.below(20) };
         // Some worlds are calm between faults, in others they come in clusters.
         let clustered = random.chance(400);
         let mut at = Duration::from_secs(20);

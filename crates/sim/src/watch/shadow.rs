@@ -346,6 +346,11 @@ impl Shadows {
                 let evidence = format!("{vr:?} is Initialize and lacks nothing");
                 return Err(violation(lan, Rule::NotStarted, at, evidence));
             }
+            if !fit {
+                // Where there is no way out, nothing is owed.
+                let next = now + config.interval.as_duration();
+                shadow.advert_due = shadow.advert_due.max(next);
+            }
             match shadow.state {
                 State::Backup => {
                     let latest = shadow.takes_over_at(config).max(awake).max(shadow.told_at) + LATE;

@@ -191,7 +191,7 @@ impl Slot {
 
     /// `AddressGone`: the facts say it went.
     pub(super) fn fact_gone(&mut self, now: Instant, link_runs: bool) -> Meaning {
-        if self.owes_gone(now) && !base::planted!(EchoIsForeign) {
+        if self.owes_gone(now) {
             self.owed_gone -= 1;
             return Meaning::Nothing;
         }

@@ -250,6 +250,8 @@ impl Kernel {
     pub fn raise(&mut self, segment: Segment) {
         let Some(link) = self.links.iter_mut().find(|link| link.segment == segment) else { return };
         if !core::mem::replace(&mut link.up, true) {
+            // Up comes first, and the carrier is seen a moment later.
+            self.news.push(KernelFact::Link(link.fact.clone()));
             self.news.extend(link.retell());
         }
     }
@@ -304,19 +306,24 @@ impl Kernel {
         if core::mem::replace(&mut self.links[at].up, false) {
             self.news.extend(self.links[at].retell());
         }
-        while let Some(at) = self.entries.iter().position(|entry| entry.fact.index == index) {
-            self.drop_entry(at);
-        }
+        // In their order: here the primary does not wait for its secondaries.
+        let (gone, kept): (Vec<_>, Vec<_>) =
+            self.entries.drain(..).partition(|entry| entry.fact.index == index);
+        self.entries = kept;
+        self.news.extend(gone.iter().map(|entry| KernelFact::AddressGone(entry.fact)));
         self.links.remove(at);
         self.news.push(KernelFact::LinkGone(index));
     }
 
-    /// `ip link set … name`.
+    /// `ip link set … name`. IPv4 addresses are told again, since their labels change.
     pub fn rename(&mut self, segment: Segment, name: &str) {
-        if let Some(link) = self.links.iter_mut().find(|link| link.segment == segment) {
-            link.fact.name = Name::from(name);
-            self.news.push(KernelFact::Link(link.fact.clone()));
-        }
+        let Some(link) = self.links.iter_mut().find(|link| link.segment == segment) else { return };
+        link.fact.name = Name::from(name);
+        self.news.push(KernelFact::Link(link.fact.clone()));
+        let index = link.fact.index;
+        let here = self.entries.iter().filter(|entry| entry.fact.index == index);
+        let v4 = here.filter(|entry| matches!(entry.fact.address, IpAddr::V4(_)));
+        self.news.extend(v4.map(|entry| KernelFact::Address(entry.fact)));
     }
 
     // ---- addresses ------------------------------------------------------------------------------

@@ -25,6 +25,9 @@ const ADVERT_LATE: Duration = Duration::from_millis(2);
 /// What it may take until an instance acts on what its kernel has told.
 const REACTION: Duration = Duration::from_millis(100);
 
+/// What it may take until the addresses of one that has yielded are off the node.
+const LEAVING: Duration = Duration::from_millis(200);
+
 #[derive(Clone, Debug)]
 struct Shadow {
     state: State,
@@ -40,6 +43,8 @@ struct Shadow {
     must_yield: bool,
     advert_due: Instant,
     spoke_at: Option<Instant>,
+    /// When it was Active last.
+    left_at: Option<Instant>,
     /// When its configuration last changed: what is due by that is due now.
     told_at: Instant,
     starts_at: Instant,
@@ -62,6 +67,7 @@ impl Shadow {
             must_yield: false,
             advert_due: now,
             spoke_at: None,
+            left_at: None,
             told_at: now,
             starts_at: now + config.startup_delay,
             lacking: Since::default(),
@@ -166,8 +172,13 @@ impl Shadows {
     pub(crate) fn see(&mut self, lan: &Lan, sight: &Sight) -> Result<(), Violation> {
         match sight {
             Sight::EngineEnded { node } => {
+                // The guardian forgets a holder once its addresses are off the node: an engine that
+                // dies in between is succeeded by one that holds on (docs/known-failures.md).
+                let clock = lan.nodes()[*node].clock(lan.now());
+                let lately = |at: Instant| clock.since(at) < LEAVING;
                 let held = |((of, _), shadow): &(&(usize, Vr), &Shadow)| {
-                    of == node && shadow.state == State::Active
+                    of == node
+                        && (shadow.state == State::Active || shadow.left_at.is_some_and(lately))
                 };
                 self.left.extend(self.all.iter().filter(held).map(|(key, _)| *key));
                 // What its guardian says from here on is no advert of an instance.
@@ -261,6 +272,9 @@ impl Shadows {
         let heir = reason == Reason::Adopted && self.left.remove(&(node, vr));
         let from = core::mem::replace(&mut shadow.state, to);
         shadow.must_yield = false;
+        if from == State::Active {
+            shadow.left_at = Some(now);
+        }
         match (from, to) {
             (State::Backup, State::Active) => {
                 let earliest = shadow.takes_over_at(config);

@@ -101,6 +101,16 @@ mod real {
         PrimaryLapses => "primary-lapses",
         /// A shorter lease waits for the sign of life that a longer one asked for.
         SignsByTheOldLease => "signs-by-the-old-lease",
+        /// A renewal makes a lease anew that has ended.
+        LeaseRevived => "lease-revived",
+        /// The length of a lease goes by three times the interval.
+        LeaseTooLong => "lease-too-long",
+        /// The guardian says farewell before it silences.
+        FarewellFirst => "farewell-first",
+        /// A lapse is no doubt: the holder takes a new lease without having listened.
+        LapseIsNoDoubt => "lapse-is-no-doubt",
+        /// A sleep of the machine is taken for no time at all.
+        SleepUnnoticed => "sleep-unnoticed",
         /// A VIP of an earlier run that is held again is not ours to remove.
         AdoptedIsNotOurs => "adopted-is-not-ours",
         /// A left-over VIP of an earlier run is not removed.

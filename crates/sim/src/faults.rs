@@ -123,6 +123,7 @@ impl Lan {
         }
         node.frozen_until = until;
         node.behind += span;
+        node.slept += span;
         node.kernel.stood_still(span);
         self.pause(name, span);
     }
@@ -168,6 +169,12 @@ impl Lan {
         let mut was = false;
         self.meddle(at, |kernel| was = kernel.remove(address));
         was
+    }
+
+    /// Somebody removes a node's table of leases by hand.
+    pub fn remove_leases(&mut self, name: &str) {
+        let at = self.at(name);
+        self.nodes[at].kernel.table.remove();
     }
 
     /// Puts a packet in front of a node, as if somebody on the link had sent it.

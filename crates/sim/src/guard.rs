@@ -90,7 +90,7 @@ impl Lan {
         self.see_that(Sight::Began { node: at, heir: !adopt.is_empty() });
         let node = &mut self.nodes[at];
         if !adopt.is_empty() {
-            node.router.handle(clock, vrrp::Input::Adopt { names: adopt, events });
+            node.router.handle(clock, vrrp::Input::Adopt { image: None, held: adopt, events });
         }
         node.router.handle(clock, vrrp::Input::Configure(configs));
         self.flush(at);
@@ -147,8 +147,11 @@ impl Lan {
                     self.put(SPAWN + spread, Coming::Spawn(at, life, adopt));
                 }
                 Output::Kill => self.end_engine(at),
-                Output::Silence => {}
-                Output::Farewell(transmit) => self.send(at, &transmit),
+                Output::Silence => self.nodes[at].kernel.table.silence(),
+                Output::Farewell(transmit) => {
+                    self.see_that(Sight::Farewell { node: at });
+                    self.send(at, &transmit);
+                }
                 Output::Remove(ops) => {
                     let now = self.now;
                     let batch = Batch { ticket: Ticket::new(0), ops };
@@ -245,6 +248,7 @@ impl Node {
         self.states.clear();
         self.paused_until = None;
         self.router = Router::new();
+        self.slept = Duration::ZERO;
         self.sockets.clear();
         self.inbox.clear();
         self.netlink = Default::default();

@@ -15,6 +15,7 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use core::time::Duration;
 
 use crate::random::Random;
+use crate::table::Table;
 
 /// The interface on the link where the client is.
 pub const ETH0: &str = "eth0";
@@ -56,6 +57,7 @@ pub struct Kernel {
     made: u8,
     random: Random,
     news: Vec<KernelFact>,
+    pub(crate) table: Table,
 }
 
 impl Kernel {
@@ -90,6 +92,7 @@ impl Kernel {
             made: 0,
             random: Random::new(u64::from(number)),
             news: Vec::new(),
+            table: Table::default(),
         }
     }
 
@@ -106,6 +109,18 @@ impl Kernel {
     pub fn serves(&self, address: IpAddr) -> bool {
         let entries = || self.entries.iter().filter(|known| known.fact.address == address);
         entries().any(|known| self.is_running(known.fact.index) && !known.fact.tentative)
+    }
+
+    /// Whether it answers for `address` at `now`: it has it, and no lapsed lease keeps it silent.
+    #[must_use]
+    pub fn answers(&self, address: IpAddr, now: Instant) -> bool {
+        self.serves(address) && self.table.passes(address, now)
+    }
+
+    /// Whether no lapsed lease keeps `address` silent at `now`.
+    #[must_use]
+    pub fn passes(&self, address: IpAddr, now: Instant) -> bool {
+        self.table.passes(address, now)
     }
 
     /// Everything there is.
@@ -204,6 +219,7 @@ impl Kernel {
 
     /// The whole machine stood still for this long, its kernel's timers too.
     pub fn stood_still(&mut self, span: Duration) {
+        self.table.stood_still(span);
         for entry in &mut self.entries {
             entry.until = entry.until.map(|until| until + span);
             entry.detected = entry.detected.map(|at| at + span);

@@ -141,6 +141,14 @@ impl Lan {
         self.nodes.iter().filter(holds).map(Node::name).collect()
     }
 
+    /// The living nodes whose kernel answers for the VIP.
+    #[must_use]
+    pub fn answering(&self, vip: &str) -> Vec<&str> {
+        let vip: IpAddr = vip.parse().expect("an address");
+        let answers = |node: &&Node| node.alive && node.kernel.answers(vip, self.now);
+        self.nodes.iter().filter(answers).map(Node::name).collect()
+    }
+
     /// The living nodes whose first instance is Active.
     #[must_use]
     pub fn actives(&self) -> Vec<&str> {
@@ -169,6 +177,22 @@ impl Lan {
     pub fn are_together(&self, one: usize, other: usize, segment: Segment) -> bool {
         let there = |node: &Node| {
             node.is_awake(self.now)
+                && node.frozen_until <= self.now
+                && node.plugged
+                && node.kernel.on_segment(segment).is_some_and(|link| link.running)
+        };
+        let open = |from, to| !self.cuts.is_cut(from, Some(to));
+        there(&self.nodes[one])
+            && there(&self.nodes[other])
+            && open(one, other)
+            && open(other, one)
+    }
+
+    /// Whether the kernels of two nodes can both be reached on a segment, and by each other.
+    #[must_use]
+    pub fn are_linked(&self, one: usize, other: usize, segment: Segment) -> bool {
+        let there = |node: &Node| {
+            node.alive
                 && node.frozen_until <= self.now
                 && node.plugged
                 && node.kernel.on_segment(segment).is_some_and(|link| link.running)

@@ -58,6 +58,8 @@ pub struct Node {
     /// How far its monotonic clock is ahead of ours, and behind, by the time it stood still.
     pub(crate) ahead: Duration,
     pub(crate) behind: Duration,
+    /// What of that its engine has not been told yet.
+    pub(crate) slept: Duration,
     /// How far its wall clock is off. Nothing here reads it, and nothing may.
     pub(crate) wall_offset: i64,
     /// Whether its first instance is Active, as its events tell.
@@ -139,6 +141,7 @@ impl Node {
             awake_since: Instant::ZERO,
             ahead: Duration::ZERO,
             behind: Duration::ZERO,
+            slept: Duration::ZERO,
             wall_offset: 0,
             active: false,
             states: BTreeMap::new(),
@@ -323,6 +326,7 @@ pub fn config(priority: u8) -> InstanceConfig {
         learned_interval_cap: 10,
         startup_delay: Duration::ZERO,
         lifetimes: false,
+        lease: true,
         strict_sources: false,
     }
 }

@@ -127,6 +127,11 @@ pub enum Sight {
         /// Which node.
         node: usize,
     },
+    /// A guardian says farewell for an engine.
+    Farewell {
+        /// Which node.
+        node: usize,
+    },
     /// A router is about to be given another configuration.
     Reloaded {
         /// Which node.

@@ -2,7 +2,7 @@
 
 use core::net::{IpAddr, Ipv6Addr};
 
-use base::{Mac, Transmit};
+use base::{LeaseDone, Mac, Transmit};
 use vrrp::{Input, Output, Packet, RouterStatus};
 
 use crate::kernel::Segment;
@@ -20,7 +20,13 @@ impl Lan {
             node.awake_since = now;
         }
         let clock = node.clock(now);
-        node.router.handle(clock, input);
+        // The driver compares two clocks, one of which went on.
+        let span = core::mem::take(&mut node.slept);
+        if !span.is_zero() {
+            node.router.handle(clock, Input::Slept { span });
+            self.flush(at);
+        }
+        self.nodes[at].router.handle(clock, input);
         self.stirred.insert(at);
         self.flush(at);
     }
@@ -81,6 +87,14 @@ impl Lan {
         while let Some(output) = self.nodes[at].router.poll_output() {
             match output {
                 Output::Advert(transmit) => self.send(at, &transmit),
+                Output::Lease(ask) => {
+                    let (now, node) = (self.now, &mut self.nodes[at]);
+                    self.tape.mark(now, at, 7);
+                    let outcome = node.kernel.table.execute(now, &ask.op);
+                    let done = LeaseDone { ticket: ask.ticket, outcome };
+                    let clock = node.clock(now);
+                    node.router.handle(clock, Input::LeaseDone(done));
+                }
                 Output::Batch(batch) => {
                     let life = self.nodes[at].life;
                     self.put(KERNEL_TIME, Coming::Batch(at, life, batch));

@@ -99,6 +99,7 @@ impl Resolver<'_> {
             v3_checksum_as_v2: raw.v3_checksum_as_v2.unwrap_or(globals.v3_checksum_as_v2),
             vips,
             excluded,
+            lease: raw.lease.unwrap_or(true),
             track_own_interface: !raw.dont_track_primary,
             tracked_interfaces,
             announce,

@@ -21,14 +21,13 @@ impl Notify {
     /// The scripts to run for an event of the instance called `name`: the state's own, then the
     /// general one.
     pub(crate) fn jobs(&self, name: &str, event: &Event) -> Vec<Job> {
-        let What::StateChanged { to, priority, .. } = &event.what else { return Vec::new() };
-        let (word, specific) = match (to, event.reason) {
-            // It held before as well, only by another engine.
-            (State::Active, Reason::Adopted) => return Vec::new(),
-            (State::Active, _) => ("MASTER", &self.active),
-            (State::Backup, _) => ("BACKUP", &self.backup),
-            (State::Initialize, Reason::Shutdown) => ("STOP", &self.stop),
-            (State::Initialize, _) => ("FAULT", &self.fault),
+        let What::StateChanged { priority, .. } = &event.what else { return Vec::new() };
+        let Some(word) = word(event) else { return Vec::new() };
+        let specific = match word {
+            "MASTER" => &self.active,
+            "BACKUP" => &self.backup,
+            "STOP" => &self.stop,
+            _ => &self.fault,
         };
         let specific = specific.iter().map(|script| job(script, event.id, &[]));
         let priority = priority.to_string();
@@ -43,6 +42,18 @@ impl Notify {
     pub(crate) fn scripts(&self) -> impl Iterator<Item = &Script> {
         [&self.active, &self.backup, &self.fault, &self.stop, &self.any].into_iter().flatten()
     }
+}
+
+/// The state an event brings its instance to, in the word that scripts are told; `None` for an event
+/// that brings none.
+pub(crate) fn word(event: &Event) -> Option<&'static str> {
+    let What::StateChanged { to, .. } = &event.what else { return None };
+    Some(match (to, event.reason) {
+        (State::Active, _) => "MASTER",
+        (State::Backup, _) => "BACKUP",
+        (State::Initialize, Reason::Shutdown) => "STOP",
+        (State::Initialize, _) => "FAULT",
+    })
 }
 
 fn job(script: &Script, cause: EventId, more: &[&str]) -> Job {

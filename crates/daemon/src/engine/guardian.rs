@@ -4,12 +4,13 @@
 //! and what to do if it is not. While something is held, a sign of life leaves at least three times
 //! within the shortest lease.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::time::Duration;
 
 use base::{Instant, Name};
 use linux::Poll;
-use vip::last_will::{Edit, Signs};
+use vip::last_will::Edit;
 
 use super::{GUARDIAN, interest};
 use crate::channel::Channel;
@@ -17,32 +18,25 @@ use crate::messages::{EngineToGuardian, GuardianToEngine};
 
 pub(super) struct Guardian {
     pub(super) line: Channel<EngineToGuardian, GuardianToEngine>,
-    /// Instances to adopt, until they are configured.
-    pub(super) inherited: Vec<Name>,
     signs: Signs,
     gone: bool,
 }
 
 impl Guardian {
     pub(super) fn new(line: Channel<EngineToGuardian, GuardianToEngine>) -> Self {
-        Self {
-            line,
-            inherited: Vec::new(),
-            signs: Signs::default(),
-            gone: false,
-        }
+        Self { line, signs: Signs::default(), gone: false }
     }
 
     /// Passes a change of the will on.
     pub(super) fn will(&mut self, edit: Edit) {
         self.signs.edit(&edit);
-        self.send(&EngineToGuardian::Will(edit));
+        self.tell(&EngineToGuardian::Will(edit));
     }
 
     /// Gives a sign of life, if it is time to.
     pub(super) fn sign_of_life(&mut self, now: Instant) {
         if self.signs.give(now) {
-            self.send(&EngineToGuardian::Alive);
+            self.tell(&EngineToGuardian::Alive);
         }
     }
 
@@ -76,7 +70,8 @@ impl Guardian {
         }
     }
 
-    fn send(&mut self, message: &EngineToGuardian) {
+    /// Tells the guardian something.
+    pub(super) fn tell(&mut self, message: &EngineToGuardian) {
         if !self.gone {
             let _ = self.line.send(message);
         }

@@ -314,6 +314,7 @@ impl Injector {
                 lan.meddle(node, |kernel| { kernel.remove(address); });
                 self.later(lan, lasts, Undo::Own(node, segment));
             }
+            FaultKind::TableGone => lan.nodes[node].kernel.table.remove(),
             FaultKind::Overrun => {
                 let span = lasts.min(Duration::from_millis(1 + random.below(500)));
                 let until = lan.now() + span;

@@ -47,6 +47,7 @@ struct Shared {
     missed: u8,
     track: bool,
     lifetimes: bool,
+    lease: bool,
     cap: u8,
     startup_delay: Duration,
     refresh: Duration,
@@ -123,6 +124,7 @@ impl Shared {
             missed: pick(random, &[3, 3, 3, 3, 2, 5]),
             track: !on_eth1 && random.chance(200),
             lifetimes: random.chance(600),
+            lease: random.chance(800),
             cap: pick(random, &[10, 10, 3]),
             startup_delay: if random.chance(150) { Duration::from_secs(5) } else { Duration::ZERO },
             refresh: if random.chance(150) { Duration::from_secs(30) } else { Duration::ZERO },
@@ -186,6 +188,7 @@ impl Shared {
             learned_interval_cap: self.cap,
             startup_delay: self.startup_delay,
             lifetimes: self.lifetimes,
+            lease: self.lease,
             ..config(100)
         }
     }

@@ -76,6 +76,8 @@ kinds! {
     ForeignFight => "foreign-fight",
     /// Somebody deletes the node's own address, and puts it back.
     OwnAddress => "own-address",
+    /// Somebody removes the table of leases.
+    TableGone => "table-gone",
     /// The netlink socket overflows.
     Overrun => "overrun",
     /// A forged advert of priority 254 that promises the next one in 40.95 s.

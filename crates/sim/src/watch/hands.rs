@@ -13,6 +13,7 @@ use super::since::Since;
 use crate::lan::Lan;
 use crate::node::Node;
 use crate::sight::{Sight, Vr};
+use vrrp::InstanceConfig;
 
 /// VRRP-067.
 const REMOVED_WITHIN: Duration = Duration::from_millis(150);
@@ -23,6 +24,8 @@ const FIGHT: Duration = Duration::from_secs(12);
 /// D2: two seconds, what the kernel's clockwork adds, and one renewal that may be under way.
 const LAPSED_WITHIN: Duration = Duration::from_millis(2_700);
 
+/// How often the world is looked at, at the least.
+const LEASE_LATE: Duration = Duration::from_millis(25);
 /// What a guardian may take beyond the time the peers wait.
 const GUARDED: Duration = Duration::from_millis(150);
 
@@ -32,6 +35,7 @@ pub(crate) struct Hands {
     missing: BTreeMap<(usize, IpAddr), Since>,
     behind: BTreeMap<(usize, IpAddr), Since>,
     guarded: BTreeMap<(usize, IpAddr), Since>,
+    unled: BTreeMap<(usize, IpAddr), Since>,
     /// What somebody deleted and the node has not complained about yet; and when, of late.
     deleted: BTreeMap<(usize, IpAddr), u32>,
     fights: BTreeMap<(usize, IpAddr), Vec<Instant>>,
@@ -53,6 +57,15 @@ impl Hands {
                 if let Some(victim) = gone.iter().find(|a| !lapsed.contains(a) && !is_vip(a)) {
                     let evidence = format!("{victim} went with {lapsed:?}");
                     return Err(violation(lan, Rule::Collateral, *node, evidence));
+                }
+            }
+            Sight::Farewell { node } => {
+                let this = &lan.nodes()[*node];
+                let vips = this.configs().iter().filter(|config| config.lease);
+                let mut vips = vips.flat_map(|config| config.all_vips());
+                if let Some(vip) = vips.find(|vip| this.kernel().answers(vip.address, now)) {
+                    let evidence = format!("farewell, and {vip} is answered for");
+                    return Err(violation(lan, Rule::FarewellFirst, *node, evidence));
                 }
             }
             Sight::Announced { node, address, .. } => {
@@ -123,6 +136,16 @@ impl Hands {
                     let evidence = format!("{vip} is still there, and its guardian lives");
                     return Err(violation(lan, Rule::NotGivenUp, at, evidence));
                 }
+                let unled = config.lease
+                    && node.alive
+                    && !node.is_awake(now)
+                    && !stands
+                    && node.kernel().answers(vip.address, now);
+                let longest = lease(config) + LEASE_LATE;
+                if self.unled.entry(key).or_default().note_kindly(now, unled) > longest {
+                    let evidence = format!("{vip} is answered for, longer than {longest:?}");
+                    return Err(violation(lan, Rule::AnswersUnled, at, evidence));
+                }
                 if self.behind.entry(key).or_default().note_kindly(now, behind) > LAPSED_WITHIN {
                     let evidence = format!("{vip} is still there");
                     return Err(violation(lan, Rule::LeftBehind, at, evidence));
@@ -131,6 +154,15 @@ impl Hands {
         }
         Ok(())
     }
+}
+
+/// The longest a lease may be (DESIGN §4): two thirds of `(D − 1 − k) · I` with one lost advert where
+/// there is room for it, and the floor.
+fn lease(config: &InstanceConfig) -> Duration {
+    let missed = u32::from(config.missed_adverts.min(3));
+    let tolerated = missed.saturating_sub(2).min(1);
+    let bound = config.interval.as_duration() * missed.saturating_sub(1 + tolerated);
+    (bound * 2 / 3).max(Duration::from_millis(60))
 }
 
 /// Whether the kernel has it where it belongs.

@@ -65,8 +65,20 @@ impl Holders {
                 };
                 let is_active = |at: usize| nodes[at].state(vr) == State::Active;
                 let both = is_active(one) && is_active(other) && together();
-                let has = |at: usize| vip.is_some_and(|vip| nodes[at].kernel().serves(vip.address));
-                let both_have = has(one) && has(other) && together();
+                // Frozen and dead ones count, as long as their kernels answer.
+                let has = |at: usize| {
+                    nodes[at].alive
+                        && vip.is_some_and(|vip| nodes[at].kernel().answers(vip.address, now))
+                };
+                let linked = || {
+                    lan.are_linked(one, other, vr.segment) && !lost(one, other) && !lost(other, one)
+                };
+                let leased = |at: usize| {
+                    nodes[at].config_of(vr).is_none_or(|config| config.lease)
+                        || nodes[at].is_awake(now)
+                };
+                let both_have =
+                    has(one) && has(other) && linked() && leased(one) && leased(other);
 
                 let names = || format!("{} and {} ({vr:?})", nodes[one].name(), nodes[other].name());
                 let span = self.active.entry((one, other, vr)).or_default();

@@ -61,6 +61,12 @@ rules! {
     NotGivenUp => "What a dead or stalled engine held is given up by its guardian, or held on by the next engine, before the peers take over.",
     /// Point 5: the one that remains must learn that there were two.
     NoLastWord => "A holder that yields says one last word.",
+    /// D2, DESIGN §4: the lease.
+    AnswersUnled => "A VIP whose engine is dead or frozen is answered for no longer than its lease.",
+    /// DESIGN §4.
+    FarewellFirst => "A guardian's farewell comes after the silence, never before.",
+    /// DESIGN §4.
+    SpokeSilenced => "A holder never adverts while it is silenced.",
     /// Invariant 4.
     Collateral => "When a VIP lapses no address goes along that is not a VIP of the node.",
     /// ARP-007, S3.

@@ -98,9 +98,18 @@ impl Shadow {
 
     /// When a Backup takes over (VRRP-053, 055).
     fn takes_over_at(&self, config: &InstanceConfig) -> Instant {
-        let down = self.interval(config) * config.missed_adverts.into() + self.skew(config);
-        let silence = self.heard_at + down;
+        let silence = self.heard_at + self.down(config);
         self.resigned_at.map_or(silence, |at| silence.min(at + self.skew(config)))
+    }
+
+    /// When it has taken over at the latest. One that was away listens anew (DESIGN §4, stall guard).
+    fn latest(&self, config: &InstanceConfig, awake: Instant) -> Instant {
+        let anew = if awake > self.heard_at { awake + self.down(config) } else { awake };
+        self.takes_over_at(config).max(anew).max(self.told_at) + LATE
+    }
+
+    fn down(&self, config: &InstanceConfig) -> Duration {
+        self.interval(config) * config.missed_adverts.into() + self.skew(config)
     }
 
     fn respect(&mut self, now: Instant, advert: &Glimpse) {
@@ -213,6 +222,12 @@ impl Shadows {
                 {
                     let this = &lan.nodes()[*node];
                     let clock = this.clock(lan.now());
+                    let silent = |vip: &base::Vip| !this.kernel().passes(vip.address, lan.now());
+                    let claims = advert.priority > 0 && this.state(advert.vr) == State::Active;
+                    if claims && shadow.state == State::Active && config.all_vips().any(silent) {
+                        let evidence = format!("{:?} spoke while it was silent", advert.vr);
+                        return Err(violation(lan, Rule::SpokeSilenced, *node, evidence));
+                    }
                     let latest = shadow.advert_due.max(this.clock(this.awake_since())) + ADVERT_LATE;
                     if shadow.state == State::Active && clock > latest {
                         let evidence = format!("{:?} spoke at {clock}, due by {latest}", advert.vr);
@@ -287,7 +302,7 @@ impl Shadows {
                     return Err(violation(lan, Rule::TooEarly, node, evidence));
                 }
                 let awake = lan.nodes()[node].clock(lan.nodes()[node].awake_since());
-                let latest = earliest.max(awake).max(shadow.told_at) + LATE;
+                let latest = shadow.latest(config, awake);
                 if now > latest {
                     let evidence = format!("{vr:?} took over at {now} ({reason:?}), by {latest}");
                     return Err(violation(lan, Rule::TooLate, node, evidence));
@@ -360,14 +375,17 @@ impl Shadows {
                 let evidence = format!("{vr:?} is Initialize and lacks nothing");
                 return Err(violation(lan, Rule::NotStarted, at, evidence));
             }
-            if !fit {
-                // Where there is no way out, nothing is owed.
+            let silent = config.all_vips().any(|vip| {
+                !node.kernel().passes(vip.address, lan.now())
+            });
+            if !fit || silent {
+                // Where there is no way out, or no right to speak, nothing is owed.
                 let next = now + config.interval.as_duration();
                 shadow.advert_due = shadow.advert_due.max(next);
             }
             match shadow.state {
                 State::Backup => {
-                    let latest = shadow.takes_over_at(config).max(awake).max(shadow.told_at) + LATE;
+                    let latest = shadow.latest(config, awake);
                     if now > latest {
                         let evidence = format!("{vr:?} is Backup at {now}, due by {latest}");
                         return Err(violation(lan, Rule::TooLate, at, evidence));

@@ -5,7 +5,7 @@ use sim::{Lan, Weather, config};
 use vrrp::wire::{Advert, Body, ChecksumForm, GROUP_V4};
 use vrrp::{InstanceConfig, Packet};
 
-use crate::{DELAY, INTERVAL, VIP, assert_served_by, down, millis, secs, takeovers};
+use crate::{INTERVAL, VIP, assert_served_by, down, millis, secs, takeovers};
 
 fn rain(loss: u16) -> Weather {
     Weather { loss, ..Weather::default() }
@@ -107,7 +107,7 @@ fn vrrp_075_one_forged_advert_costs_ten_down_intervals_at_most() {
 fn vrrp_075_the_last_advert_of_the_holder_that_yields_heals_it_sooner() {
     // `b` hears it after the forged one, and goes on waiting by the interval of a real node.
     let (dark, holder) = dark_for(10, true);
-    assert!(dark <= down(100) + DELAY, "{dark:?}");
+    assert!(dark <= down(100) + crate::DELAY, "{dark:?}");
     assert_eq!(holder, "b");
 }
 

@@ -43,5 +43,7 @@ say "house rules"
 cargo xtask lint
 say "tests"
 cargo test --workspace --no-fail-fast
+say "simulation: 300 worlds"
+cargo xtask sim --seeds 1..301
 say "the article's cluster, every fault"
 cargo run --quiet --package daemon -- demo --fault all --plain

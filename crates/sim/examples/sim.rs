@@ -124,8 +124,7 @@ fn all_plants(arguments: &Arguments) -> ExitCode {
                     let Some(plant) = at.ok().and_then(|at| base::plant::Plant::ALL.get(at)) else {
                         break;
                     };
-                    let settings =
-                        Settings { plant: Some(*plant), ..arguments.settings.clone() };
+                    let settings = Settings { plant: Some(*plant), ..arguments.settings.clone() };
                     let found = arguments.seeds.clone().find_map(|seed| {
                         match run_caught(&settings, seed) {
                             Err(_) => Some((seed, Rule::Panicked)),
@@ -222,7 +221,9 @@ fn campaign(arguments: &Arguments) -> ExitCode {
 fn judge(arguments: &Arguments, seed: u64, outcome: &Result<Outcome, String>) -> bool {
     let again = || run_caught(&arguments.settings, seed);
     let (violation, report) = match outcome {
-        Err(panic) => (format!("{:?}: {}\n  {panic}", Rule::Panicked, Rule::Panicked), String::new()),
+        Err(panic) => {
+            (format!("{:?}: {}\n  {panic}", Rule::Panicked, Rule::Panicked), String::new())
+        }
         Ok(Outcome { violation: Some((violation, report)), .. }) => {
             (Violation::to_string(violation), report.clone())
         }

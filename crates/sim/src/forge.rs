@@ -44,7 +44,12 @@ pub(crate) fn send(lan: &mut Lan, kind: FaultKind, node: usize, random: &mut Ran
     true
 }
 
-fn forge(config: &InstanceConfig, kind: FaultKind, node: usize, random: &mut Random) -> Option<Mail> {
+fn forge(
+    config: &InstanceConfig,
+    kind: FaultKind,
+    node: usize,
+    random: &mut Random,
+) -> Option<Mail> {
     let segment = vr_of(config).segment;
     let number = u8::try_from(node + 1).unwrap_or(u8::MAX);
     let (source, destination) = match &config.reach {

@@ -42,7 +42,14 @@ impl Node {
         let number = u64::try_from(self.events.len()).unwrap_or(u64::MAX);
         let id = EventId { origin: Origin::Guardian, number };
         let at = self.clock(now);
-        self.events.push(Event { id, at, subject: Subject::Node, what, reason, causes: Vec::new() });
+        self.events.push(Event {
+            id,
+            at,
+            subject: Subject::Node,
+            what,
+            reason,
+            causes: Vec::new(),
+        });
     }
 
     /// Whether its guardian can do anything at `now`.

@@ -411,9 +411,10 @@ impl Kernel {
             return Err(Errno::NODEV);
         }
         let wanted = (index, vip.address, vip.prefix);
-        let at = self.entries.iter().position(|known| {
-            (known.fact.index, known.fact.address, known.fact.prefix) == wanted
-        });
+        let at = self
+            .entries
+            .iter()
+            .position(|known| (known.fact.index, known.fact.address, known.fact.prefix) == wanted);
         self.drop_entry(at.ok_or(Errno::ADDRNOTAVAIL)?);
         Ok(())
     }
@@ -466,5 +467,7 @@ impl Link {
 fn same_subnet(one: &AddressFact, other: &AddressFact) -> bool {
     let (IpAddr::V4(a), IpAddr::V4(b)) = (one.address, other.address) else { return false };
     let mask = u32::MAX.checked_shl(32 - u32::from(one.prefix.min(32))).unwrap_or(0);
-    one.index == other.index && one.prefix == other.prefix && (a.to_bits() ^ b.to_bits()) & mask == 0
+    one.index == other.index
+        && one.prefix == other.prefix
+        && (a.to_bits() ^ b.to_bits()) & mask == 0
 }

@@ -182,10 +182,7 @@ impl Lan {
                 && node.kernel.on_segment(segment).is_some_and(|link| link.running)
         };
         let open = |from, to| !self.cuts.is_cut(from, Some(to));
-        there(&self.nodes[one])
-            && there(&self.nodes[other])
-            && open(one, other)
-            && open(other, one)
+        there(&self.nodes[one]) && there(&self.nodes[other]) && open(one, other) && open(other, one)
     }
 
     /// Whether the kernels of two nodes can both be reached on a segment, and by each other.
@@ -198,10 +195,7 @@ impl Lan {
                 && node.kernel.on_segment(segment).is_some_and(|link| link.running)
         };
         let open = |from, to| !self.cuts.is_cut(from, Some(to));
-        there(&self.nodes[one])
-            && there(&self.nodes[other])
-            && open(one, other)
-            && open(other, one)
+        there(&self.nodes[one]) && there(&self.nodes[other]) && open(one, other) && open(other, one)
     }
 
     /// Whether what a node says on a segment reaches the client, dice apart.
@@ -209,8 +203,7 @@ impl Lan {
     pub fn reaches_client(&self, node: usize, segment: Segment) -> bool {
         let from = &self.nodes[node];
         let link = from.kernel.on_segment(segment);
-        link.is_some_and(|link| from.is_on(self.now, link.index))
-            && !self.cuts.is_cut(node, None)
+        link.is_some_and(|link| from.is_on(self.now, link.index)) && !self.cuts.is_cut(node, None)
     }
 
     /// What the link does to packets.

@@ -33,7 +33,7 @@ pub use kernel::{ETH0, ETH1, Kernel, Segment};
 pub use lan::Lan;
 pub use node::{Node, config, config_v6, vr_of};
 pub use random::Random;
-pub use table::Table;
 pub use sight::{Glimpse, Mail, Sight, Vr};
+pub use table::Table;
 pub use tape::Tape;
 pub use weather::Weather;

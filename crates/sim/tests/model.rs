@@ -72,7 +72,9 @@ enum Mail {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Action {
     /// A third of an interval passes; adverts to the nodes of this set are lost.
-    Tick { lost_at: u8 },
+    Tick {
+        lost_at: u8,
+    },
     Cut,
     Mend,
     Sleep(usize),
@@ -240,9 +242,7 @@ impl Model for Vrrp {
             Property::<Self>::always("at most one holder", |model, world| {
                 model.holders(world) <= 1
             }),
-            Property::<Self>::sometimes("somebody holds", |model, world| {
-                model.holders(world) == 1
-            }),
+            Property::<Self>::sometimes("somebody holds", |model, world| model.holders(world) == 1),
             Property::<Self>::sometimes("the strongest holds", |model, world| {
                 world.nodes.last().is_some_and(|last| model.answers(last))
             }),

@@ -108,7 +108,9 @@ impl Injector {
             }
             Undo::Own(at, segment) => lan.meddle(at, |k| k.configure_own(now, segment)),
             Undo::Delete(at, address) => {
-                lan.meddle(at, |kernel| { kernel.remove(address); });
+                lan.meddle(at, |kernel| {
+                    kernel.remove(address);
+                });
             }
             Undo::Load(at) if lan.nodes[at].is_awake(now) => {
                 let configs = lan.nodes[at].configs.clone();
@@ -168,10 +170,7 @@ impl Injector {
         let frozen = lan.nodes[node].frozen_until > lan.now();
         let segment: Segment = pick(random, &[0, 0, 1]);
         match kind {
-            FaultKind::Loss
-            | FaultKind::Duplication
-            | FaultKind::Delay
-            | FaultKind::Reordering => {
+            FaultKind::Loss | FaultKind::Duplication | FaultKind::Delay | FaultKind::Reordering => {
                 let number = self.sequence + 1;
                 self.later(lan, lasts, Undo::Weather(number));
                 self.weathers.insert(number, (kind, random.draw()));
@@ -191,7 +190,8 @@ impl Injector {
                 self.cut(lan, lasts, ways);
             }
             FaultKind::Partition => {
-                let island: Vec<bool> = (0..count).map(|n| n == node || random.chance(300)).collect();
+                let island: Vec<bool> =
+                    (0..count).map(|n| n == node || random.chance(300)).collect();
                 let client = random.chance(500);
                 let side = |to: Option<usize>| to.map_or(client, |to| island[to]);
                 let ends = || (0..count).map(Some).chain([None]);
@@ -291,10 +291,8 @@ impl Injector {
             }
             FaultKind::ForeignAdd => {
                 let Some(mut vip) = any_vip(lan, node, random) else { return false };
-                let Some(index) = lan.nodes[node]
-                    .kernel
-                    .named(vip.interface.as_str())
-                    .map(|link| link.index)
+                let Some(index) =
+                    lan.nodes[node].kernel.named(vip.interface.as_str()).map(|link| link.index)
                 else {
                     return false;
                 };
@@ -311,7 +309,9 @@ impl Injector {
             FaultKind::OwnAddress => {
                 let own = lan.nodes[node].kernel.own_addresses(segment);
                 let (address, _) = pick(random, &own);
-                lan.meddle(node, |kernel| { kernel.remove(address); });
+                lan.meddle(node, |kernel| {
+                    kernel.remove(address);
+                });
                 self.later(lan, lasts, Undo::Own(node, segment));
             }
             FaultKind::TableGone => lan.nodes[node].kernel.table.remove(),
@@ -372,11 +372,10 @@ fn vary_one(config: &mut InstanceConfig, random: &mut Random) {
         }
         2 => {
             let later = Duration::from_secs(3);
-            config.preempt = pick(random, &[
-                Preempt::Never,
-                Preempt::After(Duration::ZERO),
-                Preempt::After(later),
-            ]);
+            config.preempt = pick(
+                random,
+                &[Preempt::Never, Preempt::After(Duration::ZERO), Preempt::After(later)],
+            );
         }
         3 if config.vips.len() > 1 => drop(config.vips.pop()),
         4 => {

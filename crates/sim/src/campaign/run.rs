@@ -147,8 +147,8 @@ impl World {
                 base::Preempt::Never => Duration::ZERO,
             };
             let longest = longest_interval(&self.lan, crate::node::vr_of(config));
-            let learned = (config.interval.as_duration() * config.learned_interval_cap.into())
-                .max(longest);
+            let learned =
+                (config.interval.as_duration() * config.learned_interval_cap.into()).max(longest);
             learned * (u32::from(config.missed_adverts) + 1) + preempt + config.startup_delay
         });
         let longest = waits.max().unwrap_or_default();

@@ -81,8 +81,13 @@ impl Scenario {
         let delay = Duration::from_micros(100 + random.below(shortest * 100));
         let jitter = Duration::from_micros(random.below(shortest * 50));
         Self {
-            routers: nodes.iter().flatten().map(vr_of).collect::<std::collections::BTreeSet<_>>()
-                .into_iter().collect(),
+            routers: nodes
+                .iter()
+                .flatten()
+                .map(vr_of)
+                .collect::<std::collections::BTreeSet<_>>()
+                .into_iter()
+                .collect(),
             ahead: (0..count).map(|_| Duration::from_millis(random.below(10_000_000))).collect(),
             nodes,
             weather: Weather { delay, jitter, ..Weather::default() },
@@ -112,13 +117,16 @@ impl Shared {
             unicast: random.chance(250),
             interval,
             mixed_intervals: !v2 && random.chance(150),
-            preempt: pick(random, &[
-                PreemptMode::Always,
-                PreemptMode::Always,
-                PreemptMode::Never,
-                PreemptMode::Later,
-                PreemptMode::Mixed,
-            ]),
+            preempt: pick(
+                random,
+                &[
+                    PreemptMode::Always,
+                    PreemptMode::Always,
+                    PreemptMode::Never,
+                    PreemptMode::Later,
+                    PreemptMode::Mixed,
+                ],
+            ),
             equal: random.chance(250),
             owner: random.chance(100),
             missed: pick(random, &[3, 3, 3, 3, 2, 5]),
@@ -157,19 +165,21 @@ impl Shared {
             PreemptMode::Always => Preempt::After(Duration::ZERO),
             PreemptMode::Never => Preempt::Never,
             PreemptMode::Later => Preempt::After(later),
-            PreemptMode::Mixed => pick(random, &[
-                Preempt::Never,
-                Preempt::After(later),
-                Preempt::After(Duration::ZERO),
-            ]),
+            PreemptMode::Mixed => pick(
+                random,
+                &[Preempt::Never, Preempt::After(later), Preempt::After(Duration::ZERO)],
+            ),
         };
         let track = TrackInterface {
             interface: Name::from(ETH1),
-            effect: pick(random, &[
-                TrackEffect::DeltaWhileBad(-60),
-                TrackEffect::DeltaWhileGood(40),
-                TrackEffect::FaultWhileBad,
-            ]),
+            effect: pick(
+                random,
+                &[
+                    TrackEffect::DeltaWhileBad(-60),
+                    TrackEffect::DeltaWhileGood(40),
+                    TrackEffect::FaultWhileBad,
+                ],
+            ),
         };
         InstanceConfig {
             name: self.name.clone(),

@@ -67,8 +67,8 @@ impl Belief {
             let mut wrong = false;
             if let ([holder], Some(mac)) = (&active[..], lan.client().believes(address)) {
                 let here = self.had.get(&(*holder, address));
-                let alone = (0..nodes.len())
-                    .all(|at| at == *holder || !nodes[at].kernel().serves(address));
+                let alone =
+                    (0..nodes.len()).all(|at| at == *holder || !nodes[at].kernel().serves(address));
                 let told_at = self.believed_at.get(&address).copied().unwrap_or_default();
                 let reaches = lan.reaches_client(*holder, vr.segment);
                 let lost = self.lost_at.get(holder).is_some_and(|lost| *lost >= told_at);
@@ -93,7 +93,8 @@ impl Belief {
             if self.wrong.entry(address).or_default().note_kindly(now, wrong) > within {
                 let holder = active.first().map_or("nobody", |at| nodes[*at].name());
                 let mac = lan.client().believes(address);
-                let evidence = format!("{address} is held by {holder}, the client believes {mac:?}");
+                let evidence =
+                    format!("{address} is held by {holder}, the client believes {mac:?}");
                 return Err(Violation::new(Rule::ClientMisled, now, evidence));
             }
         }

@@ -79,7 +79,8 @@ impl Hands {
                 }
             }
             Sight::Event { node, event, .. } => {
-                if let (What::VipTaken { vip }, Subject::Instance(_)) = (&event.what, &event.subject)
+                if let (What::VipTaken { vip }, Subject::Instance(_)) =
+                    (&event.what, &event.subject)
                 {
                     let count = self.deleted.entry((*node, *vip)).or_default();
                     if *count == 0 {

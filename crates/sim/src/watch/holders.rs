@@ -61,7 +61,9 @@ impl Holders {
             for other in one + 1..nodes.len() {
                 let lost = |a, b| self.lost.get(&(a, b)) == Some(&now);
                 let together = || {
-                    lan.are_together(one, other, vr.segment) && !lost(one, other) && !lost(other, one)
+                    lan.are_together(one, other, vr.segment)
+                        && !lost(one, other)
+                        && !lost(other, one)
                 };
                 let is_active = |at: usize| nodes[at].state(vr) == State::Active;
                 let both = is_active(one) && is_active(other) && together();
@@ -77,10 +79,10 @@ impl Holders {
                     nodes[at].config_of(vr).is_none_or(|config| config.lease)
                         || nodes[at].is_awake(now)
                 };
-                let both_have =
-                    has(one) && has(other) && linked() && leased(one) && leased(other);
+                let both_have = has(one) && has(other) && linked() && leased(one) && leased(other);
 
-                let names = || format!("{} and {} ({vr:?})", nodes[one].name(), nodes[other].name());
+                let names =
+                    || format!("{} and {} ({vr:?})", nodes[one].name(), nodes[other].name());
                 let span = self.active.entry((one, other, vr)).or_default();
                 let span = span.note_kindly(now, both);
                 self.longest = self.longest.max(span);

@@ -228,7 +228,8 @@ impl Shadows {
                         let evidence = format!("{:?} spoke while it was silent", advert.vr);
                         return Err(violation(lan, Rule::SpokeSilenced, *node, evidence));
                     }
-                    let latest = shadow.advert_due.max(this.clock(this.awake_since())) + ADVERT_LATE;
+                    let latest =
+                        shadow.advert_due.max(this.clock(this.awake_since())) + ADVERT_LATE;
                     if shadow.state == State::Active && clock > latest {
                         let evidence = format!("{:?} spoke at {clock}, due by {latest}", advert.vr);
                         return Err(violation(lan, Rule::AdvertLate, *node, evidence));
@@ -298,7 +299,8 @@ impl Shadows {
                     return Err(violation(lan, Rule::Unread, node, evidence));
                 }
                 if now < earliest {
-                    let evidence = format!("{vr:?} took over at {now} ({reason:?}), due {earliest}");
+                    let evidence =
+                        format!("{vr:?} took over at {now} ({reason:?}), due {earliest}");
                     return Err(violation(lan, Rule::TooEarly, node, evidence));
                 }
                 let awake = lan.nodes()[node].clock(lan.nodes()[node].awake_since());
@@ -319,12 +321,17 @@ impl Shadows {
                 shadow.learned = None;
             }
             (State::Active, State::Backup) => {
-                if config.parting_advert && shadow.spoke_at != Some(now) {
+                // One that does not know whether somebody else holds by now must not say a word.
+                let woke = lan.nodes()[node].awake_since() == lan.now();
+                let heard = reason != Reason::MayBeOvertaken && !woke;
+                if heard && config.parting_advert && shadow.spoke_at != Some(now) {
                     let evidence = format!("{vr:?} yielded ({reason:?}) without a word");
                     return Err(violation(lan, Rule::NoLastWord, node, evidence));
                 }
                 shadow.heard_at = now;
-                shadow.learned = shadow.last.map(|advert| advert.interval);
+                // One that stands back without having heard anybody has nothing to go by.
+                let last = shadow.last.filter(|_| reason != Reason::MayBeOvertaken);
+                shadow.learned = last.map(|advert| advert.interval);
             }
             _ => {}
         }
@@ -375,9 +382,7 @@ impl Shadows {
                 let evidence = format!("{vr:?} is Initialize and lacks nothing");
                 return Err(violation(lan, Rule::NotStarted, at, evidence));
             }
-            let silent = config.all_vips().any(|vip| {
-                !node.kernel().passes(vip.address, lan.now())
-            });
+            let silent = config.all_vips().any(|vip| !node.kernel().passes(vip.address, lan.now()));
             if !fit || silent {
                 // Where there is no way out, or no right to speak, nothing is owed.
                 let next = now + config.interval.as_duration();
@@ -444,9 +449,8 @@ fn is_fit(node: &Node, config: &InstanceConfig) -> bool {
 
 /// What its trackers are to add to an instance's priority now.
 fn tracked_delta(node: &Node, config: &InstanceConfig) -> i32 {
-    let runs = |name: &base::Name| {
-        node.kernel().named(name.as_str()).is_some_and(|link| link.running)
-    };
+    let runs =
+        |name: &base::Name| node.kernel().named(name.as_str()).is_some_and(|link| link.running);
     let delta = |track: &vrrp::TrackInterface| match (track.effect, runs(&track.interface)) {
         (TrackEffect::DeltaWhileBad(delta), false) | (TrackEffect::DeltaWhileGood(delta), true) => {
             i32::from(delta)

@@ -33,6 +33,9 @@ const FIRST_DELAY: Duration = Duration::from_millis(100);
 /// The longest delay between two starts.
 const LONGEST_DELAY: Duration = Duration::from_secs(5);
 
+/// Whoever wakes so late for a deadline may not have run at all.
+const SLEEPY: Duration = Duration::from_millis(10);
+
 /// How the engine stands, as far as the guardian knows.
 #[derive(Debug, PartialEq, Eq)]
 enum Phase {
@@ -231,6 +234,11 @@ impl LastWill {
                     // We slept ourselves: its signs of life may be waiting to be read.
                     let adopt_by = adopt_by.map(|_| now + patience / 2);
                     self.phase = Phase::Present { born_at, alive_at: now, adopt_by };
+                } else if adopt_by.is_none() && now > deadline + SLEEPY {
+                    // Perhaps we slept, perhaps not: time for one sign of life. With it a stall is
+                    // still over before a peer takes over, for a lease is two thirds of that.
+                    let alive_at = now - (patience - patience / 3);
+                    self.phase = Phase::Present { born_at, alive_at, adopt_by };
                 } else {
                     self.phase = Phase::Condemned { born_at };
                     self.outputs.push_back(Output::Kill);

@@ -49,5 +49,7 @@ say "tests"
 cargo test --workspace --no-fail-fast
 say "fuzzers"
 cargo xtask fuzz --seconds "${FUZZ_SECONDS:-30}"
+say "simulation: 300 worlds"
+cargo xtask sim --seeds 1..301
 say "the article's cluster, every fault"
 cargo run --quiet --package daemon -- demo --fault all --plain

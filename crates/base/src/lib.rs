@@ -9,6 +9,7 @@ mod event;
 mod kernel;
 mod name;
 mod net;
+mod secret;
 mod time;
 mod transmit;
 mod vip;
@@ -20,7 +21,8 @@ pub use kernel::{
 };
 pub use name::Name;
 pub use net::{Family, IfIndex, Mac};
-pub use time::{Centis, Instant};
+pub use secret::Secret;
+pub use time::{Centis, Instant, Wall, WallClock};
 pub use transmit::Transmit;
 pub use vip::{Broadcast, Scope, Vip, VipFlags};
 pub use vrrp::{Interval, Preempt, Priority, State, TrackEffect, Version, Vrid};

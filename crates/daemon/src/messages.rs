@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use base::{Batch, BatchDone, Event, Instant, KernelFact, Name, ScriptResult};
+use base::{Batch, BatchDone, Event, Instant, KernelFact, Name, ScriptResult, Secret};
 use serde::{Deserialize, Serialize};
 use ui::cli::LogFormat;
 use vip::last_will::Edit;
@@ -22,6 +22,8 @@ pub(crate) enum GuardianToEngine {
     Adopt {
         /// Which.
         names: Vec<Name>,
+        /// Behind which numbers the signed adverts of each instance must go on.
+        spoken: Vec<(Name, u64)>,
     },
     /// A line to control comes with this. The one before is void.
     Control,
@@ -40,7 +42,10 @@ pub(crate) enum EngineToGuardian {
     /// The will changed; also a sign of life.
     Will(Edit),
     /// A sign of life.
-    Alive,
+    Alive {
+        /// The numbers of the adverts signed since the last one, the latest of each instance.
+        spoken: Vec<(Name, u64)>,
+    },
 }
 
 // ---- guardian and control -----------------------------------------------------------------------
@@ -66,7 +71,7 @@ pub(crate) enum GuardianToControl {
         /// How.
         settings: Settings,
         /// What the control before had in force; without it, the file is read.
-        resume: Option<Vec<u8>>,
+        resume: Option<Secret>,
     },
     /// The control socket comes with this.
     Listen,
@@ -99,8 +104,8 @@ pub(crate) enum Order {
 pub(crate) enum ControlToGuardian {
     /// A configuration is in force; this is what a control after this one needs to go on.
     InForce {
-        /// Ready to be handed back.
-        state: Vec<u8>,
+        /// Ready to be handed back. There are keys in it.
+        state: Secret,
         /// What could not be given up.
         gaps: Vec<String>,
     },

@@ -31,6 +31,8 @@ fn one(config: &Config, instance: &conf::InstanceConfig) -> InstanceConfig {
         reach: reach(&instance.reach),
         source: instance.source,
         auth: instance.password.map_or(Auth::None, |password| Auth::Pass(password.octets())),
+        hmac: None,
+        allowed_sources: Vec::new(),
         checksum: Checksum {
             send: instance.v3_checksum_as_v2.then_some(ChecksumForm::Rfc9568),
             accept: ChecksumRule::Either,

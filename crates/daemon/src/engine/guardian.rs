@@ -20,6 +20,10 @@ pub(super) struct Guardian {
     pub(super) line: Channel<EngineToGuardian, GuardianToEngine>,
     /// Instances to adopt, until they are configured.
     pub(super) inherited: Vec<Name>,
+    /// Where signed adverts are to go on, until their instances are configured.
+    pub(super) numbers: Vec<(Name, u64)>,
+    /// The numbers of signed adverts since the last sign of life.
+    spoken: BTreeMap<Name, u64>,
     /// The lease of each instance that holds.
     leases: BTreeMap<Name, Duration>,
     /// A third of the shortest.
@@ -33,6 +37,8 @@ impl Guardian {
         Self {
             line,
             inherited: Vec::new(),
+            numbers: Vec::new(),
+            spoken: BTreeMap::new(),
             leases: BTreeMap::new(),
             rhythm: None,
             next: None,
@@ -43,6 +49,11 @@ impl Guardian {
     /// Passes a change of the will on.
     pub(super) fn will(&mut self, edit: Edit) {
         match &edit {
+            // Comes with every advert; the guardian only has to know in time.
+            Edit::Spoke { name, last } => {
+                self.spoken.insert(name.clone(), *last);
+                return;
+            }
             Edit::Hold(bequest) => {
                 self.leases.insert(bequest.name.clone(), bequest.patience);
                 self.rhythm = self.rhythm.into_iter().chain([bequest.patience / 3]).min();
@@ -65,7 +76,8 @@ impl Guardian {
         };
         if self.next.is_none_or(|next| now >= next) {
             self.next = Some(now + rhythm);
-            self.send(&EngineToGuardian::Alive);
+            let spoken = std::mem::take(&mut self.spoken).into_iter().collect();
+            self.send(&EngineToGuardian::Alive { spoken });
         }
     }
 

@@ -13,7 +13,7 @@ mod wires;
 use std::io;
 use std::time::Duration;
 
-use base::Instant;
+use base::{Instant, Wall, WallClock};
 use linux::confine::{self, Right};
 use linux::{Interest, Poll, Signal, Signals, Timer, clock};
 use vrrp::wire::Arrival;
@@ -46,6 +46,10 @@ const ROUNDS: u32 = 8;
 /// How long a stop may take before it is called unclean.
 const STOP_WITHIN: Duration = Duration::from_secs(5);
 
+/// How wrong the machine may be about the wall clock: far below what any window asks for, and so
+/// much that a clock that is slewed is not told every turn.
+const WALL_TOLERANCE: Duration = Duration::from_millis(1);
+
 /// Room for the largest datagram an interface of MTU 9000 brings.
 const LARGEST: usize = 9216;
 
@@ -73,6 +77,8 @@ struct Engine {
     wires: Wires,
     poll: Poll,
     timer: Timer,
+    /// What the machine believes of the wall clock.
+    wall: Option<WallClock>,
     /// When a stop that was asked for becomes unclean.
     stop_by: Option<Instant>,
 }
@@ -107,6 +113,7 @@ impl Engine {
             wires: Wires::new()?,
             poll,
             timer,
+            wall: None,
             stop_by: None,
         })
     }
@@ -127,6 +134,7 @@ impl Engine {
     fn turn(&mut self) -> io::Result<Option<End>> {
         self.sleep()?;
         let now = clock::monotonic();
+        self.read_wall(now)?;
         // Adverts that are due leave before anything is read (VRRP-077).
         self.handle(now, Input::Wake { drained: false })?;
 
@@ -147,6 +155,18 @@ impl Engine {
         // Everything that had arrived by `now` has been heard: silence can be judged (VRRP-079).
         self.handle(now, Input::Wake { drained: true })?;
         Ok(self.end(now))
+    }
+
+    /// The wall clock, if it is not where it is believed to be: at the start, when it was stepped,
+    /// and as it is slewed.
+    fn read_wall(&mut self, now: Instant) -> io::Result<()> {
+        let (seconds, nanos) = clock::wall();
+        let wall = Wall::new(u64::try_from(seconds).unwrap_or(0), nanos);
+        if self.wall.is_some_and(|known| known.at(now).distance(wall) < WALL_TOLERANCE) {
+            return Ok(());
+        }
+        self.wall = Some(WallClock::new(now, wall));
+        self.handle(now, Input::Wall(wall))
     }
 
     fn read(&mut self, now: Instant, token: u64) -> io::Result<Option<End>> {
@@ -199,6 +219,8 @@ impl Engine {
             match message {
                 ToEngine::Configure { instances, events } => {
                     let names = std::mem::take(&mut self.guardian.inherited);
+                    let numbers = std::mem::take(&mut self.guardian.numbers);
+                    self.handle(now, Input::Spoken(numbers))?;
                     self.handle(now, Input::Adopt { image: None, held: names, events })?;
                     self.handle(now, Input::Configure(instances))?;
                 }
@@ -217,7 +239,10 @@ impl Engine {
         loop {
             match self.guardian.line.recv() {
                 Ok(None) => return Ok(()),
-                Ok(Some(GuardianToEngine::Adopt { names })) => self.guardian.inherited = names,
+                Ok(Some(GuardianToEngine::Adopt { names, spoken })) => {
+                    self.guardian.inherited = names;
+                    self.guardian.numbers = spoken;
+                }
                 Ok(Some(GuardianToEngine::Control)) => {
                     let fd = self.guardian.line.take_fd()?;
                     self.control.replace(&self.poll, Channel::over(fd)?)?;

@@ -12,7 +12,7 @@ use std::io;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 
-use base::{Event, EventId, Instant, Origin, Reason, Subject, What};
+use base::{Event, EventId, Instant, Origin, Reason, Secret, Subject, What};
 use linux::{BindError, Interest, PidFile, Poll, Role, Signal, Signals, Timer, bind_unix, clock};
 use vip::last_will::LastWill;
 
@@ -60,7 +60,7 @@ pub(crate) struct Guardian {
     listener: Option<UnixListener>,
     pid_files: Vec<PidFile>,
     /// What a new control needs to go on.
-    state: Option<Vec<u8>>,
+    state: Option<Secret>,
     /// When to start a control, if there is none.
     control_at: Option<Instant>,
     /// An engine has once come so far as to take part.
@@ -207,7 +207,8 @@ impl Guardian {
         let (near, far) = Channel::pair()?;
         let role = Part::Engine.start(&far.into_fd())?;
         let mut ward = Ward { role, line: near, born_at: clock::monotonic(), mute: false };
-        ward.line.send(&GuardianToEngine::Adopt { names: adopt })?;
+        let spoken = self.will.spoken().map(|(name, last)| (name.clone(), last)).collect();
+        ward.line.send(&GuardianToEngine::Adopt { names: adopt, spoken })?;
         self.poll.add(&ward.role, ENGINE, Interest::Read)?;
         self.poll.add(&ward.line, ENGINE_LINE, Interest::Read)?;
         self.engine = Some(ward);

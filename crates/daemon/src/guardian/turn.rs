@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use base::{Instant, Reason, What};
 use linux::{Interest, Ready, Signal, clock};
-use vip::last_will::{Death, Input, Output};
+use vip::last_will::{Death, Edit, Input, Output};
 
 use super::{CONTROL, CONTROL_LINE, ENGINE, ENGINE_LINE, Guardian, RUNNER, SIGNALS, tell_gaps};
 use crate::exit::Exit;
@@ -122,7 +122,12 @@ impl Guardian {
                     self.engine_stood = true;
                 }
                 Ok(Some(EngineToGuardian::Will(edit))) => self.will.handle(now, Input::Edit(edit)),
-                Ok(Some(EngineToGuardian::Alive)) => self.will.handle(now, Input::Alive),
+                Ok(Some(EngineToGuardian::Alive { spoken })) => {
+                    for (name, last) in spoken {
+                        self.will.handle(now, Input::Edit(Edit::Spoke { name, last }));
+                    }
+                    self.will.handle(now, Input::Alive);
+                }
                 Ok(None) => return,
                 Err(_) => {
                     engine.mute = true;
@@ -172,8 +177,8 @@ impl Guardian {
                     }
                 }
                 Output::Silence => {}
-                Output::Farewell(transmit) => {
-                    if let Err(error) = self.hands.farewell(&transmit) {
+                Output::Farewell { transmit, seal } => {
+                    if let Err(error) = self.hands.farewell(transmit, seal.as_ref()) {
                         eprintln!("warning: a farewell could not be sent: {error}");
                     }
                 }

@@ -3,20 +3,56 @@
 use core::net::IpAddr;
 
 use base::{IfIndex, Interval, Name, Priority, State, Transmit, Vip};
-use vip::last_will::Bequest;
+use vip::last_will::{Bequest, Seal};
 
 use super::{Attachment, Instance, Turn};
 use crate::config::Reach;
-use crate::status::{InstanceStatus, PeerStatus};
+use crate::status::{HmacStatus, InstanceStatus, PeerStatus};
 use crate::timers;
+use crate::wire::hmac::{self, Freshness, Sequence};
 use crate::wire::{Advert, AdvertError, Body, ChecksumForm};
 
 impl Instance {
     /// Sends an advert with this priority to everybody it is for.
     pub(super) fn send(&mut self, turn: &mut Turn<'_>, priority: Priority) {
-        if self.address(priority, |transmit| turn.out.advert(transmit)) {
+        // One number for all copies of an advert, as keepalived does.
+        let policy = self.config.hmac.as_ref();
+        let signing = policy.and_then(|policy| Some((policy, policy.signing_key()?)));
+        let seal = signing.map(|(policy, key)| {
+            let number = self.sequencer.next(turn.wall, policy.freshness());
+            self.spoke = Some(number);
+            (key, number)
+        });
+        let sent = self.address(priority, |mut transmit| {
+            if let Some((key, number)) = seal {
+                let Transmit { source, destination, .. } = transmit;
+                hmac::seal(&mut transmit.payload, key, number, source, destination);
+            }
+            turn.out.advert(transmit);
+        });
+        if sent {
             self.traffic.sent += 1;
         }
+    }
+
+    /// The number its last signed advert had, if there was one since this was asked last.
+    pub(crate) fn take_spoke(&mut self) -> Option<Sequence> {
+        self.spoke.take()
+    }
+
+    /// What its farewells are to be signed with.
+    fn seal(&self) -> Option<Seal> {
+        let policy = self.config.hmac.as_ref()?;
+        let key = policy.signing_key()?;
+        Some(Seal {
+            key_id: key.id(),
+            key: key.secret().clone(),
+            window: match policy.freshness() {
+                Freshness::Time { window } => Some(window),
+                Freshness::Monotonic => None,
+            },
+            last: self.sequencer.last().map_or(0, Sequence::bits),
+        })
     }
 
     /// What it leaves to be said and removed, should it end now while it holds.
@@ -27,6 +63,7 @@ impl Instance {
         Bequest {
             name: self.config.name.clone(),
             farewells,
+            seal: self.seal(),
             vips: self.config.all_vips().filter_map(placed).collect(),
             patience: timers::lease_length(
                 self.config.interval.as_duration(),
@@ -95,6 +132,12 @@ impl Instance {
             }),
             vips: self.config.all_vips().cloned().collect(),
             present: Vec::new(),
+            hmac: self.config.hmac.as_ref().map(|policy| HmacStatus {
+                mode: policy.mode(),
+                active_key: policy.active(),
+                keys: policy.ids().collect(),
+                freshness: policy.freshness(),
+            }),
             traffic: self.traffic,
             discards: *self.refusals.counters(),
         }

@@ -277,6 +277,11 @@ pub enum What {
         /// Which role.
         role: Name,
     },
+    /// Another version of mainstay was to take over and did not; all is as before.
+    UpgradeFailed {
+        /// Why.
+        why: String,
+    },
     /// The last will of an engine was carried out: its VIPs are silent, resigned and removed.
     WillCarriedOut {
         /// The instances that held.
@@ -345,11 +350,13 @@ reasons! {
     /// The operator asked for an orderly stop.
     Shutdown => "mainstay was told to stop",
     /// The engine before held it, and its lease is not over.
-    Adopted => "the engine that held it ended, and this one holds on",
+    Adopted => "another engine took over and goes on where the one before ended",
     /// A role's process ended.
     RoleDied => "a process of mainstay ended",
     /// The engine gave no sign of life for a whole lease.
     RoleStalled => "the engine stood still for a whole lease",
+    /// The operator asked for another version of mainstay.
+    Upgrade => "another version of mainstay takes over",
     /// The operator loaded another configuration.
     Reload => "the configuration was reloaded",
     /// RFC 9568 §6.4.1: this node owns the addresses.

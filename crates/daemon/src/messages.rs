@@ -13,22 +13,31 @@ use ui::cli::LogFormat;
 use vip::last_will::Edit;
 use vrrp::{InstanceConfig, RouterStatus};
 
+// What guardian and engine, and guardian and control, say to each other is also said between one
+// version and the next (`mainstay upgrade`): variants and fields are only ever added, at the end.
+
 // ---- guardian and engine ------------------------------------------------------------------------
 
 /// From the guardian to the engine.
 #[derive(PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(crate) enum GuardianToEngine {
-    /// The first message: hold on to what these instances hold, as the engine before did.
+    /// Take part from now on, and go on where the engine before ended.
     Adopt {
-        /// Which.
-        names: Vec<Name>,
-        /// Behind which numbers the signed adverts of each instance must go on.
-        spoken: Vec<(Name, u64)>,
+        /// What it held when it died.
+        held: Vec<Name>,
+        /// Where it left off, if it handed over: a `vrrp::Image`.
+        image: Option<Vec<u8>>,
     },
     /// A line to control comes with this. The one before is void.
     Control,
     /// Resign everywhere, release everything, end. Usually control says so.
     Stop,
+    /// Say where you stand and do nothing from there on.
+    HandOver,
+    /// The hand-over failed: go on.
+    GoOn,
+    /// Behind which numbers the signed adverts of instances must go on. Comes before `Adopt`.
+    Spoken(Vec<(Name, u64)>),
 }
 
 /// From the engine to the guardian.
@@ -42,10 +51,13 @@ pub(crate) enum EngineToGuardian {
     /// The will changed; also a sign of life.
     Will(Edit),
     /// A sign of life.
-    Alive {
-        /// The numbers of the adverts signed since the last one, the latest of each instance.
-        spoken: Vec<(Name, u64)>,
-    },
+    Alive,
+    /// It knows the node and its configuration and waits to be told to take part.
+    Standing,
+    /// The answer to [`GuardianToEngine::HandOver`]: a `vrrp::Image`.
+    Image(Vec<u8>),
+    /// The numbers of the adverts signed since the last sign of life, the latest of each instance.
+    Spoken(Vec<(Name, u64)>),
 }
 
 // ---- guardian and control -----------------------------------------------------------------------
@@ -88,6 +100,13 @@ pub(crate) enum GuardianToControl {
     },
     /// The guardian saw this happen.
     Event(Event),
+    /// Another control has taken over: tell who waits for it, and end.
+    Replaced,
+    /// The upgrade that was asked for did not come about; all is as before.
+    UpgradeFailed {
+        /// Why.
+        why: String,
+    },
 }
 
 /// What a signal asks for.
@@ -115,6 +134,11 @@ pub(crate) enum ControlToGuardian {
     Finished {
         /// The status.
         status: u8,
+    },
+    /// Somebody asked for another version to take over.
+    Upgrade {
+        /// From this file; `None`: from the one this daemon was started from.
+        binary: Option<PathBuf>,
     },
 }
 

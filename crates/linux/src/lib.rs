@@ -26,6 +26,7 @@ mod session;
 mod signals;
 mod sockets;
 mod spawn;
+pub mod succession;
 mod sysctl;
 mod system_calls;
 mod tap;

@@ -30,6 +30,8 @@ pub enum Command {
     Events(EventsArgs),
     /// Follow the causes of an instance's present state back to where they began
     Why(WhyArgs),
+    /// Have another version of mainstay take over from the running one, without a gap
+    Upgrade(UpgradeArgs),
     /// Build three hosts, a switch and a client on this machine, break the master, and show that
     /// the client kept being served
     Demo(DemoArgs),
@@ -76,6 +78,18 @@ pub struct CheckArgs {
     /// Treat unknown keywords as warnings, as keepalived does
     #[arg(long)]
     pub lenient: bool,
+}
+
+/// `mainstay upgrade`
+#[derive(Args, Debug, Clone)]
+pub struct UpgradeArgs {
+    /// The daemon's control socket
+    #[arg(long, default_value = DEFAULT_SOCKET)]
+    pub control: PathBuf,
+    /// The program that is to take over; without it, the file the daemon was started from, as it is
+    /// now
+    #[arg(long)]
+    pub binary: Option<PathBuf>,
 }
 
 /// Whom to ask and how to print.

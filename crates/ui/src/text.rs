@@ -105,6 +105,7 @@ pub fn what(what: &What) -> String {
         What::SourceLost => "has no address to send from".into(),
         What::RoleEnded { role, how } => format!("the {role} ended: {how}"),
         What::RoleTakenOver { role } => format!("another {role} has taken over"),
+        What::UpgradeFailed { why } => format!("upgrade given up: {why}"),
         What::WillCarriedOut { instances } => {
             format!("silenced, resigned and removed what {} held", list(instances))
         }

@@ -16,9 +16,19 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Image {
     /// mainstay 0.1, before it knew signed adverts.
-    V1(Vec<InstanceV1>),
+    V1 {
+        /// The last number given to an event.
+        events: u64,
+        /// All instances, in the order of the configuration.
+        instances: Vec<InstanceV1>,
+    },
     /// With what signed adverts need.
-    V2(Vec<InstanceV2>),
+    V2 {
+        /// The last number given to an event.
+        events: u64,
+        /// All instances, in the order of the configuration.
+        instances: Vec<InstanceV2>,
+    },
 }
 
 /// One instance, and the numbers of signed adverts.
@@ -108,11 +118,13 @@ pub struct PeerV1 {
 }
 
 impl Image {
-    /// Its instances, in the present version.
-    pub(crate) fn into_instances(self) -> Vec<InstanceV2> {
+    /// The last number given to an event, and the instances, in the present version.
+    pub(crate) fn into_parts(self) -> (u64, Vec<InstanceV2>) {
         match self {
-            Image::V1(instances) => instances.into_iter().map(InstanceV2::from).collect(),
-            Image::V2(instances) => instances,
+            Image::V1 { events, instances } => {
+                (events, instances.into_iter().map(InstanceV2::from).collect())
+            }
+            Image::V2 { events, instances } => (events, instances),
         }
     }
 }

@@ -52,6 +52,11 @@ impl Outbox {
         self.events_so_far = self.events_so_far.max(last);
     }
 
+    /// The last number given to an event.
+    pub(crate) fn events_so_far(&self) -> u64 {
+        self.events_so_far
+    }
+
     pub(crate) fn sockets(&mut self, wanted: Vec<SocketSpec>) {
         self.sockets = Some(wanted);
     }

@@ -18,10 +18,6 @@ use crate::messages::{EngineToGuardian, GuardianToEngine};
 
 pub(super) struct Guardian {
     pub(super) line: Channel<EngineToGuardian, GuardianToEngine>,
-    /// Instances to adopt, until they are configured.
-    pub(super) inherited: Vec<Name>,
-    /// Where signed adverts are to go on, until their instances are configured.
-    pub(super) numbers: Vec<(Name, u64)>,
     /// The numbers of signed adverts since the last sign of life.
     spoken: BTreeMap<Name, u64>,
     /// The lease of each instance that holds.
@@ -36,8 +32,6 @@ impl Guardian {
     pub(super) fn new(line: Channel<EngineToGuardian, GuardianToEngine>) -> Self {
         Self {
             line,
-            inherited: Vec::new(),
-            numbers: Vec::new(),
             spoken: BTreeMap::new(),
             leases: BTreeMap::new(),
             rhythm: None,
@@ -65,7 +59,7 @@ impl Guardian {
                 }
             }
         }
-        self.send(&EngineToGuardian::Will(edit));
+        self.tell(&EngineToGuardian::Will(edit));
     }
 
     /// Gives a sign of life, if it is time to.
@@ -76,8 +70,11 @@ impl Guardian {
         };
         if self.next.is_none_or(|next| now >= next) {
             self.next = Some(now + rhythm);
-            let spoken = std::mem::take(&mut self.spoken).into_iter().collect();
-            self.send(&EngineToGuardian::Alive { spoken });
+            if !self.spoken.is_empty() {
+                let spoken = std::mem::take(&mut self.spoken).into_iter().collect();
+                self.tell(&EngineToGuardian::Spoken(spoken));
+            }
+            self.tell(&EngineToGuardian::Alive);
         }
     }
 
@@ -111,7 +108,8 @@ impl Guardian {
         }
     }
 
-    fn send(&mut self, message: &EngineToGuardian) {
+    /// Tells the guardian something.
+    pub(super) fn tell(&mut self, message: &EngineToGuardian) {
         if !self.gone {
             let _ = self.line.send(message);
         }

@@ -13,11 +13,11 @@ mod wires;
 use std::io;
 use std::time::Duration;
 
-use base::{Instant, Wall, WallClock};
+use base::{Instant, Name, Wall, WallClock};
 use linux::confine::{self, Right};
 use linux::{Interest, Poll, Signal, Signals, Timer, clock};
 use vrrp::wire::Arrival;
-use vrrp::{Input, Output, Router};
+use vrrp::{Image, Input, InstanceConfig, Output, Router};
 
 use crate::channel::Channel;
 use crate::exit::Exit;
@@ -81,6 +81,18 @@ struct Engine {
     wall: Option<WallClock>,
     /// When a stop that was asked for becomes unclean.
     stop_by: Option<Instant>,
+    /// How to begin, as the guardian says.
+    inheritance: Option<(Option<Image>, Vec<Name>)>,
+    /// With what, as control says.
+    waiting: Option<(Vec<InstanceConfig>, u64)>,
+    /// Whether it has begun.
+    begun: bool,
+    /// The kernel has told what there is.
+    knows_node: bool,
+    /// The guardian was told that all is there to begin.
+    stands: bool,
+    /// It has handed over.
+    frozen: bool,
 }
 
 /// Why the loop ended.
@@ -115,6 +127,12 @@ impl Engine {
             timer,
             wall: None,
             stop_by: None,
+            inheritance: None,
+            waiting: None,
+            begun: false,
+            knows_node: false,
+            stands: false,
+            frozen: false,
         })
     }
 
@@ -132,6 +150,9 @@ impl Engine {
     }
 
     fn turn(&mut self) -> io::Result<Option<End>> {
+        if self.frozen {
+            return self.wait_frozen();
+        }
         self.sleep()?;
         let now = clock::monotonic();
         self.read_wall(now)?;
@@ -152,6 +173,10 @@ impl Engine {
                 break;
             }
         }
+        if !self.begun && self.knows_node && self.waiting.is_some() && !self.stands {
+            self.stands = true;
+            self.guardian.tell(&EngineToGuardian::Standing);
+        }
         // Everything that had arrived by `now` has been heard: silence can be judged (VRRP-079).
         self.handle(now, Input::Wake { drained: true })?;
         Ok(self.end(now))
@@ -167,6 +192,16 @@ impl Engine {
         }
         self.wall = Some(WallClock::new(now, wall));
         self.handle(now, Input::Wall(wall))
+    }
+
+    /// One turn after a hand-over: whatever comes is for the next engine. It ends us, or has us go on.
+    fn wait_frozen(&mut self) -> io::Result<Option<End>> {
+        std::thread::sleep(Duration::from_millis(1));
+        let now = clock::monotonic();
+        self.guardian.sign_of_life(now);
+        self.guardian.flush();
+        self.read_guardian(now)?;
+        Ok(self.end(now))
     }
 
     fn read(&mut self, now: Instant, token: u64) -> io::Result<Option<End>> {
@@ -218,11 +253,8 @@ impl Engine {
         while let Some(message) = self.control.recv(&self.poll) {
             match message {
                 ToEngine::Configure { instances, events } => {
-                    let names = std::mem::take(&mut self.guardian.inherited);
-                    let numbers = std::mem::take(&mut self.guardian.numbers);
-                    self.handle(now, Input::Spoken(numbers))?;
-                    self.handle(now, Input::Adopt { image: None, held: names, events })?;
-                    self.handle(now, Input::Configure(instances))?;
+                    self.waiting = Some((instances, events));
+                    self.begin(now)?;
                 }
                 ToEngine::Status { ask } => {
                     let status = self.router.status();
@@ -235,14 +267,37 @@ impl Engine {
         Ok(())
     }
 
+    /// Gives the router its configuration, once it is known how to begin with it.
+    fn begin(&mut self, now: Instant) -> io::Result<()> {
+        if self.waiting.is_none() || (self.inheritance.is_none() && !self.begun) {
+            return Ok(());
+        }
+        let Some((instances, events)) = self.waiting.take() else { return Ok(()) };
+        let (image, held) = self.inheritance.take().unwrap_or_default();
+        self.begun = true;
+        self.handle(now, Input::Adopt { image, held, events })?;
+        self.handle(now, Input::Configure(instances))
+    }
+
     fn read_guardian(&mut self, now: Instant) -> io::Result<()> {
         loop {
             match self.guardian.line.recv() {
                 Ok(None) => return Ok(()),
-                Ok(Some(GuardianToEngine::Adopt { names, spoken })) => {
-                    self.guardian.inherited = names;
-                    self.guardian.numbers = spoken;
+                Ok(Some(GuardianToEngine::Spoken(numbers))) => {
+                    self.handle(now, Input::Spoken(numbers))?;
                 }
+                Ok(Some(GuardianToEngine::Adopt { held, image })) => {
+                    // An image of a version we do not know: go on as after a death.
+                    let image = image.and_then(|image| postcard::from_bytes(&image).ok());
+                    self.inheritance = Some((image, held));
+                    self.begin(now)?;
+                }
+                Ok(Some(GuardianToEngine::HandOver)) => {
+                    let image = postcard::to_stdvec(&self.router.image());
+                    self.guardian.tell(&EngineToGuardian::Image(image.map_err(io::Error::other)?));
+                    self.frozen = true;
+                }
+                Ok(Some(GuardianToEngine::GoOn)) => self.frozen = false,
                 Ok(Some(GuardianToEngine::Control)) => {
                     let fd = self.guardian.line.take_fd()?;
                     self.control.replace(&self.poll, Channel::over(fd)?)?;
@@ -265,7 +320,10 @@ impl Engine {
     fn read_keeper(&mut self, now: Instant) -> io::Result<()> {
         while let Some(message) = self.keeper.recv()? {
             let input = match message {
-                FromKeeper::Fact(fact) => Input::Fact(fact),
+                FromKeeper::Fact(fact) => {
+                    self.knows_node |= matches!(fact, base::KernelFact::Snapshot { .. });
+                    Input::Fact(fact)
+                }
                 FromKeeper::Done(done) => Input::Done(done),
             };
             self.handle(now, input)?;

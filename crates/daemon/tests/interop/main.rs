@@ -1,6 +1,6 @@
 //! mainstay in the lab: among strangers (Debian's real keepalived and FRR's vrrpd on one switch with
 //! it, each in both roles: rows I01–I03, I07–I12, I14, I15 of the conformance reference §3), and
-//! when parts of it die (`deaths`).
+//! when parts of it die (`deaths`) or are replaced (`upgrade`).
 //!
 //! Every test builds a network of its own out of anonymous namespaces, so tests run side by side and
 //! nothing stays behind. What passes the switch is written down by a witness that shares no code
@@ -21,3 +21,4 @@ mod mode;
 mod preference;
 mod speaker;
 mod unicast;
+mod upgrade;

@@ -20,7 +20,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use base::{AddressOp, Instant, Name};
 
-pub use io::{Bequest, Death, Edit, Input, Output, Seal};
+pub use io::{Bequest, Death, Edit, Input, Legacy, Output, Seal};
 
 /// How many adverts an engine may have signed since its last sign of life. Only counts where the
 /// wall clock was set back: otherwise the clock is ahead of all of them.
@@ -86,12 +86,49 @@ impl LastWill {
         }
     }
 
+    /// A guardian whose engine runs already: it was started before this process became this program.
+    #[must_use]
+    pub fn resume(now: Instant, legacy: Legacy) -> Self {
+        let born_at = legacy.born_at;
+        let named = |bequest: Bequest| (bequest.name.clone(), bequest);
+        let mut will = Self {
+            phase: Phase::Present { born_at, alive_at: now, adopt_by: None },
+            bequests: legacy.bequests.into_iter().map(named).collect(),
+            ..Self::new(now)
+        };
+        let last = |bequest: &Bequest| Some((bequest.name.clone(), bequest.seal.as_ref()?.last));
+        will.spoken = will.bequests.values().filter_map(last).collect();
+        will.weigh();
+        will
+    }
+
+    /// What [`LastWill::resume`] needs; `None` unless all is well with the engine.
+    #[must_use]
+    pub fn legacy(&self) -> Option<Legacy> {
+        match self.phase {
+            Phase::Present { born_at, adopt_by: None, .. } if !self.stopping => {
+                Some(Legacy { born_at, bequests: self.bequests.values().cloned().collect() })
+            }
+            _ => None,
+        }
+    }
+
+    /// The shortest lease of what the engine holds.
+    #[must_use]
+    pub fn patience(&self) -> Option<Duration> {
+        self.patience
+    }
+
     /// Takes one input; drain [`LastWill::poll_output`] after it.
     pub fn handle(&mut self, now: Instant, input: Input) {
         match input {
             Input::Edit(edit) => self.edit(now, edit),
             Input::Alive => self.alive(now),
             Input::Ended => self.ended(now),
+            Input::Replaced => {
+                self.phase = Phase::Present { born_at: now, alive_at: now, adopt_by: None };
+                self.early_ends = 0;
+            }
             Input::Stop => {
                 self.stopping = true;
                 if let Phase::Absent { start_at } = &mut self.phase {
@@ -146,6 +183,10 @@ impl LastWill {
                 self.bequests.insert(bequest.name.clone(), bequest);
             }
             Edit::Spoke { name, last } => {
+                let bequest = self.bequests.get_mut(&name);
+                if let Some(seal) = bequest.and_then(|bequest| bequest.seal.as_mut()) {
+                    seal.last = last;
+                }
                 self.spoken.insert(name, last);
                 return;
             }

@@ -192,7 +192,9 @@ impl Router {
                 self.out.continue_events(events);
                 let held = held.into_iter().map(|name| (name, Inheritance::Held));
                 self.inherited.extend(held);
-                for one in image.map(Image::into_instances).unwrap_or_default() {
+                let (events, instances) = image.map(Image::into_parts).unwrap_or_default();
+                self.out.continue_events(events);
+                for one in instances {
                     self.inherited.insert(one.base.name.clone(), Inheritance::Image(Box::new(one)));
                 }
             }
@@ -231,7 +233,10 @@ impl Router {
     #[must_use]
     pub fn image(&self) -> Image {
         let seats = self.order.iter().filter_map(|slot| self.seats.get(slot));
-        Image::V2(seats.map(|seat| seat.instance.image()).collect())
+        Image::V2 {
+            events: self.out.events_so_far(),
+            instances: seats.map(|seat| seat.instance.image()).collect(),
+        }
     }
 
     /// Whether nothing is under way: after [`Input::Stop`], that every VIP is off the node.

@@ -363,7 +363,7 @@ fn vrrp_115_after_a_hand_over_numbers_go_on_and_what_was_heard_stays_heard() {
     after.feed(Input::Wall(Wall::new(noon().seconds() - 4, 0)));
     let first = after.sleep().advert().signed.unwrap().1;
     let last = before.router.image();
-    let vrrp::Image::V2(instances) = last else { panic!("{last:?}") };
+    let vrrp::Image::V2 { instances, .. } = last else { panic!("{last:?}") };
     assert_eq!(first.bits(), instances[0].number.unwrap() + 1);
 }
 

@@ -13,6 +13,8 @@ use ui::cli::LogFormat;
 use vip::last_will::Edit;
 use vrrp::{InstanceConfig, RouterStatus};
 
+use crate::control::shelf::Reading;
+
 // What guardian and engine, and guardian and control, say to each other is also said between one
 // version and the next (`mainstay upgrade`): variants and fields are only ever added, at the end.
 
@@ -66,7 +68,7 @@ pub(crate) enum EngineToGuardian {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(crate) struct Settings {
     pub(crate) file: PathBuf,
-    pub(crate) lenient: bool,
+    pub(crate) reading: Reading,
     pub(crate) log: LogFormat,
     pub(crate) color: bool,
     /// The guardian's process, which is the daemon to everybody outside.

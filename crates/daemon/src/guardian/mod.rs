@@ -235,7 +235,7 @@ impl Guardian {
         let mut ward = Ward::start(Part::Control, binary)?;
         let settings = Settings {
             file: self.start.file.clone(),
-            lenient: self.start.lenient,
+            reading: self.start.reading.clone(),
             log: self.start.log,
             color: self.start.color,
             pid: std::process::id(),

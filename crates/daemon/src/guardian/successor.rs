@@ -19,6 +19,7 @@ use vip::last_will::{LastWill, Legacy};
 
 use super::{CONTROL, CONTROL_LINE, ENGINE, ENGINE_LINE, Guardian, Ward};
 use crate::channel::Channel;
+use crate::control::shelf::Reading;
 use crate::exit::Exit;
 use crate::role::Part;
 use crate::run::Start;
@@ -37,7 +38,7 @@ struct NoteV1 {
     file: PathBuf,
     control_path: PathBuf,
     control_optional: bool,
-    lenient: bool,
+    reading: Reading,
     log: LogFormat,
     color: bool,
     binary: PathBuf,
@@ -104,7 +105,7 @@ impl Guardian {
             file: self.start.file.clone(),
             control_path: self.start.control.clone(),
             control_optional: self.start.control_optional,
-            lenient: self.start.lenient,
+            reading: self.start.reading.clone(),
             log: self.start.log,
             color: self.start.color,
             binary: binary.to_owned(),
@@ -141,7 +142,7 @@ impl Guardian {
             control: note.control_path,
             control_optional: note.control_optional,
             pid_files: Vec::new(),
-            lenient: note.lenient,
+            reading: note.reading,
             log: note.log,
             color: note.color,
         };

@@ -199,6 +199,9 @@ fn instance(report: &InstanceReport) -> String {
         (None, State::Backup) => page.push_str("  holder: nobody heard yet\n"),
         _ => {}
     }
+    if let Some(hmac) = &report.auth_hmac {
+        let _ = writeln!(page, "  auth_hmac: {}, key {}", hmac.mode, hmac.active_key);
+    }
     let refused: Vec<String> = report
         .discards
         .iter()

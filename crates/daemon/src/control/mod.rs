@@ -5,6 +5,7 @@
 
 mod events;
 pub(crate) mod files;
+mod keys;
 mod notify;
 mod report;
 mod scripts;

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use base::{Instant, Version};
-use ui::protocol::{InstanceReport, PeerReport, Status, VipReport};
+use ui::protocol::{HmacReport, InstanceReport, PeerReport, Status, VipReport};
+use vrrp::wire::hmac::Freshness;
 use vrrp::{InstanceStatus, RouterStatus};
 
 use super::Control;
@@ -15,8 +16,10 @@ impl Control {
         &self,
         at: Instant,
         status: RouterStatus,
-        engine: BTreeMap<String, u64>,
+        mut engine: BTreeMap<String, u64>,
     ) -> Status {
+        engine.insert("packets-received".into(), status.packets);
+        engine.insert("flood-alarms".into(), status.floods);
         Status {
             version: env!("CARGO_PKG_VERSION").into(),
             pid: self.settings.pid,
@@ -69,11 +72,21 @@ impl Control {
                     present: one.present.contains(&vip.address),
                 })
                 .collect(),
+            auth_hmac: one.hmac.as_ref().map(|hmac| HmacReport {
+                mode: hmac.mode.to_string(),
+                active_key: hmac.active_key,
+                keys: hmac.keys.clone(),
+                window_ms: match hmac.freshness {
+                    Freshness::Time { window } => Some(millis(window)),
+                    Freshness::Monotonic => None,
+                },
+            }),
             traffic: BTreeMap::from([
                 ("adverts-sent".to_string(), one.traffic.sent),
                 ("adverts-received".to_string(), one.traffic.received),
                 ("priority-zero-sent".to_string(), one.traffic.resignations_sent),
                 ("priority-zero-received".to_string(), one.traffic.resignations_received),
+                ("unsigned-received".to_string(), one.traffic.unsigned_received),
                 ("became-active".to_string(), one.traffic.became_active),
             ]),
             discards: by_name(one.discards.iter()),

@@ -106,6 +106,7 @@ codes! {
     DefaultInterface = "C063", "A VIP's interface is neither named nor that of its instance.";
     ScriptAccount = "C070", "A script is to run as an account that this machine does not have.";
     ScriptPath = "C071", "A script is missing, or somebody besides root could exchange it.";
+    LeaseTooLong = "C072", "The interval is too short for a lease to end before a peer takes over.";
     IncludeMissing = "C080", "A file that is to be included is not there or cannot be read.";
     IncludeCycle = "C081", "Files include each other in a circle, or too deeply.";
     IncludeCheck = "C082", "No check of includes has this name.";
@@ -217,6 +218,8 @@ impl Diagnostic {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Report {
     kept: Vec<Diagnostic>,
+    /// See [`Report::tolerate`].
+    pub(crate) lenient: bool,
     errors: usize,
     /// How many of the errors say that something is not in force yet.
     pending: usize,
@@ -224,6 +227,10 @@ pub(crate) struct Report {
 }
 
 impl Report {
+    pub(crate) fn new(lenient: bool) -> Self {
+        Self { lenient, ..Self::default() }
+    }
+
     /// No more than this many are kept.
     pub(crate) const LIMIT: usize = 200;
 
@@ -245,6 +252,19 @@ impl Report {
         } else {
             self.dropped = self.dropped.saturating_add(1);
         }
+    }
+
+    /// Adds something keepalived would only log, going on without: an error, or when leniency was
+    /// asked for a warning. Whoever calls then does as keepalived does.
+    pub(crate) fn tolerate(&mut self, mut diagnostic: Diagnostic) {
+        if self.lenient && diagnostic.severity == Severity::Error {
+            diagnostic.severity = Severity::Warning;
+            if !diagnostic.label.is_empty() {
+                diagnostic.label.push_str("; ");
+            }
+            diagnostic.label.push_str("ignored, as keepalived does");
+        }
+        self.push(diagnostic);
     }
 
     /// Whether nothing so far forbids a configuration.

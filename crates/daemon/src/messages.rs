@@ -14,7 +14,6 @@ use vip::last_will::Edit;
 use vrrp::{InstanceConfig, RouterStatus};
 
 use crate::control::shelf::Reading;
-
 // What guardian and engine, and guardian and control, say to each other is also said between one
 // version and the next (`mainstay upgrade`): variants and fields are only ever added, at the end.
 
@@ -29,6 +28,11 @@ pub(crate) enum GuardianToEngine {
         held: Vec<Name>,
         /// Where it left off, if it handed over: a `vrrp::Image`.
         image: Option<Vec<u8>>,
+    },
+    /// The socket that owns the table of leases comes with this.
+    Leases {
+        /// The table's name.
+        table: String,
     },
     /// A line to control comes with this. The one before is void.
     Control,

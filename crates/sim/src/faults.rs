@@ -3,6 +3,7 @@
 use core::net::IpAddr;
 use core::time::Duration;
 
+use base::Wall;
 use vrrp::{Input, InstanceConfig, Packet, Router};
 
 use crate::kernel::{ETH0, Kernel};
@@ -105,12 +106,24 @@ impl Lan {
         self.handle(at, Input::Configure(configs));
     }
 
+    /// Sets a node's wall clock. Until that is done, all nodes' say the same.
+    pub fn set_clock(&mut self, name: &str, wall: Wall) {
+        let at = self.at(name);
+        self.handle(at, Input::Wall(wall));
+    }
+
     /// Somebody removes an address from a node by hand.
     pub fn delete(&mut self, name: &str, address: IpAddr) {
         let at = self.at(name);
         if let Some(fact) = self.nodes[at].kernel.remove(address) {
             self.tell_soon(at, Input::Fact(fact));
         }
+    }
+
+    /// Somebody removes a node's table of leases by hand.
+    pub fn remove_leases(&mut self, name: &str) {
+        let at = self.at(name);
+        self.nodes[at].kernel.table.remove();
     }
 
     /// Puts a packet in front of a node, as if somebody on the link had sent it.

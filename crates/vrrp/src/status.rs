@@ -20,6 +20,8 @@ pub struct RouterStatus {
     pub packets: u64,
     /// How often a source was found to send more than a whole group has reason to.
     pub floods: u64,
+    /// The leases of all.
+    pub leases: vip::lease::Status,
 }
 
 /// One instance.
@@ -67,10 +69,24 @@ pub struct InstanceStatus {
     pub present: Vec<IpAddr>,
     /// How adverts are signed, if they are.
     pub hmac: Option<HmacStatus>,
+    /// The lease it holds under, if it wants one.
+    pub lease: Option<LeaseStatus>,
     /// Adverts and changes counted.
     pub traffic: Traffic,
     /// Refused packets, by cause.
     pub discards: Counters,
+}
+
+/// The lease of an instance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeaseStatus {
+    /// How long it lives without being renewed.
+    pub length: Duration,
+    /// By how much that is too long for the interval: a frozen holder may be heard that much longer
+    /// than until a peer takes over.
+    pub excess: Duration,
+    /// Whether its VIPs are silenced now, or may be.
+    pub silenced: bool,
 }
 
 /// A holder as last heard.

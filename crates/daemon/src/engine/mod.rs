@@ -8,6 +8,7 @@ mod control;
 mod counts;
 mod guardian;
 mod keeper;
+mod lease;
 mod wires;
 
 use std::io;
@@ -26,6 +27,7 @@ use crate::messages::{
 };
 use control::Control;
 use guardian::Guardian;
+use lease::{Leases, Sleep};
 use wires::Wires;
 
 const CONTROL: u64 = 0;
@@ -75,6 +77,8 @@ struct Engine {
     signals: Signals,
     keeper: Channel<ToKeeper, FromKeeper>,
     wires: Wires,
+    leases: Leases,
+    sleep: Sleep,
     poll: Poll,
     timer: Timer,
     /// What the machine believes of the wall clock.
@@ -123,6 +127,8 @@ impl Engine {
             signals,
             keeper,
             wires: Wires::new()?,
+            leases: Leases::default(),
+            sleep: Sleep::new(),
             poll,
             timer,
             wall: None,
@@ -156,6 +162,9 @@ impl Engine {
         self.sleep()?;
         let now = clock::monotonic();
         self.read_wall(now)?;
+        if let Some(span) = self.sleep.noticed() {
+            self.handle(now, Input::Slept { span })?;
+        }
         // Adverts that are due leave before anything is read (VRRP-077).
         self.handle(now, Input::Wake { drained: false })?;
 
@@ -298,6 +307,10 @@ impl Engine {
                     self.frozen = true;
                 }
                 Ok(Some(GuardianToEngine::GoOn)) => self.frozen = false,
+                Ok(Some(GuardianToEngine::Leases { table })) => {
+                    let socket = self.guardian.line.take_fd()?.into();
+                    self.leases.open(socket, &table);
+                }
                 Ok(Some(GuardianToEngine::Control)) => {
                     let fd = self.guardian.line.take_fd()?;
                     self.control.replace(&self.poll, Channel::over(fd)?)?;
@@ -357,6 +370,10 @@ impl Engine {
     fn drain(&mut self, now: Instant) -> io::Result<()> {
         while let Some(output) = self.router.poll_output() {
             match output {
+                Output::Lease(ask) => {
+                    let done = self.leases.execute(ask);
+                    self.router.handle(clock::monotonic(), Input::LeaseDone(done));
+                }
                 Output::Will(edit) => self.guardian.will(edit),
                 Output::Sockets(wanted) => self.wires.open(now, &self.poll, wanted),
                 Output::Advert(transmit) => self.wires.send(&transmit),

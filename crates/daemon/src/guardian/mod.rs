@@ -6,6 +6,7 @@
 //! no client; whatever it knows of these it keeps as bytes for the next control.
 
 mod hands;
+mod leases;
 pub(crate) mod successor;
 mod turn;
 mod upgrade;
@@ -27,6 +28,7 @@ use crate::messages::{
 use crate::role::Part;
 use crate::run::Start;
 use hands::Hands;
+use leases::Leases;
 use upgrade::Upgrade;
 
 const SIGNALS: u64 = 0;
@@ -71,6 +73,7 @@ pub(crate) struct Guardian {
     signals: Signals,
     will: LastWill,
     hands: Hands,
+    leases: Leases,
     engine: Option<EngineWard>,
     control: Option<ControlWard>,
     runner: Option<Role>,
@@ -125,6 +128,7 @@ impl Guardian {
         let now = clock::monotonic();
         let binary = std::env::current_exe()?;
         Ok(Self {
+            leases: Leases::new(&start),
             start,
             started: now,
             poll,
@@ -257,6 +261,7 @@ impl Guardian {
         let mut ward = EngineWard::start(Part::Engine, None)?;
         ward.line.send(&self.numbers())?;
         ward.line.send(&GuardianToEngine::Adopt { held: adopt, image: None })?;
+        self.leases.lend(&mut ward.line)?;
         self.poll.add(&ward.role, ENGINE, Interest::Read)?;
         self.poll.add(&ward.line, ENGINE_LINE, Interest::Read)?;
         self.engine = Some(ward);

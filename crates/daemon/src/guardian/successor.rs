@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use ui::cli::LogFormat;
 use vip::last_will::{LastWill, Legacy};
 
+use super::leases::Leases;
 use super::{CONTROL, CONTROL_LINE, ENGINE, ENGINE_LINE, Guardian, Ward};
 use crate::channel::Channel;
 use crate::control::shelf::Reading;
@@ -46,6 +47,8 @@ struct NoteV1 {
     engine: Line,
     control: Line,
     listener: Option<i32>,
+    lease_socket: Option<i32>,
+    lease_table: String,
     pid_files: Vec<(PathBuf, i32)>,
     state: Option<Secret>,
     legacy: Legacy,
@@ -113,6 +116,8 @@ impl Guardian {
             engine: engine.ok_or_else(missing)?.leave()?,
             control: control.ok_or_else(missing)?.leave()?,
             listener: self.listener.as_ref().map(succession::leave_open).transpose()?,
+            lease_socket: self.leases.socket().map(succession::leave_open).transpose()?,
+            lease_table: self.leases.table.clone(),
             pid_files: pid_files.collect::<io::Result<_>>()?,
             state: self.state.clone(),
             legacy: self.will.legacy().ok_or_else(missing)?,
@@ -126,6 +131,7 @@ impl Guardian {
             self.engine.as_ref().map(|ward| ward.line.as_fd()),
             self.control.as_ref().map(|ward| ward.line.as_fd()),
             self.listener.as_ref().map(AsFd::as_fd),
+            self.leases.socket().map(AsFd::as_fd),
         ];
         lines.into_iter().flatten().for_each(succession::close_on_exec);
         self.pid_files.iter().for_each(succession::close_on_exec);
@@ -141,7 +147,7 @@ impl Guardian {
             file: note.file,
             control: note.control_path,
             control_optional: note.control_optional,
-            pid_files: Vec::new(),
+            pid_files: note.pid_files.iter().map(|(path, _)| path.clone()).collect(),
             reading: note.reading,
             log: note.log,
             color: note.color,
@@ -154,6 +160,8 @@ impl Guardian {
         guardian.engine = Some(Ward::resume(&guardian.poll, note.engine, ENGINE, ENGINE_LINE)?);
         guardian.control = Some(Ward::resume(&guardian.poll, note.control, CONTROL, CONTROL_LINE)?);
         guardian.engine_stood = true;
+        let socket = note.lease_socket.map(succession::take_over).transpose()?;
+        guardian.leases = Leases::resume(socket, note.lease_table);
         let listener = note.listener.map(succession::take_over).transpose()?;
         guardian.listener = listener.map(UnixListener::from);
         for (path, fd) in note.pid_files {

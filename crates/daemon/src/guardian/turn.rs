@@ -185,7 +185,11 @@ impl Guardian {
                         engine.role.kill()?;
                     }
                 }
-                Output::Silence => {}
+                Output::Silence => {
+                    if let Err(error) = self.leases.silence() {
+                        eprintln!("error: VIPs could not be silenced: {error}");
+                    }
+                }
                 Output::Farewell { transmit, seal } => {
                     if let Err(error) = self.hands.farewell(transmit, seal.as_ref()) {
                         eprintln!("warning: a farewell could not be sent: {error}");
@@ -304,6 +308,8 @@ impl Guardian {
         self.engine = None;
         self.will.handle(now, Input::Ended);
         self.carry_out(now)?;
+        // No engine is left; what it listed has been removed.
+        let _ = self.leases.destroy();
         Ok(exit)
     }
 }

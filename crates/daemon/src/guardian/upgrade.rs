@@ -95,6 +95,7 @@ impl Guardian {
         let mut control = self.new_control(Some(&binary), resume)?;
         let mut engine = EngineWard::start(Part::Engine, Some(&binary))?;
         let (near, far) = Channel::<ToEngine, FromEngine>::pair()?;
+        self.leases.lend(&mut engine.line)?;
         engine.line.send_with(&GuardianToEngine::Control, far.into_fd())?;
         control.line.send_with(&GuardianToControl::Engine, near.into_fd())?;
         self.poll.add(&engine.role, NEXT_ENGINE, Interest::Read)?;

@@ -1,7 +1,7 @@
 //! mainstay in the lab: among strangers (Debian's real keepalived and FRR's vrrpd on one switch with
 //! it, each in both roles: rows I01–I03, I07–I12, I14, I15 of the conformance reference §3), and
-//! when parts of it die (`deaths`) or are replaced (`upgrade`), under attack (`flood`), and with signed
-//! adverts (`signed`).
+//! when parts or all of it die or stand still (`deaths`, `lease`) or are replaced (`upgrade`), under
+//! attack (`flood`), and with signed adverts (`signed`).
 //!
 //! Every test builds a network of its own out of anonymous namespaces, so tests run side by side and
 //! nothing stays behind. What passes the switch is written down by a witness that shares no code
@@ -18,6 +18,7 @@ mod exchange;
 mod flood;
 mod frr;
 mod keepalived;
+mod lease;
 mod mainstay;
 mod mode;
 mod preference;

@@ -10,6 +10,7 @@
 mod heard;
 mod inherit;
 mod learn;
+mod silence;
 mod speak;
 
 use core::net::IpAddr;
@@ -147,6 +148,12 @@ pub(crate) struct Instance {
     answered_at: Option<Instant>,
     changed_at: Instant,
     changed_by: Option<EventId>,
+    /// Its VIPs are silenced, or may be: it must not claim to hold.
+    silenced: bool,
+    /// When it last claimed to hold, for how long nobody can take over from there, and how long the
+    /// machine has slept since.
+    sent_at: Option<(Instant, Duration)>,
+    slept: Duration,
     traffic: Traffic,
 }
 
@@ -178,6 +185,9 @@ impl Instance {
             answered_at: None,
             changed_at: now,
             changed_by: None,
+            silenced: false,
+            sent_at: None,
+            slept: Duration::ZERO,
             traffic: Traffic::default(),
         }
     }
@@ -322,6 +332,10 @@ impl Instance {
         match self.phase {
             Phase::Initialize => self.startup(turn, Reason::Startup, None),
             Phase::Active { .. } => {}
+            // It did not run when its time came: it has not listened for as long as it seems.
+            Phase::Backup { preempt_at, .. } if self.judges_late(turn.now) => {
+                self.wait_for_silence(turn.now, preempt_at);
+            }
             Phase::Backup { armed_at, waiting, .. } => match waiting {
                 Waiting::Resigned(event) => {
                     self.become_active(turn, Reason::HolderResigned, Some(event));
@@ -371,6 +385,9 @@ impl Instance {
         self.learned_interval = None;
         // Whoever was heard before has fallen silent: it begins anew.
         self.peer = self.peer.map(|peer| Peer { standing: Standing::Past, ..peer });
+        self.sent_at = None;
+        // An heir does not know yet whether its lease has outlived its predecessor.
+        self.silenced = reason == Reason::Adopted && self.is_leased();
         self.traffic.became_active += 1;
         self.changed(turn, from, reason, cause);
         self.send(turn, self.priority());
@@ -413,6 +430,7 @@ impl Instance {
     ) {
         let (to, priority) = (self.state(), self.priority());
         self.peer = self.peer.filter(|_| to != State::Initialize);
+        self.silenced &= to == State::Active;
         self.rivals.clear();
         self.told_rival = None;
         self.reassert = None;

@@ -8,13 +8,16 @@ use vip::last_will::{Bequest, Seal};
 use super::{Attachment, Instance, Turn};
 use crate::config::Reach;
 use crate::status::{HmacStatus, InstanceStatus, PeerStatus};
-use crate::timers;
 use crate::wire::hmac::{self, Freshness, Sequence};
 use crate::wire::{Advert, AdvertError, Body, ChecksumForm};
 
 impl Instance {
     /// Sends an advert with this priority to everybody it is for.
     pub(super) fn send(&mut self, turn: &mut Turn<'_>, priority: Priority) {
+        // A farewell claims nothing.
+        if self.silenced && priority != Priority::RESIGN {
+            return;
+        }
         // One number for all copies of an advert, as keepalived does.
         let policy = self.config.hmac.as_ref();
         let signing = policy.and_then(|policy| Some((policy, policy.signing_key()?)));
@@ -31,6 +34,7 @@ impl Instance {
             turn.out.advert(transmit);
         });
         if sent {
+            self.note_sent(turn.now);
             self.traffic.sent += 1;
         }
     }
@@ -65,10 +69,7 @@ impl Instance {
             farewells,
             seal: self.seal(),
             vips: self.config.all_vips().filter_map(placed).collect(),
-            patience: timers::lease_length(
-                self.config.interval.as_duration(),
-                self.config.missed_adverts,
-            ),
+            patience: self.config.lease_terms().class().length(),
         }
     }
 
@@ -138,6 +139,7 @@ impl Instance {
                 keys: policy.ids().collect(),
                 freshness: policy.freshness(),
             }),
+            lease: None,
             traffic: self.traffic,
             discards: *self.refusals.counters(),
         }

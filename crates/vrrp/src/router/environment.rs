@@ -30,6 +30,7 @@ impl Router {
         self.keeper.handle(now, vip::keeper::Input::Fact(fact));
         self.announcer.handle(now, vip::announcer::Input::Fact(fact));
         self.lifetimes.handle(now, vip::lifetime::Input::Fact(fact));
+        self.leases.handle(now, vip::lease::Input::Fact(fact));
         let mut interfaces = self.links.learn(fact);
         // A VIP of ours coming or going is the keeper's business and nobody else's: without this,
         // taking over n VIPs would make n instances look at n addresses.

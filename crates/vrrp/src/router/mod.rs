@@ -8,19 +8,22 @@
 mod configure;
 mod environment;
 mod hands;
+mod lease;
 
 use core::net::IpAddr;
+use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
 
 use base::{
-    BatchDone, EventId, Family, IfIndex, Instant, KernelFact, Name, Reason, State, Subject, Vip,
-    Vrid, Wall, WallClock, What,
+    BatchDone, EventId, Family, IfIndex, Instant, KernelFact, LeaseDone, Name, Reason, State,
+    Subject, Vip, Vrid, Wall, WallClock, What,
 };
 use serde::{Deserialize, Serialize};
 use vip::HolderId;
 use vip::announcer::Announcer;
 use vip::keeper::Keeper;
 use vip::last_will::Edit;
+use vip::lease::{self as leases, Leases};
 use vip::lifetime::{self, Lifetimes};
 
 use crate::config::InstanceConfig;
@@ -32,10 +35,11 @@ use crate::links::Links;
 use crate::outbox::{Outbox, Output};
 use crate::refusals::Refusals;
 use crate::sockets::SocketSpec;
-use crate::status::RouterStatus;
+use crate::status::{LeaseStatus, RouterStatus};
 use crate::wire::{self, Arrival, Counters};
 
 use environment::LinkState;
+use lease::Doubt;
 
 /// Everything that can happen to the machine.
 #[derive(PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -48,6 +52,14 @@ pub enum Input {
     Fact(KernelFact),
     /// A batch of kernel operations is through.
     Done(BatchDone),
+    /// A lease operation is through; see [`Output::Lease`].
+    LeaseDone(LeaseDone),
+    /// The clock of `now` stood still for so long while the world went on (the machine was
+    /// suspended). To be told before the wake-up that follows.
+    Slept {
+        /// How long.
+        span: Duration,
+    },
     /// Time has passed. A driver wakes the machine twice: first with `drained: false`, before it
     /// reads its sockets, so that due adverts leave first (VRRP-077); then with `drained: true` when
     /// nothing is left to read, since only then can silence be judged (VRRP-079).
@@ -106,6 +118,11 @@ struct Seat {
     holding: bool,
     /// The VIPs that the keeper has seen present for it: only these may be announced.
     present: Vec<Vip>,
+    /// Whether the leases were last told that it wants one, and whether it was granted.
+    leasing: bool,
+    granted: bool,
+    /// The lapse that silenced it.
+    silenced_by: Option<EventId>,
     /// A VIP was taken from us by somebody else; what follows is its repair.
     repairing: Option<EventId>,
     /// What the guardian was told of it, if anything, and whether that is still so.
@@ -149,6 +166,10 @@ pub struct Router {
     keeper: Keeper,
     announcer: Announcer,
     lifetimes: Lifetimes,
+    leases: Leases,
+    doubts: BTreeMap<Slot, Doubt>,
+    /// Holders that want no lease any more while something of them may be installed.
+    clearing: BTreeSet<HolderId>,
     deadlines: Deadlines,
     sockets: Vec<SocketSpec>,
     strays: BTreeMap<IfIndex, Refusals>,
@@ -187,6 +208,8 @@ impl Router {
             Input::Fact(fact) => self.learn(now, &fact),
             Input::Done(done) if Lifetimes::is_mine(&done.ticket) => {}
             Input::Done(done) => self.keeper.handle(now, vip::keeper::Input::Done(done)),
+            Input::LeaseDone(done) => self.lease_done(now, done),
+            Input::Slept { span } => self.slept(now, span),
             Input::Wake { drained } => self.wake(now, drained),
             Input::Adopt { image, held, events } => {
                 self.out.continue_events(events);
@@ -224,6 +247,8 @@ impl Router {
             self.keeper.poll_timeout(),
             self.announcer.poll_timeout(),
             self.lifetimes.poll_timeout(),
+            self.leases.poll_timeout(),
+            self.doubts.values().map(|doubt| doubt.at).min(),
         ];
         hands.into_iter().chain([self.deadlines.first()]).flatten().min()
     }
@@ -244,6 +269,7 @@ impl Router {
     pub fn is_settled(&self) -> bool {
         let status = self.keeper.status();
         status.batches_in_flight == 0
+            && self.leases.is_settled()
             && status.vips.iter().all(|vip| vip.wanted || !vip.present || vip.refused.is_some())
     }
 
@@ -262,7 +288,13 @@ impl Router {
             .filter_map(|slot| self.seats.get(slot))
             .map(|seat| {
                 let mut status = seat.instance.status();
-                status.present = present.remove(&seat.instance.holder()).unwrap_or_default();
+                let holder = seat.instance.holder();
+                status.present = present.remove(&holder).unwrap_or_default();
+                status.lease = self.leases.terms_of(holder).map(|terms| LeaseStatus {
+                    length: terms.class().length(),
+                    excess: terms.excess(),
+                    silenced: seat.instance.is_silenced(),
+                });
                 status
             })
             .collect();
@@ -272,24 +304,25 @@ impl Router {
         }
         let packets = self.floods.values().map(Floods::packets).sum();
         let floods = self.floods.values().map(Floods::alarms).sum();
-        RouterStatus { instances, discards, packets, floods }
+        let leases = self.leases.status();
+        RouterStatus { instances, discards, packets, floods, leases }
     }
 
     // ---- time -----------------------------------------------------------------------------------
 
     fn wake(&mut self, now: Instant, drained: bool) {
-        let mut due = core::mem::take(&mut self.due);
-        self.deadlines.due(now, &mut due);
-        for slot in &due {
-            let Some(seat) = self.seats.get_mut(slot) else { continue };
-            let mut turn = Turn { now, wall: self.wall.at(now), out: &mut self.out };
-            seat.instance.send_due(&mut turn);
-            if drained {
-                seat.instance.judge(&mut turn);
+        // A renewal that is due comes before the adverts it stands for.
+        self.leases.handle(now, leases::Input::Wake);
+        self.use_leases(now);
+        self.send_all_due(now);
+        if drained {
+            self.settle_doubts(now);
+            for slot in core::mem::take(&mut self.due) {
+                let Some(seat) = self.seats.get_mut(&slot) else { continue };
+                seat.instance.judge(&mut Turn { now, wall: self.wall.at(now), out: &mut self.out });
+                self.touched.insert(slot);
             }
-            self.touched.insert(*slot);
         }
-        self.due = due;
         self.keeper.handle(now, vip::keeper::Input::Wake);
         self.lifetimes.handle(now, lifetime::Input::Wake);
         // Announcements never leave ahead of an advert: not in the turn that sends adverts.
@@ -303,6 +336,7 @@ impl Router {
             return;
         }
         let stopping = self.out.event(now, Subject::Node, What::Stopping, Reason::Shutdown, []);
+        self.leases.handle(now, leases::Input::Stop);
         self.stopping = Some(stopping);
         self.surround_all(now, Some(stopping));
     }
@@ -379,24 +413,36 @@ impl Router {
 
     /// Derives everything that is not the instances' own from what they have become.
     fn settle(&mut self, now: Instant) {
-        let touched = core::mem::take(&mut self.touched);
-        for slot in touched {
-            self.settle_one(now, slot);
+        loop {
+            while let Some(slot) = self.touched.pop_first() {
+                self.settle_one(now, slot);
+            }
+            self.use_leases(now);
+            // A lease that was granted touches its instance again.
+            if self.touched.is_empty() {
+                break;
+            }
         }
         self.use_hands(now);
+        self.clear_leases(now);
+        self.use_leases(now);
     }
 
     fn settle_one(&mut self, now: Instant, slot: Slot) {
+        self.settle_lease(now, slot);
         let Some(seat) = self.seats.get_mut(&slot) else {
             return self.deadlines.set(slot, None);
         };
         self.deadlines.set(slot, seat.instance.deadline());
         let holder = seat.instance.holder();
         let holds = seat.instance.state() == State::Active;
-        if holds != seat.holding {
-            seat.holding = holds;
+        // What lapsed stays installed, and silent, until its doubt is settled; and what an engine
+        // before this one installed, until it is known whether its lease lives.
+        let installs = (holds && (seat.granted || seat.holding)) || seat.instance.inherits();
+        if installs != seat.holding {
+            seat.holding = installs;
             seat.repairing = None;
-            let input = if holds {
+            let input = if installs {
                 vip::keeper::Input::Hold { holder }
             } else {
                 self.announcer.handle(now, vip::announcer::Input::Withdraw { holder });

@@ -26,3 +26,4 @@ mod signed;
 mod speaker;
 mod unicast;
 mod upgrade;
+mod vectors;

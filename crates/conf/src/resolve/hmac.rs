@@ -117,7 +117,8 @@ impl Resolver<'_> {
                 .label("no such key; keepalived would sign nothing")
                 .help("name one of the keys of this block"),
             ),
-            None if given.seen.contains_key("active_key") => {}
+            // One thing at a time: without a usable key there is nothing to name.
+            None if keys.is_empty() || given.seen.contains_key("active_key") => {}
             None => self.report.push(
                 Diagnostic::error(Code::BadKey, block, "no key is named to sign with")
                     .label("keepalived would sign nothing, and believe anybody")

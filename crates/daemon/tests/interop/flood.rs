@@ -1,5 +1,5 @@
 //! Ten thousand packets of garbage a second: nobody takes anything over, no advert of ours comes late,
-//! and the sender is named.
+//! and the sender is named. And one advert that is no garbage: what it costs has a bound.
 
 use std::net::Ipv4Addr;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use linux::{FrameSender, Links};
 use vrrp::wire::frame::{Ipv4Header, ethernet_frame, ipv4_datagram, multicast_mac};
 use vrrp::wire::{Advert, Body, ChecksumForm, GROUP_V4};
 
-use crate::bench::{Bench, OURS, PATIENCE, PEER, say};
+use crate::bench::{Bench, LATE, OURS, PATIENCE, PEER, say};
 use crate::mainstay::Mainstay;
 use crate::mode::{Part, V3_IPV4, VRID};
 use crate::speaker::Speaker;
@@ -21,24 +21,26 @@ const A_SECOND: u32 = 10_000;
 /// The kernel's clock ticks, in which /proc counts processor time.
 const TICK: Duration = Duration::from_millis(10);
 
-/// Adverts that would win, spoiled in one way each: what a receiver must look at to see it grows from
-/// kind to kind.
-fn garbage() -> Vec<Vec<u8>> {
+/// An advert of priority 254 that says it will be back in 40.95 s, changed like this.
+fn forged(change: &dyn Fn(&mut Vec<u8>, &mut Ipv4Header)) -> Vec<u8> {
     let source = Ipv4Addr::new(193, 168, 0, 4);
     let body = Body::V3 { interval: Centis::MAX };
     let vip = vec!["193.168.0.6".parse().unwrap()];
     let advert = Advert::new(Vrid::new(VRID).unwrap(), Priority::new(254), vip, body).unwrap();
-    let good = advert.encode(ChecksumForm::Rfc9568, source.into(), GROUP_V4.into());
-    let spoiled = |change: &dyn Fn(&mut Vec<u8>, &mut Ipv4Header)| {
-        let mut header = Ipv4Header::of_advert(source, GROUP_V4);
-        let mut payload = good.clone();
-        change(&mut payload, &mut header);
-        let (mut datagram, mut frame) = (Vec::new(), Vec::new());
-        ipv4_datagram(&header, &payload, &mut datagram);
-        let to = multicast_mac(GROUP_V4.into()).unwrap();
-        ethernet_frame(Mac([2, 0, 0, 0, 0, 4]), to, &datagram, &mut frame);
-        frame
-    };
+    let mut payload = advert.encode(ChecksumForm::Rfc9568, source.into(), GROUP_V4.into());
+    let mut header = Ipv4Header::of_advert(source, GROUP_V4);
+    change(&mut payload, &mut header);
+    let (mut datagram, mut frame) = (Vec::new(), Vec::new());
+    ipv4_datagram(&header, &payload, &mut datagram);
+    let to = multicast_mac(GROUP_V4.into()).unwrap();
+    ethernet_frame(Mac([2, 0, 0, 0, 0, 4]), to, &datagram, &mut frame);
+    frame
+}
+
+/// Adverts that would win, spoiled in one way each: what a receiver must look at to see it grows from
+/// kind to kind.
+fn garbage() -> Vec<Vec<u8>> {
+    let spoiled = forged;
     vec![
         spoiled(&|_, header| header.ttl = 254),
         spoiled(&|payload, _| payload[0] = 0x41),
@@ -149,4 +151,29 @@ fn ten_thousand_packets_of_garbage_a_second_change_nothing() {
     assert!(reports.count() <= 16);
     let (outcome, _lab) = bench.outcome();
     assert_eq!((outcome.switches, outcome.lost_since(before)), (0, 0));
+}
+
+#[test]
+fn one_forged_advert_leaves_nobody_holding_for_at_most_10_8_s() {
+    if !lab::requires(&[Need::Root]) {
+        return;
+    }
+    let mode = V3_IPV4.every(Duration::from_secs(1));
+    // One node alone: nobody else's advert heals it sooner.
+    let mut bench = Bench::new(mode, &[OURS]);
+    let mut us = Mainstay::on("ours");
+    us.start(&mut bench, &Part::new(mode, 100));
+    bench.sole_holder(&us, &[]);
+    for again in 0..2 {
+        let before = monotonic();
+        bench.lab.inject(&forged(&|_, _| ())).unwrap();
+        assert!(wait_for(PATIENCE, || !us.holds(&bench)).is_some(), "{}", bench.story());
+        let back = wait_for(PATIENCE, || us.holds(&bench));
+        let dark = monotonic().since(before);
+        say(&format!("forged advert no. {}: nobody held for {dark:.1?}", again + 1));
+        let most = mode.interval * 9 + mode.skew(100) * 3 + LATE;
+        assert!(back.is_some() && dark <= most, "{dark:?}, not {most:?}\n{}", bench.story());
+    }
+    let capped = |what: &What| matches!(what, What::IntervalCapped { .. });
+    assert!(us.told(&bench, capped), "{}", bench.story());
 }

@@ -10,8 +10,8 @@ use vrrp::wire::hmac::{
 };
 use vrrp::wire::{Advert, Arrival, Auth, Body, ChecksumForm, Counter, Discard, Heard};
 
-use crate::lab::{Node, Packet, accepted, advert_v2, ip, ips, refused, vrid};
-use crate::shared::octets;
+use crate::lab::{Node, Packet, accepted, advert_v2, advert_v3, ip, ips, refused, vrid};
+use crate::shared::{self, octets};
 
 /// The vectors' key 7 and rules under which h4-ok is good.
 pub(crate) fn policy(mode: Mode) -> Policy {
@@ -334,4 +334,37 @@ fn vrrp_110_the_trailer_is_behind_the_password_field_of_v2() {
     let packet = signed(Packet::of(&advert, "192.0.2.100"), &key(7), number);
     assert_eq!(packet.payload[12..20], [0; 8]);
     assert_eq!(packet.payload[20..22], [1, 7]);
+}
+
+/// The frame of a vector, as it stands in the shared suite.
+fn vector(id: &str) -> Option<Vec<u8>> {
+    let vectors = shared::list("suites/vrrp/neg-vectors.json")?;
+    let vector = vectors.iter().find(|vector| shared::text(vector, "id") == id).unwrap();
+    Some(octets(shared::text(vector, "hex")))
+}
+
+#[test]
+fn vrrp_110_g22_and_g23_are_made_octet_for_octet_and_nothing_near_g23_is_believed() {
+    let (Some(g22), Some(g23)) = (vector("v3-ok-9568"), vector("h4-ok")) else { return };
+    let (source, destination) = (ip("192.0.2.100"), ip("224.0.0.18"));
+    let mut message = advert_v3(&["192.0.2.80"]).encode(ChecksumForm::Rfc9568, source, destination);
+    assert_eq!(message, g22[34..]);
+    let number = Sequence::from_bits(0x6a00_0000_8000_0001);
+    seal(&mut message, &key(7), number, source, destination);
+    assert_eq!(message, g23[34..]);
+
+    let node = Node { hmac: Some(policy(Mode::Enforce)), ..Node::v3() };
+    assert_eq!(node.hear_frame(&g23).map(|heard| heard.signed), Ok(Some(number)));
+    // In every mode but enforce, the message without its trailer would be an unsigned advert; cut or
+    // flipped anywhere, the frame is refused.
+    for cut in 0..g23.len() {
+        assert!(node.hear_frame(&g23[..cut]).is_err(), "cut at {cut}");
+    }
+    // The Ethernet addresses, type of service and identification are nobody's business but the IP
+    // checksum's.
+    for bit in 14 * 8..g23.len() * 8 {
+        let mut flipped = g23.clone();
+        flipped[bit / 8] ^= 1 << (bit % 8);
+        assert!(node.hear_frame(&flipped).is_err(), "bit {bit}");
+    }
 }

@@ -22,6 +22,7 @@ mod lease;
 mod mainstay;
 mod mode;
 mod preference;
+mod service;
 mod signed;
 mod speaker;
 mod unicast;

@@ -169,6 +169,37 @@ pub enum What {
         /// Ours.
         ours: Duration,
     },
+    /// A peer's interval is longer than is believed; silence is judged by the bound instead.
+    IntervalCapped {
+        /// Whose advert it was.
+        source: IpAddr,
+        /// Its interval.
+        theirs: Duration,
+        /// The longest that is believed of it.
+        cap: Duration,
+    },
+    /// An unsigned advert was believed although signatures are configured: in mode enforce it would
+    /// be refused.
+    UnsignedHeard {
+        /// Whose advert it was.
+        source: IpAddr,
+    },
+    /// A signed advert's time is more than half the window away from ours.
+    ClockSkew {
+        /// Whose advert it was.
+        source: IpAddr,
+        /// How far.
+        off: Duration,
+        /// Beyond this its adverts are refused.
+        window: Duration,
+    },
+    /// Somebody sends more packets than all of the interface's instances give reason to.
+    Flood {
+        /// What it says its address is.
+        source: IpAddr,
+        /// Packets a second that would be a lot already.
+        limit: u32,
+    },
     /// A peer advertises other VIPs than we are configured with.
     VipListDiffers {
         /// Whose advert it was.

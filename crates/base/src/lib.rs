@@ -11,6 +11,7 @@ mod lease;
 mod name;
 mod net;
 pub mod plant;
+mod secret;
 mod time;
 mod transmit;
 mod vip;
@@ -23,7 +24,8 @@ pub use kernel::{
 pub use lease::{LeaseAnswer, LeaseAsk, LeaseClass, LeaseDone, LeaseKey, LeaseOp, LeaseTrouble};
 pub use name::Name;
 pub use net::{Family, IfIndex, Mac};
-pub use time::{Centis, Instant};
+pub use secret::Secret;
+pub use time::{Centis, Instant, Wall, WallClock};
 pub use transmit::Transmit;
 pub use vip::{Broadcast, Scope, Vip, VipFlags};
 pub use vrrp::{Interval, Preempt, Priority, State, TrackEffect, Version, Vrid};

@@ -67,6 +67,62 @@ impl fmt::Display for Instant {
     }
 }
 
+/// A point on the wall clock, in nanoseconds since 1970 in UTC. It may jump in either direction, so
+/// no deadline is ever counted on it; signed adverts carry it, since it is the only clock that two
+/// nodes share.
+#[derive(
+    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize,
+)]
+pub struct Wall(u64);
+
+impl Wall {
+    /// This many seconds and nanoseconds after 1970; saturates in 2554.
+    #[must_use]
+    pub fn new(seconds: u64, nanos: u32) -> Self {
+        Self(seconds.saturating_mul(1_000_000_000).saturating_add(u64::from(nanos)))
+    }
+
+    /// Whole seconds since 1970.
+    #[must_use]
+    pub const fn seconds(self) -> u64 {
+        self.0 / 1_000_000_000
+    }
+
+    /// Nanoseconds since the last whole second.
+    #[must_use]
+    pub const fn subsec_nanos(self) -> u64 {
+        self.0 % 1_000_000_000
+    }
+
+    /// How far apart two readings are.
+    #[must_use]
+    pub const fn distance(self, other: Wall) -> Duration {
+        Duration::from_nanos(self.0.abs_diff(other.0))
+    }
+}
+
+/// What the wall clock said, and when: enough to know what it says now, until it is stepped.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct WallClock {
+    told: Wall,
+    at: Instant,
+}
+
+impl WallClock {
+    /// It said `wall` at the instant `at`.
+    #[must_use]
+    pub const fn new(at: Instant, wall: Wall) -> Self {
+        Self { told: wall, at }
+    }
+
+    /// What it says at `now`, if nobody stepped it.
+    #[must_use]
+    pub fn at(&self, now: Instant) -> Wall {
+        let passed = u64::try_from(now.since(self.at).as_nanos()).unwrap_or(u64::MAX);
+        Wall(self.told.0.saturating_add(passed))
+    }
+}
+
 /// Hundredths of a second, `1..=4095`: the advertisement interval as VRRPv3 carries it in 12 bits
 /// (RFC 9568 §5.2.7). Becomes a [`Duration`] at the border.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
@@ -131,6 +187,15 @@ mod tests {
     #[test]
     fn an_instant_prints_as_seconds() {
         assert_eq!(Instant::from_nanos(12_034_500_999).to_string(), "12.034500");
+    }
+
+    #[test]
+    fn a_wall_clock_goes_on_from_where_it_was_read() {
+        let clock = WallClock::new(Instant::from_nanos(7_000_000_000), Wall::new(100, 999_999_999));
+        let later = clock.at(Instant::from_nanos(8_000_000_001));
+        assert_eq!((later.seconds(), later.subsec_nanos()), (102, 0));
+        assert_eq!(later.distance(Wall::new(103, 5)), Duration::new(1, 5));
+        assert_eq!(clock.at(Instant::ZERO), Wall::new(100, 999_999_999), "never backwards");
     }
 
     #[test]

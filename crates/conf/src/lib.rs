@@ -23,6 +23,7 @@ pub mod keywords;
 mod lexer;
 mod lines;
 pub mod manual;
+mod masks;
 mod peers;
 mod position;
 mod reader;
@@ -41,6 +42,7 @@ pub use expand::{Files, IncludeChecks, Located, NoFiles, Origins, SourceFile, Su
 pub use lexer::{Token, TokenKind, Tokens, tokens};
 pub use position::{Position, Positions};
 pub use render::{render, render_difference};
+pub use resolve::hmac::octets as key_octets;
 pub use span::{Place, Span};
 
 use diagnostic::Report;

@@ -173,7 +173,11 @@ impl<'a> Reader<'a> {
             );
             return;
         }
-        let shown = shown(name);
+        // Where keys stand, a word that is no keyword may be one.
+        let shown = match within {
+            Within::AuthHmac | Within::Authentication if name.len() > 12 => "`…`".to_owned(),
+            _ => shown(name),
+        };
         let place = match within {
             Within::Top => "outside all blocks".to_owned(),
             block => format!("in `{}`", block.as_str()),

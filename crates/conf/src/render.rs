@@ -7,9 +7,10 @@
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
+use crate::masks::masks;
 use crate::position::{Position, Positions};
 use crate::sense::Difference;
-use crate::{Diagnostic, Loaded, Located, Origins, Severity, SourceFile, Span};
+use crate::{Code, Diagnostic, Loaded, Located, Origins, Severity, SourceFile, Span};
 
 /// Of a line this many characters are shown before the place, and at most this many of it and
 /// behind it.
@@ -85,20 +86,22 @@ fn one(
     let mut group = Group::with_title(title);
     if let Some(located) = origins.locate(diagnostic.span) {
         let label = clean(diagnostic.label.as_bytes());
-        group = show(group, pages, &located, AnnotationKind::Primary, label);
+        let wary = diagnostic.code == Code::BadKey;
+        group = show(group, pages, &located, AnnotationKind::Primary, label, wary);
         if let Some(used) = located.used {
             let label = match reads(origins, diagnostic.span, &located) {
                 Some(text) => format!("used here, where it reads `{text}`"),
                 None => "used here".to_owned(),
             };
-            group = show(group, pages, &used_as(origins, used), AnnotationKind::Context, label);
+            group =
+                show(group, pages, &used_as(origins, used), AnnotationKind::Context, label, wary);
         }
     }
     if let Some((span, label)) = &diagnostic.related
         && let Some(located) = origins.locate(*span)
     {
         let label = clean(label.as_bytes());
-        group = show(group, pages, &located, AnnotationKind::Context, label);
+        group = show(group, pages, &located, AnnotationKind::Context, label, false);
     }
     if !diagnostic.help.is_empty() {
         group = group.element(Level::HELP.message(clean(diagnostic.help.as_bytes())));
@@ -124,7 +127,7 @@ pub fn render_difference(nodes: &[&Loaded], difference: &Difference, color: bool
         let mut pages = Pages::new(&loaded.origins);
         if let Some(located) = loaded.origins.locate(*span) {
             let label = clean(label.as_bytes());
-            group = show(group, &mut pages, &located, AnnotationKind::Primary, label);
+            group = show(group, &mut pages, &located, AnnotationKind::Primary, label, false);
         }
     }
     group = group.element(Level::HELP.message(difference.help));
@@ -138,9 +141,10 @@ fn show<'a>(
     located: &Located<'_>,
     kind: AnnotationKind,
     label: String,
+    wary: bool,
 ) -> Group<'a> {
     let (here, line_start) = pages.at(located.number, located.span.start);
-    let excerpt = Excerpt::new(&located.file.text, line_start, located.span);
+    let excerpt = Excerpt::new(&located.file.text, line_start, located.span, wary);
     let mut annotation = kind.span(excerpt.span.clone());
     if !label.is_empty() {
         annotation = annotation.label(label);
@@ -163,7 +167,8 @@ fn reads(origins: &Origins, span: Span, located: &Located<'_>) -> Option<String>
         .rposition(|byte| *byte == b'\n')
         .map_or(0, |at| at + 1);
     let differs = text != written && !text.is_empty() && text.len() <= AFTER;
-    (differs && secret(origins.text(), line, span.end.max(line)).is_none()).then(|| clean(text))
+    (differs && masks(origins.text(), line, span.end.max(line), false).is_empty())
+        .then(|| clean(text))
 }
 
 /// A piece of one line, safe to print, and where in it the place is.
@@ -175,7 +180,7 @@ struct Excerpt {
 }
 
 impl Excerpt {
-    fn new(text: &[u8], line_start: usize, span: Span) -> Self {
+    fn new(text: &[u8], line_start: usize, span: Span, wary: bool) -> Self {
         let span = span.within(text.len());
         // Looking for the line's end no further than will be shown.
         let limit = (span.start + 4 * (AFTER + 2)).min(text.len());
@@ -189,7 +194,7 @@ impl Excerpt {
         } else {
             line_start
         };
-        let masked = secret(text, from, line_end);
+        let masked = masks(text, from, line_end, wary);
         let mut out = String::new();
         if from > line_start {
             out.push('…');
@@ -210,7 +215,7 @@ impl Excerpt {
                 break;
             }
             let (character, len) = next_char(&text[at..line_end]);
-            let hide = masked.as_ref().is_some_and(|m| m.contains(&at)) && character != ' ';
+            let hide = character != ' ' && masked.iter().any(|mask| mask.contains(&at));
             out.push(if hide { '*' } else { character });
             at += len;
         }
@@ -237,15 +242,6 @@ impl Excerpt {
             group.element(snippet.path(name).annotation(annotation))
         }
     }
-}
-
-/// What may be a password: the rest of a line behind a word with `pas` in it, since the keyword may
-/// be misspelled.
-fn secret(text: &[u8], from: usize, to: usize) -> Option<core::ops::Range<usize>> {
-    let line = &text[from..to];
-    let at = line.windows(3).position(|w| w.eq_ignore_ascii_case(b"pas"))?;
-    let rest = line[at..].iter().position(u8::is_ascii_whitespace)?;
-    Some(from + at + rest..to)
 }
 
 /// `at`, or the nearest byte before it that begins a character.
@@ -292,7 +288,7 @@ mod tests {
 
     fn excerpt(text: &[u8], start: usize, end: usize) -> (String, String) {
         let line_start = text[..start].iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
-        let excerpt = Excerpt::new(text, line_start, Span::new(start, end));
+        let excerpt = Excerpt::new(text, line_start, Span::new(start, end), false);
         (excerpt.text[excerpt.span.clone()].to_owned(), excerpt.text)
     }
 

@@ -82,7 +82,11 @@ fn with_example(keyword: &Keyword, example: &str) -> String {
         Within::AuthHmac => instance(
             "FRAME",
             51,
-            &format!("auth_hmac {{\n{}{line}\n}}", unless("key", "key 1 hex:00")),
+            &format!(
+                "auth_hmac {{\n{}{}{line}\n}}",
+                unless("key", &format!("key 1 hex:{}\n", "a5".repeat(32))),
+                unless("active_key", "active_key 1\n"),
+            ),
         ),
         other => {
             let needs = match other {

@@ -308,8 +308,11 @@ fn virtual_macs() {
 
 #[test]
 fn signed_adverts() {
-    let lines = " version 3\n auth_hmac {\n key 1 hex:00ff\n key 2 file:/etc/key\n active_key 2\n mode receive-only\n time_window 30\n }";
-    let config = meaning(&instance("A", 51, lines));
+    let hex = "00ff".repeat(16);
+    let lines = format!(
+        " version 3\n auth_hmac {{\n key 1 hex:{hex}\n key 2 file:/etc/key\n active_key 2\n mode receive-only\n time_window 30\n }}"
+    );
+    let config = meaning(&instance("A", 51, &lines));
     let hmac = config.instances[0].hmac.as_ref().unwrap();
     assert_eq!((hmac.keys.len(), hmac.active, hmac.mode), (2, 2, HmacMode::ReceiveOnly));
     assert_eq!(hmac.window, Duration::from_secs(30));

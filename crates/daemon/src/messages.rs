@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use base::{Batch, BatchDone, Event, Instant, KernelFact, Name, ScriptResult};
+use base::{Batch, BatchDone, Event, Instant, KernelFact, Name, ScriptResult, Secret};
 use serde::{Deserialize, Serialize};
 use ui::cli::LogFormat;
 use vip::last_will::Edit;
@@ -42,6 +42,8 @@ pub(crate) enum GuardianToEngine {
     HandOver,
     /// The hand-over failed: go on.
     GoOn,
+    /// Behind which numbers the signed adverts of instances must go on. Comes before `Adopt`.
+    Spoken(Vec<(Name, u64)>),
 }
 
 /// From the engine to the guardian.
@@ -60,6 +62,8 @@ pub(crate) enum EngineToGuardian {
     Standing,
     /// The answer to [`GuardianToEngine::HandOver`]: a `vrrp::Image`.
     Image(Vec<u8>),
+    /// The numbers of the adverts signed since the last sign of life, the latest of each instance.
+    Spoken(Vec<(Name, u64)>),
 }
 
 // ---- guardian and control -----------------------------------------------------------------------
@@ -85,7 +89,7 @@ pub(crate) enum GuardianToControl {
         /// How.
         settings: Settings,
         /// What the control before had in force; without it, the file is read.
-        resume: Option<Vec<u8>>,
+        resume: Option<Secret>,
     },
     /// The control socket comes with this.
     Listen,
@@ -125,8 +129,8 @@ pub(crate) enum Order {
 pub(crate) enum ControlToGuardian {
     /// A configuration is in force; this is what a control after this one needs to go on.
     InForce {
-        /// Ready to be handed back.
-        state: Vec<u8>,
+        /// Ready to be handed back. There are keys in it.
+        state: Secret,
         /// What could not be given up.
         gaps: Vec<String>,
     },

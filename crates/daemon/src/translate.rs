@@ -5,8 +5,10 @@
 
 use std::time::Duration;
 
+use base::Secret;
 use conf::Config;
 use vip::announcer::BurstPolicy;
+use vrrp::wire::hmac::{Freshness, Key, Mode, Policy};
 use vrrp::wire::{Auth, ChecksumForm, ChecksumRule, PeerTerms};
 use vrrp::{Checksum, InstanceConfig, Reach, TrackInterface};
 
@@ -32,6 +34,8 @@ pub(crate) fn one(config: &Config, instance: &conf::InstanceConfig) -> InstanceC
         reach: reach(&instance.reach),
         source: instance.source,
         auth: instance.password.map_or(Auth::None, |password| Auth::Pass(password.octets())),
+        hmac: instance.hmac.as_ref().and_then(hmac),
+        allowed_sources: instance.allowed_sources.clone(),
         checksum: Checksum {
             send: instance.v3_checksum_as_v2.then_some(ChecksumForm::Rfc9568),
             accept: ChecksumRule::Either,
@@ -51,6 +55,23 @@ pub(crate) fn one(config: &Config, instance: &conf::InstanceConfig) -> InstanceC
         lease: instance.lease,
         strict_sources: false,
     }
+}
+
+/// Signing. Every key is legal by now: the configuration has refused others.
+fn hmac(given: &conf::Hmac) -> Option<Policy> {
+    let key = |key: &conf::HmacKey| match &key.secret {
+        conf::Secret::Octets(octets) => Key::new(key.id, Secret::new(octets.clone())).ok(),
+        conf::Secret::File(_) => None,
+    };
+    let keys = given.keys.iter().map(key).collect::<Option<Vec<_>>>()?;
+    let freshness =
+        if given.by_time { Freshness::Time { window: given.window } } else { Freshness::Monotonic };
+    let mode = match given.mode {
+        conf::HmacMode::Enforce => Mode::Enforce,
+        conf::HmacMode::Permissive => Mode::Permissive,
+        conf::HmacMode::ReceiveOnly => Mode::ReceiveOnly,
+    };
+    Policy::new(keys, given.active, freshness, mode).ok()
 }
 
 fn reach(reach: &conf::Reach) -> Reach {

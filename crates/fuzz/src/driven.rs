@@ -128,6 +128,8 @@ impl<'a> World<'a> {
             reach: Reach::Multicast { group: wire::group(family) },
             source: None,
             auth: Auth::None,
+            hmac: None,
+            allowed_sources: Vec::new(),
             checksum: Checksum { send: None, accept: ChecksumRule::Either },
             vips: vec![Vip::new(address, prefix, Name::from("eth0"))],
             excluded: Vec::new(),

@@ -64,7 +64,7 @@ pub fn will(data: &[u8]) {
             0 => {
                 let patience = core::time::Duration::from_millis(60 + bytes.small(4_000));
                 let (farewells, vips) = (Vec::new(), Vec::new());
-                Input::Edit(Edit::Hold(Bequest { name, farewells, vips, patience }))
+                Input::Edit(Edit::Hold(Bequest { name, farewells, vips, patience, seal: None }))
             }
             1 => Input::Edit(Edit::Release { name }),
             2 => Input::Alive,
@@ -81,7 +81,7 @@ pub fn will(data: &[u8]) {
                     (lives, silenced) = (true, false);
                 }
                 Output::Silence => silenced = true,
-                Output::Farewell(_) | Output::Remove(_) => {
+                Output::Farewell { .. } | Output::Remove(_) => {
                     assert!(silenced, "heard on the way out")
                 }
                 Output::Kill | Output::Adopted => {}

@@ -3,7 +3,7 @@
 use core::net::IpAddr;
 use core::time::Duration;
 
-use base::Instant;
+use base::{Instant, Wall};
 use vrrp::{Input, InstanceConfig, Packet, RouterStatus};
 
 use crate::kernel::{ETH0, Kernel};
@@ -161,6 +161,12 @@ impl Lan {
                 self.see_that(Sight::Touched { node: at, difference });
             }
         }
+    }
+
+    /// Sets a node's wall clock. Until that is done, all nodes' say the same.
+    pub fn set_clock(&mut self, name: &str, wall: Wall) {
+        let at = self.at(name);
+        self.handle(at, Input::Wall(wall));
     }
 
     /// Somebody removes an address from a node by hand; whether it was there.

@@ -155,7 +155,8 @@ impl Lan {
                 }
                 Output::Kill => self.end_engine(at),
                 Output::Silence => self.nodes[at].kernel.table.silence(),
-                Output::Farewell(transmit) => {
+                Output::Farewell { transmit, seal } => {
+                    assert!(seal.is_none(), "guarded nodes of this LAN sign nothing yet");
                     self.see_that(Sight::Farewell { node: at });
                     self.send(at, &transmit);
                 }

@@ -314,6 +314,8 @@ pub fn config(priority: u8) -> InstanceConfig {
         reach: Reach::Multicast { group: IpAddr::V4(GROUP_V4) },
         source: None,
         auth: Auth::None,
+        hmac: None,
+        allowed_sources: Vec::new(),
         checksum: Checksum { send: None, accept: ChecksumRule::Either },
         vips: vec![vip],
         excluded: Vec::new(),

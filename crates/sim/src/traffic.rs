@@ -189,6 +189,8 @@ impl Lan {
 /// What the rules of reception protect: a status without its counters of refusals.
 fn shape(mut status: RouterStatus) -> RouterStatus {
     status.discards = Default::default();
+    status.packets = 0;
+    status.floods = 0;
     for instance in &mut status.instances {
         instance.discards = Default::default();
     }

@@ -158,6 +158,9 @@ pub struct InstanceReport {
     pub peer: Option<PeerReport>,
     /// Its VIPs.
     pub vips: Vec<VipReport>,
+    /// How adverts are signed, if they are; no key is in it.
+    #[serde(default)]
+    pub auth_hmac: Option<HmacReport>,
     /// Its lease, if it wants one.
     pub lease: Option<InstanceLease>,
     /// Adverts and changes, counted.
@@ -168,6 +171,19 @@ pub struct InstanceReport {
     pub scripts: Vec<ScriptReport>,
     /// Scripts waiting for their turn, the running one included.
     pub scripts_waiting: u64,
+}
+
+/// Signing of adverts.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct HmacReport {
+    /// `receive-only`, `permissive` or `enforce`.
+    pub mode: String,
+    /// The number of the key to sign with.
+    pub active_key: u8,
+    /// The numbers of all keys.
+    pub keys: Vec<u8>,
+    /// How far clocks may differ, milliseconds; `None`: only the order of adverts counts.
+    pub window_ms: Option<u64>,
 }
 
 /// Another node of a virtual router.

@@ -71,6 +71,20 @@ pub fn what(what: &What) -> String {
         What::IntervalDiffers { source, theirs, ours } => {
             format!("{source} adverts every {theirs:?}, here every {ours:?} is configured")
         }
+        What::IntervalCapped { source, theirs, cap } => format!(
+            "{source} adverts every {theirs:?}; that is not believed, its silence is judged by {cap:?}"
+        ),
+        What::UnsignedHeard { source } => {
+            format!("{source} does not sign its adverts; mode enforce would refuse them")
+        }
+        What::ClockSkew { source, off, window } => {
+            format!(
+                "the clock of {source} differs by {off:.1?}; beyond {window:?} its adverts are refused"
+            )
+        }
+        What::Flood { source, limit } => {
+            format!("{source} sends more than {limit} packets a second")
+        }
         What::VipListDiffers { source } => {
             format!("{source} adverts other VIPs than are configured here")
         }
@@ -230,6 +244,9 @@ fn instance(report: &InstanceReport) -> String {
         }
         (None, State::Backup) => page.push_str("  holder: nobody heard yet\n"),
         _ => {}
+    }
+    if let Some(hmac) = &report.auth_hmac {
+        let _ = writeln!(page, "  auth_hmac: {}, key {}", hmac.mode, hmac.active_key);
     }
     let refused: Vec<String> = report
         .discards

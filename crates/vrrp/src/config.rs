@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use vip::announcer::BurstPolicy;
 use vip::lease::Terms;
 
-use crate::wire::{self, Auth, ChecksumForm, ChecksumRule, PeerTerms};
+use crate::wire::{self, Auth, ChecksumForm, ChecksumRule, PeerTerms, hmac};
 
 /// One virtual router as this node is to take part in it.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -34,6 +34,10 @@ pub struct InstanceConfig {
     pub source: Option<IpAddr>,
     /// VRRPv2 authentication.
     pub auth: Auth,
+    /// Signing of adverts, if they are to be signed or signatures to be looked at.
+    pub hmac: Option<hmac::Policy>,
+    /// If not empty: only these sources are heard, where `reach` is multicast.
+    pub allowed_sources: Vec<IpAddr>,
     /// Which checksum to send and accept (VRRPv3 over IPv4 only).
     pub checksum: Checksum,
     /// VIPs that adverts name.
@@ -53,7 +57,8 @@ pub struct InstanceConfig {
     /// When yielding to a stronger node, send one more advert, so that it sees there were two
     /// holders and announces again.
     pub parting_advert: bool,
-    /// A peer's interval is believed up to this many times our own (VRRP-075).
+    /// A peer's interval is believed up to this many times our own (VRRP-075); of a peer heard only
+    /// once, up to three times.
     pub learned_interval_cap: u8,
     /// How long after start to wait before taking part (keepalived: `vrrp_startup_delay`).
     pub startup_delay: Duration,

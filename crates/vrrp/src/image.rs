@@ -15,13 +15,51 @@ use serde::{Deserialize, Serialize};
 /// The image of a router, in the version it was made in.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Image {
-    /// mainstay 0.1.
+    /// mainstay 0.1, before it knew signed adverts.
     V1 {
         /// The last number given to an event.
         events: u64,
         /// All instances, in the order of the configuration.
         instances: Vec<InstanceV1>,
     },
+    /// With what signed adverts need.
+    V2 {
+        /// The last number given to an event.
+        events: u64,
+        /// All instances, in the order of the configuration.
+        instances: Vec<InstanceV2>,
+    },
+}
+
+/// One instance, and the numbers of signed adverts.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct InstanceV2 {
+    /// As before.
+    pub base: InstanceV1,
+    /// The holder has spoken more than once, so that its interval is believed.
+    pub proven: bool,
+    /// The number its last signed advert had.
+    pub number: Option<u64>,
+    /// The highest number of each sender it has heard.
+    pub marks: Vec<MarkV2>,
+}
+
+/// A sender of signed adverts.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct MarkV2 {
+    /// Its address.
+    pub source: IpAddr,
+    /// The highest number it has used.
+    pub highest: u64,
+    /// When it was heard.
+    pub heard: Instant,
+}
+
+impl From<InstanceV1> for InstanceV2 {
+    fn from(base: InstanceV1) -> Self {
+        // An image is made of a group that runs: whoever held was heard more than once.
+        Self { base, proven: true, number: None, marks: Vec::new() }
+    }
 }
 
 /// One instance.
@@ -81,9 +119,12 @@ pub struct PeerV1 {
 
 impl Image {
     /// The last number given to an event, and the instances, in the present version.
-    pub(crate) fn into_parts(self) -> (u64, Vec<InstanceV1>) {
+    pub(crate) fn into_parts(self) -> (u64, Vec<InstanceV2>) {
         match self {
-            Image::V1 { events, instances } => (events, instances),
+            Image::V1 { events, instances } => {
+                (events, instances.into_iter().map(InstanceV2::from).collect())
+            }
+            Image::V2 { events, instances } => (events, instances),
         }
     }
 }

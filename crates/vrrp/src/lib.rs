@@ -10,6 +10,7 @@
 
 mod config;
 mod deadlines;
+mod floods;
 mod image;
 mod instance;
 mod links;
@@ -23,8 +24,8 @@ pub mod timers;
 pub mod wire;
 
 pub use config::{Checksum, InstanceConfig, Reach, TrackInterface};
-pub use image::{Image, InstanceV1, PeerV1, PhaseV1};
+pub use image::{Image, InstanceV1, InstanceV2, MarkV2, PeerV1, PhaseV1};
 pub use outbox::Output;
 pub use router::{Input, Packet, Router};
 pub use sockets::SocketSpec;
-pub use status::{InstanceStatus, PeerStatus, RouterStatus, Traffic};
+pub use status::{HmacStatus, InstanceStatus, PeerStatus, RouterStatus, Traffic};

@@ -51,14 +51,50 @@ impl Refusals {
         Some(What::Discarded { cause, detail: why.to_string(), source, count })
     }
 
+    /// Counts something that is not refused.
+    pub(crate) fn count_only(&mut self, counter: Counter) {
+        self.counters.add(counter);
+    }
+
     pub(crate) fn counters(&self) -> &Counters {
         &self.counters
+    }
+}
+
+/// Sources about which something was told: each again only after a while.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Told(Vec<(IpAddr, Instant)>);
+
+impl Told {
+    /// Sources remembered at most: a flood of forged ones must not become a flood of memory or of
+    /// events.
+    const MOST: usize = 32;
+
+    /// Whether it is time to tell it about `source`; counts as told.
+    pub(crate) fn due(&mut self, now: Instant, source: IpAddr) -> bool {
+        self.0.retain(|(_, at)| now < *at + REPORT_EVERY);
+        let due = self.0.len() < Self::MOST && !self.0.iter().any(|(known, _)| *known == source);
+        if due {
+            self.0.push((source, now));
+        }
+        due
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn vrrp_043_each_source_is_told_about_once_in_a_while_and_not_too_many() {
+        let mut told = Told::default();
+        let at = |s| Instant::ZERO + Duration::from_secs(s);
+        let ip = |n: u8| IpAddr::from([192, 0, 2, n]);
+        assert!(told.due(at(0), ip(1)) && told.due(at(1), ip(2)));
+        assert!(!told.due(at(9), ip(1)) && told.due(at(10), ip(1)) && !told.due(at(10), ip(2)));
+        let times = (0..=255).filter(|n| told.due(at(60), ip(*n))).count();
+        assert_eq!(times, Told::MOST);
+    }
 
     #[test]
     fn vrrp_043_reports_are_limited_and_counters_are_not() {

@@ -7,6 +7,7 @@ use base::{EventId, Family, Instant, Name, Priority, Reason, State, Version, Vip
 use serde::{Deserialize, Serialize};
 
 use crate::wire::Counters;
+use crate::wire::hmac::{Freshness, Mode};
 
 /// All instances of this node.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,6 +16,10 @@ pub struct RouterStatus {
     pub instances: Vec<InstanceStatus>,
     /// Packets refused before any instance could be asked.
     pub discards: Counters,
+    /// Packets that arrived, whatever became of them.
+    pub packets: u64,
+    /// How often a source was found to send more than a whole group has reason to.
+    pub floods: u64,
     /// The leases of all.
     pub leases: vip::lease::Status,
 }
@@ -62,6 +67,8 @@ pub struct InstanceStatus {
     pub vips: Vec<Vip>,
     /// Those of them that the kernel has now.
     pub present: Vec<IpAddr>,
+    /// How adverts are signed, if they are.
+    pub hmac: Option<HmacStatus>,
     /// The lease it holds under, if it wants one.
     pub lease: Option<LeaseStatus>,
     /// Adverts and changes counted.
@@ -95,6 +102,19 @@ pub struct PeerStatus {
     pub last_heard: Instant,
 }
 
+/// Signing of adverts as it is in force; no key is in it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HmacStatus {
+    /// Which adverts are sent signed, and which are heard.
+    pub mode: Mode,
+    /// The number of the key to sign with.
+    pub active_key: u8,
+    /// The numbers of all keys.
+    pub keys: Vec<u8>,
+    /// How old adverts are told from new ones.
+    pub freshness: Freshness,
+}
+
 /// What an instance has counted since it was made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Traffic {
@@ -106,6 +126,8 @@ pub struct Traffic {
     pub resignations_sent: u64,
     /// Adverts with priority 0 received.
     pub resignations_received: u64,
+    /// Unsigned adverts received and believed although signatures are configured.
+    pub unsigned_received: u64,
     /// How often it became Active.
     pub became_active: u64,
 }

@@ -178,6 +178,8 @@ pub struct InstanceConfig {
     pub smtp_alert: bool,
     /// Signed adverts.
     pub hmac: Option<Hmac>,
+    /// If not empty: only these are heard by multicast (`allowed_sources`).
+    pub allowed_sources: Vec<IpAddr>,
     /// Routes installed while Active.
     pub routes: Vec<Route>,
     /// Rules installed while Active.

@@ -24,7 +24,7 @@ pub(super) const INSTANCE: &[Keyword] = keywords! { within Instance;
     "The version of VRRP this instance speaks.";
 "authentication" Block(Within::Authentication), "none", "{\n auth_type PASS\n auth_pass 1111\n}",
     "A plain-text password in version 2 adverts; it keeps mistakes out, not attackers.";
-"auth_hmac" Block(Within::AuthHmac), "none", "{\n key 1 hex:00\n}",
+"auth_hmac" Block(Within::AuthHmac), "none", "{\n key 1 hex:0011223344556677889900112233445566778899001122334455667788990011\n active_key 1\n}",
     "Signed adverts.";
 "virtual_ipaddress" Rows(Lines::Vips), "", "{\n 192.0.2.9/24 dev eth0 label eth0:v scope global brd +\n}",
     "The VIPs, carried in adverts; all of one family.";
@@ -46,6 +46,8 @@ pub(super) const INSTANCE: &[Keyword] = keywords! { within Instance;
     "Another multicast group for this instance.";
 "unicast_peer" Rows(Lines::Peers), "multicast", "{\n 192.0.2.2 min_ttl 250 max_ttl 255\n}",
     "Sends adverts to these nodes one by one, and hears nobody else.";
+"allowed_sources" Rows(Lines::Names("an address")), "everybody on the link", "{\n 192.0.2.2\n}",
+    "Hears multicast adverts of these sources only; mainstay's own, for unicast there is unicast_peer.";
 "unicast_fault_no_peer" Flag, "", "",
     "Faults an instance whose list of peers is empty.";
 "unicast_ttl" number(1, 255, ""), "255", "255",
@@ -172,9 +174,9 @@ pub(super) const AUTHENTICATION: &[Keyword] = keywords! { within Authentication;
 };
 
 pub(super) const AUTH_HMAC: &[Keyword] = keywords! { within AuthHmac;
-"key" Repeated("ID hex:...|file:...|TEXT"), "", "1 hex:00",
+"key" Repeated("ID hex:...|file:...|TEXT"), "", "1 hex:0011223344556677889900112233445566778899001122334455667788990011",
     "A key to sign or check with.";
-"active_key" number(0, 255, ""), "", "1",
+"active_key" number(1, 255, ""), "", "1",
     "The key to sign with.";
 "anti_replay" Choice(&["time", "monotonic"]), "time", "time",
     "How old adverts are told from new ones.";

@@ -152,7 +152,17 @@ const MORE: &[(Within, &str, &str)] = &[
     (
         Within::Instance,
         "auth_hmac",
-        "A trailer behind the advert, checked against a key, the clock and repetition. Introduce it in three steps: receive-only on all nodes, then permissive, then enforce.",
+        "A trailer behind the advert, checked against a key, the clock and repetition; the clocks of all nodes must agree within time_window. Introduce it node by node in three steps: receive-only on all nodes, then permissive, then enforce; `mainstay events` names who does not sign yet. Understood by keepalived from 2.4.2 on.",
+    ),
+    (
+        Within::Instance,
+        "allowed_sources",
+        "mainstay's own: keepalived does not know it. The addresses the other nodes send from, over IPv6 their link-local ones. It keeps out mistakes and strangers' VRIDs; a source address can be forged, so against attackers sign adverts with auth_hmac.",
+    ),
+    (
+        Within::AuthHmac,
+        "key",
+        "32 to 64 octets: as `hex:` and twice as many digits, as plain text, or in a file of its own that only root can read, which holds either. The same under the same number on all nodes. To change it, give the new one to all nodes first, then move active_key on all, then remove the old one.",
     ),
     (
         Within::Instance,

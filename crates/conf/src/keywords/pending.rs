@@ -257,13 +257,6 @@ const PENDING: &[Pending] = &[
         )],
     },
     Pending {
-        why: "signed adverts are not done yet",
-        keywords: &[
-            (Within::Instance, &["auth_hmac"]),
-            (Within::AuthHmac, &["key", "active_key", "anti_replay", "time_window", "mode"]),
-        ],
-    },
-    Pending {
         why: "routes and rules that move with the VIPs are not done yet",
         keywords: &[(Within::Instance, &["virtual_routes", "virtual_rules"])],
     },

@@ -1,4 +1,4 @@
-//! What one instance may have beyond the protocol: virtual MACs, ipvlans, signed adverts, pacing.
+//! What one instance may have beyond the protocol: virtual MACs, ipvlans, pacing.
 
 use core::net::IpAddr;
 use core::time::Duration;
@@ -9,13 +9,12 @@ use super::Resolver;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::given::Given;
 use crate::reader::{At, shown};
-use crate::{
-    ExtraAnnounce, Hmac, HmacKey, HmacMode, Ipvlan, OldChecksum, Place, Secret, Span, Vmac,
-};
+use crate::{ExtraAnnounce, Hmac, Ipvlan, OldChecksum, Vmac};
 
 /// See [`crate::InstanceConfig`], whose fields these are.
 pub(super) struct Extras {
     pub(super) hmac: Option<Hmac>,
+    pub(super) allowed_sources: Vec<IpAddr>,
     pub(super) promote_secondaries: bool,
     pub(super) track_source: bool,
     pub(super) vmac: Option<Vmac>,
@@ -42,6 +41,7 @@ impl Resolver<'_> {
         let extra = self.extra_announce(&given);
         let extras = Extras {
             hmac: self.hmac(v3, interval),
+            allowed_sources: self.allowed_sources(&given, family),
             promote_secondaries: given.flag("promote_secondaries"),
             track_source: given.flag("track_src_ip"),
             vmac: self.vmac(&given),
@@ -242,102 +242,6 @@ impl Resolver<'_> {
         }
         Some(ipvlan)
     }
-
-    fn hmac(&mut self, v3: bool, interval: Option<Interval>) -> Option<Hmac> {
-        let (span, given) = self.raw.hmac.take()?;
-        let mut keys = Vec::new();
-        for row in given.rows("key") {
-            keys.extend(self.key(row, span));
-        }
-        if !given.seen.contains_key("key") {
-            self.report.push(
-                Diagnostic::error(Code::BadKey, span, "signed adverts need a key")
-                    .label("no key here")
-                    .help("add `key 1 hex:...`, the same on all nodes"),
-            );
-        }
-        if self.raw.authentication.is_some() && !v3 {
-            self.report.push(
-                Diagnostic::warning(
-                    Code::BadKey,
-                    span,
-                    "signed adverts and a password are two ways of one thing",
-                )
-                .label("both are used")
-                .help("remove `authentication` on all nodes"),
-            );
-        }
-        let first = keys.first().map(|key: &HmacKey| key.id);
-        let active = given.integer("active_key").or(first)?;
-        if !keys.is_empty() && !keys.iter().any(|key| key.id == active) {
-            self.report.push(
-                Diagnostic::error(
-                    Code::BadKey,
-                    given.span("active_key").unwrap_or(span),
-                    format!("there is no key {active} to sign with"),
-                )
-                .label("no such key")
-                .help("name one of the keys of this block"),
-            );
-        }
-        let three = interval.map_or(Duration::from_secs(3), |i| i.as_duration().saturating_mul(3));
-        Some(Hmac {
-            keys,
-            active,
-            by_time: given.choice("anti_replay") != Some("monotonic"),
-            window: given.time("time_window").unwrap_or(three.max(Duration::from_secs(5))),
-            mode: match given.choice("mode") {
-                Some("permissive") => HmacMode::Permissive,
-                Some("receive-only") => HmacMode::ReceiveOnly,
-                _ => HmacMode::Enforce,
-            },
-            place: Place(span),
-        })
-    }
-
-    /// `ID hex:...|file:...|TEXT`.
-    fn key(&mut self, row: &[At<String>], block: Span) -> Option<HmacKey> {
-        let [id, secret] = row else {
-            let span = row.first().map_or(block, |at| at.span);
-            self.bad_key(span, "expected a number and a key");
-            return None;
-        };
-        let Ok(number) = id.value.parse::<u8>() else {
-            self.bad_key(id.span, "expected a number, 0 to 255");
-            return None;
-        };
-        let secret = if let Some(path) = secret.value.strip_prefix("file:") {
-            (path.starts_with('/')).then(|| Secret::File(path.to_owned()))
-        } else if let Some(digits) = secret.value.strip_prefix("hex:") {
-            hexadecimal(digits).map(Secret::Octets)
-        } else {
-            (!secret.value.is_empty()).then(|| Secret::Octets(secret.value.clone().into_bytes()))
-        };
-        if secret.is_none() {
-            self.bad_key(row[1].span, "expected hex:DIGITS, file:/PATH or the key itself");
-        }
-        Some(HmacKey { id: number, secret: secret? })
-    }
-
-    fn bad_key(&mut self, span: Span, label: &str) {
-        self.report.push(
-            Diagnostic::error(Code::BadKey, span, "this key cannot be used")
-                .label(label)
-                .help("write `key ID hex:...`, `key ID file:/path` or `key ID text`"),
-        );
-    }
-}
-
-fn hexadecimal(digits: &str) -> Option<Vec<u8>> {
-    let even = !digits.is_empty() && digits.len().is_multiple_of(2);
-    let legal = even && digits.bytes().all(|b| b.is_ascii_hexdigit());
-    legal.then(|| {
-        digits
-            .as_bytes()
-            .chunks(2)
-            .filter_map(|pair| u8::from_str_radix(core::str::from_utf8(pair).ok()?, 16).ok())
-            .collect()
-    })
 }
 
 /// Six octets, or five and the VRID; of a unicast MAC.
@@ -363,13 +267,5 @@ mod tests {
         assert_eq!(mac("02:0:0:0:1", None), None);
         assert_eq!(mac("01:0:0:0:1:2", None), None, "a group");
         assert_eq!(mac("02:0:0", Some(1)), None);
-    }
-
-    #[test]
-    fn hexadecimal_digits_come_in_pairs() {
-        assert_eq!(hexadecimal("0aFF"), Some(vec![10, 255]));
-        assert_eq!(hexadecimal("0aF"), None);
-        assert_eq!(hexadecimal(""), None);
-        assert_eq!(hexadecimal("zz"), None);
     }
 }

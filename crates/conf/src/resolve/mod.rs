@@ -11,6 +11,7 @@
 mod across;
 mod extras;
 mod groups;
+pub(crate) mod hmac;
 mod node;
 mod reach;
 mod timing;
@@ -105,6 +106,7 @@ impl Resolver<'_> {
         let announce = self.announce();
         let trackers = self.trackers(priority);
         let extras = self.extras(family, v3, interval);
+        let password = password.filter(|_| extras.hmac.is_none());
         let mut notify = core::mem::take(&mut self.raw.notify);
         notify.deleted = self.raw.given.command("notify_deleted");
         notify.says_deleted = self.raw.seen.contains_key("notify_deleted");
@@ -147,6 +149,7 @@ impl Resolver<'_> {
                 .or(globals.smtp_alert)
                 .unwrap_or(false),
             hmac: extras.hmac,
+            allowed_sources: extras.allowed_sources,
             routes: raw.given.routes,
             rules: raw.given.rules,
             promote_secondaries: extras.promote_secondaries,

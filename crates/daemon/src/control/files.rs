@@ -12,6 +12,7 @@ use linux::{Identity, ScriptPathError, UserError, check_script_path};
 use serde::{Deserialize, Serialize};
 use vrrp::InstanceConfig;
 
+use super::keys;
 use super::notify::Notify;
 use super::shelf::{self, Reading, Shelf};
 use crate::messages::{Account, Script};
@@ -78,6 +79,9 @@ pub(crate) fn read(
 ) -> Result<(conf::Loaded, BTreeMap<Name, Notify>), String> {
     let mut loaded = understand(path, reading)?;
     let mut findings = Vec::new();
+    if let Some(config) = loaded.config.as_mut() {
+        keys::read(config, &mut findings);
+    }
     let notify = loaded.meaning().map(|config| {
         let notify = resolve(config, &mut findings);
         findings.extend(config.instances.iter().filter_map(|one| long_lease(config, one)));

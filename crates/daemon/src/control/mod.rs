@@ -5,6 +5,7 @@
 
 mod events;
 pub(crate) mod files;
+mod keys;
 mod notify;
 mod report;
 mod scripts;
@@ -16,7 +17,7 @@ use std::io;
 use std::os::unix::net::UnixListener;
 use std::time::Duration;
 
-use base::{Instant, Name, Reason, Subject, What};
+use base::{Instant, Name, Reason, Secret, Subject, What};
 use linux::confine::{self, Gap, Right};
 use linux::{Interest, Poll, Ready, Timer, clock};
 use ui::protocol::{Request, Response};
@@ -63,7 +64,7 @@ pub(crate) fn main(guardian: u32) -> io::Result<Exit> {
         }
     };
     let loaded = match resume {
-        Some(state) => Ok(postcard::from_bytes(&state).map_err(io::Error::other)?),
+        Some(state) => Ok(postcard::from_bytes(state.expose()).map_err(io::Error::other)?),
         None => files::load(&settings.file, &settings.reading, settings.color),
     };
     let loaded: Loaded = match loaded {
@@ -183,7 +184,7 @@ impl Control {
         scripts.dedup();
         self.scripts.allow(scripts);
         self.refused = None;
-        let state = postcard::to_stdvec(&loaded).map_err(io::Error::other)?;
+        let state = Secret::new(postcard::to_stdvec(&loaded).map_err(io::Error::other)?);
         let gaps = std::mem::take(&mut self.gaps);
         self.guardian.send(&ControlToGuardian::InForce { state, gaps })?;
         let before = self.loaded.replace(loaded);

@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use base::{Instant, Version};
 use ui::protocol::{
-    InstanceLease, InstanceReport, LeaseReport, LeasesReport, PeerReport, Status, VipReport,
+    HmacReport, InstanceLease, InstanceReport, LeaseReport, LeasesReport, PeerReport, Status,
+    VipReport,
 };
 use vip::lease::{ClassStatus, TableStatus};
+use vrrp::wire::hmac::Freshness;
 use vrrp::{InstanceStatus, RouterStatus};
 
 use super::Control;
@@ -18,8 +20,10 @@ impl Control {
         &self,
         at: Instant,
         status: RouterStatus,
-        engine: BTreeMap<String, u64>,
+        mut engine: BTreeMap<String, u64>,
     ) -> Status {
+        engine.insert("packets-received".into(), status.packets);
+        engine.insert("flood-alarms".into(), status.floods);
         Status {
             version: env!("CARGO_PKG_VERSION").into(),
             pid: self.settings.pid,
@@ -73,6 +77,15 @@ impl Control {
                     present: one.present.contains(&vip.address),
                 })
                 .collect(),
+            auth_hmac: one.hmac.as_ref().map(|hmac| HmacReport {
+                mode: hmac.mode.to_string(),
+                active_key: hmac.active_key,
+                keys: hmac.keys.clone(),
+                window_ms: match hmac.freshness {
+                    Freshness::Time { window } => Some(millis(window)),
+                    Freshness::Monotonic => None,
+                },
+            }),
             lease: one.lease.map(|lease| InstanceLease {
                 length_ms: millis(lease.length),
                 excess_ms: millis(lease.excess),
@@ -83,6 +96,7 @@ impl Control {
                 ("adverts-received".to_string(), one.traffic.received),
                 ("priority-zero-sent".to_string(), one.traffic.resignations_sent),
                 ("priority-zero-received".to_string(), one.traffic.resignations_received),
+                ("unsigned-received".to_string(), one.traffic.unsigned_received),
                 ("became-active".to_string(), one.traffic.became_active),
             ]),
             discards: by_name(one.discards.iter()),

@@ -4,10 +4,11 @@
 //! and what to do if it is not. While something is held, a sign of life leaves at least three times
 //! within the shortest lease.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::time::Duration;
 
-use base::Instant;
+use base::{Instant, Name};
 use linux::Poll;
 use vip::last_will::{Edit, Signs};
 
@@ -18,16 +19,23 @@ use crate::messages::{EngineToGuardian, GuardianToEngine};
 pub(super) struct Guardian {
     pub(super) line: Channel<EngineToGuardian, GuardianToEngine>,
     signs: Signs,
+    /// The numbers of signed adverts since the last sign of life.
+    spoken: BTreeMap<Name, u64>,
     gone: bool,
 }
 
 impl Guardian {
     pub(super) fn new(line: Channel<EngineToGuardian, GuardianToEngine>) -> Self {
-        Self { line, signs: Signs::default(), gone: false }
+        Self { line, signs: Signs::default(), spoken: BTreeMap::new(), gone: false }
     }
 
     /// Passes a change of the will on.
     pub(super) fn will(&mut self, edit: Edit) {
+        if let Edit::Spoke { name, last } = &edit {
+            // Comes with every advert; the guardian only has to know in time.
+            self.spoken.insert(name.clone(), *last);
+            return;
+        }
         self.signs.edit(&edit);
         self.tell(&EngineToGuardian::Will(edit));
     }
@@ -35,6 +43,10 @@ impl Guardian {
     /// Gives a sign of life, if it is time to.
     pub(super) fn sign_of_life(&mut self, now: Instant) {
         if self.signs.give(now) {
+            if !self.spoken.is_empty() {
+                let spoken = std::mem::take(&mut self.spoken).into_iter().collect();
+                self.tell(&EngineToGuardian::Spoken(spoken));
+            }
             self.tell(&EngineToGuardian::Alive);
         }
     }

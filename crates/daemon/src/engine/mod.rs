@@ -14,7 +14,7 @@ mod wires;
 use std::io;
 use std::time::Duration;
 
-use base::{Instant, Name};
+use base::{Instant, Name, Wall, WallClock};
 use linux::confine::{self, Right};
 use linux::{Interest, Poll, Signal, Signals, Timer, clock};
 use vrrp::wire::Arrival;
@@ -48,6 +48,10 @@ const ROUNDS: u32 = 8;
 /// How long a stop may take before it is called unclean.
 const STOP_WITHIN: Duration = Duration::from_secs(5);
 
+/// How wrong the machine may be about the wall clock: far below what any window asks for, and so
+/// much that a clock that is slewed is not told every turn.
+const WALL_TOLERANCE: Duration = Duration::from_millis(1);
+
 /// Room for the largest datagram an interface of MTU 9000 brings.
 const LARGEST: usize = 9216;
 
@@ -77,6 +81,8 @@ struct Engine {
     sleep: Sleep,
     poll: Poll,
     timer: Timer,
+    /// What the machine believes of the wall clock.
+    wall: Option<WallClock>,
     /// When a stop that was asked for becomes unclean.
     stop_by: Option<Instant>,
     /// How to begin, as the guardian says.
@@ -125,6 +131,7 @@ impl Engine {
             sleep: Sleep::new(),
             poll,
             timer,
+            wall: None,
             stop_by: None,
             inheritance: None,
             waiting: None,
@@ -154,6 +161,7 @@ impl Engine {
         }
         self.sleep()?;
         let now = clock::monotonic();
+        self.read_wall(now)?;
         if let Some(span) = self.sleep.noticed() {
             self.handle(now, Input::Slept { span })?;
         }
@@ -181,6 +189,18 @@ impl Engine {
         // Everything that had arrived by `now` has been heard: silence can be judged (VRRP-079).
         self.handle(now, Input::Wake { drained: true })?;
         Ok(self.end(now))
+    }
+
+    /// The wall clock, if it is not where it is believed to be: at the start, when it was stepped,
+    /// and as it is slewed.
+    fn read_wall(&mut self, now: Instant) -> io::Result<()> {
+        let (seconds, nanos) = clock::wall();
+        let wall = Wall::new(u64::try_from(seconds).unwrap_or(0), nanos);
+        if self.wall.is_some_and(|known| known.at(now).distance(wall) < WALL_TOLERANCE) {
+            return Ok(());
+        }
+        self.wall = Some(WallClock::new(now, wall));
+        self.handle(now, Input::Wall(wall))
     }
 
     /// One turn after a hand-over: whatever comes is for the next engine. It ends us, or has us go on.
@@ -272,6 +292,9 @@ impl Engine {
         loop {
             match self.guardian.line.recv() {
                 Ok(None) => return Ok(()),
+                Ok(Some(GuardianToEngine::Spoken(numbers))) => {
+                    self.handle(now, Input::Spoken(numbers))?;
+                }
                 Ok(Some(GuardianToEngine::Adopt { held, image })) => {
                     // An image of a version we do not know: go on as after a death.
                     let image = image.and_then(|image| postcard::from_bytes(&image).ok());

@@ -7,8 +7,10 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::io;
 
-use base::{AddressOp, Batch, Family, IfIndex, Ticket, Transmit};
-use linux::{Addresses, Sender};
+use base::{AddressOp, Batch, Family, IfIndex, Ticket, Transmit, Wall};
+use linux::{Addresses, Sender, clock};
+use vip::last_will::Seal;
+use vrrp::wire::hmac::{self, Freshness, Key, Sequence, Sequencer};
 
 use crate::adverts;
 
@@ -20,8 +22,15 @@ pub(super) struct Hands {
 }
 
 impl Hands {
-    /// Sends a farewell.
-    pub(super) fn farewell(&mut self, transmit: &Transmit) -> io::Result<()> {
+    /// Sends a farewell, signed now: a signature made in advance would be too old when it is needed.
+    pub(super) fn farewell(
+        &mut self,
+        mut transmit: Transmit,
+        seal: Option<&Seal>,
+    ) -> io::Result<()> {
+        if let Some(seal) = seal {
+            sign(&mut transmit, seal)?;
+        }
         let key = (transmit.index, Family::of(&transmit.source));
         let sender = match self.senders.entry(key) {
             Entry::Occupied(opened) => opened.into_mut(),
@@ -30,7 +39,7 @@ impl Hands {
                 place.insert(Sender::open(transmit.index, &name, key.1)?)
             }
         };
-        adverts::send(sender, transmit, &mut self.scratch)
+        adverts::send(sender, &transmit, &mut self.scratch)
     }
 
     /// Removes addresses; those that are not there any more are as good as removed.
@@ -44,4 +53,19 @@ impl Hands {
     pub(super) fn rest(&mut self) {
         self.senders.clear();
     }
+}
+
+/// Signs an advert as the engine would.
+fn sign(transmit: &mut Transmit, seal: &Seal) -> io::Result<()> {
+    let key = Key::new(seal.key_id, seal.key.clone()).map_err(io::Error::other)?;
+    let (seconds, nanos) = clock::wall();
+    let wall = Wall::new(u64::try_from(seconds).unwrap_or(0), nanos);
+    let freshness = match seal.window {
+        Some(window) => Freshness::Time { window },
+        None => Freshness::Monotonic,
+    };
+    let number = Sequencer::after(Sequence::from_bits(seal.last)).next(wall, freshness);
+    let Transmit { source, destination, .. } = *transmit;
+    hmac::seal(&mut transmit.payload, &key, number, source, destination);
+    Ok(())
 }

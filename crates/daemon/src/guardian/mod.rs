@@ -16,7 +16,7 @@ use std::io;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
-use base::{Event, EventId, Instant, Origin, Reason, Subject, What};
+use base::{Event, EventId, Instant, Origin, Reason, Secret, Subject, What};
 use linux::{BindError, Interest, PidFile, Poll, Role, Signal, Signals, Timer, bind_unix, clock};
 use vip::last_will::LastWill;
 
@@ -85,7 +85,7 @@ pub(crate) struct Guardian {
     listener: Option<UnixListener>,
     pid_files: Vec<PidFile>,
     /// What a new control needs to go on.
-    state: Option<Vec<u8>>,
+    state: Option<Secret>,
     /// When to start a control, if there is none.
     control_at: Option<Instant>,
     /// An engine has once come so far as to take part.
@@ -237,7 +237,7 @@ impl Guardian {
     fn new_control(
         &self,
         binary: Option<&Path>,
-        resume: Option<Vec<u8>>,
+        resume: Option<Secret>,
     ) -> io::Result<ControlWard> {
         let mut ward = Ward::start(Part::Control, binary)?;
         let settings = Settings {
@@ -262,6 +262,7 @@ impl Guardian {
 
     fn start_engine(&mut self, adopt: Vec<base::Name>) -> io::Result<()> {
         let mut ward = EngineWard::start(Part::Engine, None)?;
+        ward.line.send(&self.numbers())?;
         ward.line.send(&GuardianToEngine::Adopt { held: adopt, image: None })?;
         self.leases.lend(&mut ward.line)?;
         self.poll.add(&ward.role, ENGINE, Interest::Read)?;
@@ -291,6 +292,12 @@ impl Guardian {
             let _ = control.line.send_with(&GuardianToControl::Runner, near.into_fd());
         }
         Ok(())
+    }
+
+    /// Where the signed adverts of another engine are to go on.
+    fn numbers(&self) -> GuardianToEngine {
+        let own = |(name, last): (&base::Name, u64)| (name.clone(), last);
+        GuardianToEngine::Spoken(self.will.spoken().map(own).collect())
     }
 
     // ---- telling --------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use base::Instant;
+use base::{Instant, Secret};
 use linux::{Interest, PidFile, Poll, Role, clock, succession};
 use serde::{Deserialize, Serialize};
 use ui::cli::LogFormat;
@@ -50,7 +50,7 @@ struct NoteV1 {
     lease_socket: Option<i32>,
     lease_table: String,
     pid_files: Vec<(PathBuf, i32)>,
-    state: Option<Vec<u8>>,
+    state: Option<Secret>,
     legacy: Legacy,
     events: u64,
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use base::{Instant, Reason, What};
 use linux::{Interest, Ready, Signal, clock};
-use vip::last_will::{Death, Input, Output};
+use vip::last_will::{Death, Edit, Input, Output};
 
 use super::{CONTROL, CONTROL_LINE, ENGINE, ENGINE_LINE, Guardian, RUNNER, SIGNALS, tell_gaps};
 use crate::exit::Exit;
@@ -142,6 +142,11 @@ impl Guardian {
                     }
                 }
                 Ok(Some(EngineToGuardian::Will(edit))) => self.will.handle(now, Input::Edit(edit)),
+                Ok(Some(EngineToGuardian::Spoken(spoken))) => {
+                    for (name, last) in spoken {
+                        self.will.handle(now, Input::Edit(Edit::Spoke { name, last }));
+                    }
+                }
                 Ok(Some(EngineToGuardian::Alive)) => self.will.handle(now, Input::Alive),
                 Ok(Some(EngineToGuardian::Image(image))) => self.hand_over(image),
                 Ok(Some(EngineToGuardian::Standing)) => {}
@@ -198,8 +203,8 @@ impl Guardian {
                         eprintln!("error: VIPs could not be silenced: {error}");
                     }
                 }
-                Output::Farewell(transmit) => {
-                    if let Err(error) = self.hands.farewell(&transmit) {
+                Output::Farewell { transmit, seal } => {
+                    if let Err(error) = self.hands.farewell(transmit, seal.as_ref()) {
                         eprintln!("warning: a farewell could not be sent: {error}");
                     }
                 }

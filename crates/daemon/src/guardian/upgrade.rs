@@ -12,7 +12,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use base::{Instant, Name, Reason, What};
+use base::{Instant, Name, Reason, Secret, What};
 use linux::Interest;
 use vip::last_will::{Edit, Input};
 
@@ -38,7 +38,7 @@ pub(super) struct Upgrade {
     engine: EngineWard,
     control: ControlWard,
     /// What the new control has in force.
-    state: Option<Vec<u8>>,
+    state: Option<Secret>,
     stands: bool,
     /// What the new engine holds by now.
     held: BTreeMap<Name, Edit>,
@@ -172,12 +172,14 @@ impl Guardian {
     /// The old engine has said where it stands; the new one goes on from there.
     pub(super) fn hand_over(&mut self, image: Vec<u8>) {
         let held = self.will.holders().cloned().collect();
+        let numbers = self.numbers();
         let Some(upgrade) = self.upgrade.as_mut().filter(|upgrade| upgrade.step == Step::Asked)
         else {
             return;
         };
         upgrade.step = Step::Changing;
         // A broken line says so when it is read.
+        let _ = upgrade.engine.line.send(&numbers);
         let adopt = GuardianToEngine::Adopt { held, image: Some(image) };
         let _ = upgrade.engine.line.send(&adopt);
     }
@@ -257,10 +259,16 @@ impl Upgrade {
                     let name = match &edit {
                         Edit::Hold(bequest) => bequest.name.clone(),
                         Edit::Release { name } => name.clone(),
+                        // Comes with signs of life, from an engine that is in charge.
+                        Edit::Spoke { .. } => continue,
                     };
                     self.held.insert(name, edit);
                 }
-                Ok(Some(EngineToGuardian::Alive | EngineToGuardian::Image(_))) => {}
+                Ok(Some(
+                    EngineToGuardian::Alive
+                    | EngineToGuardian::Image(_)
+                    | EngineToGuardian::Spoken(_),
+                )) => {}
                 Ok(None) => break,
                 Err(_) => return Err(gone(Part::Engine)),
             }

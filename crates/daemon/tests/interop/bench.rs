@@ -81,6 +81,11 @@ impl Bench {
         gaps.into_iter()
     }
 
+    /// Everything that passed the switch.
+    pub(crate) fn sightings(&self) -> Vec<Sighting> {
+        self.witness.sightings()
+    }
+
     /// Ends the client's probe and gives what it saw.
     pub(crate) fn outcome(self) -> (lab::Outcome, Lab) {
         (self.probe.finish(), self.lab)

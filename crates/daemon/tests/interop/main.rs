@@ -1,6 +1,7 @@
 //! mainstay in the lab: among strangers (Debian's real keepalived and FRR's vrrpd on one switch with
 //! it, each in both roles: rows I01–I03, I07–I12, I14, I15 of the conformance reference §3), and
-//! when parts or all of it die or stand still (`deaths`, `lease`) or are replaced (`upgrade`).
+//! when parts or all of it die or stand still (`deaths`, `lease`) or are replaced (`upgrade`), under
+//! attack (`flood`), and with signed adverts (`signed`).
 //!
 //! Every test builds a network of its own out of anonymous namespaces, so tests run side by side and
 //! nothing stays behind. What passes the switch is written down by a witness that shares no code
@@ -14,6 +15,7 @@ mod bench;
 mod deaths;
 mod differences;
 mod exchange;
+mod flood;
 mod frr;
 mod keepalived;
 mod lease;
@@ -21,6 +23,7 @@ mod mainstay;
 mod mode;
 mod preference;
 mod service;
+mod signed;
 mod speaker;
 mod unicast;
 mod upgrade;

@@ -19,11 +19,12 @@ use crate::mainstay::BINARY;
 /// How long after a frame its effect is looked for. What is to be dropped has no effect to wait for.
 const EFFECT: Duration = Duration::from_millis(400);
 
-/// HMAC trailers have a set of their own, and keys.
-const SETS: [(&str, u8, &str, &str); 3] = [
+/// Each with what an instance needs to hear it.
+const SETS: [(&str, u8, &str, &str); 4] = [
     ("v3-ipv4", 3, "0.1", "192.0.2.80/24"),
     ("v2-ipv4", 2, "1", "192.0.2.80/24"),
     ("v3-ipv6", 3, "0.1", "fe80::80/64\n2001:db8:1::80/64"),
+    ("hmac", 3, "0.1", "192.0.2.80/24"),
 ];
 
 fn suite() -> PathBuf {
@@ -60,10 +61,18 @@ fn try_set(set: &str, version: u8, interval: &str, vips: &str) {
         serde_json::from_str(&std::fs::read_to_string(suite).unwrap()).unwrap();
     let plan = Plan { nodes: vec![("ours".into(), vec![card(1)])], client: card(200) };
     let mut lab = Lab::build(&plan).unwrap();
+    // The vectors' key 7 is 40 41 .. 5f, and their time is no time at all.
+    let digits: String = (0x40..0x60).map(|octet| format!("{octet:02x}")).collect();
+    let signing = match set {
+        "hmac" => format!(
+            " auth_hmac {{\n key 7 hex:{digits}\n active_key 7\n anti_replay monotonic\n }}\n"
+        ),
+        _ => String::new(),
+    };
     let conf = format!(
         "global_defs {{\n vrrp_version {version}\n vrrp_garp_master_repeat 1\n \
          vrrp_garp_master_delay 0\n}}\nvrrp_instance T {{\n state BACKUP\n interface eth0\n \
-         virtual_router_id 80\n priority 100\n advert_int {interval}\n \
+         virtual_router_id 80\n priority 100\n advert_int {interval}\n{signing} \
          virtual_ipaddress {{\n{vips}\n }}\n}}\n"
     );
     let run = CommandLine::parse(&format!("{BINARY} run -f {{conf}} --control {{control}}"));
@@ -106,5 +115,11 @@ fn every_v2_ipv4_frame_gets_its_verdict_on_the_wire() {
 #[test]
 fn every_v3_ipv6_frame_gets_its_verdict_on_the_wire() {
     let (set, version, interval, vips) = SETS[2];
+    try_set(set, version, interval, vips);
+}
+
+#[test]
+fn vrrp_110_every_signed_frame_gets_its_verdict_on_the_wire() {
+    let (set, version, interval, vips) = SETS[3];
     try_set(set, version, interval, vips);
 }

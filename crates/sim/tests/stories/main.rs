@@ -12,6 +12,7 @@ mod interfaces;
 mod mixed;
 mod partition;
 mod pause;
+mod signed;
 mod trouble;
 
 use core::time::Duration;

@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use base::{AddressOp, IfIndex, Instant, Name, Transmit, Vip};
+use base::{AddressOp, IfIndex, Instant, Name, Secret, Transmit, Vip};
 use serde::{Deserialize, Serialize};
 
 /// What an instance that holds leaves behind, should its engine end now.
@@ -10,12 +10,27 @@ use serde::{Deserialize, Serialize};
 pub struct Bequest {
     /// The instance.
     pub name: Name,
-    /// Its adverts of priority 0, one for each destination.
+    /// Its adverts of priority 0, one for each destination, unsigned.
     pub farewells: Vec<Transmit>,
+    /// What they are to be signed with when they are sent, since a signature has a time.
+    pub seal: Option<Seal>,
     /// Its VIPs and where they are.
     pub vips: Vec<(IfIndex, Vip)>,
     /// The length of its lease: who gives no sign of life for so long no longer holds.
     pub patience: Duration,
+}
+
+/// What a farewell is signed with.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Seal {
+    /// The key's number.
+    pub key_id: u8,
+    /// The key.
+    pub key: Secret,
+    /// How far a number may be from the clock; `None`: only their order counts.
+    pub window: Option<Duration>,
+    /// A number that every earlier advert's was at most.
+    pub last: u64,
 }
 
 /// A change of the will.
@@ -23,6 +38,13 @@ pub struct Bequest {
 pub enum Edit {
     /// The instance holds; replaces what it left before.
     Hold(Bequest),
+    /// The instance signed an advert with this number. Comes with signs of life.
+    Spoke {
+        /// Which.
+        name: Name,
+        /// The number.
+        last: u64,
+    },
     /// The instance holds no longer.
     Release {
         /// Which.
@@ -59,8 +81,13 @@ pub enum Output {
     Kill,
     /// Take the lease away: nothing answers for any VIP from here on.
     Silence,
-    /// Send this farewell.
-    Farewell(Transmit),
+    /// Send this farewell, signed at this moment if there is something to sign it with.
+    Farewell {
+        /// What to send.
+        transmit: Transmit,
+        /// With what.
+        seal: Option<Seal>,
+    },
     /// Remove these addresses.
     Remove(Vec<AddressOp>),
     /// A will was carried out; for the event log.

@@ -21,8 +21,12 @@ use std::collections::{BTreeMap, VecDeque};
 
 use base::{AddressOp, Instant, Name};
 
-pub use io::{Bequest, Death, Edit, Input, Legacy, Output};
+pub use io::{Bequest, Death, Edit, Input, Legacy, Output, Seal};
 pub use signs::Signs;
+
+/// How many adverts an engine may have signed since its last sign of life. Only counts where the
+/// wall clock was set back: otherwise the clock is ahead of all of them.
+const UNTOLD: u64 = 1 << 12;
 
 /// An engine that lived so long did not die of what it was born with; it is replaced without delay.
 const STEADY: Duration = Duration::from_secs(10);
@@ -61,6 +65,8 @@ pub struct LastWill {
     bequests: BTreeMap<Name, Bequest>,
     /// What the one before held and the present one does not hold yet.
     orphans: BTreeMap<Name, Bequest>,
+    /// The last number that adverts of each instance were signed with, as far as is known.
+    spoken: BTreeMap<Name, u64>,
     /// The shortest lease of all of these.
     patience: Option<Duration>,
     /// Ends in a row without a steady life between them.
@@ -77,6 +83,7 @@ impl LastWill {
             phase: Phase::Absent { start_at: Some(now) },
             bequests: BTreeMap::new(),
             orphans: BTreeMap::new(),
+            spoken: BTreeMap::new(),
             patience: None,
             early_ends: 0,
             stopping: false,
@@ -94,6 +101,8 @@ impl LastWill {
             bequests: legacy.bequests.into_iter().map(named).collect(),
             ..Self::new(now)
         };
+        let last = |bequest: &Bequest| Some((bequest.name.clone(), bequest.seal.as_ref()?.last));
+        will.spoken = will.bequests.values().filter_map(last).collect();
         will.weigh();
         will
     }
@@ -159,6 +168,11 @@ impl LastWill {
         self.bequests.keys().chain(self.orphans.keys())
     }
 
+    /// Behind which numbers a new engine's signed adverts must go on, by instance.
+    pub fn spoken(&self) -> impl Iterator<Item = (&Name, u64)> {
+        self.spoken.iter().map(|(name, last)| (name, last.wrapping_add(UNTOLD)))
+    }
+
     fn edit(&mut self, now: Instant, edit: Edit) {
         if matches!(self.phase, Phase::Condemned { .. } | Phase::Absent { .. }) {
             // The last words of an engine whose will has been carried out already.
@@ -167,8 +181,19 @@ impl LastWill {
         self.alive(now);
         match edit {
             Edit::Hold(bequest) => {
+                if let Some(seal) = &bequest.seal {
+                    self.spoken.insert(bequest.name.clone(), seal.last);
+                }
                 self.orphans.remove(&bequest.name);
                 self.bequests.insert(bequest.name.clone(), bequest);
+            }
+            Edit::Spoke { name, last } => {
+                let bequest = self.bequests.get_mut(&name);
+                if let Some(seal) = bequest.and_then(|bequest| bequest.seal.as_mut()) {
+                    seal.last = last;
+                }
+                self.spoken.insert(name, last);
+                return;
             }
             Edit::Release { name } => {
                 self.orphans.remove(&name);
@@ -268,7 +293,15 @@ impl LastWill {
         let names = held.keys().cloned().collect();
         let mut ops = Vec::new();
         for bequest in held.into_values() {
-            self.outputs.extend(bequest.farewells.into_iter().map(Output::Farewell));
+            let seal = bequest.seal.map(|seal| {
+                let spoken = self.spoken.entry(bequest.name).or_insert(seal.last);
+                *spoken = spoken.wrapping_add(UNTOLD);
+                Seal { last: *spoken, ..seal }
+            });
+            let farewells = bequest.farewells.into_iter();
+            self.outputs.extend(
+                farewells.map(|transmit| Output::Farewell { transmit, seal: seal.clone() }),
+            );
             let removal = |(index, vip)| AddressOp::Remove { index, vip };
             ops.extend(bequest.vips.into_iter().map(removal));
         }

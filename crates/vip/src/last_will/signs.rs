@@ -32,6 +32,7 @@ impl Signs {
                 }
             }
             Edit::Release { name } => drop(self.leases.remove(name)),
+            Edit::Spoke { .. } => {}
         }
     }
 
@@ -66,6 +67,7 @@ mod tests {
             farewells: vec![],
             vips: vec![],
             patience: Duration::from_millis(patience),
+            seal: None,
         })
     }
 

@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use base::{IfIndex, Instant, Name, Transmit, Vip};
+use base::{IfIndex, Instant, Name, Secret, Transmit, Vip};
 
 use super::*;
 
@@ -23,7 +23,8 @@ fn bequest(name: &str) -> Bequest {
         payload: vec![0x31, 51, 0],
     };
     let name = Name::from(name);
-    Bequest { name, farewells: vec![farewell], vips: vec![(index, vip)], patience: LEASE }
+    let farewells = vec![farewell];
+    Bequest { name, farewells, seal: None, vips: vec![(index, vip)], patience: LEASE }
 }
 
 /// The machine and what it said, a word for each output.
@@ -59,7 +60,7 @@ impl Guardian {
                 Output::Start { adopt } => format!("start for {}", joined(&adopt)),
                 Output::Kill => "kill".into(),
                 Output::Silence => "silence".into(),
-                Output::Farewell(transmit) => format!("farewell on {}", transmit.index),
+                Output::Farewell { transmit, .. } => format!("farewell on {}", transmit.index),
                 Output::Remove(ops) => format!("remove {}", ops.len()),
                 Output::CarriedOut { names, death } => format!("{death:?}: {}", joined(&names)),
                 Output::Adopted => "adopted".into(),
@@ -96,6 +97,30 @@ fn what_nobody_holds_again_within_half_a_lease_is_given_up_in_order() {
     );
     assert_eq!(guardian.hold(401, "a"), [""; 0], "last words change nothing");
     assert_eq!(guardian.tell(402, Input::Ended), ["start"], "and begins as anybody does");
+}
+
+#[test]
+fn farewells_are_signed_behind_every_number_the_engine_can_have_used() {
+    let key = Secret::new(vec![7; 32]);
+    let seal = Seal { key_id: 1, key, window: None, last: 1_000 };
+    let hold = Edit::Hold(Bequest { seal: Some(seal), ..bequest("a") });
+    let mut guardian = Guardian::of_a_holder();
+    guardian.tell(10, Input::Edit(hold));
+    guardian.tell(20, Input::Edit(Edit::Spoke { name: "a".into(), last: 5_000 }));
+    // A sign of life like any other.
+    assert_eq!(guardian.0.poll_timeout(), Some(at(20) + LEASE));
+    guardian.tell(100, Input::Ended);
+    assert_eq!(guardian.0.spoken().collect::<Vec<_>>(), [(&"a".into(), 5_000 + UNTOLD)]);
+    guardian.0.handle(at(400), Input::Wake);
+    let farewells: Vec<u64> = core::iter::from_fn(|| guardian.0.poll_output())
+        .filter_map(|output| match output {
+            Output::Farewell { seal, .. } => seal.map(|seal| seal.last),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(farewells, [5_000 + UNTOLD]);
+    // Whoever comes next goes on behind the farewell as well.
+    assert_eq!(guardian.0.spoken().collect::<Vec<_>>(), [(&"a".into(), 5_000 + 2 * UNTOLD)]);
 }
 
 #[test]

@@ -4,10 +4,11 @@ use core::net::IpAddr;
 use core::num::NonZeroU8;
 use core::time::Duration;
 
-use base::{Instant, Interval, Preempt, Priority, Reason, What};
+use base::{Instant, Interval, Preempt, Priority, Reason, Wall, What};
 
 use super::{Instance, Phase, Reassert, Turn, Waiting, elapsed};
 use crate::refusals::REPORT_EVERY;
+use crate::wire::hmac::Demand;
 use crate::wire::{Advert, Discard, Heard, Subnet, Terms};
 
 /// An advert, weighed against ourselves (RFC 9568 §6.4.2, §6.4.3).
@@ -28,13 +29,17 @@ impl Instance {
         &'a self,
         own_addresses: &'a [IpAddr],
         subnets: &'a [Subnet],
+        wall: Wall,
     ) -> Terms<'a> {
+        let demand = |policy| Demand { policy, marks: &self.marks, wall };
         Terms {
             version: self.config.version(),
             family: self.config.family,
             reach: self.config.reach.terms(),
             checksum: self.config.checksum.accept,
             auth: &self.config.auth,
+            hmac: self.config.hmac.as_ref().map(demand),
+            allowed: &self.config.allowed_sources,
             own_interval_v2: match self.config.interval {
                 Interval::V2(seconds) => seconds,
                 // A v3 packet is never asked for it.
@@ -58,6 +63,7 @@ impl Instance {
     pub(crate) fn heard(&mut self, turn: &mut Turn<'_>, source: IpAddr, heard: &Heard) {
         let advert = &heard.advert;
         self.traffic.received += 1;
+        self.note_signature(turn, source, heard);
         if advert.priority() == Priority::RESIGN {
             self.traffic.resignations_received += 1;
         }

@@ -3,9 +3,10 @@
 
 use base::{Instant, State};
 
-use super::{Instance, Peer, Phase, Turn, Waiting};
+use super::{Instance, Peer, Phase, Standing, Turn, Waiting};
 use crate::config::InstanceConfig;
-use crate::image::{InstanceV1, PeerV1, PhaseV1};
+use crate::image::{InstanceV1, InstanceV2, MarkV2, PeerV1, PhaseV1};
+use crate::wire::hmac::{Sequence, Sequencer};
 use base::{EventId, Reason};
 use vip::HolderId;
 
@@ -15,7 +16,7 @@ pub(crate) enum Inheritance {
     /// The engine before held for it and died; nothing else is known.
     Held,
     /// The engine before handed over.
-    Image(Box<InstanceV1>),
+    Image(Box<InstanceV2>),
 }
 
 impl Instance {
@@ -26,7 +27,19 @@ impl Instance {
         holder: HolderId,
         inheritance: Inheritance,
     ) -> Self {
-        Self { inherits: Some(inheritance), not_before: now, ..Self::new(now, config, holder) }
+        let mut heir = Self { not_before: now, ..Self::new(now, config, holder) };
+        if let Inheritance::Image(image) = &inheritance {
+            // Signed adverts go on, whether or not the instance can.
+            heir.sequencer = image
+                .number
+                .map(Sequence::from_bits)
+                .map_or_else(Sequencer::default, Sequencer::after);
+            for mark in &image.marks {
+                heir.marks.note(mark.heard, mark.source, Sequence::from_bits(mark.highest));
+            }
+        }
+        heir.inherits = Some(inheritance);
+        heir
     }
 
     /// Takes the inheritance up, now that it can run. False if there is none.
@@ -39,6 +52,7 @@ impl Instance {
             }
             Some(Inheritance::Image(image)) => image,
         };
+        let InstanceV2 { base: image, proven, .. } = *image;
         let phase = match image.phase {
             PhaseV1::Initialize => return false,
             PhaseV1::Active { advert_at } => {
@@ -62,13 +76,28 @@ impl Instance {
         self.changed_at = image.changed_at;
         self.peer = image.peer.map(|peer| {
             let PeerV1 { source, priority, interval, at, event } = peer;
-            Peer { source, priority, interval, at, event }
+            let standing = if proven { Standing::Again } else { Standing::Once };
+            Peer { source, priority, interval, at, event, standing }
         });
         true
     }
 
     /// What the next engine needs to go on.
-    pub(crate) fn image(&self) -> InstanceV1 {
+    pub(crate) fn image(&self) -> InstanceV2 {
+        let mark = |(source, highest, heard): (_, Sequence, _)| MarkV2 {
+            source,
+            highest: highest.bits(),
+            heard,
+        };
+        InstanceV2 {
+            base: self.base_image(),
+            proven: self.peer.is_some_and(|peer| peer.standing == Standing::Again),
+            number: self.sequencer.last().map(Sequence::bits),
+            marks: self.marks.iter().map(mark).collect(),
+        }
+    }
+
+    fn base_image(&self) -> InstanceV1 {
         InstanceV1 {
             name: self.config.name.clone(),
             phase: match self.phase {
@@ -86,7 +115,7 @@ impl Instance {
             },
             learned_interval: self.learned_interval,
             peer: self.peer.map(|peer| {
-                let Peer { source, priority, interval, at, event } = peer;
+                let Peer { source, priority, interval, at, event, standing: _ } = peer;
                 PeerV1 { source, priority, interval, at, event }
             }),
             changed_at: self.changed_at,

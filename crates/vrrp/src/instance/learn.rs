@@ -6,10 +6,11 @@
 use core::net::IpAddr;
 use core::time::Duration;
 
-use base::{Reason, What};
+use base::{Reason, Version, What};
 
-use super::{Instance, Peer, Turn};
-use crate::wire::{Advert, Heard};
+use super::{Instance, Peer, Standing, Turn};
+use crate::wire::hmac::{Freshness, Sequence};
+use crate::wire::{Advert, Counter, Heard};
 
 impl Instance {
     /// Takes note of who holds, and learns from it (RFC 9568 §6.4.2: interval; DESIGN: checksum).
@@ -23,15 +24,21 @@ impl Instance {
     pub(super) fn remember(&mut self, turn: &mut Turn<'_>, source: IpAddr, heard: &Heard) {
         let priority = heard.advert.priority();
         let interval = heard.advert.interval();
-        let event = match self.peer {
-            Some(peer) if peer.source == source && peer.priority == priority => peer.event,
+        let known = self.peer.filter(|peer| peer.source == source);
+        let standing = match known.map(|peer| peer.standing) {
+            Some(Standing::Once | Standing::Again) => Standing::Again,
+            Some(Standing::Past) | None => Standing::Once,
+        };
+        let event = match known {
+            Some(peer) if peer.priority == priority => peer.event,
             _ => {
                 let what = What::PeerHeard { source, priority, interval };
                 turn.out.event(turn.now, self.subject(), what, Reason::Packet, [])
             }
         };
-        self.peer = Some(Peer { source, priority, interval, at: turn.now, event });
+        self.peer = Some(Peer { source, priority, interval, at: turn.now, event, standing });
         self.tell_interval(turn, source, interval);
+        self.tell_cap(turn, source, interval);
         self.tell_list(turn, source, &heard.advert);
     }
 
@@ -41,6 +48,40 @@ impl Instance {
         if theirs != ours && self.told_interval != Some((source, theirs)) {
             self.told_interval = Some((source, theirs));
             let what = What::IntervalDiffers { source, theirs, ours };
+            turn.out.event(turn.now, self.subject(), what, Reason::Packet, []);
+        }
+    }
+
+    /// VRRP-075: an interval that is too long to be believed is told, once for each bound.
+    fn tell_cap(&mut self, turn: &mut Turn<'_>, source: IpAddr, theirs: Duration) {
+        let cap = self.interval_cap();
+        let bites = self.config.version() == Version::V3 && theirs > cap;
+        if bites && self.told_cap != Some((source, cap)) {
+            self.told_cap = Some((source, cap));
+            let what = What::IntervalCapped { source, theirs, cap };
+            turn.out.event(turn.now, self.subject(), what, Reason::Packet, []);
+        }
+    }
+
+    /// What a signature, or its absence, has to say. The number is used up, whatever the advert will
+    /// mean.
+    pub(super) fn note_signature(&mut self, turn: &mut Turn<'_>, source: IpAddr, heard: &Heard) {
+        let Some(policy) = &self.config.hmac else { return };
+        let Some(number) = heard.signed else {
+            self.traffic.unsigned_received += 1;
+            self.refusals.count_only(Counter::HmacMissing);
+            if self.told_unsigned.due(turn.now, source) {
+                let what = What::UnsignedHeard { source };
+                turn.out.event(turn.now, self.subject(), what, Reason::Packet, []);
+            }
+            return;
+        };
+        self.marks.note(turn.now, source, number);
+        let Freshness::Time { window } = policy.freshness() else { return };
+        let off = number.distance(Sequence::of(turn.wall));
+        // Half the way to where its adverts will be refused.
+        if off > window / 2 && self.told_skew.due(turn.now, source) {
+            let what = What::ClockSkew { source, off, window };
             turn.out.event(turn.now, self.subject(), what, Reason::Packet, []);
         }
     }

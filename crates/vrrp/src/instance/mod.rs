@@ -16,22 +16,25 @@ mod speak;
 use core::net::IpAddr;
 use core::time::Duration;
 
-use base::{EventId, IfIndex, Instant, Priority, Reason, State, Subject, Version, What};
+use base::{EventId, IfIndex, Instant, Priority, Reason, State, Subject, Version, Wall, What};
 use vip::HolderId;
 
 pub(crate) use inherit::Inheritance;
 
 use crate::config::{InstanceConfig, Reach};
 use crate::outbox::Outbox;
-use crate::refusals::Refusals;
+use crate::refusals::{Refusals, Told};
 use crate::rivals::Rivals;
 use crate::status::Traffic;
 use crate::timers;
+use crate::wire::hmac::{Marks, Sequence, Sequencer};
 use crate::wire::{ChecksumForm, Heard};
 
 /// The moment in which an input is handled, and where its consequences go.
 pub(crate) struct Turn<'a> {
     pub(crate) now: Instant,
+    /// The same moment on the clock that peers share.
+    pub(crate) wall: Wall,
     pub(crate) out: &'a mut Outbox,
 }
 
@@ -88,6 +91,18 @@ struct Peer {
     interval: Duration,
     at: Instant,
     event: EventId,
+    standing: Standing,
+}
+
+/// How much a peer's word about its interval is worth (VRRP-075).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Standing {
+    /// It was heard before everybody fell silent.
+    Past,
+    /// It was heard once; anybody could have sent that.
+    Once,
+    /// It has spoken again: it is at least there.
+    Again,
 }
 
 /// Announce again: the neighbours may have been misled.
@@ -95,6 +110,9 @@ struct Peer {
 pub(crate) struct Reassert {
     pub(crate) cause: EventId,
 }
+
+/// How many times our own interval a peer's is believed that was heard once (VRRP-075).
+const UNPROVEN_CAP: u8 = 3;
 
 /// This node's part in one virtual router.
 #[derive(Debug)]
@@ -116,6 +134,15 @@ pub(crate) struct Instance {
     told_interval: Option<(IpAddr, Duration)>,
     told_list: Option<(IpAddr, Vec<IpAddr>)>,
     told_rival: Option<(IpAddr, Instant, EventId)>,
+    told_cap: Option<(IpAddr, Duration)>,
+    told_unsigned: Told,
+    told_skew: Told,
+    /// The highest number of each signed sender.
+    marks: Marks,
+    /// The numbers of our own signed adverts.
+    sequencer: Sequencer,
+    /// The last number signed with, until the guardian has been told.
+    spoke: Option<Sequence>,
     reassert: Option<Reassert>,
     reasserted_at: Option<Instant>,
     answered_at: Option<Instant>,
@@ -147,6 +174,12 @@ impl Instance {
             told_interval: None,
             told_list: None,
             told_rival: None,
+            told_cap: None,
+            told_unsigned: Told::default(),
+            told_skew: Told::default(),
+            marks: Marks::default(),
+            sequencer: Sequencer::default(),
+            spoke: None,
             reassert: None,
             reasserted_at: None,
             answered_at: None,
@@ -157,6 +190,11 @@ impl Instance {
             slept: Duration::ZERO,
             traffic: Traffic::default(),
         }
+    }
+
+    /// Its signed adverts go on from the number that another engine of this node used last.
+    pub(crate) fn continue_numbers(&mut self, last: Sequence) {
+        self.sequencer = Sequencer::after(last);
     }
 
     pub(crate) fn config(&self) -> &InstanceConfig {
@@ -246,11 +284,18 @@ impl Instance {
         let own = self.config.interval.as_duration();
         match (self.config.version(), self.learned_interval) {
             (Version::V3, Some(theirs)) if base::planted!(UncappedInterval) => theirs,
-            (Version::V3, Some(theirs)) => {
-                theirs.min(own * u32::from(self.config.learned_interval_cap))
-            }
+            (Version::V3, Some(theirs)) => theirs.min(self.interval_cap()),
             (Version::V2, _) | (Version::V3, None) => own,
         }
+    }
+
+    /// The longest interval that is believed (VRRP-075). One advert may be anybody's; who has spoken
+    /// twice is at least there.
+    fn interval_cap(&self) -> Duration {
+        let most = self.config.learned_interval_cap;
+        let proven = self.peer.is_some_and(|peer| peer.standing == Standing::Again);
+        let times = if proven { most } else { most.min(UNPROVEN_CAP) };
+        self.config.interval.as_duration() * u32::from(times)
     }
 
     fn skew_time(&self) -> Duration {
@@ -347,6 +392,8 @@ impl Instance {
         let interval = self.config.interval.as_duration();
         self.phase = Phase::Active { advert_at: turn.now + interval };
         self.learned_interval = None;
+        // Whoever was heard before has fallen silent: it begins anew.
+        self.peer = self.peer.map(|peer| Peer { standing: Standing::Past, ..peer });
         self.sent_at = None;
         // An heir does not know yet whether its lease has outlived its predecessor.
         self.silenced = reason == Reason::Adopted && self.is_leased();

@@ -3,11 +3,12 @@
 use core::net::IpAddr;
 
 use base::{IfIndex, Interval, Name, Priority, State, Transmit, Vip};
-use vip::last_will::Bequest;
+use vip::last_will::{Bequest, Seal};
 
 use super::{Attachment, Instance, Turn};
 use crate::config::Reach;
-use crate::status::{InstanceStatus, PeerStatus};
+use crate::status::{HmacStatus, InstanceStatus, PeerStatus};
+use crate::wire::hmac::{self, Freshness, Sequence};
 use crate::wire::{Advert, AdvertError, Body, ChecksumForm};
 
 impl Instance {
@@ -17,10 +18,45 @@ impl Instance {
         if self.silenced && priority != Priority::RESIGN {
             return;
         }
-        if self.address(priority, |transmit| turn.out.advert(transmit)) {
+        // One number for all copies of an advert, as keepalived does.
+        let policy = self.config.hmac.as_ref();
+        let signing = policy.and_then(|policy| Some((policy, policy.signing_key()?)));
+        let seal = signing.map(|(policy, key)| {
+            let number = self.sequencer.next(turn.wall, policy.freshness());
+            self.spoke = Some(number);
+            (key, number)
+        });
+        let sent = self.address(priority, |mut transmit| {
+            if let Some((key, number)) = seal {
+                let Transmit { source, destination, .. } = transmit;
+                hmac::seal(&mut transmit.payload, key, number, source, destination);
+            }
+            turn.out.advert(transmit);
+        });
+        if sent {
             self.note_sent(turn.now);
             self.traffic.sent += 1;
         }
+    }
+
+    /// The number its last signed advert had, if there was one since this was asked last.
+    pub(crate) fn take_spoke(&mut self) -> Option<Sequence> {
+        self.spoke.take()
+    }
+
+    /// What its farewells are to be signed with.
+    fn seal(&self) -> Option<Seal> {
+        let policy = self.config.hmac.as_ref()?;
+        let key = policy.signing_key()?;
+        Some(Seal {
+            key_id: key.id(),
+            key: key.secret().clone(),
+            window: match policy.freshness() {
+                Freshness::Time { window } => Some(window),
+                Freshness::Monotonic => None,
+            },
+            last: self.sequencer.last().map_or(0, Sequence::bits),
+        })
     }
 
     /// What it leaves to be said and removed, should it end now while it holds.
@@ -31,6 +67,7 @@ impl Instance {
         Bequest {
             name: self.config.name.clone(),
             farewells,
+            seal: self.seal(),
             vips: self.config.all_vips().filter_map(placed).collect(),
             patience: self.config.lease_terms().class().length(),
         }
@@ -96,6 +133,12 @@ impl Instance {
             }),
             vips: self.config.all_vips().cloned().collect(),
             present: Vec::new(),
+            hmac: self.config.hmac.as_ref().map(|policy| HmacStatus {
+                mode: policy.mode(),
+                active_key: policy.active(),
+                keys: policy.ids().collect(),
+                freshness: policy.freshness(),
+            }),
             lease: None,
             traffic: self.traffic,
             discards: *self.refusals.counters(),

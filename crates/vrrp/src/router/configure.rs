@@ -12,6 +12,7 @@ use vip::{announcer, keeper, lease, lifetime};
 use super::{Router, Seat, Slot, Will};
 use crate::config::InstanceConfig;
 use crate::instance::{Instance, Turn};
+use crate::wire::hmac::Sequence;
 
 impl Router {
     pub(super) fn configure(&mut self, now: Instant, configs: Vec<InstanceConfig>) {
@@ -93,10 +94,14 @@ impl Router {
         let slot = Slot(self.slots_so_far);
         self.slots_so_far += 1;
         self.instruct_hands(now, slot, &config);
-        let instance = match self.inherited.remove(&config.name) {
+        let number = self.spoken.remove(&config.name).map(Sequence::from_bits);
+        let mut instance = match self.inherited.remove(&config.name) {
             Some(inheritance) => Instance::heir(now, config, slot.holder(), inheritance),
             None => Instance::new(now, config, slot.holder()),
         };
+        if let Some(number) = number {
+            instance.continue_numbers(number);
+        }
         // An heir finds its VIPs installed, and leaves them so until it knows more.
         let holding = instance.inherits();
         if holding {
@@ -133,7 +138,7 @@ impl Router {
             // The keeper forgets a holder of nothing; it is told again that this one holds.
             seat.holding = false;
         }
-        let mut turn = Turn { now, out: &mut self.out };
+        let mut turn = Turn { now, wall: self.wall.at(now), out: &mut self.out };
         if seat.instance.is_same_router(&config) && !base::planted!(ReloadRestarts) {
             seat.instance.reconfigure(&mut turn, config);
         } else {
@@ -151,7 +156,7 @@ impl Router {
         let holder = slot.holder();
         self.unlist(slot);
         if let Some(mut seat) = self.seats.remove(&slot) {
-            let mut turn = Turn { now, out: &mut self.out };
+            let mut turn = Turn { now, wall: self.wall.at(now), out: &mut self.out };
             seat.instance.shutdown(&mut turn, Reason::Reload, Some(event));
             if seat.will != Will::None {
                 self.leaving.insert(holder, seat.instance.config().name.clone());

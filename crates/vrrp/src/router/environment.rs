@@ -14,6 +14,7 @@ use crate::instance::{Attachment, Surroundings, Turn};
 use crate::links::{Links, is_link_local};
 use crate::sockets::SocketSpec;
 use crate::wire;
+use crate::wire::hmac::TRAILER;
 
 /// An interface as instances care about it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -86,7 +87,11 @@ impl Router {
             let reason = Reason::Kernel;
             Some(self.out.event(now, seat.instance.subject(), what, reason, cause))
         });
-        seat.instance.surround(&mut Turn { now, out: &mut self.out }, around, cause);
+        seat.instance.surround(
+            &mut Turn { now, wall: self.wall.at(now), out: &mut self.out },
+            around,
+            cause,
+        );
         if matches!(seat.will, Will::Told(told) if told != seat.whereabouts(&self.links)) {
             seat.will = Will::Stale;
         }
@@ -221,6 +226,9 @@ fn speaks_beyond_link(config: &InstanceConfig) -> bool {
 /// VRRP-014: an advert that would have to be fragmented is never built, since no receiver would put
 /// it together.
 fn fits(config: &InstanceConfig, mtu: u32) -> bool {
+    let signed = config.hmac.as_ref().is_some_and(|policy| policy.signing_key().is_some());
+    let trailer = if signed { TRAILER } else { 0 };
+    let mtu = mtu.saturating_sub(u32::try_from(trailer).unwrap_or(u32::MAX));
     config.vips.len() <= wire::most_addresses(config.version(), config.family, mtu)
 }
 

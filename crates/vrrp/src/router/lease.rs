@@ -88,7 +88,7 @@ impl Router {
         }
         let event = seat.silenced_by.take();
         let vips = seat.present.clone();
-        seat.instance.speak_again(&mut Turn { now, out: &mut self.out });
+        seat.instance.speak_again(&mut Turn { now, wall: self.wall.at(now), out: &mut self.out });
         let Some(event) = event else { return };
         let event = self.tell(now, holder, What::LeaseResumed, Reason::NobodyElse, Some(event));
         if let (Some(event), false) = (event, vips.is_empty()) {
@@ -123,7 +123,11 @@ impl Router {
             let holder = slot.holder();
             let certain = self.leases.may_speak(holder, now) && !self.leases.is_renewing(holder);
             if certain && !seat.instance.may_be_overtaken(now) {
-                seat.instance.send_due(&mut Turn { now, out: &mut self.out });
+                seat.instance.send_due(&mut Turn {
+                    now,
+                    wall: self.wall.at(now),
+                    out: &mut self.out,
+                });
                 self.touched.insert(*slot);
             }
         }
@@ -157,7 +161,7 @@ impl Router {
                 continue;
             }
             self.touched.insert(slot);
-            let mut turn = Turn { now, out: &mut self.out };
+            let mut turn = Turn { now, wall: self.wall.at(now), out: &mut self.out };
             let lets_go = doubt.lets_go && !base::planted!(LapseIsNoDoubt);
             if lets_go || !base::planted!(LapseIsNoDoubt) && seat.instance.may_be_overtaken(now) {
                 seat.instance.stand_back(&mut turn, doubt.event);
@@ -204,7 +208,11 @@ impl Router {
         }
         // An heir whose lease was found alive before it could run.
         if seat.granted && seat.instance.is_silenced() && !self.doubts.contains_key(&slot) {
-            seat.instance.speak_again(&mut Turn { now, out: &mut self.out });
+            seat.instance.speak_again(&mut Turn {
+                now,
+                wall: self.wall.at(now),
+                out: &mut self.out,
+            });
         }
     }
 

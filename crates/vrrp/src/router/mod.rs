@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use base::{
     BatchDone, EventId, Family, IfIndex, Instant, KernelFact, LeaseDone, Name, Reason, State,
-    Subject, Vip, Vrid, What,
+    Subject, Vip, Vrid, Wall, WallClock, What,
 };
 use serde::{Deserialize, Serialize};
 use vip::HolderId;
@@ -28,6 +28,7 @@ use vip::lifetime::{self, Lifetimes};
 
 use crate::config::InstanceConfig;
 use crate::deadlines::Deadlines;
+use crate::floods::{self, Floods};
 use crate::image::Image;
 use crate::instance::{Attachment, Inheritance, Instance, Turn};
 use crate::links::Links;
@@ -76,6 +77,11 @@ pub enum Input {
         /// The last number it gave to an event.
         events: u64,
     },
+    /// The wall clock says this now. Told at the beginning and whenever it was stepped; only signed
+    /// adverts ask for it, and no deadline does.
+    Wall(Wall),
+    /// Adverts of these instances were signed on this node up to these numbers: go on behind them.
+    Spoken(Vec<(Name, u64)>),
     /// Resign everywhere and release everything; see [`Router::is_settled`].
     Stop,
 }
@@ -167,6 +173,10 @@ pub struct Router {
     deadlines: Deadlines,
     sockets: Vec<SocketSpec>,
     strays: BTreeMap<IfIndex, Refusals>,
+    floods: BTreeMap<IfIndex, Floods>,
+    wall: WallClock,
+    /// Where the signed adverts of instances go on that are not configured yet.
+    spoken: BTreeMap<Name, u64>,
     stopping: Option<EventId>,
     /// Instances that an engine before this one held for, and that are not configured yet.
     inherited: BTreeMap<Name, Inheritance>,
@@ -208,9 +218,11 @@ impl Router {
                 let (events, instances) = image.map(Image::into_parts).unwrap_or_default();
                 self.out.continue_events(events);
                 for one in instances {
-                    self.inherited.insert(one.name.clone(), Inheritance::Image(Box::new(one)));
+                    self.inherited.insert(one.base.name.clone(), Inheritance::Image(Box::new(one)));
                 }
             }
+            Input::Wall(wall) => self.wall = WallClock::new(now, wall),
+            Input::Spoken(numbers) => self.spoken.extend(numbers),
             Input::Stop => self.stop(now),
         }
         self.settle(now);
@@ -246,7 +258,7 @@ impl Router {
     #[must_use]
     pub fn image(&self) -> Image {
         let seats = self.order.iter().filter_map(|slot| self.seats.get(slot));
-        Image::V1 {
+        Image::V2 {
             events: self.out.events_so_far(),
             instances: seats.map(|seat| seat.instance.image()).collect(),
         }
@@ -290,7 +302,10 @@ impl Router {
         for stray in self.strays.values() {
             discards.merge(stray.counters());
         }
-        RouterStatus { instances, discards, leases: self.leases.status() }
+        let packets = self.floods.values().map(Floods::packets).sum();
+        let floods = self.floods.values().map(Floods::alarms).sum();
+        let leases = self.leases.status();
+        RouterStatus { instances, discards, packets, floods, leases }
     }
 
     // ---- time -----------------------------------------------------------------------------------
@@ -304,7 +319,7 @@ impl Router {
             self.settle_doubts(now);
             for slot in core::mem::take(&mut self.due) {
                 let Some(seat) = self.seats.get_mut(&slot) else { continue };
-                seat.instance.judge(&mut Turn { now, out: &mut self.out });
+                seat.instance.judge(&mut Turn { now, wall: self.wall.at(now), out: &mut self.out });
                 self.touched.insert(slot);
             }
         }
@@ -329,11 +344,12 @@ impl Router {
     // ---- packets --------------------------------------------------------------------------------
 
     fn receive(&mut self, now: Instant, index: IfIndex, arrival: &Arrival<'_>) {
+        self.guard(now, index, arrival.source);
         let family = Family::of(&arrival.source);
         let slot = wire::vrid_of(arrival.payload)
             .and_then(Vrid::new)
             .and_then(|vrid| self.addressee(index, family, vrid, arrival));
-        let mut turn = Turn { now, out: &mut self.out };
+        let mut turn = Turn { now, wall: self.wall.at(now), out: &mut self.out };
         let Some((slot, seat)) = slot.and_then(|slot| Some((slot, self.seats.get_mut(&slot)?)))
         else {
             let why = wire::examine_unknown(arrival, family);
@@ -353,11 +369,27 @@ impl Router {
             }
         }
         let subnets = self.links.subnets(index);
-        match wire::decode(arrival, &seat.instance.terms(&own[..ours], subnets)) {
+        let terms = seat.instance.terms(&own[..ours], subnets, turn.wall);
+        match wire::decode(arrival, &terms) {
             Ok(heard) => seat.instance.heard(&mut turn, arrival.source, &heard),
             Err(why) => seat.instance.refused(&mut turn, arrival.source, &why),
         }
         self.touched.insert(slot);
+    }
+
+    /// Tells who floods an interface.
+    fn guard(&mut self, now: Instant, index: IfIndex, source: IpAddr) {
+        let seats = &self.seats;
+        let limit = || {
+            let here = |seat: &&Seat| seat.key.is_some_and(|(at, _, _)| at == index);
+            let interval = |seat: &Seat| seat.instance.config().interval.as_duration();
+            floods::limit(seats.values().filter(here).map(interval))
+        };
+        let flood = self.floods.entry(index).or_default().count(now, source, limit);
+        if let (Some(limit), Some(name)) = (flood, self.links.name_of(index)) {
+            let what = What::Flood { source, limit };
+            self.out.event(now, Subject::Interface(name), what, Reason::Packet, []);
+        }
     }
 
     /// The instance a packet is for. Several unicast instances may share a VRID on one interface;
@@ -427,10 +459,16 @@ impl Router {
             self.leaving.remove(&holder);
             let links = &self.links;
             let bequest = seat.instance.bequest(|name| Some(links.named(name)?.index));
+            seat.instance.take_spoke();
             self.out.will(Edit::Hold(bequest));
         } else if !holds && seat.will != Will::None {
             seat.will = Will::None;
             self.leaving.insert(holder, seat.instance.config().name.clone());
+        }
+        let spoke = seat.instance.take_spoke();
+        if let (Some(last), Will::Told(_)) = (spoke, seat.will) {
+            let name = seat.instance.config().name.clone();
+            self.out.will(Edit::Spoke { name, last: last.bits() });
         }
         if seat.present.is_empty() {
             seat.instance.forget_reassert();

@@ -1,8 +1,9 @@
 //! What is counted, under names that do not change.
 //!
 //! The names are those of RFC 8347's statistics where it has one; the rest are ours, for checks it
-//! does not count apart. Two counters are not refusals: an advert whose interval or address list
-//! differs is processed in VRRPv3 and counted by the router that noticed.
+//! does not count apart; those of signed adverts are keepalived's (`auth_ext_*`). Three counters are
+//! not always refusals: an advert whose interval or address list differs is processed in VRRPv3, one
+//! without signature in all modes but one, and counted by the router that noticed.
 
 use core::fmt;
 use std::collections::BTreeMap;
@@ -60,11 +61,29 @@ pub enum Counter {
     /// The right type and the wrong password (RFC 2787 `vrrpStatsAuthFailures`).
     #[serde(rename = "auth-failures")]
     AuthFailure,
+    /// Not signed, though it must be; in the milder modes processed and counted.
+    #[serde(rename = "auth-ext-missing")]
+    HmacMissing,
+    /// A trailer that is none.
+    #[serde(rename = "auth-ext-malformed")]
+    HmacMalformed,
+    /// Signed with a key we do not have.
+    #[serde(rename = "auth-ext-unknown-key")]
+    HmacUnknownKey,
+    /// The signature is wrong.
+    #[serde(rename = "auth-ext-invalid-hmac")]
+    HmacInvalid,
+    /// Signed too long ago, or in the future.
+    #[serde(rename = "auth-ext-stale")]
+    HmacStale,
+    /// Heard before.
+    #[serde(rename = "auth-ext-replay")]
+    HmacReplay,
 }
 
 impl Counter {
     /// Every counter, in the order of the checks.
-    pub const ALL: [Counter; 16] = [
+    pub const ALL: [Counter; 22] = [
         Counter::Ttl,
         Counter::IpHeader,
         Counter::Protocol,
@@ -81,6 +100,12 @@ impl Counter {
         Counter::InvalidAuthType,
         Counter::AuthType,
         Counter::AuthFailure,
+        Counter::HmacMissing,
+        Counter::HmacMalformed,
+        Counter::HmacUnknownKey,
+        Counter::HmacInvalid,
+        Counter::HmacStale,
+        Counter::HmacReplay,
     ];
 
     /// The stable name, as in metrics, logs and the status.
@@ -103,6 +128,12 @@ impl Counter {
             Counter::InvalidAuthType => "invalid-auth-type",
             Counter::AuthType => "auth-type-mismatch",
             Counter::AuthFailure => "auth-failures",
+            Counter::HmacMissing => "auth-ext-missing",
+            Counter::HmacMalformed => "auth-ext-malformed",
+            Counter::HmacUnknownKey => "auth-ext-unknown-key",
+            Counter::HmacInvalid => "auth-ext-invalid-hmac",
+            Counter::HmacStale => "auth-ext-stale",
+            Counter::HmacReplay => "auth-ext-replay",
         }
     }
 
@@ -187,7 +218,7 @@ mod tests {
         for (nth, (counter, count)) in (1..).zip(counters.iter()) {
             assert_eq!((count, counters.get(counter)), (nth, nth));
         }
-        assert_eq!(counters.total(), (1..=16).sum::<u64>());
+        assert_eq!(counters.total(), (1..=22).sum::<u64>());
     }
 
     #[test]

@@ -14,6 +14,7 @@ use base::{Centis, Family, Priority, Version, Vrid};
 
 use super::advert::length;
 use super::checksum::{agrees, of_message};
+use super::hmac::{self, Mode, Sequence, TRAILER};
 use super::{
     ADVERTISEMENT, Advert, Arrival, Auth, Body, ChecksumForm, ChecksumRule, Discard, HEADER,
     PeerTerms, Reach, TTL, Terms,
@@ -27,6 +28,8 @@ pub struct Heard {
     /// Which form its checksum had. Worth learning for VRRPv3 over IPv4 only: VRRPv2 is always
     /// reported as the message-only form, IPv6 as the one with pseudo-header.
     pub checksum: ChecksumForm,
+    /// The number it was signed with; `None`: it was not signed.
+    pub signed: Option<Sequence>,
 }
 
 /// The VRID of a message, if it is long enough to have one: enough to find the instance it is for,
@@ -50,12 +53,13 @@ pub fn decode(arrival: &Arrival<'_>, terms: &Terms<'_>) -> Result<Heard, Discard
         return Err(Discard::Version { got: fields.version_nibble(), want: Some(version) });
     }
     fields.check_type()?;
-    fields.check_length(version, terms.family)?;
-    let checksum = check_checksum(arrival, version, terms.family, terms.checksum)?;
+    let parts = fields.split(arrival.payload, version, terms.family, terms.hmac.is_some())?;
+    let checksum = check_checksum(arrival, &parts, version, terms.family, terms.checksum)?;
     let vrid = Vrid::new(fields.vrid).ok_or(Discard::Vrid { got: fields.vrid })?;
     if fields.count == 0 && !terms.bare {
         return Err(Discard::NoAddresses);
     }
+    let signed = check_signature(arrival, &parts, terms)?;
     let body = fields.body(version)?;
     check_source(arrival, terms)?;
     let body = check_v2(&fields, body, terms)?;
@@ -72,7 +76,7 @@ pub fn decode(arrival: &Arrival<'_>, terms: &Terms<'_>) -> Result<Heard, Discard
         [first, ..] if terms.strict && !advert.begins_link_local() => {
             Err(Discard::FirstNotLinkLocal { got: *first })
         }
-        _ => Ok(Heard { advert, checksum }),
+        _ => Ok(Heard { advert, checksum, signed }),
     }
 }
 
@@ -92,8 +96,8 @@ pub fn examine_unknown(arrival: &Arrival<'_>, family: Family) -> Discard {
             .filter(|version| *version == Version::V3 || family == Family::V4)
             .ok_or(Discard::Version { got: fields.version_nibble(), want: None })?;
         fields.check_type()?;
-        fields.check_length(version, family)?;
-        check_checksum(arrival, version, family, ChecksumRule::Either)?;
+        let parts = fields.split(arrival.payload, version, family, true)?;
+        check_checksum(arrival, &parts, version, family, ChecksumRule::Either)?;
         Ok(Discard::Vrid { got: fields.vrid })
     };
     examine().unwrap_or_else(|discard| discard)
@@ -120,7 +124,13 @@ fn check_ttl(arrival: &Arrival<'_>, reach: &Reach<'_>) -> Result<(), Discard> {
 fn check_reach(arrival: &Arrival<'_>, terms: &Terms<'_>) -> Result<(), Discard> {
     let got = arrival.destination;
     match terms.reach {
-        Reach::Multicast { group } if got == group => Ok(()),
+        Reach::Multicast { group } if got == group => {
+            if terms.allowed.is_empty() || terms.allowed.contains(&arrival.source) {
+                Ok(())
+            } else {
+                Err(Discard::UnlistedSource { got: arrival.source })
+            }
+        }
         Reach::Multicast { group } => Err(Discard::Destination { got, group: Some(group) }),
         Reach::Unicast { .. } if !terms.own_addresses.contains(&got) => {
             Err(Discard::Destination { got, group: None })
@@ -139,9 +149,34 @@ fn peer<'a>(peers: &'a [PeerTerms], address: &IpAddr) -> Option<&'a PeerTerms> {
     peers.iter().find(|peer| peer.address == *address)
 }
 
-/// RFC 9568 §7.1, §5.2.8; RFC 3768 §5.3.8. Says which form the sum has.
+/// The two halves of a payload: the message as long as its count says, and what stands behind it.
+struct Parts<'a> {
+    message: &'a [u8],
+    trailer: Option<&'a [u8; TRAILER]>,
+}
+
+/// draft-cassen-vrrp-auth-hmac: a trailer that is there must be right whatever the mode; only that
+/// there is none may be forgiven.
+fn check_signature(
+    arrival: &Arrival<'_>,
+    parts: &Parts<'_>,
+    terms: &Terms<'_>,
+) -> Result<Option<Sequence>, Discard> {
+    match (&terms.hmac, parts.trailer) {
+        (None, _) => Ok(None),
+        (Some(demand), Some(trailer)) => {
+            hmac::verify(demand, arrival.source, parts.message, trailer).map(Some)
+        }
+        (Some(demand), None) if demand.policy.mode() == Mode::Enforce => Err(Discard::HmacMissing),
+        (Some(_), None) => Ok(None),
+    }
+}
+
+/// RFC 9568 §7.1, §5.2.8; RFC 3768 §5.3.8. Says which form the sum has. A trailer is no part of what
+/// is summed over IPv4, and is over IPv6, where the kernel sums whatever it sends.
 fn check_checksum(
     arrival: &Arrival<'_>,
+    parts: &Parts<'_>,
     version: Version,
     family: Family,
     rule: ChecksumRule,
@@ -155,9 +190,13 @@ fn check_checksum(
         }
     };
     let got = Fields::of(arrival.payload)?.checksum;
+    let summed = match family {
+        Family::V4 => parts.message,
+        Family::V6 => arrival.payload,
+    };
     let around = Some((arrival.source, arrival.destination));
-    let pseudo = pseudo.then(|| of_message(arrival.payload, around));
-    let message = message.then(|| of_message(arrival.payload, None));
+    let pseudo = pseudo.then(|| of_message(summed, around));
+    let message = message.then(|| of_message(summed, None));
     if pseudo.is_some_and(|want| agrees(got, want)) {
         Ok(ChecksumForm::Rfc5798)
     } else if message.is_some_and(|want| agrees(got, want)) {
@@ -242,8 +281,6 @@ struct Fields<'a> {
     checksum: u16,
     /// All that follows: addresses, and in v2 the authentication data.
     rest: &'a [u8],
-    /// Length of the whole message.
-    octets: usize,
 }
 
 impl<'a> Fields<'a> {
@@ -259,7 +296,6 @@ impl<'a> Fields<'a> {
             middle: [m0, m1],
             checksum: u16::from_be_bytes([c0, c1]),
             rest,
-            octets: payload.len(),
         })
     }
 
@@ -285,9 +321,23 @@ impl<'a> Fields<'a> {
 
     /// Exactly as long as its count says. Ethernet padding never gets here, so anything more is no
     /// advert we know; it is also all that tells CARP, which shares VRRPv2's numbers, apart.
-    fn check_length(&self, version: Version, family: Family) -> Result<(), Discard> {
+    ///
+    /// Where a trailer is allowed, exactly one may follow.
+    fn split(
+        &self,
+        payload: &'a [u8],
+        version: Version,
+        family: Family,
+        trailers: bool,
+    ) -> Result<Parts<'a>, Discard> {
         let need = length(version, family, usize::from(self.count));
-        if self.octets == need { Ok(()) } else { Err(Discard::Length { got: self.octets, need }) }
+        let wrong = Discard::Length { got: payload.len(), need };
+        let (message, rest) = payload.split_at_checked(need).ok_or(wrong)?;
+        match <&[u8; TRAILER]>::try_from(rest) {
+            Ok(trailer) if trailers => Ok(Parts { message, trailer: Some(trailer) }),
+            _ if rest.is_empty() => Ok(Parts { message, trailer: None }),
+            _ => Err(wrong),
+        }
     }
 
     /// The interval of either version; the authentication of v2 is judged later.
@@ -323,8 +373,10 @@ impl<'a> Fields<'a> {
         self.middle[0]
     }
 
-    /// The last eight octets, which the length check has made sure of in v2.
+    /// The eight octets behind the addresses, which the length check has made sure of in v2.
     fn auth_data(&self) -> [u8; 8] {
-        self.rest.last_chunk::<8>().copied().unwrap_or_default()
+        let addresses = usize::from(self.count) * Family::V4.octets();
+        let data = self.rest.get(addresses..).and_then(|data| data.first_chunk::<8>());
+        data.copied().unwrap_or_default()
     }
 }

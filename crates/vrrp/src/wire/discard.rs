@@ -2,15 +2,17 @@
 //!
 //! One variant per check, each with the figures of this very packet. Its [`Counter`] is the coarse,
 //! stable name; its text is one sentence for a person, with the usual cause where there is one.
-//! Passwords never appear in it.
+//! Passwords and keys never appear in it.
 
 use core::fmt;
 use core::net::IpAddr;
+use core::time::Duration;
 
 use base::Version;
 use serde::{Deserialize, Serialize};
 
 use super::Counter;
+use super::hmac::TRAILER;
 
 /// A refused packet.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -78,7 +80,7 @@ pub enum Discard {
         /// The group of a multicast instance; `None` where one of our own addresses is wanted.
         group: Option<IpAddr>,
     },
-    /// A unicast instance heard a stranger.
+    /// A stranger, where only listed nodes may speak.
     UnlistedSource {
         /// Who it was.
         got: IpAddr,
@@ -160,6 +162,36 @@ pub enum Discard {
     },
     /// RFC 2338 §7.1: another password than ours.
     AuthFailure,
+    /// Not signed, and only signed adverts are heard here.
+    HmacMissing,
+    /// A trailer of an unknown type, or with something in its reserved field.
+    HmacMalformed {
+        /// Its type; only 1 is known.
+        kind: u8,
+        /// Its reserved field.
+        reserved: u16,
+    },
+    /// Signed with a key that we do not have.
+    HmacUnknownKey {
+        /// The key's number.
+        id: u8,
+    },
+    /// The signature is not the one this key makes of this advert.
+    HmacInvalid {
+        /// The key's number.
+        id: u8,
+    },
+    /// Signed at a time that our clock says is not now.
+    HmacStale {
+        /// How far off.
+        off: Duration,
+        /// Whether in the past.
+        behind: bool,
+        /// How far it may be.
+        window: Duration,
+    },
+    /// This advert, or a later one of the same sender, was heard before.
+    HmacReplay,
     /// RFC 3768 §7.1: another interval than ours.
     Interval {
         /// Theirs, in seconds.
@@ -200,12 +232,15 @@ impl Discard {
             Discard::UnknownAuthType { .. } => Counter::InvalidAuthType,
             Discard::AuthHeader | Discard::AuthType { .. } => Counter::AuthType,
             Discard::AuthFailure => Counter::AuthFailure,
+            Discard::HmacMissing => Counter::HmacMissing,
+            Discard::HmacMalformed { .. } => Counter::HmacMalformed,
+            Discard::HmacUnknownKey { .. } => Counter::HmacUnknownKey,
+            Discard::HmacInvalid { .. } => Counter::HmacInvalid,
+            Discard::HmacStale { .. } => Counter::HmacStale,
+            Discard::HmacReplay => Counter::HmacReplay,
         }
     }
 }
-
-/// Octets of the trailer keepalived's HMAC authentication (draft-cassen-vrrp-auth-hmac) appends.
-const HMAC_TRAILER: usize = 28;
 
 impl fmt::Display for Discard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -253,7 +288,7 @@ impl fmt::Display for Discard {
                 )
             }
             Discard::UnlistedSource { got } => {
-                write!(f, "{got} is not one of the configured unicast peers")
+                write!(f, "{got} is not one of the configured peers")
             }
             Discard::Version { got, want: Some(want) } => write!(
                 f,
@@ -264,9 +299,9 @@ impl fmt::Display for Discard {
                 write!(f, "VRRP version {got}, wanted 2 (IPv4 only) or 3")
             }
             Discard::Type { got } => write!(f, "VRRP message type {got}, wanted 1"),
-            Discard::Length { got, need } if got == need + HMAC_TRAILER => write!(
+            Discard::Length { got, need } if got == need + TRAILER => write!(
                 f,
-                "{got} octets of VRRP, wanted {need}; the {HMAC_TRAILER} more look like an HMAC \
+                "{got} octets of VRRP, wanted {need}; the {TRAILER} more look like an HMAC \
                  trailer, which is not configured here"
             ),
             Discard::Length { got, need } => write!(f, "{got} octets of VRRP, wanted {need}"),
@@ -313,6 +348,33 @@ impl fmt::Display for Discard {
                 auth_name(want)
             ),
             Discard::AuthFailure => f.write_str("the password differs from ours"),
+            Discard::HmacMissing => f.write_str(
+                "the advert is not signed, and auth_hmac is in mode enforce here; is the peer in \
+                 mode receive-only, or somebody else?",
+            ),
+            Discard::HmacMalformed { kind, reserved } => write!(
+                f,
+                "an HMAC trailer of type {kind} with {reserved:#06x} in its reserved field, wanted \
+                 type 1 and 0x0000"
+            ),
+            Discard::HmacUnknownKey { id } => write!(
+                f,
+                "signed with key {id}, which is not configured here; give a new key to all nodes \
+                 before one signs with it"
+            ),
+            Discard::HmacInvalid { id } => write!(
+                f,
+                "the signature is wrong: a forgery, or key {id} is not the same on both nodes"
+            ),
+            Discard::HmacStale { off, behind, window } => write!(
+                f,
+                "signed {off:.1?} in the {}, at most {window:?} are allowed: an old advert sent \
+                 again, or clocks that disagree",
+                if behind { "past" } else { "future" }
+            ),
+            Discard::HmacReplay => f.write_str(
+                "this advert or a later one of the same sender was heard before: a replay",
+            ),
             Discard::Interval { got, want } => write!(
                 f,
                 "advertisement interval {got} s, ours is {want} s; VRRPv2 drops the adverts of \
@@ -339,6 +401,8 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
 
     /// Every kind, with the figures its text must show.
     fn samples() -> Vec<(Discard, &'static [&'static str])> {
@@ -380,6 +444,13 @@ mod tests {
             (Discard::UnknownAuthType { got: 3 }, &["3"]),
             (Discard::AuthType { got: 1, want: 0 }, &["PASS", "none"]),
             (Discard::AuthFailure, &[]),
+            (Discard::HmacMissing, &["enforce"]),
+            (Discard::HmacMalformed { kind: 9, reserved: 7 }, &["9", "0x0007"]),
+            (Discard::HmacUnknownKey { id: 77 }, &["77"]),
+            (Discard::HmacInvalid { id: 78 }, &["78"]),
+            (Discard::HmacStale { off: SECOND * 9, behind: true, window: SECOND }, &["9", "past"]),
+            (Discard::HmacStale { off: SECOND * 8, behind: false, window: SECOND }, &["future"]),
+            (Discard::HmacReplay, &["replay"]),
             (Discard::Interval { got: 2, want: 1 }, &["2 s", "1 s"]),
         ]
     }

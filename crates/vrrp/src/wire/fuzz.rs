@@ -6,9 +6,10 @@
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use core::num::NonZeroU8;
 
-use base::{Family, Version};
+use base::{Family, Secret, Version, Wall};
 
 use super::frame::parse_ethernet;
+use super::hmac::{Demand, Freshness, Key, Marks, Mode, Policy, TRAILER};
 use super::{
     Arrival, Auth, ChecksumRule, Heard, Reach, Terms, decode, examine_unknown, group, vrid_of,
 };
@@ -35,18 +36,25 @@ pub fn any_octets(octets: &[u8]) {
 
 fn any_arrival(arrival: &Arrival<'_>) {
     let own_interval_v2 = NonZeroU8::MIN;
+    let key = Key::new(7, Secret::new((0x40..0x60).collect())).map(|key| vec![key]);
+    let policy = Policy::new(key.unwrap_or_default(), 7, Freshness::Monotonic, Mode::Permissive)
+        .unwrap_or_else(|why| panic!("{why}"));
+    let marks = Marks::default();
+    let demand = Demand { policy: &policy, marks: &marks, wall: Wall::default() };
     for family in [Family::V4, Family::V6] {
         let unknown = examine_unknown(arrival, family);
         assert!(!unknown.to_string().is_empty(), "a refusal without a text");
         for version in [Version::V2, Version::V3] {
             for auth in [Auth::None, Auth::Pass(*b"s3cr3t\0\0")] {
-                for strict in [false, true] {
+                for (strict, hmac) in [(false, None), (true, None), (false, Some(demand))] {
                     let terms = Terms {
                         version,
                         family,
                         reach: Reach::Multicast { group: group(family) },
                         checksum: ChecksumRule::Either,
                         auth: &auth,
+                        hmac,
+                        allowed: &[],
                         own_interval_v2,
                         own_addresses: &[],
                         subnets: &[],
@@ -69,7 +77,9 @@ fn comes_back(arrival: &Arrival<'_>, terms: &Terms<'_>, heard: &Heard) {
     let vrid = heard.advert.vrid().get();
     assert_eq!(vrid_of(arrival.payload), Some(vrid), "demultiplexed to another VRID");
     let again = heard.advert.encode(heard.checksum, arrival.source, arrival.destination);
-    assert_eq!(again.len(), arrival.payload.len(), "encoded to another length");
+    let trailer = heard.signed.map_or(0, |_| TRAILER);
+    assert_eq!(again.len() + trailer, arrival.payload.len(), "encoded to another length");
     let second = decode(&Arrival { payload: &again, ..*arrival }, terms);
-    assert_eq!(second.as_ref(), Ok(heard), "encoded and decoded to another value");
+    let unsigned = Heard { signed: None, ..heard.clone() };
+    assert_eq!(second, Ok(unsigned), "encoded and decoded to another value");
 }

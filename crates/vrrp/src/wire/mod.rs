@@ -19,6 +19,7 @@ mod decode;
 mod discard;
 pub mod frame;
 pub mod fuzz;
+pub mod hmac;
 mod terms;
 
 pub use advert::{Advert, AdvertError, Body, most_addresses};

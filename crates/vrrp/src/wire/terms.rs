@@ -9,6 +9,7 @@ use core::num::NonZeroU8;
 use base::{Family, Version};
 use serde::{Deserialize, Serialize};
 
+use super::hmac::Demand;
 use super::{Auth, ChecksumRule};
 
 /// A VRRP message and what the IP layer said about it. Fragments, IP options and IPv6 extension
@@ -38,6 +39,11 @@ pub struct Terms<'a> {
     pub checksum: ChecksumRule,
     /// The authentication a VRRPv2 advert must carry.
     pub auth: &'a Auth,
+    /// What a signed advert is judged by, and whether it must be one; `None`: trailers are not known
+    /// here, and an advert with one is too long.
+    pub hmac: Option<Demand<'a>>,
+    /// If not empty: only these may speak to a multicast instance.
+    pub allowed: &'a [IpAddr],
     /// Its own interval in seconds, which a VRRPv2 advert must carry too.
     pub own_interval_v2: NonZeroU8,
     /// The addresses of this node on the interface: none of them can be a peer.

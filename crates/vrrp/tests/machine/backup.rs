@@ -96,6 +96,7 @@ fn vrrp_055_skew_time_is_a_part_of_the_learned_interval() {
     let mut bench = backup(config(100));
     let mut slow = saying(HIGHER, 200);
     slow.interval = centis(400);
+    bench.hear(slow.clone());
     bench.hear(slow);
     bench.hear(saying(HIGHER, 0));
     // Priority 0 teaches nothing: its own interval of 1 s is not what counts.
@@ -265,6 +266,7 @@ fn vrrp_073_a_backup_waits_by_the_learned_interval() {
     let mut bench = Bench::new(InstanceConfig { interval: centis(20), ..config(100) });
     let mut slow = saying(HIGHER, 200);
     slow.interval = centis(100);
+    bench.hear(slow.clone());
     bench.hear(slow);
     assert_eq!(bench.left(), Some(nanos(DOWN)));
     // And speaks by its own when it holds.

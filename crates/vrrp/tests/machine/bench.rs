@@ -83,6 +83,8 @@ pub(crate) fn config(priority: u8) -> InstanceConfig {
         reach: Reach::Multicast { group: wire::group(Family::V4) },
         source: None,
         auth: Auth::None,
+        hmac: None,
+        allowed_sources: Vec::new(),
         checksum: Checksum { send: None, accept: ChecksumRule::Either },
         vips: vec![vip(VIP)],
         excluded: Vec::new(),

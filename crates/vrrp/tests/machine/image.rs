@@ -2,7 +2,7 @@
 //! former versions.
 
 use base::{EventId, Instant, Name, Origin, Priority, Reason, State};
-use vrrp::{Image, Input, InstanceConfig, InstanceV1, PeerV1, PhaseV1};
+use vrrp::{Image, Input, InstanceConfig, InstanceV1, InstanceV2, MarkV2, PeerV1, PhaseV1};
 
 use crate::bench::{Bench, HIGHER, VIP, address, config, link, millis, saying, secs};
 
@@ -121,4 +121,30 @@ fn images_of_former_versions_are_understood() {
         .collect();
     let read: Image = postcard::from_bytes(&bytes).unwrap();
     assert_eq!(read, Image::V1 { events: 9, instances });
+}
+
+/// An image of version 2 as it was first made: never to be changed.
+const V2: &str = "0109010256490280d0dbc3f402000080d0dbc3f40200010180808080700100c00002098080808060\
+                  80d0dbc3f402";
+
+#[test]
+fn images_with_signed_adverts_are_made_and_read_as_ever() {
+    let at = Instant::ZERO + secs(100);
+    let base = InstanceV1 {
+        name: Name::from("VI"),
+        phase: PhaseV1::Active { advert_at: at },
+        learned_interval: None,
+        peer: None,
+        changed_at: at,
+        changed_by: None,
+    };
+    let marks = vec![MarkV2 { source: HIGHER.parse().unwrap(), highest: 6 << 32, heard: at }];
+    let image = Image::V2 {
+        events: 9,
+        instances: vec![InstanceV2 { base, proven: true, number: Some(7 << 32), marks }],
+    };
+    let made = postcard::to_stdvec(&image).unwrap();
+    let hex: String = made.iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(hex, V2, "version 2 is made as it always was");
+    assert_eq!(postcard::from_bytes::<Image>(&made).unwrap(), image);
 }

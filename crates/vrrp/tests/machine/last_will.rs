@@ -11,7 +11,7 @@ use crate::seen::Seen;
 fn held(edit: &Edit) -> &Bequest {
     match edit {
         Edit::Hold(bequest) => bequest,
-        Edit::Release { .. } => panic!("not a bequest: {edit:?}"),
+        Edit::Spoke { .. } | Edit::Release { .. } => panic!("not a bequest: {edit:?}"),
     }
 }
 

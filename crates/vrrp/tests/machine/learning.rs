@@ -107,6 +107,7 @@ fn vrrp_073_vrrp_066_a_reload_does_not_make_the_holder_speak_faster() {
     // 0.36 s with it, we would take over from a living holder.
     let mut bench = Bench::new(config(100));
     bench.hear(saying(HIGHER, 200));
+    bench.hear(saying(HIGHER, 200));
     bench.pass(millis(900));
     let faster = InstanceConfig { interval: centis(10), ..config(100) };
     let outs = bench.feed(Input::Configure(vec![faster]));
@@ -152,13 +153,46 @@ fn vrrp_075_the_learned_interval_is_capped() {
     let outs = bench.hear(forged.clone());
     let told = What::IntervalDiffers { source: ip(HIGHER), theirs: millis(40_950), ours: secs(1) };
     assert!(outs.has(&told));
+    // Heard once it is only a claim.
+    let capped = |cap| What::IntervalCapped { source: ip(HIGHER), theirs: millis(40_950), cap };
+    assert!(outs.has(&capped(secs(3))));
+    assert_eq!(bench.only().active_interval, secs(3));
+    assert_eq!(bench.left(), Some(nanos(3 * DOWN)), "10.8 s and not 148 s");
+    // Heard again it is at least there.
+    let outs = bench.hear(forged.clone());
+    assert!(outs.has(&capped(secs(10))));
     assert_eq!(bench.only().active_interval, secs(10));
     assert_eq!(bench.left(), Some(nanos(10 * DOWN)), "36 s and not 148 s");
+    assert!(bench.hear(forged.clone()).is_empty(), "told once");
 
     let trusting = InstanceConfig { learned_interval_cap: 50, ..config(100) };
     let mut bench = Bench::new(trusting);
+    bench.hear(forged.clone());
     bench.hear(forged);
     assert_eq!(bench.only().active_interval, millis(40_950));
+}
+
+#[test]
+fn vrrp_075_one_forged_advert_leaves_nobody_holding_for_at_most_10_8_s() {
+    let mut forged = saying(HIGHER, 254);
+    forged.interval = centis(4095);
+    let mut bench = Bench::active(config(100));
+    // As often as it is tried, if we have held in between.
+    for _ in 0..3 {
+        let outs = bench.hear(forged.clone());
+        assert_eq!(outs.changes().len(), 1);
+        assert_eq!(bench.left(), Some(nanos(3 * DOWN)));
+        bench.kernel();
+        assert_eq!(bench.sleep().changes().len(), 1, "we hold again");
+        bench.kernel();
+    }
+    // While the true holder speaks, a forger changes nothing for long.
+    let mut bench = Bench::new(config(100));
+    bench.hear(saying(LOWER, 200));
+    bench.hear(saying(LOWER, 200));
+    bench.hear(forged);
+    bench.hear(saying(LOWER, 200));
+    assert_eq!(bench.left(), Some(nanos(DOWN)));
 }
 
 #[test]
@@ -166,6 +200,8 @@ fn vrrp_075_the_cap_follows_our_own_interval() {
     let mut bench = Bench::new(config(100));
     let mut slow = saying(HIGHER, 200);
     slow.interval = centis(800);
+    bench.hear(slow.clone());
+    assert!(bench.left() > Some(secs(8)), "its next advert is awaited");
     bench.hear(slow);
     assert_eq!(bench.only().active_interval, secs(8));
     let faster = InstanceConfig { interval: centis(10), ..config(100) };

@@ -4,13 +4,17 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use core::num::NonZeroU8;
 
 use base::{
-    AddressOp, Event, Family, IfIndex, Interval, LeaseOp, Reason, State, Transmit, Version, What,
+    AddressOp, Event, Family, IfIndex, Interval, LeaseOp, Reason, State, Transmit, Version, Wall,
+    What,
 };
 use vip::last_will::Edit;
 use vrrp::SocketSpec;
+use vrrp::wire::hmac::{Demand, Freshness, Marks, Mode, Policy, Sequence};
 use vrrp::wire::{
     Arrival, Auth, Body, ChecksumForm, ChecksumRule, PeerTerms, Reach, Terms, decode,
 };
+
+use crate::signed::{KEYS, key};
 
 /// An advert, read back from its bytes.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -25,6 +29,8 @@ pub(crate) struct Sent {
     pub(crate) auth: Auth,
     pub(crate) addresses: Vec<IpAddr>,
     pub(crate) form: ChecksumForm,
+    /// The key and number it was signed with.
+    pub(crate) signed: Option<(u8, Sequence)>,
 }
 
 /// One output.
@@ -44,12 +50,21 @@ impl Seen {
     pub(crate) fn advert(transmit: &Transmit) -> Seen {
         let Transmit { index, source, destination, ttl, payload } = transmit;
         let version = if payload[0] >> 4 == 2 { Version::V2 } else { Version::V3 };
+        let octets = if source.is_ipv4() { 4 } else { 16 };
+        let addresses = 8 + usize::from(payload[3]) * octets;
         let auth = match (version, payload[4]) {
             (Version::V2, 1) => {
-                Auth::Pass(payload[payload.len() - 8..].try_into().expect("eight octets"))
+                Auth::Pass(payload[addresses..addresses + 8].try_into().expect("eight octets"))
             }
             (Version::V2 | Version::V3, _) => Auth::None,
         };
+        let length = addresses + if version == Version::V2 { 8 } else { 0 };
+        let key_id = payload.get(length + 1).copied();
+        // Signed by any key of the tests, at whatever time.
+        let keys = KEYS.iter().map(|id| key(*id)).collect();
+        let policy = Policy::new(keys, KEYS[0], Freshness::Monotonic, Mode::Permissive)
+            .expect("the tests' keys are keys");
+        let marks = Marks::default();
         let peers = [PeerTerms { address: *source, min_ttl: 0, max_ttl: 255 }];
         let theirs = [*destination];
         let terms = Terms {
@@ -62,6 +77,8 @@ impl Seen {
             },
             checksum: ChecksumRule::Either,
             auth: &auth,
+            hmac: Some(Demand { policy: &policy, marks: &marks, wall: Wall::default() }),
+            allowed: &[],
             own_interval_v2: NonZeroU8::new(payload[5]).unwrap_or(NonZeroU8::MIN),
             own_addresses: if destination.is_multicast() { &[] } else { &theirs },
             subnets: &[],
@@ -86,6 +103,7 @@ impl Seen {
             auth,
             addresses: heard.advert.addresses().to_vec(),
             form: heard.checksum,
+            signed: key_id.zip(heard.signed),
         })
     }
 }

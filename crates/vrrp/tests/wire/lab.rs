@@ -6,8 +6,9 @@
 use std::net::IpAddr;
 use std::num::NonZeroU8;
 
-use base::{Centis, Family, Priority, Version, Vrid};
+use base::{Centis, Family, Priority, Version, Vrid, Wall};
 use vrrp::wire::frame::parse_ethernet;
+use vrrp::wire::hmac::{Demand, Marks, Policy};
 use vrrp::wire::{
     Advert, Arrival, Auth, Body, ChecksumForm, ChecksumRule, Discard, Heard, PeerTerms, Reach,
     Subnet, Terms, decode, examine_unknown, group, vrid_of,
@@ -26,6 +27,10 @@ pub(crate) struct Node {
     pub(crate) peers: Option<Vec<PeerTerms>>,
     pub(crate) check_source: bool,
     pub(crate) strict: bool,
+    pub(crate) hmac: Option<Policy>,
+    pub(crate) marks: Marks,
+    pub(crate) wall: Wall,
+    pub(crate) allowed: Vec<IpAddr>,
 }
 
 impl Node {
@@ -46,6 +51,10 @@ impl Node {
             peers: None,
             check_source: true,
             strict: false,
+            hmac: None,
+            marks: Marks::default(),
+            wall: Wall::default(),
+            allowed: Vec::new(),
         }
     }
 
@@ -92,6 +101,12 @@ impl Node {
             },
             checksum: self.checksum,
             auth: &self.auth,
+            hmac: self.hmac.as_ref().map(|policy| Demand {
+                policy,
+                marks: &self.marks,
+                wall: self.wall,
+            }),
+            allowed: &self.allowed,
             own_interval_v2: NonZeroU8::new(self.interval_v2).unwrap(),
             own_addresses: &self.addresses,
             subnets: &self.subnets,
@@ -161,6 +176,12 @@ impl Packet {
     pub(crate) fn resized(mut self, change: impl FnOnce(&mut Vec<u8>)) -> Self {
         change(&mut self.payload);
         self.resummed()
+    }
+
+    /// With another payload, whatever its checksum says then.
+    pub(crate) fn changed(mut self, change: impl FnOnce(&mut Vec<u8>)) -> Self {
+        change(&mut self.payload);
+        self
     }
 
     /// From another source to another destination, with a checksum that fits.

@@ -8,6 +8,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may; the lint's own exception misses helpers")]
 
 mod golden;
+mod hmac;
 mod lab;
 mod parse;
 mod properties;

@@ -88,6 +88,7 @@ fn names_are_replaced_late_and_again() {
         ("w${_ENV HOME}", "w/root"),
         ("$A=x\nw1{${A}}", "w1{x}"),
         ("$P=w14 { w15 }\n$P", "w14 { w15 }"),
+        ("$A=1\n$X${A}=y\nw${X1}", "wy"),
     ] {
         assert_eq!(becomes(text), want, "{text}");
     }

@@ -201,6 +201,9 @@ impl Expander<'_> {
         }
         let Some((line, block)) = self.substitute(line) else { return };
         // What was put in may be a condition, a repetition, or a definition in its turn.
+        if self.define_line(&line) {
+            return;
+        }
         let again = matches!(line.bytes.first(), Some(b'@' | b'~'))
             && (line.bytes[0] == b'@' || repeat::parse(&line.bytes).is_some());
         if again && depth < MAX_DEPTH {

@@ -8,7 +8,6 @@ use std::path::Path;
 use linux::LeaseSocket;
 
 use crate::channel::Channel;
-use crate::control::shelf::Reading;
 use crate::messages::{EngineToGuardian, GuardianToEngine};
 use crate::run::Start;
 
@@ -78,7 +77,7 @@ mod tests {
             control: control.into(),
             control_optional: false,
             pid_files: pid_files.iter().map(Into::into).collect(),
-            reading: Reading::default(),
+            reading: crate::control::shelf::Reading::default(),
             log: LogFormat::Text,
             color: false,
         }

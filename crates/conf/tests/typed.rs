@@ -406,3 +406,12 @@ fn how_a_vip_is_held() {
     assert!(options.home && options.manage_temporary && options.auto_join);
     assert_eq!(options.preferred, Some(Duration::from_secs(60)));
 }
+
+#[test]
+fn one_vrid_in_two_groups_is_two_virtual_routers() {
+    let other = |line: &str| instance("B", 5, line).replace("192.0.2.5", "192.0.2.6");
+    let text = format!("{}{}", instance("A", 5, ""), other(" mcast_dst_ip 224.0.0.19"));
+    assert_eq!(found(&text), []);
+    let text = format!("{}{}", instance("A", 5, ""), other(""));
+    assert_eq!(found(&text), [(Severity::Error, Code::DuplicateRouter)]);
+}

@@ -69,6 +69,7 @@ impl Leases {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::control::shelf::Reading;
     use ui::cli::LogFormat;
 
     fn start(control: &str, pid_files: &[&str]) -> Start {

@@ -8,7 +8,7 @@ use base::Name;
 
 use crate::diagnostic::{Code, Diagnostic};
 use crate::given::{Given, Named};
-use crate::keywords::{Status, Within};
+use crate::keywords::{self, Status, Within};
 use crate::lines::VipLine;
 use crate::peers::InterfaceLine;
 use crate::reader::{At, Reader, Recognised, Seen};
@@ -244,7 +244,9 @@ impl Reader<'_> {
     }
 
     fn no_mail(&mut self, on: bool, span: Span) {
-        if on {
+        let pending = keywords::find(Within::GlobalDefs, "smtp_server")
+            .is_some_and(|server| matches!(server.status(), Status::NotInForce(_)));
+        if on && pending {
             self.report.push(
                 Diagnostic::warning(Code::NoMail, span, "no mail will be sent")
                     .label("mail is not in force yet")

@@ -119,6 +119,7 @@ codes! {
     BadKey = "C089", "Signed adverts need a key that can be used.";
     NoMailTo = "C090", "Mail is wanted and nobody is to get it, or no server takes it.";
     GroupEmpty = "C091", "A group has no members, or only one.";
+    RulePreference = "C092", "A rule has no preference.";
     WeightWithoutEffect = "C100", "A weight cannot change this node's priority.";
     WeightKeepsPlace = "C101", "With nopreempt, a lower priority does not make a holder give way.";
     PlainPassword = "C102", "The password travels in clear and keeps no attacker out.";

@@ -190,6 +190,9 @@ pub(crate) const fn more(code: Code) -> &'static [&'static str] {
         Code::GroupEmpty => &[
             "A group of one does nothing; a group of none is a mistake. Most often a name got lost.",
         ],
+        Code::RulePreference => &[
+            "The kernel puts a rule without a preference before all others of its kind, so the order depends on which instance became Active last. keepalived gives it a number from 16384 on. Write one that says where it belongs.",
+        ],
         Code::WeightWithoutEffect => &[
             "Priorities stay within 1 to 254 whatever trackers say, so a weight that would go beyond is cut, perhaps to nothing. Choose a priority that leaves room for it.",
         ],

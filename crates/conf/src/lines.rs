@@ -290,11 +290,13 @@ impl Reader<'_> {
             _ => {
                 let seconds =
                     self.integer("preferred_lft", word, span, 0, 4_294_967_294, "seconds")?;
-                if self.pending == 0 {
+                if let Some(why) = vip_option("preferred_lft SECONDS")
+                    && self.pending == 0
+                {
                     self.not_in_force(
                         span,
                         "a preferred lifetime",
-                        "expected 0 or forever",
+                        why,
                         "0 keeps the VIP from being chosen as a source; forever allows it",
                     );
                 }

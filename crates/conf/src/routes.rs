@@ -176,6 +176,9 @@ impl Reader<'_> {
             let word = self.word(span)?.into_owned();
             match &*word {
                 "via" | "gw" => {
+                    if word == "gw" {
+                        self.old_word(span, "gw", "via");
+                    }
                     let (mut value, mut at) = self.option_value(&word, span, words.next())?;
                     if matches!(&*value, "inet" | "inet6") {
                         (value, at) = self.option_value(&word, at, words.next())?;
@@ -183,6 +186,7 @@ impl Reader<'_> {
                     hop.via = Some(self.address(&value, at)?);
                 }
                 "or" => {
+                    self.old_word(span, "or", "nexthop via");
                     let (value, at) = self.option_value(&word, span, words.next())?;
                     route.alternative = Some(self.address(&value, at)?);
                 }
@@ -468,6 +472,13 @@ impl Reader<'_> {
             return None;
         };
         rule.action = action;
+        if rule.preference.is_none() {
+            self.report.push(
+                Diagnostic::warning(Code::RulePreference, place, "this rule has no preference")
+                    .label("where it stands among the others is decided by chance")
+                    .help("add `preference NUMBER`, below 32766 to come before the main table"),
+            );
+        }
         rule.family = family.unwrap_or(Family::V4);
         let mixed = rule
             .from
@@ -482,6 +493,18 @@ impl Reader<'_> {
             return None;
         }
         Some(rule)
+    }
+
+    fn old_word(&mut self, span: Span, old: &str, today: &str) {
+        self.report.push(
+            Diagnostic::warning(
+                Code::OldSpelling,
+                span,
+                format!("`{old}` is an old word for routes"),
+            )
+            .label(format!("understood as `{today}`"))
+            .help(format!("write `{today}`")),
+        );
     }
 
     fn bad_word_of(&mut self, what: &str, word: &str, span: Span, known: &[&str]) {

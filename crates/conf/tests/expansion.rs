@@ -88,6 +88,7 @@ fn names_are_replaced_late_and_again() {
         ("w${_ENV HOME}", "w/root"),
         ("$A=x\nw1{${A}}", "w1{x}"),
         ("$P=w14 { w15 }\n$P", "w14 { w15 }"),
+        ("$A=1\n$X${A}=y\nw${X1}", "wy"),
     ] {
         assert_eq!(becomes(text), want, "{text}");
     }
@@ -105,6 +106,7 @@ fn conditions_keep_or_drop_their_line() {
     for (text, want) in [
         ("@foo w13\n@vm w14\n@^foo w15\n@^vm w16", "w14;w15"),
         ("@VM w20", ""),
+        ("@vm @^foo w21", "@^foo w21"),
         ("$I=@vm\n$I w\n$I=@x\n$I v", "w"),
         ("@^foo $E=eps\nw${E}", "weps"),
         ("global_defs { @^x w1 }\n", "global_defs {;w1 }"),

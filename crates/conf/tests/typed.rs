@@ -264,14 +264,19 @@ fn routes_and_rules() {
         ("virtual_rules {\n from 192.0.2.0/24\n }", Code::ValueMissing),
         ("virtual_rules {\n from 192.0.2.0/24 to 2001:db8::/32 table 1\n }", Code::MixedFamilies),
     ] {
-        assert_eq!(found(&instance("A", 5, line)), [(Severity::Error, code)], "{line}");
+        let mut found = found(&instance("A", 5, line));
+        found.retain(|(_, code)| *code != Code::RulePreference);
+        assert_eq!(found, [(Severity::Error, code)], "{line}");
     }
+    let line = " virtual_rules {\n from 192.0.2.0/24 table 5\n }\n virtual_routes {\n 10.0.0.0/8 gw 192.0.2.1\n }";
+    let warned = [Code::RulePreference, Code::OldSpelling].map(|code| (Severity::Warning, code));
+    assert_eq!(found(&instance("A", 5, line)), warned);
 }
 
 #[test]
 fn static_things_and_their_track_group() {
     let text = format!(
-        "static_ipaddress {{\n 192.0.2.1/24 dev eth1 track_group T\n 2001:db8::1/64\n}}\nstatic_routes {{\n 10.0.0.0/8 via 192.0.2.2 track_group T\n}}\nstatic_rules {{\n from 10.0.0.0/8 table 5\n}}\ntrack_group T {{\n group {{\n A\n }}\n}}\nglobal_defs {{\n default_interface eth7\n}}\n{}",
+        "static_ipaddress {{\n 192.0.2.1/24 dev eth1 track_group T\n 2001:db8::1/64\n}}\nstatic_routes {{\n 10.0.0.0/8 via 192.0.2.2 track_group T\n}}\nstatic_rules {{\n from 10.0.0.0/8 table 5 preference 9\n}}\ntrack_group T {{\n group {{\n A\n }}\n}}\nglobal_defs {{\n default_interface eth7\n}}\n{}",
         instance("A", 5, "")
     );
     let config = meaning(&text);
@@ -403,4 +408,13 @@ fn how_a_vip_is_held() {
     let options = &own.excluded_options[0];
     assert!(options.home && options.manage_temporary && options.auto_join);
     assert_eq!(options.preferred, Some(Duration::from_secs(60)));
+}
+
+#[test]
+fn one_vrid_in_two_groups_is_two_virtual_routers() {
+    let other = |line: &str| instance("B", 5, line).replace("192.0.2.5", "192.0.2.6");
+    let text = format!("{}{}", instance("A", 5, ""), other(" mcast_dst_ip 224.0.0.19"));
+    assert_eq!(found(&text), []);
+    let text = format!("{}{}", instance("A", 5, ""), other(""));
+    assert_eq!(found(&text), [(Severity::Error, Code::DuplicateRouter)]);
 }

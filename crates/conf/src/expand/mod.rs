@@ -199,10 +199,20 @@ impl Expander<'_> {
         if let Some(parsed) = repeat::parse(&line.bytes) {
             return self.repeat(parsed, &line, depth);
         }
+        let written = line.bytes.len();
+        let begins = line.bytes.first().copied();
         let Some((line, block)) = self.substitute(line) else { return };
+        let replaced = line.bytes.len() != written || line.bytes.first().copied() != begins;
         // What was put in may be a condition, a repetition, or a definition in its turn.
-        let again = matches!(line.bytes.first(), Some(b'@' | b'~'))
-            && (line.bytes[0] == b'@' || repeat::parse(&line.bytes).is_some());
+        if replaced && self.define_line(&line) {
+            return;
+        }
+        let again = replaced
+            && match line.bytes.first() {
+                Some(b'@') => true,
+                Some(b'~') => repeat::parse(&line.bytes).is_some(),
+                _ => false,
+            };
         if again && depth < MAX_DEPTH {
             self.process(line, depth + 1);
         } else {

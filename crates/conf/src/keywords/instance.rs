@@ -34,7 +34,7 @@ pub(super) const INSTANCE: &[Keyword] = keywords! { within Instance;
     "Allows an instance without VIPs, for scripts that move something else.";
 "virtual_routes" Rows(Lines::Routes), "", "{\n 192.0.2.0/24 via 192.0.2.1\n}",
     "Routes installed while Active.";
-"virtual_rules" Rows(Lines::Rules), "", "{\n from 192.0.2.0/24 table 1\n}",
+"virtual_rules" Rows(Lines::Rules), "", "{\n from 192.0.2.0/24 table 1 preference 100\n}",
     "Routing rules installed while Active.";
 "promote_secondaries" Flag, "", "",
     "Keeps an interface's secondary addresses when a primary one goes.";

@@ -2,7 +2,8 @@
 //!
 //! Everything in the keyword table is read, typed and checked alike. A keyword that stands here as
 //! well is then refused, because skipping it silently would change what a file means. Whoever lands a
-//! behaviour takes its keywords out of this list, and nothing else has to change for the language.
+//! behaviour takes its keywords out of this list, and nothing else has to change for the language: the
+//! warning about `smtp_alert`, for one, follows `smtp_server`.
 
 use super::Within;
 
@@ -366,6 +367,7 @@ const VIP_OPTIONS: &[(&str, &str)] = &[
     ("autojoin", "this address flag is not set yet"),
     ("no_track", "every VIP is guarded, none is left missing"),
     ("use_vmac", "virtual MAC addresses are not done yet"),
+    ("preferred_lft SECONDS", "expected 0 or forever"),
 ];
 
 /// Why a keyword is refused still; `None` when it is in force.

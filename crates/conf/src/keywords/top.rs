@@ -32,7 +32,7 @@ pub(super) const TOP: &[Keyword] = keywords! { within Top;
     "Addresses held as long as the daemon runs.";
 "static_routes" Rows(Lines::Routes), "", "{\n 192.0.2.0/24 via 192.0.2.1\n}",
     "Routes held as long as the daemon runs.";
-"static_rules" Rows(Lines::Rules), "", "{\n from 192.0.2.0/24 table 1\n}",
+"static_rules" Rows(Lines::Rules), "", "{\n from 192.0.2.0/24 table 1 preference 100\n}",
     "Rules held as long as the daemon runs.";
 "interface_up_down_delays" Rows(Lines::Delays), "", "{\n eth0 1 2\n}",
     "How long an interface must be down or up to count.";

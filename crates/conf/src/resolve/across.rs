@@ -34,13 +34,13 @@ pub(super) fn check_names(instances: &mut Vec<RawInstance>, report: &mut Report)
     });
 }
 
-/// A virtual router is family, VRID and interface (RFC 9568 §1.6); with unicast, also by which of
-/// our addresses.
+/// A virtual router is family, VRID and interface (RFC 9568 §1.6); beyond the RFC also by which group,
+/// and with unicast by which of our addresses.
 pub(super) fn check_routers(instances: &[InstanceConfig], report: &mut Report) {
     let mut known = HashMap::new();
     for instance in instances {
         let source = match instance.reach {
-            Reach::Multicast { .. } => None,
+            Reach::Multicast { group } => Some(group),
             Reach::Unicast { .. } => instance.source,
         };
         let key = (instance.family, instance.vrid, &instance.interface, source);

@@ -111,19 +111,16 @@ impl Resolver<'_> {
 
     fn vmac(&mut self, given: &Given) -> Option<Vmac> {
         let Some(words) = given.words("use_vmac").map(<[_]>::to_vec) else {
-            for keyword in ["vmac_xmit_base", "use_vmac_addr"] {
-                if let Some(span) = given.seen.get(keyword).filter(|_| keyword == "vmac_xmit_base")
-                {
-                    self.report.push(
-                        Diagnostic::warning(
-                            Code::BadVmac,
-                            *span,
-                            format!("`{keyword}` only means something with `use_vmac`"),
-                        )
-                        .label("has no effect")
-                        .help("add `use_vmac`, or remove this line"),
-                    );
-                }
+            if let Some(span) = self.raw.seen.get("vmac_xmit_base") {
+                self.report.push(
+                    Diagnostic::warning(
+                        Code::BadVmac,
+                        *span,
+                        "`vmac_xmit_base` only means something with `use_vmac`",
+                    )
+                    .label("has no effect")
+                    .help("add `use_vmac`, or remove this line"),
+                );
             }
             return given.flag("use_vmac_addr").then(|| Vmac {
                 name: None,

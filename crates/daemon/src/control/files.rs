@@ -219,12 +219,14 @@ fn unknown_account(run_as: &conf::RunAs, error: &UserError) -> Diagnostic {
 /// A script that runs as root and that somebody else could exchange, or that is not there.
 fn unsafe_script(command: &conf::Command, strict: bool, problem: &ScriptPathError) -> Diagnostic {
     let span = command.place.0;
-    let diagnostic = if strict {
+    // A script that is not there cannot be exchanged; it is looked at again before each start.
+    let missing = matches!(problem, ScriptPathError::Missing { .. });
+    let diagnostic = if strict && !missing {
         Diagnostic::error(Code::ScriptPath, span, problem.to_string())
     } else {
         Diagnostic::warning(Code::ScriptPath, span, problem.to_string())
     };
-    if let ScriptPathError::Missing { .. } = problem {
+    if missing {
         return diagnostic
             .label("there is no such script now")
             .help("create it before the first change of state, which will look for it");

@@ -10,6 +10,7 @@ mod kernel;
 mod name;
 mod net;
 mod time;
+mod tracker;
 mod transmit;
 mod vip;
 mod vrrp;
@@ -21,6 +22,7 @@ pub use kernel::{
 pub use name::Name;
 pub use net::{Family, IfIndex, Mac};
 pub use time::{Centis, Instant};
+pub use tracker::{Effect, Tracker, TrackerKind, Verdict, Weighed};
 pub use transmit::Transmit;
 pub use vip::{Broadcast, Scope, Vip, VipFlags};
 pub use vrrp::{Interval, Preempt, Priority, State, TrackEffect, Version, Vrid};

@@ -48,6 +48,7 @@ pub fn what(what: &What) -> String {
         What::StateChanged { from, to, priority } => {
             format!("{from} -> {to}, priority {priority}")
         }
+        What::VerdictChanged { verdict } => format!("now {verdict}"),
         What::PriorityChanged { from, to } => format!("priority {from} -> {to}"),
         What::PeerHeard { source, priority, interval } => {
             format!("hears {source} with priority {priority}, every {interval:?}")

@@ -39,6 +39,8 @@ fn one(config: &Config, instance: &conf::InstanceConfig) -> InstanceConfig {
         excluded: instance.excluded.clone(),
         burst: burst(config, &instance.announce),
         track: instance.tracked_interfaces.iter().map(track).collect(),
+        trackers: Vec::new(),
+        group: None,
         track_own_interface: instance.track_own_interface,
         missed_adverts: instance.down_adverts,
         answer_rivals: instance.answer_weaker,

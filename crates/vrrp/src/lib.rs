@@ -21,8 +21,8 @@ mod status;
 pub mod timers;
 pub mod wire;
 
-pub use config::{Checksum, InstanceConfig, Reach, TrackInterface};
+pub use config::{Checksum, InstanceConfig, Reach, TrackInterface, Tracked};
 pub use outbox::Output;
-pub use router::{Input, Packet, Router};
+pub use router::{Debounce, Input, Packet, Router};
 pub use sockets::SocketSpec;
-pub use status::{InstanceStatus, PeerStatus, RouterStatus, Traffic};
+pub use status::{GroupStatus, InstanceStatus, PeerStatus, RouterStatus, Traffic};

@@ -13,8 +13,21 @@ use crate::wire::Counters;
 pub struct RouterStatus {
     /// In the order of the configuration.
     pub instances: Vec<InstanceStatus>,
+    /// By name.
+    pub groups: Vec<GroupStatus>,
     /// Packets refused before any instance could be asked.
     pub discards: Counters,
+}
+
+/// One sync group.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupStatus {
+    /// Its name.
+    pub name: Name,
+    /// What all its members are.
+    pub state: State,
+    /// Those that move together; a member that has not yet been able to run is not among them.
+    pub members: Vec<Name>,
 }
 
 /// One instance.

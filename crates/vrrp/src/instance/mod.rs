@@ -10,6 +10,7 @@
 mod heard;
 mod learn;
 mod speak;
+mod together;
 
 use core::net::IpAddr;
 use core::time::Duration;
@@ -74,6 +75,8 @@ enum Waiting {
     Preempting,
     /// Skew_Time since the holder resigned; the event that said so.
     Resigned(EventId),
+    /// Nothing but its sync group: it owns the addresses.
+    Owner,
 }
 
 /// The holder as last heard.
@@ -100,8 +103,9 @@ pub(crate) struct Instance {
     phase: Phase,
     around: Surroundings,
     not_before: Instant,
-    /// An engine that has ended held for it on this node; until it has started.
-    inherits: bool,
+    /// It is to begin as Active, and why; until it has started. An engine that has ended held for it
+    /// on this node, or its group holds.
+    enters: Option<Reason>,
     /// What the holder advertised as its interval; none while nobody was heard and when we hold.
     learned_interval: Option<Duration>,
     peer: Option<Peer>,
@@ -112,6 +116,8 @@ pub(crate) struct Instance {
     told_interval: Option<(IpAddr, Duration)>,
     told_list: Option<(IpAddr, Vec<IpAddr>)>,
     told_rival: Option<(IpAddr, Instant, EventId)>,
+    /// When a weaker router was last heard to hold while we do.
+    contested_at: Option<Instant>,
     reassert: Option<Reassert>,
     reasserted_at: Option<Instant>,
     answered_at: Option<Instant>,
@@ -125,7 +131,7 @@ impl Instance {
         Self {
             learned_interval: None,
             not_before: now + config.startup_delay,
-            inherits: false,
+            enters: None,
             config,
             holder,
             phase: Phase::Initialize,
@@ -137,6 +143,7 @@ impl Instance {
             told_interval: None,
             told_list: None,
             told_rival: None,
+            contested_at: None,
             reassert: None,
             reasserted_at: None,
             answered_at: None,
@@ -149,7 +156,7 @@ impl Instance {
     /// The same for an instance that held on this node until its engine ended: it goes on holding,
     /// if it can.
     pub(crate) fn heir(now: Instant, config: InstanceConfig, holder: HolderId) -> Self {
-        Self { inherits: true, not_before: now, ..Self::new(now, config, holder) }
+        Self { enters: Some(Reason::Adopted), not_before: now, ..Self::new(now, config, holder) }
     }
 
     pub(crate) fn config(&self) -> &InstanceConfig {
@@ -230,6 +237,7 @@ impl Instance {
         match waiting {
             Waiting::Silence | Waiting::Preempting => self.active_down_interval(),
             Waiting::Resigned(_) => self.skew_time(),
+            Waiting::Owner => Duration::ZERO,
         }
     }
 
@@ -284,6 +292,7 @@ impl Instance {
                 Waiting::Resigned(event) => {
                     self.become_active(turn, Reason::HolderResigned, Some(event));
                 }
+                Waiting::Owner => self.become_active(turn, Reason::Owner, None),
                 Waiting::Preempting => {
                     let cause = self.peer.map(|peer| peer.event);
                     self.become_active(turn, Reason::WeakerHolder, cause);
@@ -311,12 +320,14 @@ impl Instance {
     /// RFC 9568 §6.4.1.
     fn startup(&mut self, turn: &mut Turn<'_>, reason: Reason, cause: Option<EventId>) {
         self.learned_interval = None;
-        if core::mem::take(&mut self.inherits) {
-            self.become_active(turn, Reason::Adopted, cause);
-        } else if self.config.priority.is_owner() {
+        if let Some(reason) = self.enters.take() {
+            self.become_active(turn, reason, cause);
+        } else if self.config.priority.is_owner() && self.config.group.is_none() {
             self.become_active(turn, Reason::Owner, cause);
         } else {
-            self.wait_for_silence(turn.now, None);
+            let owner = self.config.priority.is_owner();
+            let waiting = if owner { Waiting::Owner } else { Waiting::Silence };
+            self.phase = Phase::Backup { armed_at: turn.now, waiting, preempt_at: None };
             self.changed(turn, State::Initialize, reason, cause);
         }
     }
@@ -372,6 +383,7 @@ impl Instance {
         self.peer = self.peer.filter(|_| to != State::Initialize);
         self.rivals.clear();
         self.told_rival = None;
+        self.contested_at = None;
         self.reassert = None;
         self.changed_at = turn.now;
         let what = What::StateChanged { from, to, priority };
@@ -402,9 +414,9 @@ impl Instance {
         }
         match (was.fault, around.fault) {
             // Whatever is missing at start is as much news as what goes missing later.
-            (Some(Reason::Startup), Some(reason)) => {
+            (Some(Reason::Startup), Some(reason)) if reason != Reason::Startup => {
                 // Where it cannot run now it did not hold a moment ago either.
-                self.inherits = false;
+                self.enters = None;
                 self.changed(turn, State::Initialize, reason, cause);
             }
             (Some(was), None) if turn.now >= self.not_before => {

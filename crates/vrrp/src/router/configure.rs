@@ -9,6 +9,7 @@ use base::{Instant, Name, Reason, Subject, What};
 use vip::last_will::Edit;
 use vip::{announcer, keeper, lifetime};
 
+use super::groups::Membership;
 use super::{Router, Seat, Slot, Will};
 use crate::config::InstanceConfig;
 use crate::instance::{Instance, Turn};
@@ -49,6 +50,7 @@ impl Router {
             };
             self.order.push(slot);
         }
+        self.regroup(now);
         self.watch();
         self.surround_all(now, Some(event));
     }
@@ -100,6 +102,8 @@ impl Router {
         };
         let seat = Seat {
             instance,
+            own: Some(Reason::Startup),
+            membership: Membership::default(),
             key: None,
             holding: false,
             present: Vec::new(),
@@ -135,6 +139,7 @@ impl Router {
             self.unlist(slot);
             if let Some(seat) = self.seats.get_mut(&slot) {
                 seat.instance = Instance::new(now, config, slot.holder());
+                seat.own = Some(Reason::Startup);
             }
         }
         self.touched.insert(slot);

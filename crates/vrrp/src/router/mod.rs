@@ -6,15 +6,17 @@
 //! a state reached by any way has the same consequences.
 
 mod configure;
+mod debounce;
 mod environment;
+mod groups;
 mod hands;
 
 use core::net::IpAddr;
 use std::collections::{BTreeMap, BTreeSet};
 
 use base::{
-    BatchDone, EventId, Family, IfIndex, Instant, KernelFact, Name, Reason, State, Subject, Vip,
-    Vrid, What,
+    BatchDone, EventId, Family, IfIndex, Instant, KernelFact, Name, Reason, State, Subject,
+    Tracker, Verdict, Vip, Vrid, What,
 };
 use serde::{Deserialize, Serialize};
 use vip::HolderId;
@@ -33,7 +35,10 @@ use crate::sockets::SocketSpec;
 use crate::status::RouterStatus;
 use crate::wire::{self, Arrival, Counters};
 
+pub use debounce::Debounce;
+use debounce::Debouncer;
 use environment::LinkState;
+use groups::{Groups, Membership};
 
 /// Everything that can happen to the machine.
 #[derive(PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -44,6 +49,15 @@ pub enum Input {
     Packet(Packet),
     /// The kernel said something.
     Fact(KernelFact),
+    /// How long news of these interfaces must last before they count. Holds until it is said again.
+    Debounce(BTreeMap<Name, Debounce>),
+    /// A tracker says this. May come before the configuration that uses it.
+    Verdict {
+        /// Which.
+        tracker: Tracker,
+        /// What.
+        verdict: Verdict,
+    },
     /// A batch of kernel operations is through.
     Done(BatchDone),
     /// Time has passed. A driver wakes the machine twice: first with `drained: false`, before it
@@ -91,6 +105,9 @@ type Key = (IfIndex, Family, Vrid);
 #[derive(Debug)]
 struct Seat {
     instance: Instance,
+    /// Why it could not run, were it in no group.
+    own: Option<Reason>,
+    membership: Membership,
     /// The packets it is listed for in `by_key`.
     key: Option<Key>,
     /// Whether the keeper was last told to hold for it.
@@ -136,6 +153,9 @@ pub struct Router {
     by_key: BTreeMap<Key, Vec<Slot>>,
     links: Links,
     link_states: BTreeMap<Name, LinkState>,
+    debouncer: Debouncer,
+    verdicts: BTreeMap<Tracker, Verdict>,
+    groups: Groups,
     vips: BTreeSet<IpAddr>,
     keeper: Keeper,
     announcer: Announcer,
@@ -172,6 +192,8 @@ impl Router {
                 return self.handle_packet(now, index, &arrival);
             }
             Input::Fact(fact) => self.learn(now, &fact),
+            Input::Debounce(rules) => self.debounce(now, rules),
+            Input::Verdict { tracker, verdict } => self.hear_verdict(now, tracker, verdict),
             Input::Done(done) if Lifetimes::is_mine(&done.ticket) => {}
             Input::Done(done) => self.keeper.handle(now, vip::keeper::Input::Done(done)),
             Input::Wake { drained } => self.wake(now, drained),
@@ -203,6 +225,7 @@ impl Router {
             self.keeper.poll_timeout(),
             self.announcer.poll_timeout(),
             self.lifetimes.poll_timeout(),
+            self.debouncer.poll_timeout(),
         ];
         hands.into_iter().chain([self.deadlines.first()]).flatten().min()
     }
@@ -238,7 +261,7 @@ impl Router {
         for stray in self.strays.values() {
             discards.merge(stray.counters());
         }
-        RouterStatus { instances, discards }
+        RouterStatus { instances, groups: self.group_status(), discards }
     }
 
     // ---- time -----------------------------------------------------------------------------------
@@ -248,14 +271,16 @@ impl Router {
         self.deadlines.due(now, &mut due);
         for slot in &due {
             let Some(seat) = self.seats.get_mut(slot) else { continue };
-            let mut turn = Turn { now, out: &mut self.out };
-            seat.instance.send_due(&mut turn);
-            if drained {
-                seat.instance.judge(&mut turn);
-            }
+            seat.instance.send_due(&mut Turn { now, out: &mut self.out });
             self.touched.insert(*slot);
         }
+        if drained {
+            self.judge(now, &due);
+        }
         self.due = due;
+        for fact in self.debouncer.due(now) {
+            self.take_in(now, &fact);
+        }
         self.keeper.handle(now, vip::keeper::Input::Wake);
         self.lifetimes.handle(now, lifetime::Input::Wake);
         // Announcements never leave ahead of an advert: not in the turn that sends adverts.
@@ -280,6 +305,7 @@ impl Router {
         let slot = wire::vrid_of(arrival.payload)
             .and_then(Vrid::new)
             .and_then(|vrid| self.addressee(index, family, vrid, arrival));
+        let stand = slot.is_some_and(|slot| self.stands(now, slot));
         let mut turn = Turn { now, out: &mut self.out };
         let Some((slot, seat)) = slot.and_then(|slot| Some((slot, self.seats.get_mut(&slot)?)))
         else {
@@ -301,7 +327,7 @@ impl Router {
         }
         let subnets = self.links.subnets(index);
         match wire::decode(arrival, &seat.instance.terms(&own[..ours], subnets)) {
-            Ok(heard) => seat.instance.heard(&mut turn, arrival.source, &heard),
+            Ok(heard) => seat.instance.heard(&mut turn, arrival.source, &heard, stand),
             Err(why) => seat.instance.refused(&mut turn, arrival.source, &why),
         }
         self.touched.insert(slot);
@@ -328,6 +354,7 @@ impl Router {
 
     /// Derives everything that is not the instances' own from what they have become.
     fn settle(&mut self, now: Instant) {
+        self.align(now);
         let touched = core::mem::take(&mut self.touched);
         for slot in touched {
             self.settle_one(now, slot);
@@ -339,7 +366,7 @@ impl Router {
         let Some(seat) = self.seats.get_mut(&slot) else {
             return self.deadlines.set(slot, None);
         };
-        self.deadlines.set(slot, seat.instance.deadline());
+        self.deadlines.set(slot, seat.deadline());
         let holder = seat.instance.holder();
         let holds = seat.instance.state() == State::Active;
         if holds != seat.holding {

@@ -10,6 +10,7 @@
 
 mod config;
 mod deadlines;
+mod image;
 mod instance;
 mod links;
 mod outbox;
@@ -22,6 +23,7 @@ pub mod timers;
 pub mod wire;
 
 pub use config::{Checksum, InstanceConfig, Reach, TrackInterface, Tracked};
+pub use image::{Image, InstanceV1, PeerV1, PhaseV1};
 pub use outbox::Output;
 pub use router::{Debounce, Input, Packet, Router};
 pub use sockets::SocketSpec;

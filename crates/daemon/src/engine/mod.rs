@@ -54,9 +54,11 @@ pub(crate) fn main(guardian: u32) -> io::Result<Exit> {
     let signals = Signals::open(&[Signal::Terminate])?;
     let line = Channel::over(linux::take_line()?)?;
     // Before there is a second thread: rights are given up by each thread for itself.
-    let gaps = confine::keep_only(&[Right::NetAdmin, Right::NetRaw], None)?;
+    let mut gaps = confine::keep_only(&[Right::NetAdmin, Right::NetRaw], None)?;
     linux::die_with(guardian, linux::ProcessSignal::TERM)?;
     let mut engine = Engine::new(line, signals)?;
+    // After the last thread has started.
+    gaps.extend(linux::only_sockets_and_time());
     let gaps = gaps.into_iter().map(|gap| gap.0).collect();
     engine.guardian.line.send(&EngineToGuardian::Ready { gaps })?;
     engine.run()
@@ -197,7 +199,7 @@ impl Engine {
             match message {
                 ToEngine::Configure { instances, events } => {
                     let names = std::mem::take(&mut self.guardian.inherited);
-                    self.handle(now, Input::Adopt { names, events })?;
+                    self.handle(now, Input::Adopt { image: None, held: names, events })?;
                     self.handle(now, Input::Configure(instances))?;
                 }
                 ToEngine::Status { ask } => {

@@ -8,6 +8,7 @@
 //! functions `startup`, `send_due` and `judge`.
 
 mod heard;
+mod inherit;
 mod learn;
 mod speak;
 mod together;
@@ -17,6 +18,8 @@ use core::time::Duration;
 
 use base::{EventId, IfIndex, Instant, Priority, Reason, State, Subject, Version, What};
 use vip::HolderId;
+
+pub(crate) use inherit::Inheritance;
 
 use crate::config::{InstanceConfig, Reach};
 use crate::outbox::Outbox;
@@ -103,9 +106,8 @@ pub(crate) struct Instance {
     phase: Phase,
     around: Surroundings,
     not_before: Instant,
-    /// It is to begin as Active, and why; until it has started. An engine that has ended held for it
-    /// on this node, or its group holds.
-    enters: Option<Reason>,
+    /// What it goes on with instead of starting up; until it has.
+    inherits: Option<Inheritance>,
     /// What the holder advertised as its interval; none while nobody was heard and when we hold.
     learned_interval: Option<Duration>,
     peer: Option<Peer>,
@@ -131,7 +133,7 @@ impl Instance {
         Self {
             learned_interval: None,
             not_before: now + config.startup_delay,
-            enters: None,
+            inherits: None,
             config,
             holder,
             phase: Phase::Initialize,
@@ -151,12 +153,6 @@ impl Instance {
             changed_by: None,
             traffic: Traffic::default(),
         }
-    }
-
-    /// The same for an instance that held on this node until its engine ended: it goes on holding,
-    /// if it can.
-    pub(crate) fn heir(now: Instant, config: InstanceConfig, holder: HolderId) -> Self {
-        Self { enters: Some(Reason::Adopted), not_before: now, ..Self::new(now, config, holder) }
     }
 
     pub(crate) fn config(&self) -> &InstanceConfig {
@@ -320,8 +316,7 @@ impl Instance {
     /// RFC 9568 §6.4.1.
     fn startup(&mut self, turn: &mut Turn<'_>, reason: Reason, cause: Option<EventId>) {
         self.learned_interval = None;
-        if let Some(reason) = self.enters.take() {
-            self.become_active(turn, reason, cause);
+        if self.inherit(turn, cause) {
         } else if self.config.priority.is_owner() && self.config.group.is_none() {
             self.become_active(turn, Reason::Owner, cause);
         } else {
@@ -416,7 +411,7 @@ impl Instance {
             // Whatever is missing at start is as much news as what goes missing later.
             (Some(Reason::Startup), Some(reason)) if reason != Reason::Startup => {
                 // Where it cannot run now it did not hold a moment ago either.
-                self.enters = None;
+                self.inherits = None;
                 self.changed(turn, State::Initialize, reason, cause);
             }
             (Some(was), None) if turn.now >= self.not_before => {

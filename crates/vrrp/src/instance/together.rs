@@ -7,7 +7,7 @@ use core::time::Duration;
 
 use base::{EventId, Instant, Priority, Reason, State, What};
 
-use super::{Instance, Phase, Turn};
+use super::{Inheritance, Instance, Phase, Turn};
 
 /// How many intervals a rival that has fallen silent still counts as one.
 const RIVAL_FOR: u32 = 3;
@@ -29,7 +29,7 @@ impl Instance {
     /// It is to begin as Active, since its group holds.
     pub(crate) fn enter_active(&mut self, now: Instant) {
         if self.state() == State::Initialize {
-            self.enters = Some(Reason::SyncGroup);
+            self.inherits = Some(Inheritance::Group);
             self.not_before = now;
         }
     }

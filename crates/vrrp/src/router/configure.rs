@@ -95,10 +95,9 @@ impl Router {
         let slot = Slot(self.slots_so_far);
         self.slots_so_far += 1;
         self.instruct_hands(now, slot, &config);
-        let instance = if self.inherited.remove(&config.name) {
-            Instance::heir(now, config, slot.holder())
-        } else {
-            Instance::new(now, config, slot.holder())
+        let instance = match self.inherited.remove(&config.name) {
+            Some(inheritance) => Instance::heir(now, config, slot.holder(), inheritance),
+            None => Instance::new(now, config, slot.holder()),
         };
         let seat = Seat {
             instance,

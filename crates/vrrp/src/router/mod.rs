@@ -27,7 +27,8 @@ use vip::lifetime::{self, Lifetimes};
 
 use crate::config::InstanceConfig;
 use crate::deadlines::Deadlines;
-use crate::instance::{Attachment, Instance, Turn};
+use crate::image::Image;
+use crate::instance::{Attachment, Inheritance, Instance, Turn};
 use crate::links::Links;
 use crate::outbox::{Outbox, Output};
 use crate::refusals::Refusals;
@@ -67,12 +68,14 @@ pub enum Input {
         /// Whether every packet that had arrived by now has been handed in.
         drained: bool,
     },
-    /// An engine that has ended held for these instances on this node, and their VIPs are still
-    /// here: those that are configured next go on holding. Its events were numbered up to `events`.
+    /// Another engine of this node has ended: the instances that are configured next go on where it
+    /// left them.
     Adopt {
-        /// The instances, by name.
-        names: Vec<Name>,
-        /// The last number used.
+        /// Where it left them, if it could say: after a hand-over.
+        image: Option<Image>,
+        /// Those it held for when it died, and whose VIPs are still here.
+        held: Vec<Name>,
+        /// The last number it gave to an event.
         events: u64,
     },
     /// Resign everywhere and release everything; see [`Router::is_settled`].
@@ -165,7 +168,7 @@ pub struct Router {
     strays: BTreeMap<IfIndex, Refusals>,
     stopping: Option<EventId>,
     /// Instances that an engine before this one held for, and that are not configured yet.
-    inherited: BTreeSet<Name>,
+    inherited: BTreeMap<Name, Inheritance>,
     /// Holders that no longer hold while some of their addresses may still be there.
     leaving: BTreeMap<HolderId, Name>,
     out: Outbox,
@@ -197,9 +200,13 @@ impl Router {
             Input::Done(done) if Lifetimes::is_mine(&done.ticket) => {}
             Input::Done(done) => self.keeper.handle(now, vip::keeper::Input::Done(done)),
             Input::Wake { drained } => self.wake(now, drained),
-            Input::Adopt { names, events } => {
+            Input::Adopt { image, held, events } => {
                 self.out.continue_events(events);
-                self.inherited.extend(names);
+                let held = held.into_iter().map(|name| (name, Inheritance::Held));
+                self.inherited.extend(held);
+                for one in image.map(Image::into_instances).unwrap_or_default() {
+                    self.inherited.insert(one.name.clone(), Inheritance::Image(Box::new(one)));
+                }
             }
             Input::Stop => self.stop(now),
         }
@@ -228,6 +235,14 @@ impl Router {
             self.debouncer.poll_timeout(),
         ];
         hands.into_iter().chain([self.deadlines.first()]).flatten().min()
+    }
+
+    /// Where every instance stands, for the engine that goes on from here. What happens after this
+    /// is not in it: hand nothing in between.
+    #[must_use]
+    pub fn image(&self) -> Image {
+        let seats = self.order.iter().filter_map(|slot| self.seats.get(slot));
+        Image::V1(seats.map(|seat| seat.instance.image()).collect())
     }
 
     /// Whether nothing is under way: after [`Input::Stop`], that every VIP is off the node.

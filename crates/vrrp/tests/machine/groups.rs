@@ -320,7 +320,7 @@ fn a_reload_that_changes_nothing_touches_no_group() {
 fn heirs_hold_on_together() {
     let (mut bench, _) = Bench::silent(vec![]);
     let names = vec!["six".into(), "four".into(), "inside".into()];
-    bench.feed(Input::Adopt { names, events: 10 });
+    bench.feed(Input::Adopt { image: None, held: names, events: 10 });
     bench.feed(Input::Configure(all(100)));
     bench.addresses.push(address(3, "10.0.0.5"));
     bench.snapshot(vec![link(2, "eth0"), link(3, "eth1")]);

@@ -18,7 +18,7 @@ fn held(edit: &Edit) -> &Bequest {
 fn heir(names: &[&str]) -> Bench {
     let (mut bench, _) = Bench::silent(Vec::new());
     let names = names.iter().map(|name| Name::from(*name)).collect();
-    bench.feed(Input::Adopt { names, events: 1_000 });
+    bench.feed(Input::Adopt { image: None, held: names, events: 1_000 });
     bench.addresses.push(address(2, VIP));
     bench
 }

@@ -16,6 +16,7 @@ mod families;
 mod groups;
 mod groups_property;
 mod hands;
+mod image;
 mod initialize;
 mod interfaces;
 mod last_will;

@@ -12,7 +12,9 @@ mod check;
 mod control;
 mod engine;
 mod exit;
+mod explain;
 mod guardian;
+mod host;
 mod keepalived;
 mod messages;
 mod role;
@@ -26,8 +28,9 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use ui::cli::{Cli, Command, DemoArgs, Fault, RunArgs};
+use ui::cli::{Cli, Command, ConfigCommand, DemoArgs, Fault, ReadArgs, RunArgs};
 
+use control::shelf::Reading;
 use exit::Exit;
 
 fn main() -> ExitCode {
@@ -41,7 +44,18 @@ fn main() -> ExitCode {
     }
     let exit = match Cli::parse().command {
         Command::Run(args) => run(args),
-        Command::Check(args) => check::check(&args.file, args.lenient, None),
+        Command::Check(args) => check::nodes(&check::Asked {
+            files: args.files,
+            json: args.json,
+            host: args.host,
+            reading: reading(args.read),
+        }),
+        Command::Explain(args) => explain::explain(&args.word),
+        Command::Config(args) => match args.command {
+            ConfigCommand::Show(args) => {
+                explain::show(&args.file, args.effective, &reading(args.read))
+            }
+        },
         Command::Status(args) => ask::status(&args),
         Command::Events(args) => ask::events(&args),
         Command::Why(args) => ask::why(&args),
@@ -50,13 +64,22 @@ fn main() -> ExitCode {
     exit.into()
 }
 
+fn reading(args: ReadArgs) -> Reading {
+    Reading {
+        lenient: args.lenient,
+        skip_ipvs: args.skip_ipvs,
+        config_id: args.config_id,
+        ..Reading::default()
+    }
+}
+
 fn run(args: RunArgs) -> Exit {
     guardian::run(run::Start {
         file: args.file,
         control: args.control,
         control_optional: false,
         pid_files: args.pid_file.into_iter().collect(),
-        lenient: args.lenient,
+        reading: reading(args.read),
         log: args.log,
         color: io::stderr().is_terminal() && !check::no_color(),
     })

@@ -10,6 +10,8 @@ use std::time::Duration;
 use base::{Batch, BatchDone, Event, Instant, KernelFact, Name, ScriptResult};
 use serde::{Deserialize, Serialize};
 use ui::cli::LogFormat;
+
+use crate::control::shelf::Reading;
 use vip::last_will::Edit;
 use vrrp::{InstanceConfig, RouterStatus};
 
@@ -49,7 +51,7 @@ pub(crate) enum EngineToGuardian {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(crate) struct Settings {
     pub(crate) file: PathBuf,
-    pub(crate) lenient: bool,
+    pub(crate) reading: Reading,
     pub(crate) log: LogFormat,
     pub(crate) color: bool,
     /// The guardian's process, which is the daemon to everybody outside.

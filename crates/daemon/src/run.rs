@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use ui::cli::LogFormat;
 
+use crate::control::shelf::Reading;
+
 /// What the command line says.
 pub(crate) struct Start {
     pub(crate) file: PathBuf,
@@ -12,7 +14,7 @@ pub(crate) struct Start {
     /// told apart by their pid files, are common.
     pub(crate) control_optional: bool,
     pub(crate) pid_files: Vec<PathBuf>,
-    pub(crate) lenient: bool,
+    pub(crate) reading: Reading,
     pub(crate) log: LogFormat,
     pub(crate) color: bool,
 }

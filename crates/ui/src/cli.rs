@@ -22,8 +22,13 @@ pub struct Cli {
 pub enum Command {
     /// Take part in the virtual routers of a configuration file, in the foreground
     Run(RunArgs),
-    /// Say whether a configuration file can be run, and everything that is wrong with it
+    /// Say whether a configuration file can be run, and everything that is wrong with it or will
+    /// surprise; with several files, whether they make one cluster
     Check(CheckArgs),
+    /// Say what a keyword of the configuration, or the code of a finding, means
+    Explain(ExplainArgs),
+    /// Show what a configuration comes to
+    Config(ConfigArgs),
     /// Show what this node holds and why
     Status(AskArgs),
     /// Show what happened, each event with its reason and causes
@@ -47,9 +52,9 @@ pub struct RunArgs {
     /// Write the process id here, and refuse to start while another daemon holds it
     #[arg(long)]
     pub pid_file: Option<PathBuf>,
-    /// Treat unknown keywords as warnings, as keepalived does
-    #[arg(long)]
-    pub lenient: bool,
+    /// How to read it.
+    #[command(flatten)]
+    pub read: ReadArgs,
     /// How to write events to standard error
     #[arg(long, value_enum, default_value_t = LogFormat::Text)]
     pub log: LogFormat,
@@ -71,11 +76,69 @@ pub enum LogFormat {
 /// `mainstay check`
 #[derive(Args, Debug, Clone)]
 pub struct CheckArgs {
-    /// The file to check
+    /// The file to check; several: those of the nodes of one cluster
+    #[arg(required = true)]
+    pub files: Vec<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Look at this machine too: interfaces, sysctls, who else manages addresses
+    #[arg(long)]
+    pub host: bool,
+    /// How to read it.
+    #[command(flatten)]
+    pub read: ReadArgs,
+}
+
+/// `mainstay explain`
+#[derive(Args, Debug, Clone)]
+pub struct ExplainArgs {
+    /// A keyword such as `nopreempt`, or a code such as `C012`
+    pub word: String,
+}
+
+/// `mainstay config`
+#[derive(Args, Debug, Clone)]
+pub struct ConfigArgs {
+    /// What to show.
+    #[command(subcommand)]
+    pub command: ConfigCommand,
+}
+
+/// The subcommands of `mainstay config`.
+#[derive(Subcommand, Debug, Clone)]
+pub enum ConfigCommand {
+    /// The configuration with everything included, replaced and repeated; with --effective, what it
+    /// means, defaults included, as JSON
+    Show(ShowArgs),
+}
+
+/// `mainstay config show`
+#[derive(Args, Debug, Clone)]
+pub struct ShowArgs {
+    /// The file
+    #[arg(default_value = "/etc/keepalived/keepalived.conf")]
     pub file: PathBuf,
-    /// Treat unknown keywords as warnings, as keepalived does
+    /// What it means instead of what it says
+    #[arg(long)]
+    pub effective: bool,
+    /// How to read it.
+    #[command(flatten)]
+    pub read: ReadArgs,
+}
+
+/// How a configuration is to be read.
+#[derive(Args, Debug, Clone, Default)]
+pub struct ReadArgs {
+    /// Treat what keepalived would shrug at as warnings
     #[arg(long)]
     pub lenient: bool,
+    /// Go on without what belongs to IPVS
+    #[arg(long)]
+    pub skip_ipvs: bool,
+    /// What lines beginning with `@` are compared with, instead of the host's name
+    #[arg(short = 'i', long, value_name = "ID")]
+    pub config_id: Option<String>,
 }
 
 /// Whom to ask and how to print.

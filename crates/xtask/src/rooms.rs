@@ -14,7 +14,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("sim", &["base", "vip", "vrrp"]),
     ("lab", &["base", "linux"]),
     ("daemon", &["base", "vip", "vrrp", "conf", "linux", "ui", "lab"]),
-    ("xtask", &[]),
+    ("xtask", &["conf"]),
 ];
 
 pub(crate) fn check(root: &Path) -> Vec<String> {

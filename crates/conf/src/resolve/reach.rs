@@ -102,6 +102,11 @@ impl Resolver<'_> {
                 );
                 return None;
             }
+            if let Some(group) = self.raw.given.address("mcast_dst_ip") {
+                let span = self.raw.given.span("mcast_dst_ip").unwrap_or_default();
+                self.same_family(family, group, span, "this group");
+                return Some(Reach::Multicast { group });
+            }
             let group = match family {
                 Family::V4 => self.globals.group_v4.unwrap_or(IpAddr::V4(DEFAULT_GROUP_V4)),
                 Family::V6 => self.globals.group_v6.unwrap_or(IpAddr::V6(DEFAULT_GROUP_V6)),

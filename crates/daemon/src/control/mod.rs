@@ -9,6 +9,7 @@ mod notify;
 mod report;
 mod scripts;
 mod server;
+pub(crate) mod shelf;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -63,7 +64,7 @@ pub(crate) fn main(guardian: u32) -> io::Result<Exit> {
     };
     let loaded = match resume {
         Some(state) => Ok(postcard::from_bytes(&state).map_err(io::Error::other)?),
-        None => files::load(&settings.file, settings.lenient, settings.color),
+        None => files::load(&settings.file, &settings.reading, settings.color),
     };
     let loaded: Loaded = match loaded {
         Ok(loaded) => loaded,
@@ -317,7 +318,7 @@ impl Control {
 
     /// SIGHUP: parse all, check all, then swap; a file with errors changes nothing.
     fn reload(&mut self, now: Instant) -> io::Result<()> {
-        match files::load(&self.settings.file, self.settings.lenient, false) {
+        match files::load(&self.settings.file, &self.settings.reading, false) {
             Ok(loaded) => {
                 eprint!("{}", loaded.remarks);
                 self.apply(loaded)

@@ -180,7 +180,7 @@ impl Guardian {
         let mut ward = Ward { role, line: near, born_at: now, mute: false };
         let settings = Settings {
             file: self.start.file.clone(),
-            lenient: self.start.lenient,
+            reading: self.start.reading.clone(),
             log: self.start.log,
             color: self.start.color,
             pid: std::process::id(),

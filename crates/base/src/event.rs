@@ -262,6 +262,11 @@ pub enum What {
         /// The instances that held.
         instances: Vec<Name>,
     },
+    /// Something that people should know, in a sentence.
+    Notice {
+        /// The sentence.
+        text: String,
+    },
     /// A script ended, or was ended.
     ScriptDone {
         /// Its command line.
@@ -356,6 +361,8 @@ reasons! {
     FaultCleared => "everything it needs is there again",
     /// A tracked interface, script, file or process changed.
     Tracker => "something it tracks changed",
+    /// It is watched for a tracker.
+    Watched => "it is tracked",
     /// Another member of its sync group made it.
     SyncGroup => "its sync group moves together",
     /// The kernel said so.

@@ -12,7 +12,7 @@ use rustix::fs::{
     AtFlags, CWD, FileType, Gid, Mode, OFlags, Uid, fchown, fstat, mknodat, open, unlinkat,
 };
 
-/// A pipe in the file system. Removed when dropped, if it was made by us.
+/// A pipe in the file system.
 #[derive(Debug)]
 pub struct Fifo {
     path: PathBuf,
@@ -47,6 +47,13 @@ impl Fifo {
         Ok(Self { path: path.into(), file: fd.into(), made })
     }
 
+    /// Closes it, and removes it if it was made by us.
+    pub fn remove(self) {
+        if self.made {
+            let _ = unlinkat(CWD, &self.path, AtFlags::empty());
+        }
+    }
+
     /// Writes a line at once and whole, or not at all: false when there is no room now.
     ///
     /// # Errors
@@ -64,14 +71,6 @@ impl Fifo {
 impl AsFd for Fifo {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.file.as_fd()
-    }
-}
-
-impl Drop for Fifo {
-    fn drop(&mut self) {
-        if self.made {
-            let _ = unlinkat(CWD, &self.path, AtFlags::empty());
-        }
     }
 }
 
@@ -95,9 +94,9 @@ mod tests {
         let text = String::from_utf8(text).unwrap();
         assert!(text.lines().enumerate().all(|(n, line)| line.parse() == Ok(n)));
         // Made by somebody else: used, and left where it is.
-        drop(Fifo::open(&path, None).unwrap());
+        Fifo::open(&path, None).unwrap().remove();
         assert!(path.exists());
-        drop(fifo);
+        fifo.remove();
         assert!(!path.exists());
         std::fs::write(&path, "a file").unwrap();
         let error = Fifo::open(&path, None).unwrap_err();

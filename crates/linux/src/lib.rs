@@ -66,5 +66,8 @@ pub use tap::{Hear, Tap};
 pub use udp::{Asked, UdpAnswerer};
 pub use users::{Identity, UserError};
 
+/// For opening files: not through a symbolic link at the end of the path (`open(2)`).
+pub const NOFOLLOW: i32 = libc::O_NOFOLLOW;
+
 /// A signal to be sent to a process; those that arrive are [`Signal`]s.
 pub use rustix::process::Signal as ProcessSignal;

@@ -95,6 +95,7 @@ pub fn what(what: &What) -> String {
         What::WillCarriedOut { instances } => {
             format!("silenced, resigned and removed what {} held", list(instances))
         }
+        What::Notice { text } => text.clone(),
         What::ScriptDone { command, result, took } => {
             format!("`{command}`: {result} after {took:.1?}")
         }

@@ -197,10 +197,16 @@ impl Engine {
     fn read_control(&mut self, now: Instant) -> io::Result<()> {
         while let Some(message) = self.control.recv(&self.poll) {
             match message {
-                ToEngine::Configure { instances, events } => {
+                ToEngine::Configure { instances, debounce, events } => {
                     let names = std::mem::take(&mut self.guardian.inherited);
                     self.handle(now, Input::Adopt { image: None, held: names, events })?;
+                    self.handle(now, Input::Debounce(debounce))?;
                     self.handle(now, Input::Configure(instances))?;
+                }
+                ToEngine::Verdicts(verdicts) => {
+                    for (tracker, verdict) in verdicts {
+                        self.handle(now, Input::Verdict { tracker, verdict })?;
+                    }
                 }
                 ToEngine::Status { ask } => {
                     let status = self.router.status();

@@ -232,6 +232,32 @@ pub enum What {
         /// The MAC it told.
         mac: Mac,
     },
+    /// The lease ended: the kernel lets nobody hear of the instance's VIPs.
+    LeaseLapsed {
+        /// For how long that may have been so.
+        silent_for: Duration,
+    },
+    /// The VIPs are heard of again, under a new lease, and were nobody else's meanwhile.
+    LeaseResumed,
+    /// There can be no leases: should this node freeze, its VIPs go on being answered for.
+    LeaseUnavailable {
+        /// What is missing.
+        why: String,
+    },
+    /// Leases work (again).
+    LeaseAvailable,
+    /// Somebody had removed the table of leases; it was put back in time.
+    LeaseRebuilt,
+    /// The instance could not speak for so long that a peer may have taken over.
+    Stalled {
+        /// How long.
+        silence: Duration,
+    },
+    /// The machine slept.
+    Slept {
+        /// How long.
+        span: Duration,
+    },
     /// An interface is usable.
     LinkUp,
     /// An interface exists but is not usable.
@@ -256,6 +282,11 @@ pub enum What {
     RoleTakenOver {
         /// Which role.
         role: Name,
+    },
+    /// Another version of mainstay was to take over and did not; all is as before.
+    UpgradeFailed {
+        /// Why.
+        why: String,
     },
     /// The last will of an engine was carried out: its VIPs are silent, resigned and removed.
     WillCarriedOut {
@@ -330,11 +361,13 @@ reasons! {
     /// The operator asked for an orderly stop.
     Shutdown => "mainstay was told to stop",
     /// The engine before held it, and its lease is not over.
-    Adopted => "the engine that held it ended, and this one holds on",
+    Adopted => "another engine took over and goes on where the one before ended",
     /// A role's process ended.
     RoleDied => "a process of mainstay ended",
     /// The engine gave no sign of life for a whole lease.
     RoleStalled => "the engine stood still for a whole lease",
+    /// The operator asked for another version of mainstay.
+    Upgrade => "another version of mainstay takes over",
     /// The operator loaded another configuration.
     Reload => "the configuration was reloaded",
     /// RFC 9568 §6.4.1: this node owns the addresses.
@@ -383,6 +416,24 @@ reasons! {
     Refresh => "the periodic refresh",
     /// A weaker holder was heard; the neighbours may believe it.
     RivalSeen => "another holder may have misled the neighbours",
+    /// A lease was not renewed in time.
+    LeaseLate => "it was not renewed in time",
+    /// A lease was ended by somebody else.
+    LeaseEnded => "somebody ended it before its time",
+    /// nf_tables refused.
+    LeaseRefused => "the kernel refuses to renew it",
+    /// The machine slept.
+    Slept => "the machine slept",
+    /// This process did not run.
+    Stalled => "mainstay did not run for too long",
+    /// We were silent for so long that a peer may hold.
+    MayBeOvertaken => "a peer may have taken over while this node was silent",
+    /// We were silent for too short a time for a peer to take over, and none was heard.
+    NobodyElse => "no peer can have taken over meanwhile",
+    /// The VIPs were silent for a moment; the neighbours may have noticed.
+    WasSilent => "the VIPs were silent for a moment",
+    /// Somebody else removed our table.
+    ForeignTable => "somebody else removed the table",
     /// A state change asks for this script.
     StateScript => "a state change calls for it",
     /// The file had errors.

@@ -7,6 +7,7 @@
 
 mod event;
 mod kernel;
+mod lease;
 mod name;
 mod net;
 mod time;
@@ -19,6 +20,7 @@ pub use event::{Event, EventId, Origin, Reason, ScriptResult, Subject, What};
 pub use kernel::{
     AddressFact, AddressOp, Batch, BatchDone, Errno, KernelFact, LinkFact, OpDone, Ticket,
 };
+pub use lease::{LeaseAnswer, LeaseAsk, LeaseClass, LeaseDone, LeaseKey, LeaseOp, LeaseTrouble};
 pub use name::Name;
 pub use net::{Family, IfIndex, Mac};
 pub use time::{Centis, Instant};

@@ -83,6 +83,7 @@ pub(crate) struct RawInstance {
     /// The `unicast_peer` block, even an empty one.
     pub(crate) unicast_peer: Option<Span>,
     pub(crate) unicast_ttl: Option<u8>,
+    pub(crate) lease: Option<bool>,
     pub(crate) check_unicast_src: Option<bool>,
     pub(crate) v3_checksum_as_v2: Option<bool>,
     pub(crate) preempt: Option<At<bool>>,
@@ -347,6 +348,7 @@ impl Reader<'_> {
                 raw.unicast_only.get_or_insert(line);
                 raw.unicast_ttl = fit(n);
             }
+            ("lease", Value::Switch(on)) => raw.lease = Some(on),
             ("check_unicast_src", Value::Switch(on)) => {
                 raw.unicast_only.get_or_insert(line);
                 raw.check_unicast_src = Some(on);
@@ -426,6 +428,7 @@ impl RawInstance {
             unicast_only: None,
             unicast_peer: None,
             unicast_ttl: None,
+            lease: None,
             check_unicast_src: None,
             v3_checksum_as_v2: None,
             preempt: None,

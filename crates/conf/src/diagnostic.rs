@@ -217,6 +217,8 @@ impl Diagnostic {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Report {
     kept: Vec<Diagnostic>,
+    /// See [`Report::tolerate`].
+    pub(crate) lenient: bool,
     errors: usize,
     /// How many of the errors say that something is not in force yet.
     pending: usize,
@@ -224,6 +226,10 @@ pub(crate) struct Report {
 }
 
 impl Report {
+    pub(crate) fn new(lenient: bool) -> Self {
+        Self { lenient, ..Self::default() }
+    }
+
     /// No more than this many are kept.
     pub(crate) const LIMIT: usize = 200;
 
@@ -245,6 +251,19 @@ impl Report {
         } else {
             self.dropped = self.dropped.saturating_add(1);
         }
+    }
+
+    /// Adds something keepalived would only log, going on without: an error, or when leniency was
+    /// asked for a warning. Whoever calls then does as keepalived does.
+    pub(crate) fn tolerate(&mut self, mut diagnostic: Diagnostic) {
+        if self.lenient && diagnostic.severity == Severity::Error {
+            diagnostic.severity = Severity::Warning;
+            if !diagnostic.label.is_empty() {
+                diagnostic.label.push_str("; ");
+            }
+            diagnostic.label.push_str("ignored, as keepalived does");
+        }
+        self.push(diagnostic);
     }
 
     /// Whether nothing so far forbids a configuration.

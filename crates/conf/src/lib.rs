@@ -112,7 +112,7 @@ pub fn load(source: Source<'_>, options: Options) -> Loaded {
 /// Reads a text where it stands.
 #[must_use]
 pub fn load_in(source: Source<'_>, options: Options, around: &Surroundings<'_>) -> Loaded {
-    let mut report = Report::default();
+    let mut report = Report::new(options.lenient);
     let mut origins = Origins::default();
     let config = if source.text.len() > MAX_TEXT {
         report.push(

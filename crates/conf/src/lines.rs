@@ -117,7 +117,9 @@ impl Reader<'_> {
                 }
                 other => {
                     self.bad_vip_option(other, option);
-                    return None;
+                    if !self.report.lenient {
+                        return None;
+                    }
                 }
             }
             if let Some(why) = vip_option(&name)
@@ -167,7 +169,7 @@ impl Reader<'_> {
                 "a VIP's line is `ADDRESS[/LENGTH] [dev IF] [label L] [scope S] [brd A] [-nodad] ...`",
             )
         };
-        self.report.push(diagnostic);
+        self.report.tolerate(diagnostic);
     }
 
     fn address_with_prefix(&mut self, span: Span) -> Option<(IpAddr, u8)> {

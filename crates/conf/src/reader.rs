@@ -370,15 +370,16 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Reports words of a line beyond the first `most`; false if there were any.
+    /// Reports words of a line beyond the first `most`; false if there were any and they count.
     pub(crate) fn at_most(&mut self, what: &str, words: &[Span], most: usize) -> bool {
         let Some(surplus) = words.get(most) else { return true };
-        self.report.push(
+        self.report.tolerate(
             Diagnostic::error(Code::TooManyValues, *surplus, format!("too much for {what}"))
                 .label("nothing is expected here")
                 .help("remove it, put it on its own line, or quote words that belong together"),
         );
-        false
+        // keepalived takes what it needs and passes over the rest.
+        self.report.lenient
     }
 }
 

@@ -72,7 +72,7 @@ impl Reader<'_> {
                 Shape::Words(_, 0, _) => Value::Words(Vec::new()),
                 Shape::Switch => Value::Switch(true),
                 _ => {
-                    self.report.push(
+                    self.report.tolerate(
                         Diagnostic::error(
                             Code::ValueMissing,
                             statement.keyword(),
@@ -152,7 +152,7 @@ impl Reader<'_> {
             _ => None,
         };
         if let Some((today, value)) = today {
-            self.report.push(
+            self.report.tolerate(
                 Diagnostic::warning(
                     Code::OldSpelling,
                     span,
@@ -163,7 +163,7 @@ impl Reader<'_> {
             );
             return Some(value);
         }
-        self.report.push(
+        self.report.tolerate(
             Diagnostic::error(
                 Code::NotABool,
                 span,
@@ -188,7 +188,7 @@ impl Reader<'_> {
         let digits = word.strip_prefix(['-', '+']).unwrap_or(word);
         let space = if unit.is_empty() { "" } else { " " };
         if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
-            self.report.push(
+            self.report.tolerate(
                 Diagnostic::error(
                     Code::NotANumber,
                     span,
@@ -202,7 +202,7 @@ impl Reader<'_> {
         match word.parse() {
             Ok(number) if (min..=max).contains(&number) => Some(number),
             _ => {
-                self.report.push(
+                self.report.tolerate(
                     Diagnostic::error(
                         Code::OutOfRange,
                         span,
@@ -231,7 +231,7 @@ impl Reader<'_> {
             Some(_) => (Code::OutOfRange, format!("{} is out of range for `{what}`", shown(word))),
             None => (Code::NotATime, format!("{} is not a time in seconds", shown(word))),
         };
-        self.report.push(Diagnostic::error(code, span, message).label(expected).help(help));
+        self.report.tolerate(Diagnostic::error(code, span, message).label(expected).help(help));
         None
     }
 
@@ -254,7 +254,7 @@ impl Reader<'_> {
             return Some(Duration::from_micros(micros));
         }
         let code = if micros.is_some() { Code::OutOfRange } else { Code::NotATime };
-        self.report.push(
+        self.report.tolerate(
             Diagnostic::error(code, span, format!("{} is no value of `{what}`", shown(word)))
                 .label(format!("expected {min} to {max} milliseconds"))
                 .help(format!("`{what}` takes milliseconds, as in 10 or 3.312")),
@@ -408,7 +408,7 @@ impl Reader<'_> {
             words.iter().copied().find(|w| w == today)
         });
         if let Some(today) = today {
-            self.report.push(
+            self.report.tolerate(
                 Diagnostic::warning(
                     Code::OldSpelling,
                     span,
@@ -424,7 +424,7 @@ impl Reader<'_> {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("expected {list}"),
         };
-        self.report.push(
+        self.report.tolerate(
             Diagnostic::error(
                 Code::NotAChoice,
                 span,

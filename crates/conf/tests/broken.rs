@@ -227,7 +227,7 @@ fn lenient_skips_what_is_unknown_and_nothing_else() {
     assert_eq!(loaded.config.unwrap().instances[0].priority.get(), 9);
     assert_eq!(loaded.diagnostics.len(), 2);
     assert!(loaded.diagnostics.iter().all(|d| d.severity == Severity::Warning));
-    for line in [" priority 900", " use_vmac", " priority"] {
+    for line in [" use_vmac", " interface a/b", " virtual_ipaddress { no }"] {
         assert!(read(instance(line).as_bytes(), lenient).config.is_none(), "{line}");
     }
 }

@@ -68,6 +68,18 @@ impl<S, R> Channel<S, R> {
     }
 }
 
+impl<S, R> Channel<S, R> {
+    /// What has arrived and was not handed out yet, for an end that goes on elsewhere.
+    pub(crate) fn unread(&self) -> &[u8] {
+        &self.incoming[self.taken..]
+    }
+
+    /// An end that went on here: see [`Channel::unread`].
+    pub(crate) fn resume(stream: OwnedFd, unread: Vec<u8>) -> io::Result<Self> {
+        Ok(Self { incoming: unread, ..Self::over(stream)? })
+    }
+}
+
 impl<S: Serialize, R: DeserializeOwned> Channel<S, R> {
     /// The same as [`Channel::send`], with a descriptor that arrives not later than the message.
     pub(crate) fn send_with(&mut self, message: &S, fd: OwnedFd) -> io::Result<()> {

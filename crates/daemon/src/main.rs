@@ -60,6 +60,7 @@ fn main() -> ExitCode {
         Command::Status(args) => ask::status(&args),
         Command::Events(args) => ask::events(&args),
         Command::Why(args) => ask::why(&args),
+        Command::Upgrade(args) => ask::upgrade(args),
         Command::Demo(args) => return demo(&args),
     };
     exit.into()

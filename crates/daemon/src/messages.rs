@@ -11,25 +11,39 @@ use base::{Batch, BatchDone, Event, Instant, KernelFact, Name, ScriptResult, Tra
 use serde::{Deserialize, Serialize};
 use ui::cli::LogFormat;
 
-use crate::control::shelf::Reading;
 use crate::sensors::{Pipe, Watch, WatchedFile};
 use vip::last_will::Edit;
 use vrrp::{Debounce, InstanceConfig, RouterStatus};
+
+use crate::control::shelf::Reading;
+// What guardian and engine, and guardian and control, say to each other is also said between one
+// version and the next (`mainstay upgrade`): variants and fields are only ever added, at the end.
 
 // ---- guardian and engine ------------------------------------------------------------------------
 
 /// From the guardian to the engine.
 #[derive(PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(crate) enum GuardianToEngine {
-    /// The first message: hold on to what these instances hold, as the engine before did.
+    /// Take part from now on, and go on where the engine before ended.
     Adopt {
-        /// Which.
-        names: Vec<Name>,
+        /// What it held when it died.
+        held: Vec<Name>,
+        /// Where it left off, if it handed over: a `vrrp::Image`.
+        image: Option<Vec<u8>>,
+    },
+    /// The socket that owns the table of leases comes with this.
+    Leases {
+        /// The table's name.
+        table: String,
     },
     /// A line to control comes with this. The one before is void.
     Control,
     /// Resign everywhere, release everything, end. Usually control says so.
     Stop,
+    /// Say where you stand and do nothing from there on.
+    HandOver,
+    /// The hand-over failed: go on.
+    GoOn,
 }
 
 /// From the engine to the guardian.
@@ -44,6 +58,10 @@ pub(crate) enum EngineToGuardian {
     Will(Edit),
     /// A sign of life.
     Alive,
+    /// It knows the node and its configuration and waits to be told to take part.
+    Standing,
+    /// The answer to [`GuardianToEngine::HandOver`]: a `vrrp::Image`.
+    Image(Vec<u8>),
 }
 
 // ---- guardian and control -----------------------------------------------------------------------
@@ -86,6 +104,13 @@ pub(crate) enum GuardianToControl {
     },
     /// The guardian saw this happen.
     Event(Event),
+    /// Another control has taken over: tell who waits for it, and end.
+    Replaced,
+    /// The upgrade that was asked for did not come about; all is as before.
+    UpgradeFailed {
+        /// Why.
+        why: String,
+    },
 }
 
 /// What a signal asks for.
@@ -113,6 +138,11 @@ pub(crate) enum ControlToGuardian {
     Finished {
         /// The status.
         status: u8,
+    },
+    /// Somebody asked for another version to take over.
+    Upgrade {
+        /// From this file; `None`: from the one this daemon was started from.
+        binary: Option<PathBuf>,
     },
 }
 

@@ -4,11 +4,14 @@
 
 use std::ffi::OsString;
 use std::io;
+use std::os::fd::OwnedFd;
+use std::path::Path;
 
 use base::Name;
 use linux::{Identity, Role};
 
 use crate::exit::Exit;
+use crate::guardian::successor;
 use crate::{control, engine, runner};
 
 /// Which role a process plays.
@@ -17,6 +20,8 @@ pub(crate) enum Part {
     Engine,
     Control,
     Runner,
+    /// Only reads the note of a guardian that is to become this program.
+    Reader,
 }
 
 impl Part {
@@ -25,6 +30,7 @@ impl Part {
             Part::Engine => "engine",
             Part::Control => "control",
             Part::Runner => "runner",
+            Part::Reader => "reader",
         }
     }
 
@@ -33,11 +39,11 @@ impl Part {
         Name::from(self.name())
     }
 
-    /// Starts this program again in this part, holding `line`.
-    pub(crate) fn start(self, line: &std::os::fd::OwnedFd) -> io::Result<Role> {
+    /// Starts this program again, or another file's, in this part, holding `line`.
+    pub(crate) fn start(self, binary: Option<&Path>, line: &OwnedFd) -> io::Result<Role> {
         let guardian = std::process::id().to_string();
         let title = format!("mainstay: {}", self.name());
-        Role::start(None, &title, &["role", self.name(), &guardian], line)
+        Role::start(binary.map(Path::to_owned), &title, &["role", self.name(), &guardian], line)
     }
 }
 
@@ -47,7 +53,14 @@ pub(crate) fn play(arguments: &[OsString]) -> Option<Exit> {
     if word != "role" {
         return None;
     }
-    let part = [Part::Engine, Part::Control, Part::Runner]
+    if part == "guardian" {
+        let note = guardian.to_str().and_then(|text| text.parse().ok())?;
+        return Some(successor::take_over(note).unwrap_or_else(|error| {
+            eprintln!("error: the guardian cannot go on from the version before: {error}");
+            Exit::Fatal
+        }));
+    }
+    let part = [Part::Engine, Part::Control, Part::Runner, Part::Reader]
         .into_iter()
         .find(|known| part.to_str() == Some(known.name()))?;
     let guardian = guardian.to_str().and_then(|text| text.parse().ok())?;
@@ -56,6 +69,7 @@ pub(crate) fn play(arguments: &[OsString]) -> Option<Exit> {
         Part::Engine => engine::main(guardian),
         Part::Control => control::main(guardian),
         Part::Runner => runner::main(guardian),
+        Part::Reader => successor::read_note(),
     };
     Some(played.unwrap_or_else(|error| failed(part, &error)))
 }

@@ -53,6 +53,7 @@ fn one(config: &Config, instance: &conf::InstanceConfig) -> InstanceConfig {
         learned_interval_cap: LEARNED_INTERVAL_CAP,
         startup_delay: config.globals.startup_delay,
         lifetimes: true,
+        lease: instance.lease,
         strict_sources: false,
     }
 }

@@ -26,13 +26,16 @@ const LATE: Duration = Duration::from_millis(100);
 
 /// A thread that ends when this is dropped.
 #[derive(Debug)]
-struct Worker {
+pub(crate) struct Worker {
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Worker {
-    fn start(name: &str, mut turn: impl FnMut() + Send + 'static) -> Result<Self, LabError> {
+    pub(crate) fn start(
+        name: &str,
+        mut turn: impl FnMut() + Send + 'static,
+    ) -> Result<Self, LabError> {
         let stop = Arc::new(AtomicBool::new(false));
         let asked = Arc::clone(&stop);
         let thread = std::thread::Builder::new()

@@ -7,14 +7,14 @@
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
-use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use nix::sys::signal::SigSet;
 use rustix::process::{
-    Pid, PidfdFlags, Signal, getpid, getppid, pidfd_open, pidfd_send_signal,
-    set_parent_process_death_signal,
+    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, getpid, getppid, pidfd_open, pidfd_send_signal,
+    set_parent_process_death_signal, waitid,
 };
 
 /// The descriptor a role finds its line at.
@@ -26,8 +26,9 @@ const OWN_BINARY: &str = "/proc/self/exe";
 /// A running role.
 #[derive(Debug)]
 pub struct Role {
-    process: std::process::Child,
+    pid: Pid,
     pidfd: OwnedFd,
+    ended: bool,
 }
 
 impl Role {
@@ -75,7 +76,7 @@ impl Role {
         let pid = i32::try_from(process.id()).ok().and_then(Pid::from_raw);
         let pid = pid.ok_or_else(|| io::Error::other("a process without a number"))?;
         match pidfd_open(pid, PidfdFlags::empty()) {
-            Ok(pidfd) => Ok(Self { process, pidfd }),
+            Ok(pidfd) => Ok(Self { pid, pidfd, ended: false }),
             Err(error) => {
                 process.kill()?;
                 process.wait()?;
@@ -84,10 +85,25 @@ impl Role {
         }
     }
 
+    /// A role that this process started before it became another program (`execve` keeps children).
+    ///
+    /// # Errors
+    /// `ESRCH` when there is no such child.
+    pub fn adopt(pid: u32) -> io::Result<Self> {
+        let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
+        let pid = pid.ok_or_else(|| io::Error::from_raw_os_error(libc::ESRCH))?;
+        Ok(Self { pid, pidfd: pidfd_open(pid, PidfdFlags::empty())?, ended: false })
+    }
+
+    /// Lets it live on without us: for [`Role::adopt`] by the program this process becomes.
+    pub fn leave(mut self) {
+        self.ended = true;
+    }
+
     /// Its process number.
     #[must_use]
     pub fn pid(&self) -> u32 {
-        self.process.id()
+        u32::try_from(self.pid.as_raw_nonzero().get()).unwrap_or(0)
     }
 
     /// Ends it without asking. Does nothing once it has ended.
@@ -106,13 +122,17 @@ impl Role {
     /// # Errors
     /// `ECHILD` if somebody else has taken its end.
     pub fn ended(&mut self) -> io::Result<Option<(String, Option<i32>)>> {
-        let Some(status) = self.process.try_wait()? else { return Ok(None) };
-        let how = match (status.code(), status.signal()) {
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
+        let Some(status) = waitid(WaitId::PidFd(self.pidfd.as_fd()), options)? else {
+            return Ok(None);
+        };
+        self.ended = true;
+        let how = match (status.exit_status(), status.terminating_signal()) {
             (Some(code), _) => format!("exit status {code}"),
             (None, Some(signal)) => format!("killed by signal {signal}"),
             (None, None) => "it ended".into(),
         };
-        Ok(Some((how, status.code())))
+        Ok(Some((how, status.exit_status())))
     }
 }
 
@@ -125,8 +145,10 @@ impl AsFd for Role {
 
 impl Drop for Role {
     fn drop(&mut self) {
-        let _ = self.kill();
-        let _ = self.process.wait();
+        if !self.ended {
+            let _ = self.kill();
+            let _ = waitid(WaitId::PidFd(self.pidfd.as_fd()), WaitIdOptions::EXITED);
+        }
     }
 }
 

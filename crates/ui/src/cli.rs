@@ -35,6 +35,8 @@ pub enum Command {
     Events(EventsArgs),
     /// Follow the causes of an instance's present state back to where they began
     Why(WhyArgs),
+    /// Have another version of mainstay take over from the running one, without a gap
+    Upgrade(UpgradeArgs),
     /// Build three hosts, a switch and a client on this machine, break the master, and show that
     /// the client kept being served
     Demo(DemoArgs),
@@ -139,6 +141,18 @@ pub struct ReadArgs {
     /// What lines beginning with `@` are compared with, instead of the host's name
     #[arg(short = 'i', long, value_name = "ID")]
     pub config_id: Option<String>,
+}
+
+/// `mainstay upgrade`
+#[derive(Args, Debug, Clone)]
+pub struct UpgradeArgs {
+    /// The daemon's control socket
+    #[arg(long, default_value = DEFAULT_SOCKET)]
+    pub control: PathBuf,
+    /// The program that is to take over; without it, the file the daemon was started from, as it is
+    /// now
+    #[arg(long)]
+    pub binary: Option<PathBuf>,
 }
 
 /// Whom to ask and how to print.

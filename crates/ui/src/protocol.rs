@@ -7,6 +7,7 @@
 use core::net::IpAddr;
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
+use std::path::PathBuf;
 
 use base::{Event, EventId, Family, Name, ScriptResult, State};
 use serde::de::DeserializeOwned;
@@ -27,6 +28,11 @@ pub enum Request {
     Events,
     /// The same, and then everything else as it happens.
     Follow,
+    /// Have another version take over without a gap.
+    Upgrade {
+        /// From this file; the one the daemon was started from, if none is named.
+        binary: Option<PathBuf>,
+    },
 }
 
 /// An answer.
@@ -36,6 +42,8 @@ pub enum Response {
     Status(Box<Status>),
     /// To [`Request::Events`], and the first to [`Request::Follow`].
     Events(Vec<EventRecord>),
+    /// To [`Request::Upgrade`]: the other version is at work.
+    Upgraded,
     /// The question was not understood, or could not be answered.
     Error(String),
 }

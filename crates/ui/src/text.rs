@@ -85,6 +85,17 @@ pub fn what(what: &What) -> String {
         What::VipLeftOver { vip } => format!("found {vip} though it is not held here; removing it"),
         What::VipRefused { vip, errno } => format!("the kernel refuses {vip}: {errno}"),
         What::Announced { vips, mac } => format!("announced {vips} VIPs at {mac}"),
+        What::LeaseLapsed { silent_for } => {
+            format!("its lease ended: silent, perhaps for {silent_for:.1?} already")
+        }
+        What::LeaseResumed => "heard again, under a new lease".into(),
+        What::LeaseUnavailable { why } => {
+            format!("NO LEASES: if this node freezes, its VIPs stay; {why}")
+        }
+        What::LeaseAvailable => "leases work".into(),
+        What::LeaseRebuilt => "put the table of leases back".into(),
+        What::Stalled { silence } => format!("could not speak for {silence:.1?}"),
+        What::Slept { span } => format!("slept for {span:.1?}"),
         What::LinkUp => "up".into(),
         What::LinkDown => "down".into(),
         What::LinkGone => "does not exist".into(),
@@ -92,6 +103,7 @@ pub fn what(what: &What) -> String {
         What::SourceLost => "has no address to send from".into(),
         What::RoleEnded { role, how } => format!("the {role} ended: {how}"),
         What::RoleTakenOver { role } => format!("another {role} has taken over"),
+        What::UpgradeFailed { why } => format!("upgrade given up: {why}"),
         What::WillCarriedOut { instances } => {
             format!("silenced, resigned and removed what {} held", list(instances))
         }

@@ -16,7 +16,12 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Image {
     /// mainstay 0.1.
-    V1(Vec<InstanceV1>),
+    V1 {
+        /// The last number given to an event.
+        events: u64,
+        /// All instances, in the order of the configuration.
+        instances: Vec<InstanceV1>,
+    },
 }
 
 /// One instance.
@@ -75,10 +80,10 @@ pub struct PeerV1 {
 }
 
 impl Image {
-    /// Its instances, in the present version.
-    pub(crate) fn into_instances(self) -> Vec<InstanceV1> {
+    /// The last number given to an event, and the instances, in the present version.
+    pub(crate) fn into_parts(self) -> (u64, Vec<InstanceV1>) {
         match self {
-            Image::V1(instances) => instances,
+            Image::V1 { events, instances } => (events, instances),
         }
     }
 }

@@ -1,12 +1,15 @@
 //! What the machine has to say, in the order it must be said.
 //!
-//! Adverts first, always: a peer that waits for one must not wait for our netlink batch or our
+//! A lease is renewed first, since adverts depend on it and it takes some microseconds. Then adverts: a peer that waits for one must not wait for our netlink batch or our
 //! announcements (VRRP-053, ARP-006). Then the will, so that no address is installed that nobody
 //! would remove; then the kernel's work, then announcements, then events, which only observe.
 
 use std::collections::VecDeque;
 
-use base::{Batch, Event, EventId, IfIndex, Instant, Origin, Reason, Subject, Transmit, What};
+use base::{
+    Batch, Event, EventId, IfIndex, Instant, LeaseAsk, LeaseOp, Origin, Reason, Subject, Transmit,
+    What,
+};
 use serde::{Deserialize, Serialize};
 use vip::last_will::Edit;
 
@@ -17,6 +20,10 @@ use crate::sockets::SocketSpec;
 pub enum Output {
     /// Keep exactly these sockets open.
     Sockets(Vec<SocketSpec>),
+    /// Have the table do this, and hand in `Input::LeaseDone` before asking for the next output: an
+    /// advert must not leave while it is not known whether its lease still lives, nor an address be
+    /// installed before its lease is.
+    Lease(LeaseAsk),
     /// Send an advert.
     Advert(Transmit),
     /// Tell the guardian what is to be done if this machine ends.
@@ -38,6 +45,8 @@ pub enum Output {
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
     sockets: Option<Vec<SocketSpec>>,
+    /// There is never more than one.
+    lease: Option<LeaseAsk>,
     adverts: VecDeque<Transmit>,
     wills: VecDeque<Edit>,
     batches: VecDeque<Batch>,
@@ -52,8 +61,18 @@ impl Outbox {
         self.events_so_far = self.events_so_far.max(last);
     }
 
+    /// The last number given to an event.
+    pub(crate) fn events_so_far(&self) -> u64 {
+        self.events_so_far
+    }
+
     pub(crate) fn sockets(&mut self, wanted: Vec<SocketSpec>) {
         self.sockets = Some(wanted);
+    }
+
+    pub(crate) fn lease(&mut self, ask: LeaseAsk) {
+        assert!(self.lease.is_none(), "one lease operation is under way at a time");
+        self.lease = Some(ask);
     }
 
     pub(crate) fn advert(&mut self, transmit: Transmit) {
@@ -89,11 +108,19 @@ impl Outbox {
     }
 
     pub(crate) fn pop(&mut self) -> Option<Output> {
+        let urgent =
+            |ask: &mut LeaseAsk| matches!(ask.op, LeaseOp::Renew { .. } | LeaseOp::Drop { .. });
+        if let Some(ask) = self.lease.take_if(urgent) {
+            return Some(Output::Lease(ask));
+        }
         if let Some(wanted) = self.sockets.take() {
             return Some(Output::Sockets(wanted));
         }
         if let Some(transmit) = self.adverts.pop_front() {
             return Some(Output::Advert(transmit));
+        }
+        if let Some(ask) = self.lease.take() {
+            return Some(Output::Lease(ask));
         }
         if let Some(edit) = self.wills.pop_front() {
             return Some(Output::Will(edit));

@@ -29,38 +29,11 @@ pub fn active_down_interval(
     active_interval * u32::from(missed) + skew_time(version, priority, active_interval)
 }
 
-/// Lost adverts a lease tolerates: that many may go missing before the peer's clock starts.
-const LOST_ADVERTS: u32 = 1;
-
-/// No lease is shorter: below, the kernel's and the scheduler's own lateness decide.
-pub const SHORTEST_LEASE: Duration = Duration::from_millis(60);
-
-/// How long a holder may be mute and still hold: `(missed − 1 − lost) · interval / 1.5`, so that its
-/// lease ends before the first peer can take over (DESIGN §4), and never below [`SHORTEST_LEASE`].
-#[must_use]
-pub fn lease_length(interval: Duration, missed: u8) -> Duration {
-    let intervals = u32::from(missed).saturating_sub(1 + LOST_ADVERTS);
-    (interval * intervals * 2 / 3).max(SHORTEST_LEASE)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     const SECOND: Duration = Duration::from_secs(1);
-
-    #[test]
-    fn a_lease_ends_before_the_first_peer_can_take_over() {
-        for (interval, missed) in [(1000, 3), (100, 3), (1000, 5), (40_000, 3)] {
-            let interval = Duration::from_millis(interval);
-            let lease = lease_length(interval, missed);
-            // Renewed at the latest a third of itself after an advert that nobody heard, beside one
-            // more that was lost.
-            assert!(interval * 2 + lease + lease / 3 <= interval * u32::from(missed));
-        }
-        assert_eq!(lease_length(Duration::from_millis(10), 3), SHORTEST_LEASE);
-        assert_eq!(lease_length(SECOND, 1), SHORTEST_LEASE);
-    }
 
     #[test]
     fn vrrp_072_skew_and_down_interval_are_exact() {

@@ -150,6 +150,9 @@ pub struct InstanceConfig {
     pub vips: Vec<Vip>,
     /// More VIPs held with them, of either family, not carried in adverts.
     pub excluded: Vec<Vip>,
+    /// Whether the kernel is to silence the VIPs when nobody renews their lease (`lease off` clears
+    /// it).
+    pub lease: bool,
     /// Whether this instance's own interface must be up (`dont_track_primary` clears it).
     pub track_own_interface: bool,
     /// Other interfaces whose state matters. Never the instance's own. For an owner none has a

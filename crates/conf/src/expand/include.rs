@@ -5,6 +5,8 @@
 //! Relative names begin where the file stands that includes them. The files themselves come from
 //! whoever calls; a file that is being read already cannot be read again.
 
+use serde::{Deserialize, Serialize};
+
 use super::traced::Traced;
 use super::{Expander, MAX_DEPTH};
 use crate::diagnostic::{Code, Severity};
@@ -44,7 +46,7 @@ impl Files for NoFiles {
 }
 
 /// What is an error about an include; without any, only a warning.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct IncludeChecks {
     /// A file that matches must be readable.
     pub readable: bool,

@@ -122,6 +122,8 @@ pub(super) const INSTANCE: &[Keyword] = keywords! { within Instance;
     "Lets an owner ignore other owners.";
 "down_timer_adverts" number(1, 100, "adverts"), "vrrp_down_timer_adverts", "3",
     "Adverts to miss before the Active node counts as gone; the same on all nodes.";
+"lease" Switch, "on", "off",
+    "Has the kernel silence the VIPs when this node freezes or dies, before another takes over.";
 "timer_expired_backup" MaybeInteger { min: 1, max: 254 }, "off", "",
     "Steps down after having slept for too long." => Obsolete("the lease and the stall guard do this always");
 "thread_timer_expired" MaybeInteger { min: 1, max: 254 }, "off", "",

@@ -149,7 +149,7 @@ fn members(block: &Named, names: &[&str], report: &mut Report) -> (Vec<Name>, Ve
                 Some(near) => format!("did you mean `{near}`?"),
                 None => "keepalived would ignore it".to_owned(),
             };
-            report.push(
+            report.tolerate(
                 Diagnostic::error(
                     Code::UnknownMember,
                     *span,

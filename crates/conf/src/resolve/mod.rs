@@ -33,7 +33,7 @@ use crate::{
 /// The whole configuration. Whether it may be used is the report's to say.
 pub(crate) fn config(mut raw: RawConfig, report: &mut Report) -> Config {
     let globals = core::mem::take(&mut raw.globals);
-    across::check_names(&raw.instances, report);
+    across::check_names(&mut raw.instances, report);
     let known = trackers::Known::new(&raw, &globals, report);
     let mut grouped = groups::groups(&raw, &globals, &known, report);
     let instances: Vec<_> = core::mem::take(&mut raw.instances)
@@ -92,6 +92,9 @@ impl Resolver<'_> {
         let preempt = self.preempt(priority);
         let password = timing::password(&self.raw, v3, self.report);
         self.check_vip_count(family, v3);
+        if self.report.lenient {
+            self.keep_what_keepalived_keeps(family);
+        }
         let (vips, vip_places) = self.vips(self.raw.vips.clone());
         let (excluded, excluded_places) = self.vips(self.raw.excluded.clone());
         let options = |lines: &[VipLine]| lines.iter().map(|line| line.options.clone()).collect();
@@ -125,6 +128,7 @@ impl Resolver<'_> {
             v3_checksum_as_v2: raw.v3_checksum_as_v2.unwrap_or(globals.v3_checksum_as_v2),
             vips,
             excluded,
+            lease: raw.lease.unwrap_or(true),
             track_own_interface: !raw.dont_track_primary,
             tracked_interfaces,
             announce,
@@ -191,7 +195,8 @@ impl Resolver<'_> {
         if let Some(at) = &self.raw.vrid {
             return Vrid::new(at.value);
         }
-        if !self.raw.seen.contains_key("virtual_router_id") {
+        // Nothing can stand in for a VRID, not even leniently.
+        if !self.raw.seen.contains_key("virtual_router_id") || self.report.lenient {
             self.report.push(
                 Diagnostic::error(
                     Code::NoVrid,

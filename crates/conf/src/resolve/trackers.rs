@@ -156,7 +156,7 @@ impl Known {
                         Some(near) => format!("did you mean `{near}`?"),
                         None => "keepalived would ignore it, and check nothing".to_owned(),
                     };
-                    report.push(
+                    report.tolerate(
                         Diagnostic::error(
                             Code::UnknownTracker,
                             *span,

@@ -86,6 +86,10 @@ pub(crate) fn main(guardian: u32) -> io::Result<Exit> {
     let mut control = Control::new(settings, line, poll)?;
     control.gaps = gaps.into_iter().map(|gap| gap.0).collect();
     control.apply(loaded, begins)?;
+    // What came together with the first message announces itself no more.
+    if let Some(exit) = control.hear_guardian(clock::monotonic())? {
+        return control.part(exit);
+    }
     loop {
         if let Some(exit) = control.turn()? {
             return control.part(exit);
@@ -128,6 +132,8 @@ struct Control {
     /// Who waits for the engine's answer to which question.
     asking: BTreeMap<u64, ClientId>,
     asks: u64,
+    /// Who waits for an upgrade.
+    upgraders: Vec<ClientId>,
     stage: Stage,
 }
 
@@ -169,6 +175,7 @@ impl Control {
             gaps: Vec::new(),
             asking: BTreeMap::new(),
             asks: 0,
+            upgraders: Vec::new(),
             stage: Stage::Running,
         })
     }
@@ -306,6 +313,13 @@ impl Control {
                     }
                 }
                 GuardianToControl::Event(event) => self.events.record(event),
+                GuardianToControl::Replaced => {
+                    self.tell_upgraders(&Response::Upgraded);
+                    return Ok(Some(Exit::Ok));
+                }
+                GuardianToControl::UpgradeFailed { why } => {
+                    self.tell_upgraders(&Response::Error(why));
+                }
             }
         }
     }
@@ -340,6 +354,12 @@ impl Control {
     fn stop_engine(&mut self) {
         if let Some(engine) = &mut self.engine {
             let _ = engine.send(&ToEngine::Stop);
+        }
+    }
+
+    fn tell_upgraders(&mut self, response: &Response) {
+        for client in std::mem::take(&mut self.upgraders) {
+            self.answer(client, response);
         }
     }
 
@@ -426,6 +446,10 @@ impl Control {
                     }
                 }
                 Request::Events => self.answer(client, &Response::Events(self.events.all())),
+                Request::Upgrade { binary } => {
+                    self.upgraders.push(client);
+                    self.guardian.send(&ControlToGuardian::Upgrade { binary })?;
+                }
                 Request::Follow => {
                     // What is fresh is in `all` already.
                     self.tell_followers();

@@ -51,7 +51,8 @@ impl Notify {
                 *last = Some(Last { word, priority });
                 // Another engine begins where the one before ended: that is no change to anybody
                 // outside.
-                if before.is_some_and(|before| before.word == word) {
+                let same = before.is_some_and(|before| before.word == word);
+                if same || event.reason == Reason::Adopted {
                     return Told::default();
                 }
                 self.state(event, word, priority)

@@ -116,7 +116,7 @@ impl Control {
     pub(super) fn standing_orders(&mut self) -> Vec<ToRunner> {
         let pipes = self.loaded.as_ref().map(|loaded| loaded.pipes.clone()).unwrap_or_default();
         let mut orders = vec![ToRunner::Pipes(pipes), self.trackers.watch()];
-        orders.extend(self.trackers.to_be_written());
+        orders.extend(self.trackers.take_unwritten());
         orders
     }
 

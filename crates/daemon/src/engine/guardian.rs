@@ -18,8 +18,6 @@ use crate::messages::{EngineToGuardian, GuardianToEngine};
 
 pub(super) struct Guardian {
     pub(super) line: Channel<EngineToGuardian, GuardianToEngine>,
-    /// Instances to adopt, until they are configured.
-    pub(super) inherited: Vec<Name>,
     /// The lease of each instance that holds.
     leases: BTreeMap<Name, Duration>,
     /// A third of the shortest.
@@ -30,14 +28,7 @@ pub(super) struct Guardian {
 
 impl Guardian {
     pub(super) fn new(line: Channel<EngineToGuardian, GuardianToEngine>) -> Self {
-        Self {
-            line,
-            inherited: Vec::new(),
-            leases: BTreeMap::new(),
-            rhythm: None,
-            next: None,
-            gone: false,
-        }
+        Self { line, leases: BTreeMap::new(), rhythm: None, next: None, gone: false }
     }
 
     /// Passes a change of the will on.
@@ -54,7 +45,7 @@ impl Guardian {
                 }
             }
         }
-        self.send(&EngineToGuardian::Will(edit));
+        self.tell(&EngineToGuardian::Will(edit));
     }
 
     /// Gives a sign of life, if it is time to.
@@ -65,7 +56,7 @@ impl Guardian {
         };
         if self.next.is_none_or(|next| now >= next) {
             self.next = Some(now + rhythm);
-            self.send(&EngineToGuardian::Alive);
+            self.tell(&EngineToGuardian::Alive);
         }
     }
 
@@ -99,7 +90,8 @@ impl Guardian {
         }
     }
 
-    fn send(&mut self, message: &EngineToGuardian) {
+    /// Tells the guardian something.
+    pub(super) fn tell(&mut self, message: &EngineToGuardian) {
         if !self.gone {
             let _ = self.line.send(message);
         }

@@ -8,16 +8,18 @@ mod control;
 mod counts;
 mod guardian;
 mod keeper;
+mod lease;
 mod wires;
 
+use std::collections::BTreeMap;
 use std::io;
 use std::time::Duration;
 
-use base::Instant;
+use base::{Instant, Name};
 use linux::confine::{self, Right};
 use linux::{Interest, Poll, Signal, Signals, Timer, clock};
 use vrrp::wire::Arrival;
-use vrrp::{Input, Output, Router};
+use vrrp::{Debounce, Image, Input, InstanceConfig, Output, Router};
 
 use crate::channel::Channel;
 use crate::exit::Exit;
@@ -26,6 +28,7 @@ use crate::messages::{
 };
 use control::Control;
 use guardian::Guardian;
+use lease::{Leases, Sleep};
 use wires::Wires;
 
 const CONTROL: u64 = 0;
@@ -71,10 +74,24 @@ struct Engine {
     signals: Signals,
     keeper: Channel<ToKeeper, FromKeeper>,
     wires: Wires,
+    leases: Leases,
+    sleep: Sleep,
     poll: Poll,
     timer: Timer,
     /// When a stop that was asked for becomes unclean.
     stop_by: Option<Instant>,
+    /// How to begin, as the guardian says.
+    inheritance: Option<(Option<Image>, Vec<Name>)>,
+    /// With what, as control says.
+    waiting: Option<(Vec<InstanceConfig>, BTreeMap<Name, Debounce>, u64)>,
+    /// Whether it has begun.
+    begun: bool,
+    /// The kernel has told what there is.
+    knows_node: bool,
+    /// The guardian was told that all is there to begin.
+    stands: bool,
+    /// It has handed over.
+    frozen: bool,
 }
 
 /// Why the loop ended.
@@ -105,9 +122,17 @@ impl Engine {
             signals,
             keeper,
             wires: Wires::new()?,
+            leases: Leases::default(),
+            sleep: Sleep::new(),
             poll,
             timer,
             stop_by: None,
+            inheritance: None,
+            waiting: None,
+            begun: false,
+            knows_node: false,
+            stands: false,
+            frozen: false,
         })
     }
 
@@ -125,8 +150,14 @@ impl Engine {
     }
 
     fn turn(&mut self) -> io::Result<Option<End>> {
+        if self.frozen {
+            return self.wait_frozen();
+        }
         self.sleep()?;
         let now = clock::monotonic();
+        if let Some(span) = self.sleep.noticed() {
+            self.handle(now, Input::Slept { span })?;
+        }
         // Adverts that are due leave before anything is read (VRRP-077).
         self.handle(now, Input::Wake { drained: false })?;
 
@@ -144,8 +175,22 @@ impl Engine {
                 break;
             }
         }
+        if !self.begun && self.knows_node && self.waiting.is_some() && !self.stands {
+            self.stands = true;
+            self.guardian.tell(&EngineToGuardian::Standing);
+        }
         // Everything that had arrived by `now` has been heard: silence can be judged (VRRP-079).
         self.handle(now, Input::Wake { drained: true })?;
+        Ok(self.end(now))
+    }
+
+    /// One turn after a hand-over: whatever comes is for the next engine. It ends us, or has us go on.
+    fn wait_frozen(&mut self) -> io::Result<Option<End>> {
+        std::thread::sleep(Duration::from_millis(1));
+        let now = clock::monotonic();
+        self.guardian.sign_of_life(now);
+        self.guardian.flush();
+        self.read_guardian(now)?;
         Ok(self.end(now))
     }
 
@@ -198,10 +243,8 @@ impl Engine {
         while let Some(message) = self.control.recv(&self.poll) {
             match message {
                 ToEngine::Configure { instances, debounce, events } => {
-                    let names = std::mem::take(&mut self.guardian.inherited);
-                    self.handle(now, Input::Adopt { image: None, held: names, events })?;
-                    self.handle(now, Input::Debounce(debounce))?;
-                    self.handle(now, Input::Configure(instances))?;
+                    self.waiting = Some((instances, debounce, events));
+                    self.begin(now)?;
                 }
                 ToEngine::Verdicts(verdicts) => {
                     for (tracker, verdict) in verdicts {
@@ -219,11 +262,39 @@ impl Engine {
         Ok(())
     }
 
+    /// Gives the router its configuration, once it is known how to begin with it.
+    fn begin(&mut self, now: Instant) -> io::Result<()> {
+        if self.waiting.is_none() || (self.inheritance.is_none() && !self.begun) {
+            return Ok(());
+        }
+        let Some((instances, debounce, events)) = self.waiting.take() else { return Ok(()) };
+        let (image, held) = self.inheritance.take().unwrap_or_default();
+        self.begun = true;
+        self.handle(now, Input::Adopt { image, held, events })?;
+        self.handle(now, Input::Debounce(debounce))?;
+        self.handle(now, Input::Configure(instances))
+    }
+
     fn read_guardian(&mut self, now: Instant) -> io::Result<()> {
         loop {
             match self.guardian.line.recv() {
                 Ok(None) => return Ok(()),
-                Ok(Some(GuardianToEngine::Adopt { names })) => self.guardian.inherited = names,
+                Ok(Some(GuardianToEngine::Adopt { held, image })) => {
+                    // An image of a version we do not know: go on as after a death.
+                    let image = image.and_then(|image| postcard::from_bytes(&image).ok());
+                    self.inheritance = Some((image, held));
+                    self.begin(now)?;
+                }
+                Ok(Some(GuardianToEngine::HandOver)) => {
+                    let image = postcard::to_stdvec(&self.router.image());
+                    self.guardian.tell(&EngineToGuardian::Image(image.map_err(io::Error::other)?));
+                    self.frozen = true;
+                }
+                Ok(Some(GuardianToEngine::GoOn)) => self.frozen = false,
+                Ok(Some(GuardianToEngine::Leases { table })) => {
+                    let socket = self.guardian.line.take_fd()?.into();
+                    self.leases.open(socket, &table);
+                }
                 Ok(Some(GuardianToEngine::Control)) => {
                     let fd = self.guardian.line.take_fd()?;
                     self.control.replace(&self.poll, Channel::over(fd)?)?;
@@ -246,7 +317,10 @@ impl Engine {
     fn read_keeper(&mut self, now: Instant) -> io::Result<()> {
         while let Some(message) = self.keeper.recv()? {
             let input = match message {
-                FromKeeper::Fact(fact) => Input::Fact(fact),
+                FromKeeper::Fact(fact) => {
+                    self.knows_node |= matches!(fact, base::KernelFact::Snapshot { .. });
+                    Input::Fact(fact)
+                }
                 FromKeeper::Done(done) => Input::Done(done),
             };
             self.handle(now, input)?;
@@ -280,6 +354,10 @@ impl Engine {
     fn drain(&mut self, now: Instant) -> io::Result<()> {
         while let Some(output) = self.router.poll_output() {
             match output {
+                Output::Lease(ask) => {
+                    let done = self.leases.execute(ask);
+                    self.router.handle(clock::monotonic(), Input::LeaseDone(done));
+                }
                 Output::Will(edit) => self.guardian.will(edit),
                 Output::Sockets(wanted) => self.wires.open(now, &self.poll, wanted),
                 Output::Advert(transmit) => self.wires.send(&transmit),

@@ -6,11 +6,14 @@
 //! no client; whatever it knows of these it keeps as bytes for the next control.
 
 mod hands;
+mod leases;
+pub(crate) mod successor;
 mod turn;
+mod upgrade;
 
 use std::io;
 use std::os::unix::net::UnixListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use base::{Event, EventId, Instant, Origin, Reason, Subject, What};
 use linux::{BindError, Interest, PidFile, Poll, Role, Signal, Signals, Timer, bind_unix, clock};
@@ -25,6 +28,8 @@ use crate::messages::{
 use crate::role::Part;
 use crate::run::Start;
 use hands::Hands;
+use leases::Leases;
+use upgrade::Upgrade;
 
 const SIGNALS: u64 = 0;
 const TIMER: u64 = 1;
@@ -33,6 +38,10 @@ const ENGINE_LINE: u64 = 3;
 const CONTROL: u64 = 4;
 const CONTROL_LINE: u64 = 5;
 const RUNNER: u64 = 6;
+const NEXT_ENGINE: u64 = 7;
+const NEXT_ENGINE_LINE: u64 = 8;
+const NEXT_CONTROL: u64 = 9;
+const NEXT_CONTROL_LINE: u64 = 10;
 
 /// A role and the line to it.
 struct Ward<S, R> {
@@ -41,6 +50,18 @@ struct Ward<S, R> {
     born_at: Instant,
     /// The line has ended; its end is only to be seen once.
     mute: bool,
+}
+
+type EngineWard = Ward<GuardianToEngine, EngineToGuardian>;
+type ControlWard = Ward<GuardianToControl, ControlToGuardian>;
+
+impl<S, R> Ward<S, R> {
+    /// Starts a role, of this program or of another file's.
+    fn start(part: Part, binary: Option<&Path>) -> io::Result<Self> {
+        let (line, far) = Channel::pair()?;
+        let role = part.start(binary, &far.into_fd())?;
+        Ok(Self { role, line, born_at: clock::monotonic(), mute: false })
+    }
 }
 
 /// The guardian and its wards.
@@ -52,8 +73,9 @@ pub(crate) struct Guardian {
     signals: Signals,
     will: LastWill,
     hands: Hands,
-    engine: Option<Ward<GuardianToEngine, EngineToGuardian>>,
-    control: Option<Ward<GuardianToControl, ControlToGuardian>>,
+    leases: Leases,
+    engine: Option<EngineWard>,
+    control: Option<ControlWard>,
     runner: Option<Role>,
     /// Runners that finish what a control now gone has asked for.
     retired: Vec<Role>,
@@ -68,7 +90,16 @@ pub(crate) struct Guardian {
     events: u64,
     /// An orderly stop is under way, and this is when it is over at the latest.
     stop_by: Option<Instant>,
+    /// The file this program was started from, and which one that was.
+    binary: PathBuf,
+    file_of_binary: Option<FileIdentity>,
+    upgrade: Option<Upgrade>,
+    /// The program this process is to become, when all is quiet.
+    succeed_by: Option<PathBuf>,
 }
+
+/// Device, inode and time of change of a file.
+type FileIdentity = (u64, u64, i64);
 
 /// Runs the daemon until it has stopped.
 pub(crate) fn run(start: Start) -> Exit {
@@ -95,7 +126,9 @@ impl Guardian {
         poll.add(&signals, SIGNALS, Interest::Read)?;
         poll.add(&timer, TIMER, Interest::Read)?;
         let now = clock::monotonic();
+        let binary = std::env::current_exe()?;
         Ok(Self {
+            leases: Leases::new(&start),
             start,
             started: now,
             poll,
@@ -114,6 +147,10 @@ impl Guardian {
             engine_stood: false,
             events: 0,
             stop_by: None,
+            file_of_binary: identity(&binary),
+            binary,
+            upgrade: None,
+            succeed_by: None,
         })
     }
 
@@ -139,6 +176,17 @@ impl Guardian {
             Err(exit) => return Ok(exit),
         }
         self.hand_listener()?;
+        self.live_on()
+    }
+
+    /// The rest of its life.
+    fn live_on(&mut self) -> io::Result<Exit> {
+        // What was received with the messages read so far announces itself no more.
+        let now = clock::monotonic();
+        self.hear_engine(now);
+        if let Some(exit) = self.hear_control(now)? {
+            return self.finish(now, exit);
+        }
         loop {
             if let Some(exit) = self.turn()? {
                 return Ok(exit);
@@ -165,7 +213,8 @@ impl Guardian {
                 Ok(Some(ControlToGuardian::Finished { status })) => {
                     return Ok(Some(Exit::Status(status)));
                 }
-                Ok(Some(ControlToGuardian::NeedRunner) | None) => {}
+                Ok(Some(ControlToGuardian::NeedRunner | ControlToGuardian::Upgrade { .. })) => {}
+                Ok(None) => {}
                 Err(_) => return Ok(Some(Exit::Fatal)),
             }
         }
@@ -174,10 +223,20 @@ impl Guardian {
     // ---- starting roles -------------------------------------------------------------------------
 
     fn start_control(&mut self) -> io::Result<()> {
-        let (near, far) = Channel::pair()?;
-        let role = Part::Control.start(&far.into_fd())?;
-        let now = clock::monotonic();
-        let mut ward = Ward { role, line: near, born_at: now, mute: false };
+        let ward = self.new_control(None, self.state.clone())?;
+        self.poll.add(&ward.role, CONTROL, Interest::Read)?;
+        self.poll.add(&ward.line, CONTROL_LINE, Interest::Read)?;
+        self.control = Some(ward);
+        self.control_at = None;
+        Ok(())
+    }
+
+    fn new_control(
+        &self,
+        binary: Option<&Path>,
+        resume: Option<Vec<u8>>,
+    ) -> io::Result<ControlWard> {
+        let mut ward = Ward::start(Part::Control, binary)?;
         let settings = Settings {
             file: self.start.file.clone(),
             reading: self.start.reading.clone(),
@@ -186,13 +245,8 @@ impl Guardian {
             pid: std::process::id(),
             started: self.started,
         };
-        let resume = self.state.clone();
         ward.line.send(&GuardianToControl::Start { settings, resume })?;
-        self.poll.add(&ward.role, CONTROL, Interest::Read)?;
-        self.poll.add(&ward.line, CONTROL_LINE, Interest::Read)?;
-        self.control = Some(ward);
-        self.control_at = None;
-        Ok(())
+        Ok(ward)
     }
 
     fn hand_listener(&mut self) -> io::Result<()> {
@@ -204,10 +258,9 @@ impl Guardian {
     }
 
     fn start_engine(&mut self, adopt: Vec<base::Name>) -> io::Result<()> {
-        let (near, far) = Channel::pair()?;
-        let role = Part::Engine.start(&far.into_fd())?;
-        let mut ward = Ward { role, line: near, born_at: clock::monotonic(), mute: false };
-        ward.line.send(&GuardianToEngine::Adopt { names: adopt })?;
+        let mut ward = EngineWard::start(Part::Engine, None)?;
+        ward.line.send(&GuardianToEngine::Adopt { held: adopt, image: None })?;
+        self.leases.lend(&mut ward.line)?;
         self.poll.add(&ward.role, ENGINE, Interest::Read)?;
         self.poll.add(&ward.line, ENGINE_LINE, Interest::Read)?;
         self.engine = Some(ward);
@@ -228,7 +281,7 @@ impl Guardian {
 
     fn start_runner(&mut self) -> io::Result<()> {
         let (near, far) = Channel::<ToRunner, FromRunner>::pair()?;
-        let role = Part::Runner.start(&far.into_fd())?;
+        let role = Part::Runner.start(None, &far.into_fd())?;
         self.poll.add(&role, RUNNER, Interest::Read)?;
         self.retired.extend(self.runner.replace(role));
         if let Some(control) = &mut self.control {
@@ -250,6 +303,13 @@ impl Guardian {
             _ => eprintln!("{}", ui::text::line(&event)),
         }
     }
+}
+
+/// Which file a path leads to now.
+fn identity(path: &Path) -> Option<FileIdentity> {
+    use std::os::unix::fs::MetadataExt as _;
+    let file = std::fs::metadata(path).ok()?;
+    Some((file.dev(), file.ino(), file.mtime()))
 }
 
 fn tell_gaps(part: Part, gaps: &[String]) {

@@ -56,8 +56,10 @@ impl Guardian {
         if self.control_at.is_some_and(|at| now >= at) {
             self.replace_control(now)?;
         }
+        self.advance_upgrade(now);
         self.will.handle(now, Input::Wake);
         self.carry_out(now)?;
+        self.succeed();
         if self.stop_by.is_some_and(|by| now >= by) {
             eprintln!("error: the stop took longer than {STOP_WITHIN:?}");
             return Ok(Some(self.finish(now, Exit::Fatal)?));
@@ -66,7 +68,8 @@ impl Guardian {
     }
 
     fn sleep(&mut self) -> io::Result<()> {
-        let deadlines = [self.will.poll_timeout(), self.control_at, self.stop_by];
+        let deadlines =
+            [self.will.poll_timeout(), self.control_at, self.stop_by, self.upgrade_timeout()];
         self.timer.set(deadlines.into_iter().flatten().min())?;
         if let Some(engine) = self.engine.as_mut().filter(|engine| !engine.mute) {
             let _ = engine.line.flush();
@@ -92,6 +95,10 @@ impl Guardian {
                     self.will.handle(now, Input::Stop);
                     self.order(Order::Stop);
                 }
+                // `systemctl reload` after the package was replaced.
+                Signal::HangUp if super::identity(&self.binary) != self.file_of_binary => {
+                    self.begin_upgrade(now, None, false);
+                }
                 Signal::HangUp => self.order(Order::Reload),
                 Signal::User1 | Signal::User2 | Signal::Child => {}
             }
@@ -113,7 +120,7 @@ impl Guardian {
 
     // ---- the engine -----------------------------------------------------------------------------
 
-    fn hear_engine(&mut self, now: Instant) {
+    pub(super) fn hear_engine(&mut self, now: Instant) {
         loop {
             let Some(engine) = self.engine.as_mut().filter(|engine| !engine.mute) else { return };
             match engine.line.recv() {
@@ -123,6 +130,8 @@ impl Guardian {
                 }
                 Ok(Some(EngineToGuardian::Will(edit))) => self.will.handle(now, Input::Edit(edit)),
                 Ok(Some(EngineToGuardian::Alive)) => self.will.handle(now, Input::Alive),
+                Ok(Some(EngineToGuardian::Image(image))) => self.hand_over(image),
+                Ok(Some(EngineToGuardian::Standing)) => {}
                 Ok(None) => return,
                 Err(_) => {
                     engine.mute = true;
@@ -171,7 +180,11 @@ impl Guardian {
                         engine.role.kill()?;
                     }
                 }
-                Output::Silence => {}
+                Output::Silence => {
+                    if let Err(error) = self.leases.silence() {
+                        eprintln!("error: VIPs could not be silenced: {error}");
+                    }
+                }
                 Output::Farewell(transmit) => {
                     if let Err(error) = self.hands.farewell(&transmit) {
                         eprintln!("warning: a farewell could not be sent: {error}");
@@ -201,7 +214,7 @@ impl Guardian {
 
     // ---- control --------------------------------------------------------------------------------
 
-    fn hear_control(&mut self, now: Instant) -> io::Result<Option<Exit>> {
+    pub(super) fn hear_control(&mut self, now: Instant) -> io::Result<Option<Exit>> {
         loop {
             let Some(control) = self.control.as_mut().filter(|control| !control.mute) else {
                 return Ok(None);
@@ -212,6 +225,9 @@ impl Guardian {
                     self.state = Some(state);
                 }
                 Ok(Some(ControlToGuardian::NeedRunner)) => self.start_runner()?,
+                Ok(Some(ControlToGuardian::Upgrade { binary })) => {
+                    self.begin_upgrade(now, binary, true);
+                }
                 Ok(Some(ControlToGuardian::Finished { status })) => {
                     self.stop_by.get_or_insert(now + STOP_WITHIN);
                     return Ok(Some(Exit::Status(status)));
@@ -281,16 +297,18 @@ impl Guardian {
     // ---- the end --------------------------------------------------------------------------------
 
     /// Whatever an engine still holds is given up before the guardian ends.
-    fn finish(&mut self, now: Instant, exit: Exit) -> io::Result<Exit> {
+    pub(super) fn finish(&mut self, now: Instant, exit: Exit) -> io::Result<Exit> {
         self.hear_engine(now);
         self.will.handle(now, Input::Stop);
         self.engine = None;
         self.will.handle(now, Input::Ended);
         self.carry_out(now)?;
+        // No engine is left; what it listed has been removed.
+        let _ = self.leases.destroy();
         Ok(exit)
     }
 }
 
-fn interest(backlog: usize) -> Interest {
+pub(super) fn interest(backlog: usize) -> Interest {
     if backlog > 0 { Interest::Both } else { Interest::Read }
 }

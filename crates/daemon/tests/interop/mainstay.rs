@@ -12,7 +12,7 @@ use crate::bench::{Bench, PATIENCE};
 use crate::mode::Part;
 use crate::speaker::{Speaker, faults};
 
-const BINARY: &str = env!("CARGO_BIN_EXE_mainstay");
+pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_mainstay");
 
 /// mainstay on a node.
 pub(crate) struct Mainstay {

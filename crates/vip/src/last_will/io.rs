@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use base::{AddressOp, IfIndex, Name, Transmit, Vip};
+use base::{AddressOp, IfIndex, Instant, Name, Transmit, Vip};
 use serde::{Deserialize, Serialize};
 
 /// What an instance that holds leaves behind, should its engine end now.
@@ -39,6 +39,8 @@ pub enum Input {
     Alive,
     /// The engine's process has ended.
     Ended,
+    /// The engine handed over to another, which holds all that it held; its will follows.
+    Replaced,
     /// No other engine is to be started: an orderly stop has begun.
     Stop,
     /// Look at the clock again.
@@ -70,6 +72,15 @@ pub enum Output {
     },
     /// The new engine holds all that the one before held; for the event log.
     Adopted,
+}
+
+/// What a guardian leaves to the program its process becomes.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Legacy {
+    /// When the engine was started.
+    pub born_at: Instant,
+    /// What it holds.
+    pub bequests: Vec<Bequest>,
 }
 
 /// What became of an engine.

@@ -20,7 +20,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use base::{AddressOp, Instant, Name};
 
-pub use io::{Bequest, Death, Edit, Input, Output};
+pub use io::{Bequest, Death, Edit, Input, Legacy, Output};
 
 /// An engine that lived so long did not die of what it was born with; it is replaced without delay.
 const STEADY: Duration = Duration::from_secs(10);
@@ -79,12 +79,47 @@ impl LastWill {
         }
     }
 
+    /// A guardian whose engine runs already: it was started before this process became this program.
+    #[must_use]
+    pub fn resume(now: Instant, legacy: Legacy) -> Self {
+        let born_at = legacy.born_at;
+        let named = |bequest: Bequest| (bequest.name.clone(), bequest);
+        let mut will = Self {
+            phase: Phase::Present { born_at, alive_at: now, adopt_by: None },
+            bequests: legacy.bequests.into_iter().map(named).collect(),
+            ..Self::new(now)
+        };
+        will.weigh();
+        will
+    }
+
+    /// What [`LastWill::resume`] needs; `None` unless all is well with the engine.
+    #[must_use]
+    pub fn legacy(&self) -> Option<Legacy> {
+        match self.phase {
+            Phase::Present { born_at, adopt_by: None, .. } if !self.stopping => {
+                Some(Legacy { born_at, bequests: self.bequests.values().cloned().collect() })
+            }
+            _ => None,
+        }
+    }
+
+    /// The shortest lease of what the engine holds.
+    #[must_use]
+    pub fn patience(&self) -> Option<Duration> {
+        self.patience
+    }
+
     /// Takes one input; drain [`LastWill::poll_output`] after it.
     pub fn handle(&mut self, now: Instant, input: Input) {
         match input {
             Input::Edit(edit) => self.edit(now, edit),
             Input::Alive => self.alive(now),
             Input::Ended => self.ended(now),
+            Input::Replaced => {
+                self.phase = Phase::Present { born_at: now, alive_at: now, adopt_by: None };
+                self.early_ends = 0;
+            }
             Input::Stop => {
                 self.stopping = true;
                 if let Phase::Absent { start_at } = &mut self.phase {

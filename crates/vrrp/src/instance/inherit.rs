@@ -47,7 +47,12 @@ impl Instance {
         };
         let phase = match image.phase {
             PhaseV1::Initialize => return false,
-            PhaseV1::Active { advert_at } => Phase::Active { advert_at },
+            PhaseV1::Active { advert_at } => {
+                // The engine before spoke an interval earlier, and peers count from there.
+                self.note_sent(advert_at - self.config.interval.as_duration());
+                self.silenced = self.is_leased();
+                Phase::Active { advert_at }
+            }
             PhaseV1::Backup { armed_at, preempting, resigned, preempt_at } => {
                 let waiting = match resigned {
                     Some(event) => Waiting::Resigned(event),

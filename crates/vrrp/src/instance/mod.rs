@@ -10,6 +10,7 @@
 mod heard;
 mod inherit;
 mod learn;
+mod silence;
 mod speak;
 mod together;
 
@@ -125,6 +126,12 @@ pub(crate) struct Instance {
     answered_at: Option<Instant>,
     changed_at: Instant,
     changed_by: Option<EventId>,
+    /// Its VIPs are silenced, or may be: it must not claim to hold.
+    silenced: bool,
+    /// When it last claimed to hold, for how long nobody can take over from there, and how long the
+    /// machine has slept since.
+    sent_at: Option<(Instant, Duration)>,
+    slept: Duration,
     traffic: Traffic,
 }
 
@@ -151,6 +158,9 @@ impl Instance {
             answered_at: None,
             changed_at: now,
             changed_by: None,
+            silenced: false,
+            sent_at: None,
+            slept: Duration::ZERO,
             traffic: Traffic::default(),
         }
     }
@@ -284,26 +294,36 @@ impl Instance {
         match self.phase {
             Phase::Initialize => self.startup(turn, Reason::Startup, None),
             Phase::Active { .. } => {}
-            Phase::Backup { armed_at, waiting, .. } => match waiting {
-                Waiting::Resigned(event) => {
-                    self.become_active(turn, Reason::HolderResigned, Some(event));
-                }
-                Waiting::Owner => self.become_active(turn, Reason::Owner, None),
-                Waiting::Preempting => {
-                    let cause = self.peer.map(|peer| peer.event);
-                    self.become_active(turn, Reason::WeakerHolder, cause);
-                }
-                Waiting::Silence => {
-                    let silent = What::PeerSilent {
-                        source: self.peer.map(|peer| peer.source),
-                        silence: turn.now.since(self.peer.map_or(armed_at, |peer| peer.at)),
-                    };
-                    let cause = self.peer.map(|peer| peer.event);
-                    let reason = Reason::HolderSilent;
-                    let event = turn.out.event(turn.now, self.subject(), silent, reason, cause);
-                    self.become_active(turn, Reason::HolderSilent, Some(event));
-                }
-            },
+            // It did not run when its time came: it has not listened for as long as it seems.
+            Phase::Backup { preempt_at, .. } if self.judges_late(turn.now) => {
+                self.wait_for_silence(turn.now, preempt_at);
+            }
+            Phase::Backup { .. } => self.take_over(turn),
+        }
+    }
+
+    /// Its wait is over: it becomes Active, for the reason it waited for.
+    pub(crate) fn take_over(&mut self, turn: &mut Turn<'_>) {
+        let Phase::Backup { armed_at, waiting, .. } = self.phase else { return };
+        match waiting {
+            Waiting::Resigned(event) => {
+                self.become_active(turn, Reason::HolderResigned, Some(event));
+            }
+            Waiting::Owner => self.become_active(turn, Reason::Owner, None),
+            Waiting::Preempting => {
+                let cause = self.peer.map(|peer| peer.event);
+                self.become_active(turn, Reason::WeakerHolder, cause);
+            }
+            Waiting::Silence => {
+                let silent = What::PeerSilent {
+                    source: self.peer.map(|peer| peer.source),
+                    silence: turn.now.since(self.peer.map_or(armed_at, |peer| peer.at)),
+                };
+                let cause = self.peer.map(|peer| peer.event);
+                let reason = Reason::HolderSilent;
+                let event = turn.out.event(turn.now, self.subject(), silent, reason, cause);
+                self.become_active(turn, Reason::HolderSilent, Some(event));
+            }
         }
     }
 
@@ -334,6 +354,9 @@ impl Instance {
         let interval = self.config.interval.as_duration();
         self.phase = Phase::Active { advert_at: turn.now + interval };
         self.learned_interval = None;
+        self.sent_at = None;
+        // An heir does not know yet whether its lease has outlived its predecessor.
+        self.silenced = reason == Reason::Adopted && self.is_leased();
         self.traffic.became_active += 1;
         self.changed(turn, from, reason, cause);
         self.send(turn, self.priority());
@@ -376,6 +399,7 @@ impl Instance {
     ) {
         let (to, priority) = (self.state(), self.priority());
         self.peer = self.peer.filter(|_| to != State::Initialize);
+        self.silenced &= to == State::Active;
         self.rivals.clear();
         self.told_rival = None;
         self.contested_at = None;

@@ -8,13 +8,17 @@ use vip::last_will::Bequest;
 use super::{Attachment, Instance, Turn};
 use crate::config::Reach;
 use crate::status::{InstanceStatus, PeerStatus};
-use crate::timers;
 use crate::wire::{Advert, AdvertError, Body, ChecksumForm};
 
 impl Instance {
     /// Sends an advert with this priority to everybody it is for.
     pub(super) fn send(&mut self, turn: &mut Turn<'_>, priority: Priority) {
+        // A farewell claims nothing.
+        if self.silenced && priority != Priority::RESIGN {
+            return;
+        }
         if self.address(priority, |transmit| turn.out.advert(transmit)) {
+            self.note_sent(turn.now);
             self.traffic.sent += 1;
         }
     }
@@ -28,10 +32,7 @@ impl Instance {
             name: self.config.name.clone(),
             farewells,
             vips: self.config.all_vips().filter_map(placed).collect(),
-            patience: timers::lease_length(
-                self.config.interval.as_duration(),
-                self.config.missed_adverts,
-            ),
+            patience: self.config.lease_terms().class().length(),
         }
     }
 
@@ -95,6 +96,7 @@ impl Instance {
             }),
             vips: self.config.all_vips().cloned().collect(),
             present: Vec::new(),
+            lease: None,
             traffic: self.traffic,
             discards: *self.refusals.counters(),
         }

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use base::{Instant, Name, Reason, Subject, What};
 use vip::last_will::Edit;
-use vip::{announcer, keeper, lifetime};
+use vip::{announcer, keeper, lease, lifetime};
 
 use super::groups::Membership;
 use super::{Router, Seat, Slot, Will};
@@ -99,13 +99,21 @@ impl Router {
             Some(inheritance) => Instance::heir(now, config, slot.holder(), inheritance),
             None => Instance::new(now, config, slot.holder()),
         };
+        // An heir finds its VIPs installed, and leaves them so until it knows more.
+        let holding = instance.inherits();
+        if holding {
+            self.keeper.handle(now, keeper::Input::Hold { holder: slot.holder() });
+        }
         let seat = Seat {
             instance,
             own: Some(Reason::Startup),
             membership: Membership::default(),
             key: None,
-            holding: false,
+            holding,
             present: Vec::new(),
+            leasing: false,
+            granted: false,
+            silenced_by: None,
             repairing: None,
             will: Will::None,
         };
@@ -157,6 +165,8 @@ impl Router {
         self.announcer.handle(now, announcer::Input::Forget { holder });
         self.lifetimes.handle(now, lifetime::Input::Withdraw { holder });
         self.keeper.handle(now, keeper::Input::Manage { holder, vips: Vec::new() });
+        // What it leaves installed is silent until it is gone.
+        self.leases.handle(now, lease::Input::Manage { holder, subject: None });
         self.touched.insert(slot);
     }
 
@@ -172,6 +182,7 @@ impl Router {
 
     fn instruct_hands(&mut self, now: Instant, slot: Slot, config: &InstanceConfig) {
         let holder = slot.holder();
+        self.instruct_leases(now, slot, config);
         let vips = config.all_vips().cloned().collect();
         self.keeper.handle(now, keeper::Input::Manage { holder, vips });
         let policy = config.burst;

@@ -31,8 +31,19 @@ pub(super) struct Membership {
     bound: bool,
     /// It has been in the group's state at the end of a turn.
     in_step: bool,
+    /// Its lease ended before it could go on as holder: the others cannot either.
+    renounced: bool,
     /// When its wait was last seen to be over, while the group's was not.
     judged: Option<Instant>,
+    /// It is to be seen again: those it waits for are others now.
+    again: bool,
+}
+
+impl Membership {
+    /// See [`Self::renounced`].
+    pub(super) fn renounce(&mut self) {
+        self.renounced = true;
+    }
 }
 
 /// A group, its members in the order that decides.
@@ -89,14 +100,14 @@ impl Router {
                 let joins = !before.contains(slot);
                 if joins {
                     let bound = !running || seat.runs();
-                    seat.membership = Membership { bound, in_step: false, judged: None };
+                    seat.membership = Membership { bound, ..Membership::default() };
                     if running && !seat.runs() {
                         seat.instance.start_with_others(now);
                     }
                 }
                 if !same {
                     // Whom it waited for may be gone.
-                    seat.membership.judged = None;
+                    seat.membership.again = true;
                     self.touched.insert(*slot);
                 }
             }
@@ -125,7 +136,7 @@ impl Router {
         let Some(name) = seat.instance.config().group.clone() else { return Vec::new() };
         let can = seat.own.is_none();
         if can && !seat.membership.bound {
-            seat.membership = Membership { bound: true, in_step: false, judged: None };
+            seat.membership = Membership { bound: true, ..Membership::default() };
             if self.groups.state(Some(&name)) == Some(State::Active) {
                 seat.instance.enter_active(now);
             }
@@ -155,6 +166,12 @@ impl Router {
             let Some(seat) = self.seats.get_mut(slot) else { continue };
             match &seat.instance.config().group {
                 Some(name) if seat.instance.is_ripe(now) => {
+                    seat.membership.again = false;
+                    if seat.is_new_to_this() && seat.instance.judges_late(now) {
+                        // It did not run when its time came.
+                        seat.instance.judge(&mut Turn { now, out: &mut self.out });
+                        continue;
+                    }
                     seat.membership.judged = Some(now);
                     if !groups.contains(name) {
                         groups.push(name.clone());
@@ -172,7 +189,7 @@ impl Router {
             }
             for slot in members {
                 if let Some(seat) = self.seats.get_mut(&slot) {
-                    seat.instance.judge(&mut Turn { now, out: &mut self.out });
+                    seat.instance.take_over(&mut Turn { now, out: &mut self.out });
                     self.touched.insert(slot);
                 }
             }
@@ -204,7 +221,8 @@ impl Router {
                 State::Active => active = active.or(Some(seat.instance.changed_by())),
                 State::Backup => {
                     backup = true;
-                    if seat.membership.in_step && was == Some(State::Active) {
+                    let stepped = seat.membership.in_step && was == Some(State::Active);
+                    if stepped || seat.membership.renounced {
                         yielded = yielded.or(Some(seat.instance.changed_by()));
                     }
                 }
@@ -221,6 +239,7 @@ impl Router {
                 _ => {}
             }
             seat.membership.in_step = true;
+            seat.membership.renounced &= before == State::Initialize;
             if seat.instance.state() != before {
                 self.touched.insert(*slot);
             }
@@ -284,7 +303,14 @@ impl Seat {
         let deadline = self.instance.deadline()?;
         let waits = self.instance.config().group.is_some()
             && self.instance.state() == State::Backup
-            && self.membership.judged.is_some_and(|judged| deadline <= judged);
+            && !self.membership.again
+            && !self.is_new_to_this();
         (!waits).then_some(deadline)
+    }
+
+    /// Whether its wait was not seen to be over before.
+    fn is_new_to_this(&self) -> bool {
+        let judged = self.membership.judged;
+        self.instance.deadline().is_none_or(|at| judged.is_none_or(|judged| judged < at))
     }
 }

@@ -124,7 +124,7 @@ impl Router {
 
     /// Records what happened to an instance's VIPs, because of `cause` or else of its last change
     /// of state.
-    fn tell(
+    pub(super) fn tell(
         &mut self,
         now: Instant,
         holder: HolderId,
@@ -143,7 +143,7 @@ impl Router {
 }
 
 impl Slot {
-    fn of(holder: HolderId) -> Slot {
+    pub(super) fn of(holder: HolderId) -> Slot {
         // A slot is made into a holder's number by `Slot::holder`, so it fits.
         Slot(usize::try_from(holder.0).unwrap_or(usize::MAX))
     }

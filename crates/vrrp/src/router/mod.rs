@@ -10,19 +10,22 @@ mod debounce;
 mod environment;
 mod groups;
 mod hands;
+mod lease;
 
 use core::net::IpAddr;
+use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
 
 use base::{
-    BatchDone, EventId, Family, IfIndex, Instant, KernelFact, Name, Reason, State, Subject,
-    Tracker, Verdict, Vip, Vrid, What,
+    BatchDone, EventId, Family, IfIndex, Instant, KernelFact, LeaseDone, Name, Reason, State,
+    Subject, Tracker, Verdict, Vip, Vrid, What,
 };
 use serde::{Deserialize, Serialize};
 use vip::HolderId;
 use vip::announcer::Announcer;
 use vip::keeper::Keeper;
 use vip::last_will::Edit;
+use vip::lease::{self as leases, Leases};
 use vip::lifetime::{self, Lifetimes};
 
 use crate::config::InstanceConfig;
@@ -33,13 +36,14 @@ use crate::links::Links;
 use crate::outbox::{Outbox, Output};
 use crate::refusals::Refusals;
 use crate::sockets::SocketSpec;
-use crate::status::RouterStatus;
+use crate::status::{LeaseStatus, RouterStatus};
 use crate::wire::{self, Arrival, Counters};
 
 pub use debounce::Debounce;
 use debounce::Debouncer;
 use environment::LinkState;
 use groups::{Groups, Membership};
+use lease::Doubt;
 
 /// Everything that can happen to the machine.
 #[derive(PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -61,6 +65,14 @@ pub enum Input {
     },
     /// A batch of kernel operations is through.
     Done(BatchDone),
+    /// A lease operation is through; see [`Output::Lease`].
+    LeaseDone(LeaseDone),
+    /// The clock of `now` stood still for so long while the world went on (the machine was
+    /// suspended). To be told before the wake-up that follows.
+    Slept {
+        /// How long.
+        span: Duration,
+    },
     /// Time has passed. A driver wakes the machine twice: first with `drained: false`, before it
     /// reads its sockets, so that due adverts leave first (VRRP-077); then with `drained: true` when
     /// nothing is left to read, since only then can silence be judged (VRRP-079).
@@ -117,6 +129,11 @@ struct Seat {
     holding: bool,
     /// The VIPs that the keeper has seen present for it: only these may be announced.
     present: Vec<Vip>,
+    /// Whether the leases were last told that it wants one, and whether it was granted.
+    leasing: bool,
+    granted: bool,
+    /// The lapse that silenced it.
+    silenced_by: Option<EventId>,
     /// A VIP was taken from us by somebody else; what follows is its repair.
     repairing: Option<EventId>,
     /// What the guardian was told of it, if anything, and whether that is still so.
@@ -163,6 +180,10 @@ pub struct Router {
     keeper: Keeper,
     announcer: Announcer,
     lifetimes: Lifetimes,
+    leases: Leases,
+    doubts: BTreeMap<Slot, Doubt>,
+    /// Holders that want no lease any more while something of them may be installed.
+    clearing: BTreeSet<HolderId>,
     deadlines: Deadlines,
     sockets: Vec<SocketSpec>,
     strays: BTreeMap<IfIndex, Refusals>,
@@ -199,12 +220,16 @@ impl Router {
             Input::Verdict { tracker, verdict } => self.hear_verdict(now, tracker, verdict),
             Input::Done(done) if Lifetimes::is_mine(&done.ticket) => {}
             Input::Done(done) => self.keeper.handle(now, vip::keeper::Input::Done(done)),
+            Input::LeaseDone(done) => self.lease_done(now, done),
+            Input::Slept { span } => self.slept(now, span),
             Input::Wake { drained } => self.wake(now, drained),
             Input::Adopt { image, held, events } => {
                 self.out.continue_events(events);
                 let held = held.into_iter().map(|name| (name, Inheritance::Held));
                 self.inherited.extend(held);
-                for one in image.map(Image::into_instances).unwrap_or_default() {
+                let (events, instances) = image.map(Image::into_parts).unwrap_or_default();
+                self.out.continue_events(events);
+                for one in instances {
                     self.inherited.insert(one.name.clone(), Inheritance::Image(Box::new(one)));
                 }
             }
@@ -233,6 +258,8 @@ impl Router {
             self.announcer.poll_timeout(),
             self.lifetimes.poll_timeout(),
             self.debouncer.poll_timeout(),
+            self.leases.poll_timeout(),
+            self.doubts.values().map(|doubt| doubt.at).min(),
         ];
         hands.into_iter().chain([self.deadlines.first()]).flatten().min()
     }
@@ -242,7 +269,10 @@ impl Router {
     #[must_use]
     pub fn image(&self) -> Image {
         let seats = self.order.iter().filter_map(|slot| self.seats.get(slot));
-        Image::V1(seats.map(|seat| seat.instance.image()).collect())
+        Image::V1 {
+            events: self.out.events_so_far(),
+            instances: seats.map(|seat| seat.instance.image()).collect(),
+        }
     }
 
     /// Whether nothing is under way: after [`Input::Stop`], that every VIP is off the node.
@@ -250,6 +280,7 @@ impl Router {
     pub fn is_settled(&self) -> bool {
         let status = self.keeper.status();
         status.batches_in_flight == 0
+            && self.leases.is_settled()
             && status.vips.iter().all(|vip| vip.wanted || !vip.present || vip.refused.is_some())
     }
 
@@ -268,7 +299,13 @@ impl Router {
             .filter_map(|slot| self.seats.get(slot))
             .map(|seat| {
                 let mut status = seat.instance.status();
-                status.present = present.remove(&seat.instance.holder()).unwrap_or_default();
+                let holder = seat.instance.holder();
+                status.present = present.remove(&holder).unwrap_or_default();
+                status.lease = self.leases.terms_of(holder).map(|terms| LeaseStatus {
+                    length: terms.class().length(),
+                    excess: terms.excess(),
+                    silenced: seat.instance.is_silenced(),
+                });
                 status
             })
             .collect();
@@ -276,25 +313,25 @@ impl Router {
         for stray in self.strays.values() {
             discards.merge(stray.counters());
         }
-        RouterStatus { instances, groups: self.group_status(), discards }
+        let (groups, leases) = (self.group_status(), self.leases.status());
+        RouterStatus { instances, groups, discards, leases }
     }
 
     // ---- time -----------------------------------------------------------------------------------
 
     fn wake(&mut self, now: Instant, drained: bool) {
-        let mut due = core::mem::take(&mut self.due);
-        self.deadlines.due(now, &mut due);
-        for slot in &due {
-            let Some(seat) = self.seats.get_mut(slot) else { continue };
-            seat.instance.send_due(&mut Turn { now, out: &mut self.out });
-            self.touched.insert(*slot);
-        }
-        if drained {
-            self.judge(now, &due);
-        }
-        self.due = due;
         for fact in self.debouncer.due(now) {
             self.take_in(now, &fact);
+        }
+        // A renewal that is due comes before the adverts it stands for.
+        self.leases.handle(now, leases::Input::Wake);
+        self.use_leases(now);
+        self.send_all_due(now);
+        if drained {
+            self.settle_doubts(now);
+            let due = core::mem::take(&mut self.due);
+            self.judge(now, &due);
+            self.touched.extend(due);
         }
         self.keeper.handle(now, vip::keeper::Input::Wake);
         self.lifetimes.handle(now, lifetime::Input::Wake);
@@ -309,6 +346,7 @@ impl Router {
             return;
         }
         let stopping = self.out.event(now, Subject::Node, What::Stopping, Reason::Shutdown, []);
+        self.leases.handle(now, leases::Input::Stop);
         self.stopping = Some(stopping);
         self.surround_all(now, Some(stopping));
     }
@@ -369,25 +407,37 @@ impl Router {
 
     /// Derives everything that is not the instances' own from what they have become.
     fn settle(&mut self, now: Instant) {
-        self.align(now);
-        let touched = core::mem::take(&mut self.touched);
-        for slot in touched {
-            self.settle_one(now, slot);
+        loop {
+            self.align(now);
+            while let Some(slot) = self.touched.pop_first() {
+                self.settle_one(now, slot);
+            }
+            self.use_leases(now);
+            // A lease that was granted touches its instance again.
+            if self.touched.is_empty() {
+                break;
+            }
         }
         self.use_hands(now);
+        self.clear_leases(now);
+        self.use_leases(now);
     }
 
     fn settle_one(&mut self, now: Instant, slot: Slot) {
+        self.settle_lease(now, slot);
         let Some(seat) = self.seats.get_mut(&slot) else {
             return self.deadlines.set(slot, None);
         };
         self.deadlines.set(slot, seat.deadline());
         let holder = seat.instance.holder();
         let holds = seat.instance.state() == State::Active;
-        if holds != seat.holding {
-            seat.holding = holds;
+        // What lapsed stays installed, and silent, until its doubt is settled; and what an engine
+        // before this one installed, until it is known whether its lease lives.
+        let installs = (holds && (seat.granted || seat.holding)) || seat.instance.inherits();
+        if installs != seat.holding {
+            seat.holding = installs;
             seat.repairing = None;
-            let input = if holds {
+            let input = if installs {
                 vip::keeper::Input::Hold { holder }
             } else {
                 self.announcer.handle(now, vip::announcer::Input::Withdraw { holder });

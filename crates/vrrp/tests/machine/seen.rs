@@ -3,7 +3,9 @@
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use core::num::NonZeroU8;
 
-use base::{AddressOp, Event, Family, IfIndex, Interval, Reason, State, Transmit, Version, What};
+use base::{
+    AddressOp, Event, Family, IfIndex, Interval, LeaseOp, Reason, State, Transmit, Version, What,
+};
 use vip::last_will::Edit;
 use vrrp::SocketSpec;
 use vrrp::wire::{
@@ -30,6 +32,7 @@ pub(crate) struct Sent {
 pub(crate) enum Seen {
     Sockets(Vec<SocketSpec>),
     Advert(Sent),
+    Lease(LeaseOp),
     Will(Edit),
     Batch(Vec<AddressOp>),
     Frame { index: IfIndex, bytes: Vec<u8> },
@@ -194,6 +197,7 @@ impl Outs {
             .iter()
             .map(|seen| match seen {
                 Seen::Sockets(_) => "sockets",
+                Seen::Lease(_) => "lease",
                 Seen::Will(_) => "will",
                 Seen::Advert(_) => "advert",
                 Seen::Batch(_) => "batch",
@@ -212,6 +216,6 @@ impl Outs {
 
     /// Nothing came out that anybody but an observer would notice.
     pub(crate) fn is_quiet(&self) -> bool {
-        self.0.iter().all(|seen| matches!(seen, Seen::Event(_) | Seen::Will(_)))
+        self.0.iter().all(|seen| matches!(seen, Seen::Event(_) | Seen::Will(_) | Seen::Lease(_)))
     }
 }

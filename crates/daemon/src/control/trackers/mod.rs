@@ -70,7 +70,7 @@ impl Trackers {
     }
 
     /// The files the runner is to write a first value into; asked once.
-    pub(super) fn to_be_written(&mut self) -> Option<ToRunner> {
+    pub(super) fn take_unwritten(&mut self) -> Option<ToRunner> {
         let files = self.files.take_unwritten();
         (!files.is_empty()).then_some(ToRunner::Write(files))
     }
@@ -104,13 +104,5 @@ impl Trackers {
     /// When [`Trackers::look`] is due at the latest.
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
         self.files.poll_timeout()
-    }
-
-    /// Everything that is said now, for those who ask.
-    pub(crate) fn verdicts(&self) -> impl Iterator<Item = (Tracker, Verdict)> {
-        self.sensors.trackers().map(|tracker| {
-            let verdict = self.verdicts.get(&tracker).copied().unwrap_or_default();
-            (tracker, verdict)
-        })
     }
 }

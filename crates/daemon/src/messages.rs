@@ -266,6 +266,8 @@ pub(crate) enum FromRunner {
     },
     /// Something that people should know.
     Notice(String),
+    /// All pipes are closed, and nobody reads any more.
+    PipesClosed,
 }
 
 // ---- engine and keeper --------------------------------------------------------------------------

@@ -344,7 +344,7 @@ impl Control {
     fn last_scripts(&mut self, now: Instant, clean: bool) {
         self.stage = Stage::LastScripts { until: now + STOP_SCRIPTS, clean };
         self.tell_rest_of_stop(now);
-        self.scripts.order(&ToRunner::Pipes(Vec::new()));
+        self.scripts.close_pipes();
     }
 
     fn is_running(&self) -> bool {

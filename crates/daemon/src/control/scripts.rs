@@ -73,6 +73,8 @@ pub(crate) struct Scripts {
     reports: BTreeMap<Name, VecDeque<ScriptReport>>,
     /// Lines for the pipes that no runner has been told yet.
     lines: VecDeque<String>,
+    /// The pipes are being closed.
+    closing: bool,
     /// When the last runner ended.
     lost_at: Option<Instant>,
 }
@@ -118,6 +120,12 @@ impl Scripts {
         if let Some(line) = &mut self.line {
             let _ = line.send(order);
         }
+    }
+
+    /// Has all pipes closed; it is not idle until nobody reads any more.
+    pub(crate) fn close_pipes(&mut self) {
+        self.closing = self.line.is_some();
+        self.order(&ToRunner::Pipes(Vec::new()));
     }
 
     /// A runner is to be there from now on. Whether one is needed for that now.
@@ -171,12 +179,14 @@ impl Scripts {
                 Ok(Some(FromRunner::Verdict { tracker, verdict, run })) => {
                     said.push(Said::Verdict(tracker, verdict, run));
                 }
+                Ok(Some(FromRunner::PipesClosed)) => self.closing = false,
                 Ok(Some(FromRunner::Notice(text))) => said.push(Said::Notice(text)),
                 Ok(None) => break,
                 Err(_) => {
                     let _ = poll.remove(line);
                     self.line = None;
                     self.lost_at = Some(now);
+                    self.closing = false;
                     let lost: Vec<u64> = self.pending.keys().copied().collect();
                     for job in lost {
                         let why = "the runner ended before the script did".into();
@@ -199,7 +209,7 @@ impl Scripts {
 
     /// Whether nothing runs and nothing waits.
     pub(crate) fn is_idle(&self) -> bool {
-        self.pending.is_empty()
+        self.pending.is_empty() && !self.closing && self.lines.is_empty()
     }
 
     /// What ran last for an instance, and how many scripts are still to come.

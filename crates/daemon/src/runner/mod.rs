@@ -95,7 +95,7 @@ impl Runner {
             told.extend(self.queues.advance(now, &self.poll));
             told.extend(self.checks.advance(now, &self.poll));
             told.extend(self.processes.advance(now, &self.poll));
-            self.pipes.advance(now);
+            self.pipes.advance(now, &mut told);
             if let Some(control) = &mut self.control {
                 for one in &told {
                     let _ = control.send(one);
@@ -144,7 +144,7 @@ impl Runner {
                     for pipe in &mut pipes {
                         pipe.script.take_if(|script| allowed.binary_search(script).is_err());
                     }
-                    told.extend(self.pipes.set(pipes));
+                    told.extend(self.pipes.set(now, pipes));
                 }
                 Ok(Some(ToRunner::Say(line))) => told.extend(self.pipes.say(now, &line)),
                 Ok(None) => break,

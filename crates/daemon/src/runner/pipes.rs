@@ -1,7 +1,8 @@
 //! Pipes that are told of every change, in order, and the scripts that read them.
 //!
 //! keepalived loses a line when the pipe is full and says nothing. Here lines wait for room, up to a
-//! limit, and what is lost beyond it is said.
+//! limit, and what is lost beyond it is said. A reader is not ended in the middle of what it reads
+//! either: the pipe is closed first, and it has time to come to the end of it.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -20,9 +21,22 @@ const KEPT: usize = 10_000;
 /// tell of its own contents.
 const AGAIN: Duration = Duration::from_millis(50);
 
+/// How long a reader may take to come to the end of a pipe that was closed.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
 #[derive(Default)]
 pub(super) struct Pipes {
     open: Vec<Open>,
+    leaving: Vec<Leaving>,
+    /// Somebody waits until the last reader is gone.
+    asked: bool,
+}
+
+/// A reader that is to end.
+struct Leaving {
+    child: Child,
+    deadline: Instant,
+    steps: u32,
 }
 
 struct Open {
@@ -37,7 +51,8 @@ struct Open {
 impl Pipes {
     /// These from now on. Those that are the same stay open; every script that reads one is started
     /// again, as keepalived does at a reload.
-    pub(super) fn set(&mut self, pipes: Vec<Pipe>) -> Vec<FromRunner> {
+    pub(super) fn set(&mut self, now: Instant, pipes: Vec<Pipe>) -> Vec<FromRunner> {
+        self.asked = pipes.is_empty();
         let mut before = std::mem::take(&mut self.open);
         let mut told = Vec::new();
         for pipe in pipes {
@@ -46,16 +61,16 @@ impl Pipes {
                 Some(at) => before.swap_remove(at),
                 None => Open::new(&pipe, &mut told),
             };
-            end(open.reader.take());
+            self.leaving.extend(open.reader.take().map(|child| Leaving::new(child, now, 1)));
             open.pipe = pipe;
             open.read_by_script(&mut told);
             self.open.push(open);
         }
         for mut gone in before {
-            end(gone.reader.take());
             if let Some(fifo) = gone.fifo.take() {
                 fifo.remove();
             }
+            self.leaving.extend(gone.reader.take().map(|child| Leaving::new(child, now, 0)));
         }
         told
     }
@@ -80,8 +95,8 @@ impl Pipes {
         told
     }
 
-    /// Tries again what found no room.
-    pub(super) fn advance(&mut self, now: Instant) {
+    /// Tries again what found no room, and ends readers that are to end.
+    pub(super) fn advance(&mut self, now: Instant, told: &mut Vec<FromRunner>) {
         for open in &mut self.open {
             if let Some(reader) = &mut open.reader
                 && matches!(reader.try_wait(), Ok(Some(_)))
@@ -92,15 +107,22 @@ impl Pipes {
                 open.flush(now);
             }
         }
+        self.leaving.retain_mut(|leaving| leaving.lives(now));
+        if self.leaving.is_empty() && std::mem::take(&mut self.asked) {
+            told.push(FromRunner::PipesClosed);
+        }
     }
 
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
-        self.open.iter().filter_map(|open| open.again).min()
+        let again = self.open.iter().filter_map(|open| open.again);
+        // A reader's end is not waited on; it is looked for.
+        let look = self.leaving.iter().map(|leaving| leaving.deadline);
+        again.chain(look).min()
     }
 
     /// Whether every line has found room.
     pub(super) fn is_idle(&self) -> bool {
-        self.open.iter().all(|open| open.waiting.is_empty())
+        self.leaving.is_empty() && self.open.iter().all(|open| open.waiting.is_empty())
     }
 }
 
@@ -147,20 +169,34 @@ impl Open {
     }
 }
 
-/// Asks a reader to end, and makes it when it does not.
-fn end(reader: Option<Child>) {
-    let Some(mut reader) = reader else { return };
-    let _ = reader.kill_group(End::Ask);
-    // In a thread of its own: others are not to wait for it.
-    std::thread::spawn(move || {
-        let step = Duration::from_millis(20);
-        let mut left = GRACE;
-        while !left.is_zero() && matches!(reader.try_wait(), Ok(None)) {
-            std::thread::sleep(step);
-            left = left.saturating_sub(step);
+impl Leaving {
+    /// One that has been given so many reasons to end.
+    fn new(child: Child, now: Instant, steps: u32) -> Self {
+        if steps > 0 {
+            let _ = child.kill_group(End::Ask);
         }
-        drop(reader);
-    });
+        Self { child, deadline: now + AGAIN, steps }
+    }
+
+    /// Looks every [`AGAIN`] whether it has ended by itself; asks it to; makes it.
+    fn lives(&mut self, now: Instant) -> bool {
+        if !matches!(self.child.try_wait(), Ok(None)) {
+            return false;
+        }
+        if now < self.deadline {
+            return true;
+        }
+        self.deadline = now + AGAIN;
+        self.steps += 1;
+        let looks =
+            |span: Duration| u32::try_from(span.as_millis() / AGAIN.as_millis()).unwrap_or(1);
+        let (ask, kill) = (looks(LAST_WORDS), looks(LAST_WORDS + GRACE));
+        if self.steps == ask {
+            let _ = self.child.kill_group(End::Ask);
+        }
+        // Dropped, it is killed.
+        self.steps < kill
+    }
 }
 
 #[cfg(test)]
@@ -180,7 +216,7 @@ mod tests {
     fn lines_wait_for_a_slow_reader_in_order() {
         let mut pipes = Pipes::default();
         let path = pipe("slow").path;
-        assert!(pipes.set(vec![pipe("slow")]).is_empty());
+        assert!(pipes.set(clock::monotonic(), vec![pipe("slow")]).is_empty());
         for n in 0..5000 {
             let line = format!("INSTANCE \"VI_{n:040}\" MASTER 100\n");
             assert!(pipes.say(clock::monotonic(), &line).is_empty());
@@ -194,24 +230,24 @@ mod tests {
             }
         });
         while !pipes.is_idle() {
-            pipes.advance(clock::monotonic() + AGAIN);
+            pipes.advance(clock::monotonic() + AGAIN, &mut Vec::new());
         }
         let lines = reader.join().unwrap();
         let mut sorted = lines.clone();
         sorted.sort();
         assert_eq!(lines, sorted);
-        pipes.set(Vec::new());
+        pipes.set(clock::monotonic(), Vec::new());
         assert!(!path.exists(), "what we made we take away");
     }
 
     #[test]
     fn what_nobody_ever_reads_is_lost_with_a_word() {
         let mut pipes = Pipes::default();
-        pipes.set(vec![pipe("unread")]);
+        pipes.set(clock::monotonic(), vec![pipe("unread")]);
         let long = format!("{}\n", "x".repeat(200));
         let told: Vec<_> =
             (0..KEPT + 2000).flat_map(|_| pipes.say(clock::monotonic(), &long)).collect();
         assert!(matches!(&told[..], [FromRunner::Notice(text)] if text.contains("nobody reads")));
-        pipes.set(Vec::new());
+        pipes.set(clock::monotonic(), Vec::new());
     }
 }

@@ -191,7 +191,7 @@ mod tests {
             let ended = scripts.advance(clock::monotonic(), &poll);
             done.extend(ended.into_iter().filter_map(|told| match told {
                 FromRunner::Done { job, result, .. } => Some((job, result)),
-                FromRunner::Verdict { .. } | FromRunner::Notice(_) => None,
+                _ => None,
             }));
             poll.wait(Some(Duration::from_millis(20))).unwrap().for_each(drop);
         }

@@ -19,6 +19,7 @@ mod keepalived;
 mod lease;
 mod mainstay;
 mod mode;
+mod notified;
 mod preference;
 mod speaker;
 mod unicast;

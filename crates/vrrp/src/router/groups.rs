@@ -256,19 +256,23 @@ impl Router {
         }
         let to = seats.iter().map(|seat| seat.instance.state()).min().unwrap_or(State::Initialize);
         let Some(group) = self.groups.by_name.get_mut(name) else { return };
-        let Some(from) = group
-            .state
-            .replace(to)
-            .map_or(Some(State::Initialize), |from| Some(from).filter(|from| *from != to))
-        else {
+        let was = group.state.replace(to);
+        if was == Some(to) {
             return;
-        };
+        }
+        let from = was.unwrap_or(State::Initialize);
         let causes: Vec<EventId> = seats
             .iter()
             .filter(|seat| seat.instance.state() == to)
             .filter_map(|seat| seat.instance.changed_by())
             .collect();
-        let reason = if self.stopping.is_some() { Reason::Shutdown } else { Reason::SyncGroup };
+        // An engine before this one was there already.
+        let adopted = was.is_none() && to == State::Active;
+        let reason = match (self.stopping, adopted) {
+            (Some(_), _) => Reason::Shutdown,
+            (None, true) => Reason::Adopted,
+            (None, false) => Reason::SyncGroup,
+        };
         let what = What::StateChanged { from, to, priority: Priority::new(0) };
         self.out.event(now, Subject::Group(name.clone()), what, reason, causes);
     }

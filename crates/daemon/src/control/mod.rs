@@ -27,7 +27,7 @@ use crate::channel::Channel;
 use crate::exit::Exit;
 use crate::messages::Script;
 use crate::messages::{
-    ControlToGuardian, FromEngine, GuardianToControl, Order, Settings, ToEngine, ToRunner,
+    ControlToGuardian, FromEngine, GuardianToControl, Order, Settings, ToEngine,
 };
 use crate::role;
 use events::EventLog;

@@ -195,3 +195,70 @@ fn a_sync_group_is_told_of_alike() {
         told.await_last("GROUP \"G\" MASTER 0");
     });
 }
+
+#[test]
+fn a_tracked_file_is_told_of_alike() {
+    let conf = |at: &Path| {
+        let file = format!("track_file f {{\n file {}/value\n weight 1\n}}\n", at.display());
+        let track = " track_file {\n  f weight 0\n }";
+        [globals(at), file, instance(at, "VI_1", 51, track)].concat()
+    };
+    both("file", conf, |told| {
+        told.await_last("INSTANCE \"VI_1\" MASTER 100");
+        fs::write(told.path("value"), "1\n").unwrap();
+        told.await_last("INSTANCE \"VI_1\" FAULT 100");
+        fs::write(told.path("value"), "0\n").unwrap();
+        told.await_last("INSTANCE \"VI_1\" MASTER 100");
+    });
+}
+
+/// In a process namespace of its own the kernel tells nobody of processes: keepalived sees none, we
+/// look for them.
+#[test]
+fn a_process_is_tracked_where_the_kernel_does_not_tell_of_it() {
+    if !lab::requires(&[lab::Need::Root]) {
+        return;
+    }
+    let name = format!("ms-told-{}", std::process::id());
+    let conf = |at: &Path| {
+        let process = format!("vrrp_track_process p {{\n process {name}\n}}\n");
+        let track = " track_process {\n  p weight 10\n }\n notify_priority_changes on";
+        [globals(at), process, instance(at, "VI_1", 51, track)].concat()
+    };
+    let told = Told::start("mainstay", "process", conf);
+    told.await_last("INSTANCE \"VI_1\" MASTER 100");
+    let program = told.path(&name);
+    fs::copy("/bin/sleep", &program).unwrap();
+    let run = CommandLine::parse(&format!("{} 60", program.display()));
+    let _process = told.lab.node("ours").spawn(&run).unwrap();
+    told.await_last("INSTANCE \"VI_1\" MASTER_PRIORITY 110");
+    told.lab.node("ours").signal_named(&name, ProcessSignal::KILL);
+    told.await_last("INSTANCE \"VI_1\" MASTER_PRIORITY 100");
+}
+
+#[test]
+fn a_new_engine_is_told_all_verdicts_and_nobody_outside_is_told_anything() {
+    if !lab::requires(&[lab::Need::Root]) {
+        return;
+    }
+    let conf = |at: &Path| {
+        let track = " track_script {\n  chk\n }";
+        let alone = instance(at, "VI_2", 52, "");
+        [globals(at), check(at), instance(at, "VI_1", 51, track), alone].concat()
+    };
+    let told = Told::start("mainstay", "engine", conf);
+    told.await_last("INSTANCE \"VI_2\" MASTER 100");
+    fs::write(told.path("bad"), "").unwrap();
+    told.await_last("INSTANCE \"VI_1\" FAULT 100");
+    let before = told.read("lines").len();
+    let node = told.lab.node("ours");
+    assert_eq!(node.signal_named("ms:engine", ProcessSignal::KILL), 1);
+    // As long as an instance that did not know its script is bad would need to become Active.
+    std::thread::sleep(Duration::from_secs(4));
+    assert_eq!(node.signal_named("ms:engine", ProcessSignal::CONT), 1, "another has come");
+    assert!(!node.holds("193.168.0.51".parse().unwrap()), "{}", node.log());
+    assert!(node.holds("193.168.0.52".parse().unwrap()), "{}", node.log());
+    assert_eq!(told.read("lines").len(), before, "{:#?}", told.read("lines"));
+    fs::remove_file(told.path("bad")).unwrap();
+    told.await_last("INSTANCE \"VI_1\" MASTER 100");
+}

@@ -106,6 +106,7 @@ codes! {
     DefaultInterface = "C063", "A VIP's interface is neither named nor that of its instance.";
     ScriptAccount = "C070", "A script is to run as an account that this machine does not have.";
     ScriptPath = "C071", "A script is missing, or somebody besides root could exchange it.";
+    LeaseTooLong = "C072", "The interval is too short for a lease to end before a peer takes over.";
     IncludeMissing = "C080", "A file that is to be included is not there or cannot be read.";
     IncludeCycle = "C081", "Files include each other in a circle, or too deeply.";
     IncludeCheck = "C082", "No check of includes has this name.";

@@ -147,6 +147,10 @@ pub(crate) const fn more(code: Code) -> &'static [&'static str] {
         Code::ScriptAccount => &[
             "Accounts are looked up when the configuration is loaded: between fork and exec there is no place for it. Create the account, or name another with `script_user`.",
         ],
+        Code::LeaseTooLong => &[
+            "A held VIP is heard of only while a timed element in the kernel lives that the daemon renews, so that a frozen node falls silent before another takes over.",
+            "No lease is shorter than 60 ms, since the kernel and the scheduler are late themselves; with a very short interval, or with fewer than three adverts to miss, a peer may take over before the lease has ended, and for so long both would answer.",
+        ],
         Code::ScriptPath => &[
             "Whoever may write to any directory of a script's path can exchange the script. When it runs as root that is root for everybody; the message names the first component at fault and the right that is wrong. `enable_script_security` makes an error of it.",
         ],

@@ -23,7 +23,8 @@ pub(crate) fn instances(config: &Config) -> Vec<InstanceConfig> {
     config.instances.iter().map(|instance| one(config, instance)).collect()
 }
 
-fn one(config: &Config, instance: &conf::InstanceConfig) -> InstanceConfig {
+/// One of them.
+pub(crate) fn one(config: &Config, instance: &conf::InstanceConfig) -> InstanceConfig {
     InstanceConfig {
         name: instance.name.clone(),
         interface: instance.interface.clone(),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use base::{Event, EventId, State, What};
 
-use crate::protocol::{EventRecord, InstanceReport, Status};
+use crate::protocol::{EventRecord, InstanceReport, LeasesReport, Status};
 
 /// One event as a person reads it in a log: `e12 VI_1: Backup -> Active, priority 100: no advert
 /// from the holder for the whole down interval (from e11)`.
@@ -152,9 +152,29 @@ pub fn status(status: &Status) -> String {
     if let Some(why) = &status.config_refused {
         let _ = writeln!(page, "  the last reload was refused: {why}");
     }
+    page.push_str(&leases(&status.leases));
     for instance in &status.instances {
         page.push('\n');
         page.push_str(&self::instance(instance));
+    }
+    page
+}
+
+fn leases(report: &LeasesReport) -> String {
+    let mut page = String::new();
+    if let Some(why) = &report.why {
+        let _ = writeln!(page, "  NO LEASES: if this node freezes, its VIPs stay; {why}");
+    }
+    for lease in report.classes.iter().filter(|lease| lease.holders > 0) {
+        let _ = write!(
+            page,
+            "  leases of {} ms: {} instances, {} renewals, {} lapses",
+            lease.length_ms, lease.holders, lease.renewals, lease.lapses
+        );
+        if let Some(margin) = lease.smallest_margin_ms {
+            let _ = write!(page, ", at least {margin} ms to spare");
+        }
+        page.push('\n');
     }
     page
 }
@@ -184,6 +204,21 @@ fn instance(report: &InstanceReport) -> String {
     for vip in &report.vips {
         let mark = if vip.present { "held" } else { "not here" };
         let _ = writeln!(page, "  {}/{} dev {}: {mark}", vip.address, vip.prefix, vip.interface);
+    }
+    match &report.lease {
+        Some(lease) if lease.silenced => {
+            page.push_str("  its VIPs are silenced: its lease ended\n")
+        }
+        Some(lease) if lease.excess_ms > 0 => {
+            let _ = writeln!(
+                page,
+                "  lease: if this node freezes, its VIPs may be heard {} ms too long",
+                lease.excess_ms
+            );
+        }
+        Some(_) => {}
+        None if report.vips.is_empty() => {}
+        None => page.push_str("  lease: off; if this node freezes, its VIPs stay\n"),
     }
     match (&report.peer, report.state) {
         (Some(peer), State::Backup) => {

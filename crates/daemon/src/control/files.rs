@@ -88,8 +88,12 @@ pub(crate) fn load(path: &Path, reading: &Reading, color: bool) -> Result<Loaded
 pub(crate) fn read(path: &Path, reading: &Reading) -> Result<(conf::Loaded, Resolved), String> {
     let mut loaded = understand(path, reading)?;
     let mut findings = Vec::new();
-    let resolved =
-        loaded.meaning().map(|config| resolve(config, &mut findings)).unwrap_or_default();
+    let resolved = loaded.meaning().map(|config| {
+        let resolved = resolve(config, &mut findings);
+        findings.extend(config.instances.iter().filter_map(|one| long_lease(config, one)));
+        resolved
+    });
+    let resolved = resolved.unwrap_or_default();
     loaded.add(findings);
     // What this machine cannot run is as little a configuration as what nobody can.
     if loaded.diagnostics.iter().any(|d| d.severity == Severity::Error) {
@@ -241,6 +245,25 @@ fn hopeless(problem: &ScriptPathError) -> bool {
     )
 }
 
+/// A lease that cannot keep its promise: by how much, and what would help.
+fn long_lease(config: &Config, instance: &conf::InstanceConfig) -> Option<Diagnostic> {
+    let terms = translate::one(config, instance).lease_terms();
+    let (excess, length) = (terms.excess().as_millis(), terms.class().length().as_millis());
+    let promises = !instance.lease || excess == 0 || instance.vips.is_empty();
+    (!promises).then(|| {
+        let place = instance.places.interval.0;
+        let message = format!(
+            "should this node freeze, its VIPs may be heard for {excess} ms after a peer took over"
+        );
+        Diagnostic::note(Code::LeaseTooLong, place, message)
+            .label(format!("the shortest lease is {length} ms"))
+            .help(
+                "write 0.06 seconds or more, or miss at least 3 adverts, if that matters more than \
+                 a fast takeover",
+            )
+    })
+}
+
 fn unknown_account(run_as: &conf::RunAs, error: &UserError) -> Diagnostic {
     Diagnostic::error(Code::ScriptAccount, run_as.place.0, error.to_string())
         .label("a script is to run as this account")
@@ -269,4 +292,31 @@ fn unsafe_script(command: &conf::Command, strict: bool, problem: &ScriptPathErro
         "make the file and every directory above it writable by root only, or name another account \
          with `script_user`",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn notes(lines: &str) -> Vec<String> {
+        let text = format!(
+            "global_defs {{\n vrrp_version 3\n}}\nvrrp_instance VI {{\n interface eth0\n \
+             virtual_router_id 51\n virtual_ipaddress {{\n 192.0.2.9/24\n }}\n {lines}\n}}\n"
+        );
+        let source = Source { name: "test", text: text.as_bytes() };
+        let config = conf::load(source, conf::Options::default()).config.unwrap();
+        let found = config.instances.iter().filter_map(|one| long_lease(&config, one));
+        found.map(|diagnostic| diagnostic.message).collect()
+    }
+
+    #[test]
+    fn an_interval_too_short_for_a_lease_is_told_with_the_time_it_costs() {
+        let told = notes("advert_int 0.05");
+        assert!(told[0].contains("for 10 ms"), "{told:?}");
+        let told = notes("advert_int 1\n down_timer_adverts 1");
+        assert!(told[0].contains("for 60 ms"), "{told:?}");
+        for fine in ["advert_int 0.06", "advert_int 1", "advert_int 0.01\n lease off"] {
+            assert!(notes(fine).is_empty(), "{fine}");
+        }
+    }
 }

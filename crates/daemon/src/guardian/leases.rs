@@ -69,6 +69,7 @@ impl Leases {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::control::shelf::Reading;
     use ui::cli::LogFormat;
 
     fn start(control: &str, pid_files: &[&str]) -> Start {
@@ -77,7 +78,7 @@ mod tests {
             control: control.into(),
             control_optional: false,
             pid_files: pid_files.iter().map(Into::into).collect(),
-            reading: crate::control::shelf::Reading::default(),
+            reading: Reading::default(),
             log: LogFormat::Text,
             color: false,
         }

@@ -21,6 +21,8 @@ mod mainstay;
 mod mode;
 mod notified;
 mod preference;
+mod service;
 mod speaker;
 mod unicast;
 mod upgrade;
+mod vectors;

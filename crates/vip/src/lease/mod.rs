@@ -55,6 +55,10 @@ pub struct Leases {
     /// Operations refused in a row.
     failures: u32,
     stopping: bool,
+    /// Nothing is left to do before `alarm`, unless something happens: there may be thousands of
+    /// holders, and packets come more often than renewals.
+    calm: bool,
+    alarm: Option<Instant>,
 }
 
 #[derive(Debug, Default)]
@@ -146,6 +150,7 @@ impl Leases {
     /// Takes one input. Drain [`Leases::poll_output`] before the next, or soon.
     pub fn handle(&mut self, now: Instant, input: Input<'_>) {
         self.now = now;
+        self.calm &= matches!(input, Input::Wake | Input::Fact(_));
         match input {
             Input::Manage { holder, subject } => self.manage(holder, subject),
             Input::Hold { holder, adopt } => self.hold(holder, adopt),
@@ -170,7 +175,8 @@ impl Leases {
 
     /// What is asked for or told next.
     pub fn poll_output(&mut self) -> Option<Output> {
-        if self.told.is_empty() && self.flight.is_none() {
+        let rests = self.calm && self.alarm.is_none_or(|at| self.now < at);
+        if self.told.is_empty() && self.flight.is_none() && !rests {
             if let Some(op) = self.next_op() {
                 let ticket = self.tickets;
                 self.tickets += 1;
@@ -178,6 +184,10 @@ impl Leases {
                 return Some(Output::Op(LeaseAsk { ticket: Ticket::new(ticket), op }));
             }
             self.grant();
+            if self.told.is_empty() {
+                self.alarm = self.next_alarm();
+                self.calm = true;
+            }
         }
         self.told.pop_front()
     }
@@ -185,9 +195,14 @@ impl Leases {
     /// When to be woken at the latest.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        if self.flight.is_some() {
-            return None;
+        match self.flight {
+            Some(_) => None,
+            None if self.calm => self.alarm,
+            None => self.next_alarm(),
         }
+    }
+
+    fn next_alarm(&self) -> Option<Instant> {
         let living = || {
             self.classes.iter().filter_map(|(class, life)| match life.pulse {
                 Pulse::Alive { asked } if self.is_needed(*class) => Some((*class, asked)),
@@ -316,6 +331,7 @@ impl Leases {
     fn learn(&mut self, fact: &KernelFact) {
         self.cover.learn(fact);
         self.dirty |= self.listing.learn(fact);
+        self.calm &= !self.dirty && self.cover.next().is_none();
     }
 
     fn slept(&mut self) {

@@ -124,6 +124,7 @@ impl Leases {
 
     /// Everybody under the class is silent, and is told.
     pub(super) fn lapse(&mut self, class: LeaseClass, cause: LapseCause, since: Instant) {
+        self.calm = false;
         let life = self.classes.entry(class).or_default();
         life.pulse = Pulse::Dead;
         life.lapses += 1;

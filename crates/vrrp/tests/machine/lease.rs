@@ -269,7 +269,7 @@ fn without_nf_tables_it_holds_as_before_and_says_so() {
 }
 
 /// An engine that takes over from one which held, whose lease was last renewed so long ago.
-fn heir(age: core::time::Duration) -> (Bench, Outs) {
+fn heir(age: core::time::Duration, configured_first: bool) -> (Bench, Outs) {
     let mut old = Bench::active(leased(100));
     run(&mut old, millis(222));
     let (mut bench, _) = Bench::silent(Vec::new());
@@ -278,34 +278,48 @@ fn heir(age: core::time::Duration) -> (Bench, Outs) {
     bench.addresses.push(address(2, VIP));
     let names = vec![Name::from("VI")];
     bench.feed(Input::Adopt { image: None, held: names, events: 100 });
-    let mut outs = bench.feed(Input::Configure(vec![leased(100)]));
-    outs.0.extend(bench.snapshot(vec![link(2, "eth0")]).0);
+    let mut outs = Outs::default();
+    for configures in [configured_first, !configured_first] {
+        outs.0.extend(if configures {
+            bench.feed(Input::Configure(vec![leased(100)])).0
+        } else {
+            bench.snapshot(vec![link(2, "eth0")]).0
+        });
+    }
     outs.0.extend(bench.wake().0);
     (bench, outs)
 }
 
 #[test]
 fn an_heir_goes_on_with_a_lease_that_lives_without_a_moment_of_silence() {
-    let (mut bench, outs) = heir(millis(300));
-    assert_eq!(bench.state(), State::Active);
-    assert!(!silent(&bench));
-    assert!(!order(&outs).iter().any(|one| one.starts_with("arm") || one.contains("silent")));
-    assert_eq!(outs.adverts().len(), 1);
-    let outs = run(&mut bench, secs(2));
-    assert_eq!((outs.adverts().len(), outs.changes().len()), (2, 0));
+    for configured_first in [true, false] {
+        let (mut bench, outs) = heir(millis(300), configured_first);
+        assert_eq!(bench.state(), State::Active);
+        assert!(!silent(&bench));
+        let order = order(&outs);
+        let touched = |one: &String| {
+            one.starts_with("arm") || one.starts_with("batch") || one.contains("silent")
+        };
+        assert!(!order.iter().any(touched), "{order:?}");
+        assert_eq!(outs.adverts().len(), 1);
+        let outs = run(&mut bench, secs(2));
+        assert_eq!((outs.adverts().len(), outs.changes().len()), (2, 0));
+    }
 }
 
 #[test]
 fn an_heir_whose_lease_has_ended_holds_nothing_and_says_nothing() {
-    let (mut bench, outs) = heir(millis(700));
-    assert!(outs.adverts().is_empty(), "{:?}", order(&outs));
-    assert_eq!(bench.state(), State::Backup);
-    assert!(silent(&bench));
-    bench.kernel();
-    assert!(!bench.has(VIP) && !silent(&bench));
-    run(&mut bench, millis(3610));
-    bench.kernel();
-    assert!(bench.has(VIP) && !silent(&bench));
+    for configured_first in [true, false] {
+        let (mut bench, outs) = heir(millis(700), configured_first);
+        assert!(outs.adverts().is_empty(), "{:?}", order(&outs));
+        assert_eq!(bench.state(), State::Backup);
+        assert!(silent(&bench));
+        bench.kernel();
+        assert!(!bench.has(VIP) && !silent(&bench));
+        run(&mut bench, millis(3610));
+        bench.kernel();
+        assert!(bench.has(VIP) && !silent(&bench));
+    }
 }
 
 #[test]

@@ -11,7 +11,7 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Errno, Instant, Mac, Name, Priority, State};
+use crate::{Errno, Instant, Mac, Name, Priority, State, Tracker, Verdict};
 
 /// Which part of mainstay saw it happen. Each numbers its own events, so that no two parts need to
 /// agree on a counter.
@@ -71,6 +71,10 @@ pub enum Subject {
     Instance(Name),
     /// One interface.
     Interface(Name),
+    /// One sync group.
+    Group(Name),
+    /// One tracker other than an interface.
+    Tracker(Tracker),
 }
 
 impl fmt::Display for Subject {
@@ -79,6 +83,8 @@ impl fmt::Display for Subject {
             Subject::Node => f.write_str("node"),
             Subject::Instance(name) => write!(f, "{name}"),
             Subject::Interface(name) => write!(f, "interface {name}"),
+            Subject::Group(name) => write!(f, "group {name}"),
+            Subject::Tracker(tracker) => write!(f, "{tracker}"),
         }
     }
 }
@@ -112,6 +118,11 @@ pub enum What {
         to: State,
         /// Its effective priority at that moment.
         priority: Priority,
+    },
+    /// A tracker says something else than before.
+    VerdictChanged {
+        /// What it says now.
+        verdict: Verdict,
     },
     /// The effective priority changed.
     PriorityChanged {
@@ -313,6 +324,11 @@ pub enum What {
         /// The instances that held.
         instances: Vec<Name>,
     },
+    /// Something that people should know, in a sentence.
+    Notice {
+        /// The sentence.
+        text: String,
+    },
     /// A script ended, or was ended.
     ScriptDone {
         /// Its command line.
@@ -407,8 +423,12 @@ reasons! {
     AdvertTooLong => "its adverts would not fit the interface's MTU",
     /// Whatever kept it from running is over.
     FaultCleared => "everything it needs is there again",
-    /// A tracked interface changed.
-    Tracker => "a tracked interface changed",
+    /// A tracked interface, script, file or process changed.
+    Tracker => "something it tracks changed",
+    /// It is watched for a tracker.
+    Watched => "it is tracked",
+    /// Another member of its sync group made it.
+    SyncGroup => "its sync group moves together",
     /// The kernel said so.
     Kernel => "the kernel reported it",
     /// The state wants the VIPs held.

@@ -175,17 +175,10 @@ fn a_suggestion_is_made_when_one_is_near() {
 
 #[test]
 fn known_words_that_do_nothing_yet() {
-    refused(&format!("«vrrp_script» c {{\n script /x\n}}\n{}", instance("")), Code::NotInForce);
-    refused(
-        &format!(
-            "«vrrp_sync_group» c {{\n group {{ VI_1 VI_2 }}\n}}\n{}{}",
-            instance(""),
-            instance("").replace("VI_1", "VI_2").replace("51", "52").replace(".9", ".8")
-        ),
-        Code::NotInForce,
-    );
+    let bfd = "«bfd_instance» b {\n neighbor_ip 192.0.2.9\n}\n";
+    refused(&format!("{bfd}{}", instance("")), Code::NotInForce);
     refused(&instance(" «use_vmac»"), Code::NotInForce);
-    let text = instance(" track_script { chk }");
+    let text = instance(" track_bfd { b }");
     let loaded = read(text.as_bytes(), Options::default());
     let codes: Vec<_> = errors(&loaded).iter().map(|d| d.code).collect();
     assert_eq!(codes, [Code::NotInForce, Code::UnknownTracker]);

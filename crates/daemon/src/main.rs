@@ -20,6 +20,7 @@ mod messages;
 mod role;
 mod run;
 mod runner;
+mod sensors;
 mod translate;
 
 use std::ffi::{OsStr, OsString};

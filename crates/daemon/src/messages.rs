@@ -7,11 +7,15 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use base::{Batch, BatchDone, Event, Instant, KernelFact, Name, ScriptResult, Secret};
+use base::{
+    Batch, BatchDone, Event, Instant, KernelFact, Name, ScriptResult, Secret, Tracker, Verdict,
+};
 use serde::{Deserialize, Serialize};
 use ui::cli::LogFormat;
+
+use crate::sensors::{Pipe, Watch, WatchedFile};
 use vip::last_will::Edit;
-use vrrp::{InstanceConfig, RouterStatus};
+use vrrp::{Debounce, InstanceConfig, RouterStatus};
 
 use crate::control::shelf::Reading;
 // What guardian and engine, and guardian and control, say to each other is also said between one
@@ -159,9 +163,13 @@ pub(crate) enum ToEngine {
     Configure {
         /// All of them.
         instances: Vec<InstanceConfig>,
+        /// How long news of interfaces must last.
+        debounce: BTreeMap<Name, Debounce>,
         /// Engines before this one numbered their events up to here.
         events: u64,
     },
+    /// These trackers say this. All of them, when the line is new, before anything else.
+    Verdicts(Vec<(Tracker, Verdict)>),
     /// Say how things are.
     Status {
         /// Comes back with the answer.
@@ -183,7 +191,7 @@ pub(crate) enum FromEngine {
         /// The engine's clock.
         at: Instant,
         /// All instances.
-        status: RouterStatus,
+        status: Box<RouterStatus>,
         /// What the engine itself has counted.
         counts: BTreeMap<String, u64>,
     },
@@ -232,6 +240,14 @@ pub(crate) enum ToRunner {
         /// Arguments to be added.
         more: Vec<String>,
     },
+    /// Watch these and no others; a script that is not on the list is never run.
+    Watch(Watch),
+    /// Write the first value into these files.
+    Write(Vec<WatchedFile>),
+    /// Keep these pipes open and no others.
+    Pipes(Vec<Pipe>),
+    /// Tell every pipe.
+    Say(String),
 }
 
 /// From the runner to control.
@@ -246,6 +262,20 @@ pub(crate) enum FromRunner {
         /// How long it ran.
         took: Duration,
     },
+    /// A tracker says this now.
+    Verdict {
+        /// Which.
+        tracker: Tracker,
+        /// What.
+        verdict: Verdict,
+        /// The run that showed it, if it is a script: its command line, how it ended, how long it
+        /// took.
+        run: Option<(String, ScriptResult, Duration)>,
+    },
+    /// Something that people should know.
+    Notice(String),
+    /// All pipes are closed, and nobody reads any more.
+    PipesClosed,
 }
 
 // ---- engine and keeper --------------------------------------------------------------------------

@@ -3,6 +3,8 @@
 //! The two are kept apart so that the language can grow spellings and the machines need not know;
 //! this is the only place where both are visible.
 
+mod tracking;
+
 use std::time::Duration;
 
 use base::Secret;
@@ -10,7 +12,9 @@ use conf::Config;
 use vip::announcer::BurstPolicy;
 use vrrp::wire::hmac::{Freshness, Key, Mode, Policy};
 use vrrp::wire::{Auth, ChecksumForm, ChecksumRule, PeerTerms};
-use vrrp::{Checksum, InstanceConfig, Reach, TrackInterface};
+use vrrp::{Checksum, InstanceConfig, Reach};
+
+pub(crate) use tracking::{debounce, sensors};
 
 /// A peer's interval is believed up to this many times our own (VRRP-075). One forged advert could
 /// else silence everybody for two minutes.
@@ -43,7 +47,9 @@ pub(crate) fn one(config: &Config, instance: &conf::InstanceConfig) -> InstanceC
         vips: instance.vips.clone(),
         excluded: instance.excluded.clone(),
         burst: burst(config, &instance.announce),
-        track: instance.tracked_interfaces.iter().map(track).collect(),
+        track: tracking::interfaces(config, instance),
+        trackers: tracking::trackers(config, instance),
+        group: config.group_of(&instance.name).map(|group| group.name.clone()),
         track_own_interface: instance.track_own_interface,
         missed_adverts: instance.down_adverts,
         answer_rivals: instance.answer_weaker,
@@ -108,8 +114,4 @@ fn burst(config: &Config, announce: &conf::Announce) -> BurstPolicy {
         router_flag: true,
         ..BurstPolicy::default()
     }
-}
-
-fn track(tracked: &conf::TrackedInterface) -> TrackInterface {
-    TrackInterface { interface: tracked.interface.clone(), effect: tracked.effect }
 }

@@ -129,6 +129,8 @@ impl<'a> World<'a> {
             source: None,
             auth: Auth::None,
             hmac: None,
+            group: None,
+            trackers: Vec::new(),
             allowed_sources: Vec::new(),
             checksum: Checksum { send: None, accept: ChecksumRule::Either },
             vips: vec![Vip::new(address, prefix, Name::from("eth0"))],

@@ -11,6 +11,8 @@ pub mod clock;
 pub mod confine;
 mod container;
 pub mod fd_stream;
+mod fifo;
+mod file_watch;
 mod frames;
 mod inventory;
 mod lease_table;
@@ -21,6 +23,7 @@ mod netns;
 mod nftables;
 mod pid_file;
 mod poll;
+mod process_events;
 mod real_time;
 mod role;
 mod script_path;
@@ -40,6 +43,8 @@ mod users;
 pub use addresses::{ADDRESS_PROTOCOL, Addresses};
 pub use advert_socket::{Datagram, GROUP_V4, GROUP_V6, Receiver, Sender};
 pub use container::{Container, Process};
+pub use fifo::Fifo;
+pub use file_watch::{FileWatch, Noticed, WatchId};
 pub use frames::{Frame, FrameSender, FrameTap};
 pub use inventory::{AddressEntry, Inventory, LinkEntry, Neighbour};
 pub use lease_table::{LeaseSocket, LeaseTable, destroy_leases, silence_leases};
@@ -49,6 +54,9 @@ pub use netlink::{MAX_PER_SEND, NO_ANSWER, NetlinkError, Refusal, Request, Route
 pub use netns::{PRIVATE_DIR, Separations, become_root};
 pub use pid_file::{PidFile, PidFileError};
 pub use poll::{Interest, Poll, Ready, Timer};
+pub use process_events::{
+    ProcessEntry, ProcessEvent, ProcessEvents, Processes, process, processes,
+};
 pub use real_time::real_time;
 pub use role::{Role, die_with, take_line};
 pub use script_path::{ScriptPathError, check_script_path};
@@ -61,6 +69,9 @@ pub use system_calls::only_sockets_and_time;
 pub use tap::{Hear, Tap};
 pub use udp::{Asked, UdpAnswerer};
 pub use users::{Identity, UserError};
+
+/// For opening files: not through a symbolic link at the end of the path (`open(2)`).
+pub const NOFOLLOW: i32 = libc::O_NOFOLLOW;
 
 /// A signal to be sent to a process; those that arrive are [`Signal`]s.
 pub use rustix::process::Signal as ProcessSignal;

@@ -321,6 +321,8 @@ pub fn config(priority: u8) -> InstanceConfig {
         excluded: Vec::new(),
         burst: BurstPolicy::default(),
         track: Vec::new(),
+        trackers: Vec::new(),
+        group: None,
         track_own_interface: true,
         missed_adverts: 3,
         answer_rivals: true,

@@ -48,6 +48,7 @@ pub fn what(what: &What) -> String {
         What::StateChanged { from, to, priority } => {
             format!("{from} -> {to}, priority {priority}")
         }
+        What::VerdictChanged { verdict } => format!("now {verdict}"),
         What::PriorityChanged { from, to } => format!("priority {from} -> {to}"),
         What::PeerHeard { source, priority, interval } => {
             format!("hears {source} with priority {priority}, every {interval:?}")
@@ -120,6 +121,7 @@ pub fn what(what: &What) -> String {
         What::WillCarriedOut { instances } => {
             format!("silenced, resigned and removed what {} held", list(instances))
         }
+        What::Notice { text } => text.clone(),
         What::ScriptDone { command, result, took } => {
             format!("`{command}`: {result} after {took:.1?}")
         }

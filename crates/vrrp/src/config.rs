@@ -4,7 +4,9 @@
 use core::net::IpAddr;
 use core::time::Duration;
 
-use base::{Family, Interval, Name, Preempt, Priority, TrackEffect, Version, Vip, Vrid};
+use base::{
+    Effect, Family, Interval, Name, Preempt, Priority, TrackEffect, Tracker, Version, Vip, Vrid,
+};
 use serde::{Deserialize, Serialize};
 use vip::announcer::BurstPolicy;
 use vip::lease::Terms;
@@ -48,6 +50,11 @@ pub struct InstanceConfig {
     pub burst: BurstPolicy,
     /// Interfaces whose state matters.
     pub track: Vec<TrackInterface>,
+    /// Scripts, files, processes and sessions whose verdicts matter.
+    pub trackers: Vec<Tracked>,
+    /// The sync group it moves with. Whatever a group tracks stands in `track` and `trackers` of
+    /// each member.
+    pub group: Option<Name>,
     /// Whether the instance's own interface must be up.
     pub track_own_interface: bool,
     /// Adverts to miss before taking over: `1..=100`, 3 in the RFC.
@@ -128,6 +135,18 @@ pub struct Checksum {
     pub send: Option<ChecksumForm>,
     /// What to accept.
     pub accept: ChecksumRule,
+}
+
+/// A tracker whose verdict matters to the instance. Several instances may use one.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Tracked {
+    /// Which.
+    pub tracker: Tracker,
+    /// What its verdict does here.
+    pub effect: Effect,
+    /// Until it is known it is taken to be bad (`init_fail`). Otherwise it weighs nothing, and an
+    /// instance that it could keep from running waits for it before it starts.
+    pub assume_bad: bool,
 }
 
 /// An interface whose state matters to the instance.

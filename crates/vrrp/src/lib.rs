@@ -23,9 +23,9 @@ mod status;
 pub mod timers;
 pub mod wire;
 
-pub use config::{Checksum, InstanceConfig, Reach, TrackInterface};
+pub use config::{Checksum, InstanceConfig, Reach, TrackInterface, Tracked};
 pub use image::{Image, InstanceV1, InstanceV2, MarkV2, PeerV1, PhaseV1};
 pub use outbox::Output;
-pub use router::{Input, Packet, Router};
+pub use router::{Debounce, Input, Packet, Router};
 pub use sockets::SocketSpec;
-pub use status::{HmacStatus, InstanceStatus, PeerStatus, RouterStatus, Traffic};
+pub use status::{GroupStatus, HmacStatus, InstanceStatus, PeerStatus, RouterStatus, Traffic};

@@ -14,6 +14,8 @@ use crate::wire::hmac::{Freshness, Mode};
 pub struct RouterStatus {
     /// In the order of the configuration.
     pub instances: Vec<InstanceStatus>,
+    /// By name.
+    pub groups: Vec<GroupStatus>,
     /// Packets refused before any instance could be asked.
     pub discards: Counters,
     /// Packets that arrived, whatever became of them.
@@ -22,6 +24,17 @@ pub struct RouterStatus {
     pub floods: u64,
     /// The leases of all.
     pub leases: vip::lease::Status,
+}
+
+/// One sync group.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupStatus {
+    /// Its name.
+    pub name: Name,
+    /// What all its members are.
+    pub state: State,
+    /// Those that move together; a member that has not yet been able to run is not among them.
+    pub members: Vec<Name>,
 }
 
 /// One instance.

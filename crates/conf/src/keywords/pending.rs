@@ -18,38 +18,6 @@ struct Pending {
 /// All of them.
 const PENDING: &[Pending] = &[
     Pending {
-        why: "sync groups are not done yet",
-        keywords: &[
-            (Within::Top, &["vrrp_sync_group"]),
-            (
-                Within::SyncGroup,
-                &[
-                    "group",
-                    "track_interface",
-                    "track_script",
-                    "track_file",
-                    "track_process",
-                    "track_bfd",
-                    "notify_master",
-                    "notify_backup",
-                    "notify_fault",
-                    "notify_stop",
-                    "notify",
-                    "smtp_alert",
-                    "notify_priority_changes",
-                    "sync_group_tracking_weight",
-                ],
-            ),
-        ],
-    },
-    Pending {
-        why: "scripts, files, processes and BFD as trackers are not done yet",
-        keywords: &[
-            (Within::Top, &["vrrp_script", "track_file", "vrrp_track_process", "bfd_instance"]),
-            (Within::Instance, &["track_script", "track_file", "track_process", "track_bfd"]),
-        ],
-    },
-    Pending {
         why: "pacing is set once for all interfaces yet, with vrrp_garp_interval and vrrp_gna_interval",
         keywords: &[
             (Within::Top, &["garp_group"]),
@@ -64,11 +32,8 @@ const PENDING: &[Pending] = &[
         ],
     },
     Pending {
-        why: "carrier changes are heard from the kernel at once; polling and debouncing are not done yet",
-        keywords: &[(
-            Within::Top,
-            &["interface_up_down_delays", "linkbeat_interfaces", "linkbeat_use_polling"],
-        )],
+        why: "carrier changes are heard from the kernel at once; polling is not done yet",
+        keywords: &[(Within::Top, &["linkbeat_interfaces", "linkbeat_use_polling"])],
     },
     Pending {
         why: "start mainstay within the namespace instead, as with `ip netns exec`",
@@ -81,17 +46,20 @@ const PENDING: &[Pending] = &[
     },
     Pending {
         why: "mail is not sent yet; use notify scripts meanwhile",
-        keywords: &[(
-            Within::GlobalDefs,
-            &[
-                "notification_email",
-                "notification_email_from",
-                "smtp_server",
-                "smtp_connect_timeout",
-                "smtp_helo_name",
-                "no_email_faults",
-            ],
-        )],
+        keywords: &[
+            (Within::SyncGroup, &["smtp_alert"]),
+            (
+                Within::GlobalDefs,
+                &[
+                    "notification_email",
+                    "notification_email_from",
+                    "smtp_server",
+                    "smtp_connect_timeout",
+                    "smtp_helo_name",
+                    "no_email_faults",
+                ],
+            ),
+        ],
     },
     Pending {
         why: "scripts are always run by the path as written",
@@ -122,20 +90,6 @@ const PENDING: &[Pending] = &[
     Pending {
         why: "only vrrp_startup_delay is done yet",
         keywords: &[(Within::GlobalDefs, &["vrrp_delay_after_boot"])],
-    },
-    Pending {
-        why: "notify FIFOs are not done yet; use notify scripts meanwhile",
-        keywords: &[(
-            Within::GlobalDefs,
-            &[
-                "notify_fifo",
-                "notify_fifo_script",
-                "vrrp_notify_fifo",
-                "vrrp_notify_fifo_script",
-                "vrrp_notify_priority_changes",
-                "fifo_write_vrrp_states_on_reload",
-            ],
-        )],
     },
     Pending {
         why: "scripts around the whole daemon are not done yet; the service manager has them",
@@ -282,18 +236,6 @@ const PENDING: &[Pending] = &[
         keywords: &[(Within::Instance, &["old_unicast_checksum"])],
     },
     Pending {
-        why: "removed instances run notify_stop",
-        keywords: &[(Within::Instance, &["notify_deleted"])],
-    },
-    Pending {
-        why: "only transitions run scripts yet",
-        keywords: &[(Within::Instance, &["notify_master_rx_lower_pri"])],
-    },
-    Pending {
-        why: "notify FIFOs are not done yet",
-        keywords: &[(Within::Instance, &["notify_priority_changes"])],
-    },
-    Pending {
         why: "pacing is set once for all, with vrrp_garp_interval in global_defs",
         keywords: &[(Within::Instance, &["garp_interval"])],
     },
@@ -307,54 +249,31 @@ const PENDING: &[Pending] = &[
         keywords: &[(Within::Instance, &["linkbeat_use_polling"])],
     },
     Pending {
-        why: "scripts as trackers are not done yet",
-        keywords: &[(
-            Within::Script,
-            &["script", "interval", "timeout", "weight", "rise", "fall", "user", "init_fail"],
-        )],
-    },
-    Pending {
-        why: "files as trackers are not done yet",
-        keywords: &[(Within::TrackFile, &["file", "weight", "init_file"])],
-    },
-    Pending {
-        why: "processes as trackers are not done yet",
-        keywords: &[(
-            Within::TrackProcess,
-            &[
-                "process",
-                "param_match",
-                "weight",
-                "quorum",
-                "quorum_max",
-                "fork_delay",
-                "terminate_delay",
-                "delay",
-                "full_command",
-            ],
-        )],
-    },
-    Pending {
         why: "BFD is not done yet",
-        keywords: &[(
-            Within::Bfd,
-            &[
-                "neighbor_ip",
-                "source_ip",
-                "min_rx",
-                "min_tx",
-                "idle_tx",
-                "multiplier",
-                "passive",
-                "ttl",
-                "hoplimit",
-                "max_hops",
-                "multihop",
-                "weight",
-                "vrrp",
-                "checker",
-            ],
-        )],
+        keywords: &[
+            (Within::Top, &["bfd_instance"]),
+            (Within::Instance, &["track_bfd"]),
+            (Within::SyncGroup, &["track_bfd"]),
+            (
+                Within::Bfd,
+                &[
+                    "neighbor_ip",
+                    "source_ip",
+                    "min_rx",
+                    "min_tx",
+                    "idle_tx",
+                    "multiplier",
+                    "passive",
+                    "ttl",
+                    "hoplimit",
+                    "max_hops",
+                    "multihop",
+                    "weight",
+                    "vrrp",
+                    "checker",
+                ],
+            ),
+        ],
     },
 ];
 

@@ -10,12 +10,13 @@ use base::Name;
 use conf::{Code, Config, Diagnostic, Severity, Source, Surroundings};
 use linux::{Identity, ScriptPathError, UserError, check_script_path};
 use serde::{Deserialize, Serialize};
-use vrrp::InstanceConfig;
+use vrrp::{Debounce, InstanceConfig};
 
 use super::keys;
 use super::notify::Notify;
 use super::shelf::{self, Reading, Shelf};
 use crate::messages::{Account, Script};
+use crate::sensors::{Check, Pipe, Sensors};
 use crate::translate;
 
 /// The account scripts run as when none is named and it exists (keepalived.conf(5), `script_user`).
@@ -28,6 +29,13 @@ pub(crate) struct Loaded {
     pub(crate) router_id: Option<Name>,
     pub(crate) instances: Vec<InstanceConfig>,
     pub(crate) notify: BTreeMap<Name, Notify>,
+    /// The same for sync groups.
+    pub(crate) groups: BTreeMap<Name, Notify>,
+    pub(crate) sensors: Sensors,
+    pub(crate) debounce: BTreeMap<Name, Debounce>,
+    pub(crate) pipes: Vec<Pipe>,
+    /// Pipes are told all states again after a reload.
+    pub(crate) states_on_reload: bool,
     /// What is worth saying about it, ready to print; may be empty.
     pub(crate) remarks: String,
 }
@@ -58,14 +66,19 @@ impl Refused {
 
 /// Reads and checks the file at `path`.
 pub(crate) fn load(path: &Path, reading: &Reading, color: bool) -> Result<Loaded, Refused> {
-    let (loaded, notify) = read(path, reading).map_err(Refused::Unreadable)?;
+    let (loaded, resolved) = read(path, reading).map_err(Refused::Unreadable)?;
     let errors = loaded.diagnostics.iter().filter(|d| d.severity == Severity::Error).count();
     let report = conf::render(&loaded, color);
     match loaded.config {
         Some(config) => Ok(Loaded {
             router_id: config.globals.router_id.clone(),
             instances: translate::instances(&config),
-            notify,
+            notify: resolved.notify,
+            groups: resolved.groups,
+            sensors: resolved.sensors,
+            debounce: translate::debounce(&config),
+            pipes: resolved.pipes,
+            states_on_reload: config.node.fifos.states_on_reload,
             remarks: report,
         }),
         None => Err(Refused::Wrong { errors: u32::try_from(errors).unwrap_or(u32::MAX), report }),
@@ -73,27 +86,24 @@ pub(crate) fn load(path: &Path, reading: &Reading, color: bool) -> Result<Loaded
 }
 
 /// Reads and checks the file at `path`, without asking what it will lead to.
-pub(crate) fn read(
-    path: &Path,
-    reading: &Reading,
-) -> Result<(conf::Loaded, BTreeMap<Name, Notify>), String> {
+pub(crate) fn read(path: &Path, reading: &Reading) -> Result<(conf::Loaded, Resolved), String> {
     let mut loaded = understand(path, reading)?;
     let mut findings = Vec::new();
     if let Some(config) = loaded.config.as_mut() {
         keys::read(config, &mut findings);
     }
-    let notify = loaded.meaning().map(|config| {
-        let notify = resolve(config, &mut findings);
+    let resolved = loaded.meaning().map(|config| {
+        let resolved = resolve(config, &mut findings);
         findings.extend(config.instances.iter().filter_map(|one| long_lease(config, one)));
-        notify
+        resolved
     });
-    let notify = notify.unwrap_or_default();
+    let resolved = resolved.unwrap_or_default();
     loaded.add(findings);
     // What this machine cannot run is as little a configuration as what nobody can.
     if loaded.diagnostics.iter().any(|d| d.severity == Severity::Error) {
         loaded.understood = loaded.config.take().or(loaded.understood);
     }
-    Ok((loaded, notify))
+    Ok((loaded, resolved))
 }
 
 /// Reads the file and what it includes, without asking whether this machine can run it.
@@ -119,64 +129,112 @@ pub(crate) fn understand(path: &Path, reading: &Reading) -> Result<conf::Loaded,
     Ok(conf::load_in(Source { name: &name, text: &text }, reading.options(), &around))
 }
 
+/// What a configuration asks of this machine: its scripts with their accounts, its pipes with their
+/// owners.
+#[derive(Default)]
+pub(crate) struct Resolved {
+    notify: BTreeMap<Name, Notify>,
+    groups: BTreeMap<Name, Notify>,
+    sensors: Sensors,
+    pipes: Vec<Pipe>,
+}
+
 /// Looks up the accounts scripts run as, and whether the scripts can and may be run.
-fn resolve(config: &Config, findings: &mut Vec<Diagnostic>) -> BTreeMap<Name, Notify> {
-    let default = Identity::find(SCRIPT_USER, None).ok();
-    let mut script = |command: &Option<conf::Command>| -> Option<Script> {
-        let command = command.as_ref()?;
+fn resolve(config: &Config, findings: &mut Vec<Diagnostic>) -> Resolved {
+    let mut lookup = Lookup { config, default: Identity::find(SCRIPT_USER, None).ok(), findings };
+    let instances = config.instances.iter();
+    let notify = instances.map(|one| (one.name.clone(), lookup.notify(&one.notify))).collect();
+    let groups = config.groups.iter();
+    let groups = groups
+        .map(|one| {
+            let priority_changes = one.priority_changes;
+            let notify = Notify { priority_changes, ..lookup.notify(&one.notify) };
+            (one.name.clone(), notify)
+        })
+        .collect();
+    let checks = config.scripts.iter().map(|tracked| Check {
+        name: tracked.name.clone(),
+        script: lookup.script(&tracked.command),
+        interval: tracked.interval,
+        timeout: tracked.timeout,
+        rise: tracked.rise,
+        fall: tracked.fall,
+    });
+    let checks = checks.collect();
+    let sensors = Sensors { checks, ..translate::sensors(config) };
+    let hooks = &config.node.hooks;
+    for hook in hooks.startup.iter().chain(&hooks.shutdown) {
+        lookup.script(hook);
+    }
+    let fifos = [&config.node.fifos.all, &config.node.fifos.vrrp];
+    let pipes = fifos.into_iter().flatten().filter_map(|fifo| {
+        let script = fifo.script.as_ref().map(|command| lookup.script(command));
+        let owner = fifo.owner.as_ref().and_then(|owner| lookup.account(owner));
+        Some(Pipe { path: fifo.path.as_ref()?.into(), owner, script })
+    });
+    let pipes = pipes.collect();
+    Resolved { notify, groups, sensors, pipes }
+}
+
+/// Looks scripts up, and keeps what is wrong with them.
+struct Lookup<'a> {
+    config: &'a Config,
+    default: Option<Identity>,
+    findings: &'a mut Vec<Diagnostic>,
+}
+
+impl Lookup<'_> {
+    fn notify(&mut self, notify: &conf::Notify) -> Notify {
+        let mut script = |command: &Option<conf::Command>| command.as_ref().map(|c| self.script(c));
+        Notify {
+            active: script(&notify.active),
+            backup: script(&notify.backup),
+            fault: script(&notify.fault),
+            stop: script(&notify.stop),
+            deleted: script(&notify.deleted),
+            says_deleted: notify.says_deleted || notify.deleted.is_some(),
+            weaker_heard: script(&notify.weaker_heard),
+            any: script(&notify.any),
+            priority_changes: notify.priority_changes || self.config.node.notify_priority_changes,
+        }
+    }
+
+    fn identity(&mut self, run_as: &conf::RunAs) -> Option<Identity> {
+        match Identity::find(&run_as.user, run_as.group.as_deref()) {
+            Ok(identity) => Some(identity),
+            Err(error) => {
+                self.findings.push(unknown_account(run_as, &error));
+                None
+            }
+        }
+    }
+
+    fn account(&mut self, run_as: &conf::RunAs) -> Option<Account> {
+        self.identity(run_as).map(account)
+    }
+
+    fn script(&mut self, command: &conf::Command) -> Script {
         let identity = match &command.run_as {
-            None => default.clone(),
-            Some(run_as) => match Identity::find(&run_as.user, run_as.group.as_deref()) {
-                Ok(identity) => Some(identity),
-                Err(error) => {
-                    findings.push(unknown_account(run_as, &error));
-                    None
-                }
-            },
+            None => self.default.clone(),
+            Some(run_as) => self.identity(run_as),
         };
+        let secure = self.config.globals.script_security;
         let as_root = identity.as_ref().is_none_or(|identity| identity.uid == 0);
         let path = PathBuf::from(command.program());
         match check_script_path(&path) {
             Ok(_) => {}
             Err(problem) if as_root || hopeless(&problem) => {
-                findings.push(unsafe_script(command, config.globals.script_security, &problem));
+                self.findings.push(unsafe_script(command, secure, &problem));
             }
             Err(_) => {}
         }
-        let account = identity.map(|Identity { uid, gid, groups }| Account { uid, gid, groups });
-        let secure = config.globals.script_security;
-        Some(Script { argv: command.argv.clone(), account, secure })
-    };
-    let notify = config
-        .instances
-        .iter()
-        .map(|instance| {
-            let notify = Notify {
-                active: script(&instance.notify.active),
-                backup: script(&instance.notify.backup),
-                fault: script(&instance.notify.fault),
-                stop: script(&instance.notify.stop),
-                any: script(&instance.notify.any),
-            };
-            for rest in [&instance.notify.deleted, &instance.notify.weaker_heard] {
-                script(rest);
-            }
-            (instance.name.clone(), notify)
-        })
-        .collect();
-    let hooks = &config.node.hooks;
-    let fifos = [&config.node.fifos.all, &config.node.fifos.vrrp];
-    let others = config
-        .groups
-        .iter()
-        .flat_map(|group| group.notify.commands())
-        .chain(config.scripts.iter().map(|tracked| &tracked.command))
-        .chain(hooks.startup.iter().chain(&hooks.shutdown))
-        .chain(fifos.into_iter().flatten().filter_map(|fifo| fifo.script.as_ref()));
-    for command in others {
-        script(&Some(command.clone()));
+        Script { argv: command.argv.clone(), account: identity.map(account), secure }
     }
-    notify
+}
+
+fn account(identity: Identity) -> Account {
+    let Identity { uid, gid, groups } = identity;
+    Account { uid, gid, groups }
 }
 
 /// Nobody at all can run this, whoever it is to run as.

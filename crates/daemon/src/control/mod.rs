@@ -7,10 +7,12 @@ mod events;
 pub(crate) mod files;
 mod keys;
 mod notify;
+mod outside;
 mod report;
 mod scripts;
 mod server;
 pub(crate) mod shelf;
+mod trackers;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -31,15 +33,17 @@ use crate::messages::{
 use crate::role;
 use events::EventLog;
 use files::{Loaded, Refused};
-use notify::Notify;
+use notify::{Last, Notify};
 use scripts::Scripts;
 use server::{ClientId, Server};
+use trackers::Trackers;
 
 const GUARDIAN: u64 = 0;
 const ENGINE: u64 = 1;
 const TIMER: u64 = 2;
 const LISTENER: u64 = 3;
 const RUNNER: u64 = 4;
+const FILES: u64 = 5;
 /// Clients are numbered from here.
 const CLIENTS: u64 = 1 << 32;
 
@@ -63,6 +67,7 @@ pub(crate) fn main(guardian: u32) -> io::Result<Exit> {
             None => poll.wait(None)?.for_each(drop),
         }
     };
+    let begins = resume.is_none();
     let loaded = match resume {
         Some(state) => Ok(postcard::from_bytes(state.expose()).map_err(io::Error::other)?),
         None => files::load(&settings.file, &settings.reading, settings.color),
@@ -81,7 +86,7 @@ pub(crate) fn main(guardian: u32) -> io::Result<Exit> {
     };
     let mut control = Control::new(settings, line, poll)?;
     control.gaps = gaps.into_iter().map(|gap| gap.0).collect();
-    control.apply(loaded)?;
+    control.apply(loaded, begins)?;
     // What came together with the first message announces itself no more.
     if let Some(exit) = control.hear_guardian(clock::monotonic())? {
         return control.part(exit);
@@ -115,10 +120,12 @@ struct Control {
     events: EventLog,
     scripts: Scripts,
     loaded: Option<Loaded>,
-    /// Those of the configuration before: its instances' last events may still be on their way.
-    notify_before: BTreeMap<Name, Notify>,
-    /// The state that scripts were last told of each instance.
-    told: BTreeMap<Name, &'static str>,
+    trackers: Trackers,
+    /// Those of the configuration before, of instances and of groups: their last events may still be
+    /// on their way.
+    notify_before: (BTreeMap<Name, Notify>, BTreeMap<Name, Notify>),
+    /// What those outside were last told of each instance and group.
+    told: BTreeMap<Subject, Last>,
     /// Why the last reload was refused.
     refused: Option<String>,
     /// Rights this process could not give up.
@@ -161,8 +168,9 @@ impl Control {
             poll,
             timer,
             scripts: Scripts::new(RUNNER),
+            trackers: Trackers::new(FILES),
             loaded: None,
-            notify_before: BTreeMap::new(),
+            notify_before: Default::default(),
             told: BTreeMap::new(),
             refused: None,
             gaps: Vec::new(),
@@ -174,12 +182,14 @@ impl Control {
     }
 
     /// Has a configuration take force.
-    fn apply(&mut self, loaded: Loaded) -> io::Result<()> {
+    fn apply(&mut self, loaded: Loaded, begins: bool) -> io::Result<()> {
         if let Some(router_id) = &loaded.router_id {
             self.node = router_id.to_string();
         }
-        let mut scripts: Vec<Script> =
-            loaded.notify.values().flat_map(Notify::scripts).cloned().collect();
+        let notified = loaded.notify.values().chain(loaded.groups.values());
+        let mut scripts: Vec<Script> = notified.flat_map(Notify::scripts).cloned().collect();
+        scripts.extend(loaded.sensors.checks.iter().map(|check| check.script.clone()));
+        scripts.extend(loaded.pipes.iter().filter_map(|pipe| pipe.script.clone()));
         scripts.sort();
         scripts.dedup();
         self.scripts.allow(scripts);
@@ -187,9 +197,19 @@ impl Control {
         let state = Secret::new(postcard::to_stdvec(&loaded).map_err(io::Error::other)?);
         let gaps = std::mem::take(&mut self.gaps);
         self.guardian.send(&ControlToGuardian::InForce { state, gaps })?;
+        let now = clock::monotonic();
+        self.trackers.set(now, &self.poll, loaded.sensors.clone(), begins);
+        let states_again = self.loaded.is_some() && loaded.states_on_reload;
         let before = self.loaded.replace(loaded);
-        self.notify_before = before.map(|before| before.notify).unwrap_or_default();
+        self.notify_before =
+            before.map(|before| (before.notify, before.groups)).unwrap_or_default();
+        for order in self.standing_orders() {
+            self.scripts.order(&order);
+        }
         self.configure();
+        if states_again {
+            self.tell_states();
+        }
         Ok(())
     }
 
@@ -199,7 +219,10 @@ impl Control {
             let instances = loaded.instances.clone();
             // The engine before may have numbered some that were lost with it.
             let events = self.events.last_of_engine().map_or(0, |last| last + LOST_AT_MOST);
-            let _ = engine.send(&ToEngine::Configure { instances, events });
+            let debounce = loaded.debounce.clone();
+            // What is said already must be known to whoever is to start.
+            let _ = engine.send(&self.trackers.all());
+            let _ = engine.send(&ToEngine::Configure { instances, debounce, events });
         }
     }
 
@@ -215,11 +238,11 @@ impl Control {
                     }
                 }
                 ENGINE => self.hear_engine(now),
-                TIMER | RUNNER => {}
+                TIMER | RUNNER | FILES => {}
                 _ => self.serve(one)?,
             }
         }
-        self.scripts_ended(now);
+        self.hear_outside(now);
         self.tell_followers();
         Ok(self.end(now))
     }
@@ -229,6 +252,8 @@ impl Control {
             Stage::LastScripts { until, .. } => Some(until),
             Stage::Running | Stage::Stopping => None,
         };
+        let outside = [self.scripts.poll_timeout(), self.trackers.poll_timeout()];
+        let until = outside.into_iter().chain([until]).flatten().min();
         self.timer.set(until)?;
         // A line that is broken tells so when it is read.
         let _ = self.guardian.flush();
@@ -279,12 +304,13 @@ impl Control {
                 }
                 GuardianToControl::Runner => {
                     let line = Channel::over(self.guardian.take_fd()?)?;
-                    self.scripts.meet(&self.poll, line)?;
+                    let orders = self.standing_orders();
+                    self.scripts.meet(&self.poll, line, &orders)?;
                 }
                 GuardianToControl::Order(order) => self.obey(now, order)?,
                 GuardianToControl::EngineIsOver { clean } => {
                     if self.stage == Stage::Stopping {
-                        self.stage = Stage::LastScripts { until: now + STOP_SCRIPTS, clean };
+                        self.last_scripts(now, clean);
                     }
                 }
                 GuardianToControl::Event(event) => self.events.record(event),
@@ -315,6 +341,17 @@ impl Control {
         Ok(())
     }
 
+    /// The engine is done: those outside are told, and may finish.
+    fn last_scripts(&mut self, now: Instant, clean: bool) {
+        self.stage = Stage::LastScripts { until: now + STOP_SCRIPTS, clean };
+        self.tell_rest_of_stop(now);
+        self.scripts.close_pipes();
+    }
+
+    fn is_running(&self) -> bool {
+        self.stage == Stage::Running
+    }
+
     fn stop_engine(&mut self) {
         if let Some(engine) = &mut self.engine {
             let _ = engine.send(&ToEngine::Stop);
@@ -342,7 +379,7 @@ impl Control {
         match files::load(&self.settings.file, &self.settings.reading, false) {
             Ok(loaded) => {
                 eprint!("{}", loaded.remarks);
-                self.apply(loaded)
+                self.apply(loaded, true)
             }
             Err(refused) => {
                 eprint!("{}", refused.report());
@@ -363,20 +400,18 @@ impl Control {
                 Ok(None) => return,
                 Err(_) => return self.engine_lost(),
             };
+            let Some(message) = self.note(message) else { continue };
             match message {
-                FromEngine::Event(event) => {
-                    self.call_scripts(&event);
-                    self.events.record(event);
-                }
+                FromEngine::Event(_) => {}
                 FromEngine::Status { ask, at, status, counts } => {
                     if let Some(client) = self.asking.remove(&ask) {
-                        let report = self.report(at, status, counts);
+                        let report = self.report(at, *status, counts);
                         self.answer(client, &Response::Status(Box::new(report)));
                     }
                 }
                 FromEngine::Settled { clean } => {
                     if self.stage == Stage::Stopping {
-                        self.stage = Stage::LastScripts { until: now + STOP_SCRIPTS, clean };
+                        self.last_scripts(now, clean);
                     }
                 }
             }
@@ -391,34 +426,6 @@ impl Control {
         for client in std::mem::take(&mut self.asking).into_values() {
             let text = "the engine has just ended; ask again in a moment".to_string();
             self.answer(client, &Response::Error(text));
-        }
-    }
-
-    // ---- scripts --------------------------------------------------------------------------------
-
-    fn call_scripts(&mut self, event: &base::Event) {
-        let Subject::Instance(name) = &event.subject else { return };
-        let Some(word) = notify::word(event) else { return };
-        // Another engine begins where the one before ended: that is no change to anybody outside.
-        if self.told.insert(name.clone(), word) == Some(word) || event.reason == Reason::Adopted {
-            return;
-        }
-        let notify = self.loaded.as_ref().and_then(|loaded| loaded.notify.get(name));
-        let notify = notify.or_else(|| self.notify_before.get(name));
-        for job in notify.map(|notify| notify.jobs(name, event)).unwrap_or_default() {
-            if self.scripts.push(name.clone(), job) {
-                // A guardian that is gone ends us anyway.
-                let _ = self.guardian.send(&ControlToGuardian::NeedRunner);
-            }
-        }
-    }
-
-    fn scripts_ended(&mut self, now: Instant) {
-        for done in self.scripts.ended(&self.poll) {
-            let what =
-                What::ScriptDone { command: done.command, result: done.result, took: done.took };
-            let subject = Subject::Instance(done.instance);
-            self.events.tell(now, subject, what, Reason::StateScript, vec![done.cause]);
         }
     }
 

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::time::Duration;
 
-use base::{EventId, Name, ScriptResult};
+use base::{EventId, Instant, Name, ScriptResult, Tracker, Verdict};
 use linux::{Interest, Poll};
 use ui::protocol::ScriptReport;
 
@@ -44,6 +44,20 @@ pub(crate) struct Done {
     pub(crate) cause: EventId,
 }
 
+/// What a runner has said.
+#[derive(Debug)]
+pub(crate) enum Said {
+    /// A script has ended.
+    Done(Done),
+    /// A tracker says this.
+    Verdict(Tracker, Verdict, Option<(String, ScriptResult, Duration)>),
+    /// Something that people should know.
+    Notice(String),
+}
+
+/// How long after a runner's end another one is asked for.
+const AGAIN: Duration = Duration::from_secs(1);
+
 /// All of them.
 #[derive(Default)]
 pub(crate) struct Scripts {
@@ -57,6 +71,12 @@ pub(crate) struct Scripts {
     pending: BTreeMap<u64, (Name, Job)>,
     jobs: u64,
     reports: BTreeMap<Name, VecDeque<ScriptReport>>,
+    /// Lines for the pipes that no runner has been told yet.
+    lines: VecDeque<String>,
+    /// The pipes are being closed.
+    closing: bool,
+    /// When the last runner ended.
+    lost_at: Option<Instant>,
 }
 
 impl Scripts {
@@ -80,6 +100,46 @@ impl Scripts {
             let _ = line.send(&run(self.jobs, &instance, &job));
         }
         self.pending.insert(self.jobs, (instance, job));
+        self.wanted()
+    }
+
+    /// Tells the pipes. Whether a runner is needed first.
+    pub(crate) fn say(&mut self, line: String) -> bool {
+        match &mut self.line {
+            Some(runner) => {
+                let _ = runner.send(&ToRunner::Say(line));
+            }
+            None => self.lines.push_back(line),
+        }
+        self.wanted()
+    }
+
+    /// Passes an order on to a runner that is there; one that comes later is given its orders when it
+    /// comes.
+    pub(crate) fn order(&mut self, order: &ToRunner) {
+        if let Some(line) = &mut self.line {
+            let _ = line.send(order);
+        }
+    }
+
+    /// Has all pipes closed; it is not idle until nobody reads any more.
+    pub(crate) fn close_pipes(&mut self) {
+        self.closing = self.line.is_some();
+        self.order(&ToRunner::Pipes(Vec::new()));
+    }
+
+    /// A runner is to be there from now on. Whether one is needed for that now.
+    pub(crate) fn keep_runner(&mut self, now: Instant) -> bool {
+        self.lost_at.is_none_or(|lost| lost + AGAIN <= now) && self.wanted()
+    }
+
+    /// When [`Scripts::keep_runner`] is to be asked again.
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        let missing = self.line.is_none() && !self.awaited;
+        self.lost_at.filter(|_| missing).map(|lost| lost + AGAIN)
+    }
+
+    fn wanted(&mut self) -> bool {
         self.line.is_none() && !std::mem::replace(&mut self.awaited, true)
     }
 
@@ -88,44 +148,55 @@ impl Scripts {
         &mut self,
         poll: &Poll,
         mut line: Channel<ToRunner, FromRunner>,
+        orders: &[ToRunner],
     ) -> io::Result<()> {
         poll.add(&line, self.token, Interest::Read)?;
         self.awaited = false;
         // A broken line says so when it is read.
         let _ = line.send(&ToRunner::Allow(self.allowed_before.clone()));
         let _ = line.send(&ToRunner::Allow(self.allowed.clone()));
+        for order in orders {
+            let _ = line.send(order);
+        }
         for (id, (instance, job)) in &self.pending {
             let _ = line.send(&run(*id, instance, job));
+        }
+        for text in self.lines.drain(..) {
+            let _ = line.send(&ToRunner::Say(text));
         }
         self.line = Some(line);
         Ok(())
     }
 
-    /// What has ended since this was last asked.
-    pub(crate) fn ended(&mut self, poll: &Poll) -> Vec<Done> {
-        let mut done = Vec::new();
+    /// What was said since this was last asked.
+    pub(crate) fn said(&mut self, now: Instant, poll: &Poll) -> Vec<Said> {
+        let mut said = Vec::new();
         while let Some(line) = &mut self.line {
             match line.recv() {
                 Ok(Some(FromRunner::Done { job, result, took })) => {
-                    done.extend(self.settle(job, result, took));
+                    said.extend(self.settle(job, result, took).map(Said::Done));
                 }
+                Ok(Some(FromRunner::Verdict { tracker, verdict, run })) => {
+                    said.push(Said::Verdict(tracker, verdict, run));
+                }
+                Ok(Some(FromRunner::PipesClosed)) => self.closing = false,
+                Ok(Some(FromRunner::Notice(text))) => said.push(Said::Notice(text)),
                 Ok(None) => break,
                 Err(_) => {
                     let _ = poll.remove(line);
                     self.line = None;
+                    self.lost_at = Some(now);
+                    self.closing = false;
                     let lost: Vec<u64> = self.pending.keys().copied().collect();
                     for job in lost {
                         let why = "the runner ended before the script did".into();
-                        done.extend(self.settle(
-                            job,
-                            ScriptResult::NotStarted(why),
-                            Duration::ZERO,
-                        ));
+                        let result = ScriptResult::NotStarted(why);
+                        said.extend(self.settle(job, result, Duration::ZERO).map(Said::Done));
                     }
                 }
             }
         }
-        done
+        said
     }
 
     /// Waits for room on the line, if there is something to be sent.
@@ -138,7 +209,7 @@ impl Scripts {
 
     /// Whether nothing runs and nothing waits.
     pub(crate) fn is_idle(&self) -> bool {
-        self.pending.is_empty()
+        self.pending.is_empty() && !self.closing && self.lines.is_empty()
     }
 
     /// What ran last for an instance, and how many scripts are still to come.

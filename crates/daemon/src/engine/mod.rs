@@ -11,6 +11,7 @@ mod keeper;
 mod lease;
 mod wires;
 
+use std::collections::BTreeMap;
 use std::io;
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ use base::{Instant, Name, Wall, WallClock};
 use linux::confine::{self, Right};
 use linux::{Interest, Poll, Signal, Signals, Timer, clock};
 use vrrp::wire::Arrival;
-use vrrp::{Image, Input, InstanceConfig, Output, Router};
+use vrrp::{Debounce, Image, Input, InstanceConfig, Output, Router};
 
 use crate::channel::Channel;
 use crate::exit::Exit;
@@ -88,7 +89,7 @@ struct Engine {
     /// How to begin, as the guardian says.
     inheritance: Option<(Option<Image>, Vec<Name>)>,
     /// With what, as control says.
-    waiting: Option<(Vec<InstanceConfig>, u64)>,
+    waiting: Option<(Vec<InstanceConfig>, BTreeMap<Name, Debounce>, u64)>,
     /// Whether it has begun.
     begun: bool,
     /// The kernel has told what there is.
@@ -261,12 +262,17 @@ impl Engine {
     fn read_control(&mut self, now: Instant) -> io::Result<()> {
         while let Some(message) = self.control.recv(&self.poll) {
             match message {
-                ToEngine::Configure { instances, events } => {
-                    self.waiting = Some((instances, events));
+                ToEngine::Configure { instances, debounce, events } => {
+                    self.waiting = Some((instances, debounce, events));
                     self.begin(now)?;
                 }
+                ToEngine::Verdicts(verdicts) => {
+                    for (tracker, verdict) in verdicts {
+                        self.handle(now, Input::Verdict { tracker, verdict })?;
+                    }
+                }
                 ToEngine::Status { ask } => {
-                    let status = self.router.status();
+                    let status = Box::new(self.router.status());
                     let counts = counts::report(&self.wires, &self.control);
                     self.control.send(FromEngine::Status { ask, at: now, status, counts });
                 }
@@ -281,10 +287,11 @@ impl Engine {
         if self.waiting.is_none() || (self.inheritance.is_none() && !self.begun) {
             return Ok(());
         }
-        let Some((instances, events)) = self.waiting.take() else { return Ok(()) };
+        let Some((instances, debounce, events)) = self.waiting.take() else { return Ok(()) };
         let (image, held) = self.inheritance.take().unwrap_or_default();
         self.begun = true;
         self.handle(now, Input::Adopt { image, held, events })?;
+        self.handle(now, Input::Debounce(debounce))?;
         self.handle(now, Input::Configure(instances))
     }
 

@@ -2,23 +2,39 @@
 //!
 //! Started when the first script is due. It runs what is on the list that was made when the
 //! configuration was read, and nothing else: who can make control ask for something else still cannot
-//! have it run. It ends when control has gone and nothing runs any more.
+//! have it run. It watches what only root can watch, keeps the pipes that are told of changes, and
+//! ends when control has gone and nothing runs any more.
 
+mod census;
+mod checks;
+mod first_value;
+mod pipes;
+mod processes;
 mod queues;
 
 use std::io;
+use std::time::Duration;
 
+use base::{Instant, ScriptResult};
 use linux::{Interest, Poll, Timer, clock};
 
 use crate::channel::Channel;
 use crate::exit::Exit;
 use crate::messages::{FromRunner, Script, ToRunner};
-use base::ScriptResult;
+use checks::Checks;
+use pipes::Pipes;
+use processes::ProcessSensor;
 use queues::{Job, Queues};
 
 const CONTROL: u64 = 0;
 const TIMER: u64 = 1;
+const PROCESSES: u64 = 2;
 const SCRIPTS: u64 = 16;
+/// Scripts that are run again and again are numbered from here.
+const CHECKS: u64 = 1 << 32;
+
+/// How long lines may wait for a reader when everything else is over.
+const LAST_LINES: Duration = Duration::from_secs(1);
 
 /// The runner as a process.
 pub(crate) fn main(guardian: u32) -> io::Result<Exit> {
@@ -29,7 +45,11 @@ pub(crate) fn main(guardian: u32) -> io::Result<Exit> {
         poll: Poll::new()?,
         timer: Timer::new()?,
         queues: Queues::new(SCRIPTS),
+        checks: Checks::new(CHECKS),
+        processes: ProcessSensor::new(PROCESSES),
+        pipes: Pipes::default(),
         allowed: [Vec::new(), Vec::new()],
+        end_by: None,
     };
     runner.run()?;
     Ok(Exit::Ok)
@@ -40,8 +60,13 @@ struct Runner {
     poll: Poll,
     timer: Timer,
     queues: Queues,
+    checks: Checks,
+    processes: ProcessSensor,
+    pipes: Pipes,
     /// The present list, and the one before.
     allowed: [Vec<Script>; 2],
+    /// When lines that find no reader are given up, once control has gone.
+    end_by: Option<Instant>,
 }
 
 impl Runner {
@@ -50,19 +75,30 @@ impl Runner {
             self.poll.add(control, CONTROL, Interest::Read)?;
         }
         self.poll.add(&self.timer, TIMER, Interest::Read)?;
-        while self.control.is_some() || !self.queues.is_idle() {
-            self.timer.set(self.queues.poll_timeout())?;
+        while !self.is_over(clock::monotonic()) {
+            let deadlines = [
+                self.queues.poll_timeout(),
+                self.checks.poll_timeout(),
+                self.processes.poll_timeout(),
+                self.pipes.poll_timeout(),
+                self.end_by,
+            ];
+            self.timer.set(deadlines.into_iter().flatten().min())?;
             if let Some(control) = &self.control {
                 let backlog = control.backlog() > 0;
                 let interest = if backlog { Interest::Both } else { Interest::Read };
                 self.poll.modify(control, CONTROL, interest)?;
             }
             self.poll.wait(None)?.for_each(drop);
-            self.hear_control();
-            let done = self.queues.advance(clock::monotonic(), &self.poll);
+            let mut told = self.hear_control();
+            let now = clock::monotonic();
+            told.extend(self.queues.advance(now, &self.poll));
+            told.extend(self.checks.advance(now, &self.poll));
+            told.extend(self.processes.advance(now, &self.poll));
+            self.pipes.advance(now, &mut told);
             if let Some(control) = &mut self.control {
-                for done in &done {
-                    let _ = control.send(done);
+                for one in &told {
+                    let _ = control.send(one);
                 }
                 let _ = control.flush();
             }
@@ -70,8 +106,16 @@ impl Runner {
         Ok(())
     }
 
-    fn hear_control(&mut self) {
+    fn is_over(&self, now: Instant) -> bool {
+        self.control.is_none()
+            && self.queues.is_idle()
+            && (self.pipes.is_idle() || self.end_by.is_some_and(|end_by| end_by <= now))
+    }
+
+    fn hear_control(&mut self) -> Vec<FromRunner> {
+        let mut told = Vec::new();
         while let Some(control) = &mut self.control {
+            let now = clock::monotonic();
             match control.recv() {
                 Ok(Some(ToRunner::Allow(mut scripts))) => {
                     scripts.sort();
@@ -84,16 +128,36 @@ impl Runner {
                     } else {
                         let why = "it is not in the configuration".into();
                         let result = ScriptResult::NotStarted(why);
-                        let took = std::time::Duration::ZERO;
-                        let _ = control.send(&FromRunner::Done { job, result, took });
+                        told.push(FromRunner::Done { job, result, took: Duration::ZERO });
                     }
                 }
-                Ok(None) => return,
+                Ok(Some(ToRunner::Watch(mut watch))) => {
+                    let [allowed, _] = &self.allowed;
+                    watch.checks.retain(|check| allowed.binary_search(&check.script).is_ok());
+                    self.checks.set(now, watch.checks, &watch.known);
+                    let processes = watch.processes;
+                    told.extend(self.processes.set(now, &self.poll, processes, &watch.known));
+                }
+                Ok(Some(ToRunner::Write(files))) => told.extend(first_value::write(&files)),
+                Ok(Some(ToRunner::Pipes(mut pipes))) => {
+                    let [allowed, _] = &self.allowed;
+                    for pipe in &mut pipes {
+                        pipe.script.take_if(|script| allowed.binary_search(script).is_err());
+                    }
+                    told.extend(self.pipes.set(now, pipes));
+                }
+                Ok(Some(ToRunner::Say(line))) => told.extend(self.pipes.say(now, &line)),
+                Ok(None) => break,
                 Err(_) => {
                     let _ = self.poll.remove(control);
                     self.control = None;
+                    self.end_by = Some(now + LAST_LINES);
+                    // Nobody hears verdicts any more; the next control starts another runner.
+                    self.checks.set(now, Vec::new(), &[]);
+                    let _ = self.processes.set(now, &self.poll, Vec::new(), &[]);
                 }
             }
         }
+        told
     }
 }

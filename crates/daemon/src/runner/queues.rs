@@ -16,7 +16,7 @@ use crate::messages::{FromRunner, Script};
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How long it may take to end when asked, before it is killed.
-const GRACE: Duration = Duration::from_secs(2);
+pub(super) const GRACE: Duration = Duration::from_secs(2);
 
 /// The whole environment of a script. Ours may hold what it should not see.
 const PATH: (&str, &str) = ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
@@ -101,7 +101,7 @@ impl Queue {
         let job = self.waiting.pop_front()?;
         let token = *next_token;
         *next_token += 1;
-        match job.start().and_then(|child| {
+        match start(&job.script, &job.more).and_then(|child| {
             poll.add(&child, token, Interest::Read)?;
             Ok(child)
         }) {
@@ -140,32 +140,33 @@ impl Running {
     }
 }
 
-impl Job {
-    fn start(&self) -> io::Result<Child> {
-        let (program, arguments) =
-            self.script.argv.split_first().ok_or_else(|| io::Error::other("an empty command"))?;
-        let identity = self.script.account.as_ref().map(|account| Identity {
-            uid: account.uid,
-            gid: account.gid,
-            groups: account.groups.clone(),
-        });
-        let as_root = identity.as_ref().is_none_or(|identity| identity.uid == 0);
-        if self.script.secure && as_root {
-            // What was safe when the configuration was read may not be any more.
-            check_script_path(program.as_ref()).map_err(io::Error::other)?;
-        }
-        let program = Program {
-            path: program.into(),
-            arguments: arguments.iter().chain(&self.more).cloned().collect(),
-            environment: vec![(PATH.0.into(), PATH.1.into())],
-            identity,
-            // A service started in the background by a script inherits its output; a pipe of ours
-            // would kill it when the script ends.
-            keep_output: None,
-        };
-        spawn(&program).map_err(io::Error::other)
+/// Starts a script, with these arguments after its own.
+pub(super) fn start(script: &Script, more: &[String]) -> io::Result<Child> {
+    let (program, arguments) =
+        script.argv.split_first().ok_or_else(|| io::Error::other("an empty command"))?;
+    let identity = script.account.as_ref().map(|account| Identity {
+        uid: account.uid,
+        gid: account.gid,
+        groups: account.groups.clone(),
+    });
+    let as_root = identity.as_ref().is_none_or(|identity| identity.uid == 0);
+    if script.secure && as_root {
+        // What was safe when the configuration was read may not be any more.
+        check_script_path(program.as_ref()).map_err(io::Error::other)?;
     }
+    let program = Program {
+        path: program.into(),
+        arguments: arguments.iter().chain(more).cloned().collect(),
+        environment: vec![(PATH.0.into(), PATH.1.into())],
+        identity,
+        // A service started in the background by a script inherits its output; a pipe of ours
+        // would kill it when the script ends.
+        keep_output: None,
+    };
+    spawn(&program).map_err(io::Error::other)
+}
 
+impl Job {
     fn done(self, result: ScriptResult, took: Duration) -> FromRunner {
         FromRunner::Done { job: self.id, result, took }
     }
@@ -188,9 +189,10 @@ mod tests {
         let mut done = Vec::new();
         while done.len() < n && clock::monotonic().since(begin) < Duration::from_secs(10) {
             let ended = scripts.advance(clock::monotonic(), &poll);
-            done.extend(
-                ended.into_iter().map(|FromRunner::Done { job, result, .. }| (job, result)),
-            );
+            done.extend(ended.into_iter().filter_map(|told| match told {
+                FromRunner::Done { job, result, .. } => Some((job, result)),
+                _ => None,
+            }));
             poll.wait(Some(Duration::from_millis(20))).unwrap().for_each(drop);
         }
         done

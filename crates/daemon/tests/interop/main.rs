@@ -21,6 +21,7 @@ mod keepalived;
 mod lease;
 mod mainstay;
 mod mode;
+mod notified;
 mod preference;
 mod service;
 mod signed;

@@ -35,6 +35,9 @@ struct Shadow {
     source: Option<IpAddr>,
     /// When the last advert came that a Backup must respect, or it became one.
     heard_at: Instant,
+    /// Who was last heard to hold, and whether the one learned from was heard twice in a row.
+    remembered: Option<IpAddr>,
+    heard_again: bool,
     learned: Option<Duration>,
     resigned_at: Option<Instant>,
     preempt_at: Option<Instant>,
@@ -61,6 +64,8 @@ impl Shadow {
             source: None,
             heard_at: now,
             learned: None,
+            remembered: None,
+            heard_again: false,
             resigned_at: None,
             preempt_at: None,
             last: None,
@@ -80,7 +85,11 @@ impl Shadow {
     fn interval(&self, config: &InstanceConfig) -> Duration {
         let own = config.interval.as_duration();
         match (config.version(), self.learned) {
-            (Version::V3, Some(learned)) => learned.min(own * config.learned_interval_cap.into()),
+            (Version::V3, Some(learned)) => {
+                // Who was heard but once is believed less (decision 0006).
+                let most = u32::from(config.learned_interval_cap);
+                learned.min(own * if self.heard_again { most } else { most.min(3) })
+            }
             _ => own,
         }
     }
@@ -112,8 +121,9 @@ impl Shadow {
         self.interval(config) * config.missed_adverts.into() + self.skew(config)
     }
 
-    fn respect(&mut self, now: Instant, advert: &Glimpse) {
+    fn respect(&mut self, now: Instant, advert: &Glimpse, again: bool) {
         self.heard_at = now;
+        self.heard_again = again;
         self.learned = Some(advert.interval);
         self.resigned_at = None;
     }
@@ -127,6 +137,10 @@ impl Shadow {
         }
         let ours = self.priority.get();
         self.last = Some(*advert);
+        let again = self.remembered == Some(advert.source);
+        if self.state == State::Backup && advert.priority > 0 {
+            self.remembered = Some(advert.source);
+        }
         match self.state {
             State::Initialize => {}
             State::Active => {
@@ -143,18 +157,18 @@ impl Shadow {
             }
             State::Backup if advert.priority >= ours => {
                 self.preempt_at = None;
-                self.respect(now, advert);
+                self.respect(now, advert, again);
             }
             State::Backup => match config.preempt {
                 _ if config.priority.is_owner() => {}
                 Preempt::Never => {
                     self.preempt_at = None;
-                    self.respect(now, advert);
+                    self.respect(now, advert, again);
                 }
                 Preempt::After(delay) => {
                     let at = *self.preempt_at.get_or_insert(now + delay);
                     if now < at {
-                        self.respect(now, advert);
+                        self.respect(now, advert, again);
                     }
                 }
             },
@@ -310,6 +324,7 @@ impl Shadows {
                     return Err(violation(lan, Rule::TooLate, node, evidence));
                 }
                 shadow.learned = None;
+                (shadow.remembered, shadow.heard_again) = (None, false);
             }
             (State::Initialize, State::Active) if heir => {}
             (State::Initialize, State::Active) if !config.priority.is_owner() => {
@@ -332,7 +347,10 @@ impl Shadows {
                 // One that stands back without having heard anybody has nothing to go by.
                 let last = shadow.last.filter(|_| reason != Reason::MayBeOvertaken);
                 shadow.learned = last.map(|advert| advert.interval);
+                shadow.remembered = last.map(|advert| advert.source);
+                shadow.heard_again = false;
             }
+            (_, State::Initialize) => (shadow.remembered, shadow.heard_again) = (None, false),
             _ => {}
         }
         shadow.resigned_at = None;

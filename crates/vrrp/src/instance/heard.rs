@@ -59,8 +59,15 @@ impl Instance {
         }
     }
 
-    /// RFC 9568 §6.4: what an advert means in each state.
-    pub(crate) fn heard(&mut self, turn: &mut Turn<'_>, source: IpAddr, heard: &Heard) {
+    /// RFC 9568 §6.4: what an advert means in each state. `stand`: the sync group's leading member
+    /// is holding its ground, and this one stays with it.
+    pub(crate) fn heard(
+        &mut self,
+        turn: &mut Turn<'_>,
+        source: IpAddr,
+        heard: &Heard,
+        stand: bool,
+    ) {
         let advert = &heard.advert;
         self.traffic.received += 1;
         self.note_signature(turn, source, heard);
@@ -86,6 +93,9 @@ impl Instance {
                 self.send(turn, self.priority());
                 let advert_at = turn.now + self.config.interval.as_duration();
                 self.phase = Phase::Active { advert_at };
+            }
+            (Phase::Active { .. }, Claim::Stronger | Claim::EqualHigher) if stand => {
+                self.contest(turn, source, advert.priority());
             }
             (Phase::Active { .. }, Claim::Stronger) => {
                 self.yield_to(turn, source, heard, Reason::StrongerPeer);
@@ -163,7 +173,7 @@ impl Instance {
         if let Phase::Backup { armed_at, waiting, .. } = self.phase {
             let waiting = match waiting {
                 Waiting::Silence | Waiting::Preempting => Waiting::Preempting,
-                resigned @ Waiting::Resigned(_) => resigned,
+                other @ (Waiting::Resigned(_) | Waiting::Owner) => other,
             };
             self.phase = Phase::Backup { armed_at, waiting, preempt_at: Some(at) };
         }
@@ -182,6 +192,7 @@ impl Instance {
             }
         };
         self.note_rival(turn, source, 0);
+        self.contested_at = Some(turn.now);
         let interval = self.config.interval.as_duration();
         // A flood of weak adverts must not make us flood as well.
         if self.config.answer_rivals && elapsed(self.answered_at, turn.now, interval / 4) {

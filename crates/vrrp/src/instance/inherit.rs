@@ -15,6 +15,8 @@ use vip::HolderId;
 pub(crate) enum Inheritance {
     /// The engine before held for it and died; nothing else is known.
     Held,
+    /// Its sync group holds.
+    Group,
     /// The engine before handed over.
     Image(Box<InstanceV2>),
 }
@@ -50,6 +52,10 @@ impl Instance {
                 self.become_active(turn, Reason::Adopted, cause);
                 return true;
             }
+            Some(Inheritance::Group) => {
+                self.become_active(turn, Reason::SyncGroup, cause);
+                return true;
+            }
             Some(Inheritance::Image(image)) => image,
         };
         let InstanceV2 { base: image, proven, .. } = *image;
@@ -72,6 +78,7 @@ impl Instance {
         };
         self.phase = phase;
         self.learned_interval = image.learned_interval;
+        self.proven = proven;
         self.changed(turn, State::Initialize, Reason::Adopted, cause.or(image.changed_by));
         self.changed_at = image.changed_at;
         self.peer = image.peer.map(|peer| {
@@ -91,7 +98,7 @@ impl Instance {
         };
         InstanceV2 {
             base: self.base_image(),
-            proven: self.peer.is_some_and(|peer| peer.standing == Standing::Again),
+            proven: self.proven,
             number: self.sequencer.last().map(Sequence::bits),
             marks: self.marks.iter().map(mark).collect(),
         }
@@ -108,7 +115,7 @@ impl Instance {
                     preempting: waiting == Waiting::Preempting,
                     resigned: match waiting {
                         Waiting::Resigned(event) => Some(event),
-                        Waiting::Silence | Waiting::Preempting => None,
+                        Waiting::Silence | Waiting::Preempting | Waiting::Owner => None,
                     },
                     preempt_at,
                 },

@@ -16,6 +16,8 @@ impl Instance {
     /// Takes note of who holds, and learns from it (RFC 9568 §6.4.2: interval; DESIGN: checksum).
     pub(super) fn note_peer(&mut self, turn: &mut Turn<'_>, source: IpAddr, heard: &Heard) {
         self.learned_interval = Some(heard.advert.interval());
+        // Whose interval it is decides, not who is heard beside it.
+        self.proven = self.standing_of(source) == Standing::Again;
         self.learned_form = Some(heard.checksum);
         self.remember(turn, source, heard);
     }
@@ -25,10 +27,7 @@ impl Instance {
         let priority = heard.advert.priority();
         let interval = heard.advert.interval();
         let known = self.peer.filter(|peer| peer.source == source);
-        let standing = match known.map(|peer| peer.standing) {
-            Some(Standing::Once | Standing::Again) => Standing::Again,
-            Some(Standing::Past) | None => Standing::Once,
-        };
+        let standing = self.standing_of(source);
         let event = match known {
             Some(peer) if peer.priority == priority => peer.event,
             _ => {
@@ -40,6 +39,15 @@ impl Instance {
         self.tell_interval(turn, source, interval);
         self.tell_cap(turn, source, interval);
         self.tell_list(turn, source, &heard.advert);
+    }
+
+    /// What the word of this source is worth, now that it is heard.
+    fn standing_of(&self, source: IpAddr) -> Standing {
+        let known = self.peer.filter(|peer| peer.source == source);
+        match known.map(|peer| peer.standing) {
+            Some(Standing::Once | Standing::Again) => Standing::Again,
+            Some(Standing::Past) | None => Standing::Once,
+        }
     }
 
     /// VRRP-034: another interval is learned, and told once.

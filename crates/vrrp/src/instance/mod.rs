@@ -12,6 +12,7 @@ mod inherit;
 mod learn;
 mod silence;
 mod speak;
+mod together;
 
 use core::net::IpAddr;
 use core::time::Duration;
@@ -81,6 +82,8 @@ enum Waiting {
     Preempting,
     /// Skew_Time since the holder resigned; the event that said so.
     Resigned(EventId),
+    /// Nothing but its sync group: it owns the addresses.
+    Owner,
 }
 
 /// The holder as last heard.
@@ -126,6 +129,8 @@ pub(crate) struct Instance {
     inherits: Option<Inheritance>,
     /// What the holder advertised as its interval; none while nobody was heard and when we hold.
     learned_interval: Option<Duration>,
+    /// That holder has been heard more than once.
+    proven: bool,
     peer: Option<Peer>,
     learned_form: Option<ChecksumForm>,
     rivals: Rivals,
@@ -143,6 +148,8 @@ pub(crate) struct Instance {
     sequencer: Sequencer,
     /// The last number signed with, until the guardian has been told.
     spoke: Option<Sequence>,
+    /// When a weaker router was last heard to hold while we do.
+    contested_at: Option<Instant>,
     reassert: Option<Reassert>,
     reasserted_at: Option<Instant>,
     answered_at: Option<Instant>,
@@ -161,6 +168,7 @@ impl Instance {
     pub(crate) fn new(now: Instant, config: InstanceConfig, holder: HolderId) -> Self {
         Self {
             learned_interval: None,
+            proven: false,
             not_before: now + config.startup_delay,
             inherits: None,
             config,
@@ -180,6 +188,7 @@ impl Instance {
             marks: Marks::default(),
             sequencer: Sequencer::default(),
             spoke: None,
+            contested_at: None,
             reassert: None,
             reasserted_at: None,
             answered_at: None,
@@ -275,6 +284,7 @@ impl Instance {
         match waiting {
             Waiting::Silence | Waiting::Preempting => self.active_down_interval(),
             Waiting::Resigned(_) => self.skew_time(),
+            Waiting::Owner => Duration::ZERO,
         }
     }
 
@@ -293,8 +303,7 @@ impl Instance {
     /// twice is at least there.
     fn interval_cap(&self) -> Duration {
         let most = self.config.learned_interval_cap;
-        let proven = self.peer.is_some_and(|peer| peer.standing == Standing::Again);
-        let times = if proven { most } else { most.min(UNPROVEN_CAP) };
+        let times = if self.proven { most } else { most.min(UNPROVEN_CAP) };
         self.config.interval.as_duration() * u32::from(times)
     }
 
@@ -340,25 +349,32 @@ impl Instance {
             Phase::Backup { preempt_at, .. } if self.judges_late(turn.now) => {
                 self.wait_for_silence(turn.now, preempt_at);
             }
-            Phase::Backup { armed_at, waiting, .. } => match waiting {
-                Waiting::Resigned(event) => {
-                    self.become_active(turn, Reason::HolderResigned, Some(event));
-                }
-                Waiting::Preempting => {
-                    let cause = self.peer.map(|peer| peer.event);
-                    self.become_active(turn, Reason::WeakerHolder, cause);
-                }
-                Waiting::Silence => {
-                    let silent = What::PeerSilent {
-                        source: self.peer.map(|peer| peer.source),
-                        silence: turn.now.since(self.peer.map_or(armed_at, |peer| peer.at)),
-                    };
-                    let cause = self.peer.map(|peer| peer.event);
-                    let reason = Reason::HolderSilent;
-                    let event = turn.out.event(turn.now, self.subject(), silent, reason, cause);
-                    self.become_active(turn, Reason::HolderSilent, Some(event));
-                }
-            },
+            Phase::Backup { .. } => self.take_over(turn),
+        }
+    }
+
+    /// Its wait is over: it becomes Active, for the reason it waited for.
+    pub(crate) fn take_over(&mut self, turn: &mut Turn<'_>) {
+        let Phase::Backup { armed_at, waiting, .. } = self.phase else { return };
+        match waiting {
+            Waiting::Resigned(event) => {
+                self.become_active(turn, Reason::HolderResigned, Some(event));
+            }
+            Waiting::Owner => self.become_active(turn, Reason::Owner, None),
+            Waiting::Preempting => {
+                let cause = self.peer.map(|peer| peer.event);
+                self.become_active(turn, Reason::WeakerHolder, cause);
+            }
+            Waiting::Silence => {
+                let silent = What::PeerSilent {
+                    source: self.peer.map(|peer| peer.source),
+                    silence: turn.now.since(self.peer.map_or(armed_at, |peer| peer.at)),
+                };
+                let cause = self.peer.map(|peer| peer.event);
+                let reason = Reason::HolderSilent;
+                let event = turn.out.event(turn.now, self.subject(), silent, reason, cause);
+                self.become_active(turn, Reason::HolderSilent, Some(event));
+            }
         }
     }
 
@@ -377,10 +393,12 @@ impl Instance {
             self.learned_interval = None;
         }
         if self.inherit(turn, cause) {
-        } else if self.config.priority.is_owner() {
+        } else if self.config.priority.is_owner() && self.config.group.is_none() {
             self.become_active(turn, Reason::Owner, cause);
         } else {
-            self.wait_for_silence(turn.now, None);
+            let owner = self.config.priority.is_owner();
+            let waiting = if owner { Waiting::Owner } else { Waiting::Silence };
+            self.phase = Phase::Backup { armed_at: turn.now, waiting, preempt_at: None };
             self.changed(turn, State::Initialize, reason, cause);
         }
     }
@@ -393,6 +411,7 @@ impl Instance {
         self.phase = Phase::Active { advert_at: turn.now + interval };
         self.learned_interval = None;
         // Whoever was heard before has fallen silent: it begins anew.
+        self.proven = false;
         self.peer = self.peer.map(|peer| Peer { standing: Standing::Past, ..peer });
         self.sent_at = None;
         // An heir does not know yet whether its lease has outlived its predecessor.
@@ -442,6 +461,7 @@ impl Instance {
         self.silenced &= to == State::Active;
         self.rivals.clear();
         self.told_rival = None;
+        self.contested_at = None;
         self.reassert = None;
         self.changed_at = turn.now;
         let what = What::StateChanged { from, to, priority };
@@ -476,7 +496,7 @@ impl Instance {
         }
         match (was.fault, around.fault) {
             // Whatever is missing at start is as much news as what goes missing later.
-            (Some(Reason::Startup), Some(reason)) => {
+            (Some(Reason::Startup), Some(reason)) if reason != Reason::Startup => {
                 // Where it cannot run now it did not hold a moment ago either.
                 self.inherits = None;
                 self.changed(turn, State::Initialize, reason, cause);

@@ -70,7 +70,7 @@ impl Instance {
     }
 
     /// Whether its deadline is over for so long that this node did not run, or not enough.
-    pub(super) fn judges_late(&self, now: Instant) -> bool {
+    pub(crate) fn judges_late(&self, now: Instant) -> bool {
         let late = self.active_interval().max(LATE);
         self.deadline().is_some_and(|deadline| now >= deadline + late)
     }
@@ -80,7 +80,7 @@ impl Instance {
         match &self.inherits {
             Some(Inheritance::Held) => true,
             Some(Inheritance::Image(image)) => matches!(image.base.phase, PhaseV1::Active { .. }),
-            None => false,
+            Some(Inheritance::Group) | None => false,
         }
     }
 

@@ -9,6 +9,7 @@ use base::{Instant, Name, Reason, Subject, What};
 use vip::last_will::Edit;
 use vip::{announcer, keeper, lease, lifetime};
 
+use super::groups::Membership;
 use super::{Router, Seat, Slot, Will};
 use crate::config::InstanceConfig;
 use crate::instance::{Instance, Turn};
@@ -50,6 +51,7 @@ impl Router {
             };
             self.order.push(slot);
         }
+        self.regroup(now);
         self.watch();
         self.surround_all(now, Some(event));
     }
@@ -109,6 +111,8 @@ impl Router {
         }
         let seat = Seat {
             instance,
+            own: Some(Reason::Startup),
+            membership: Membership::default(),
             key: None,
             holding,
             present: Vec::new(),
@@ -147,6 +151,7 @@ impl Router {
             self.unlist(slot);
             if let Some(seat) = self.seats.get_mut(&slot) {
                 seat.instance = Instance::new(now, config, slot.holder());
+                seat.own = Some(Reason::Startup);
             }
         }
         self.touched.insert(slot);

@@ -6,8 +6,11 @@
 use core::net::IpAddr;
 use std::collections::{BTreeMap, BTreeSet};
 
-use base::{EventId, Instant, KernelFact, Name, Reason, Subject, What};
+use base::{
+    EventId, Instant, KernelFact, Name, Reason, State, Subject, Tracker, Verdict, Weighed, What,
+};
 
+use super::debounce::Debounce;
 use super::{Router, Seat, Slot, Will};
 use crate::config::{InstanceConfig, Reach};
 use crate::instance::{Attachment, Surroundings, Turn};
@@ -31,6 +34,42 @@ impl Router {
         self.announcer.handle(now, vip::announcer::Input::Fact(fact));
         self.lifetimes.handle(now, vip::lifetime::Input::Fact(fact));
         self.leases.handle(now, vip::lease::Input::Fact(fact));
+        match self.debouncer.filter(now, fact) {
+            Some(believed) => self.take_in(now, &believed),
+            None => self.take_in(now, fact),
+        }
+    }
+
+    /// How long news must last, from now on.
+    pub(super) fn debounce(&mut self, now: Instant, rules: BTreeMap<Name, Debounce>) {
+        for fact in self.debouncer.rule(rules) {
+            self.take_in(now, &fact);
+        }
+    }
+
+    /// What a tracker says, and what that means for the instances that use it.
+    pub(super) fn hear_verdict(&mut self, now: Instant, tracker: Tracker, verdict: Verdict) {
+        let before = self.verdicts.insert(tracker.clone(), verdict).unwrap_or_default();
+        if before == verdict {
+            return;
+        }
+        let used =
+            |seat: &Seat| seat.instance.config().trackers.iter().any(|t| t.tracker == tracker);
+        let slots: Vec<Slot> =
+            self.seats.iter().filter(|(_, seat)| used(seat)).map(|(slot, _)| *slot).collect();
+        if slots.is_empty() {
+            return;
+        }
+        let subject = Subject::Tracker(tracker);
+        let what = What::VerdictChanged { verdict };
+        let event = self.out.event(now, subject, what, Reason::Tracker, []);
+        for slot in slots {
+            self.surround(now, slot, &BTreeMap::new(), Some(event));
+        }
+    }
+
+    /// Takes in what is to be believed of the links and addresses.
+    pub(super) fn take_in(&mut self, now: Instant, fact: &KernelFact) {
         let mut interfaces = self.links.learn(fact);
         // A VIP of ours coming or going is the keeper's business and nobody else's: without this,
         // taking over n VIPs would make n instances look at n addresses.
@@ -71,17 +110,46 @@ impl Router {
         links: &BTreeMap<Name, EventId>,
         cause: Option<EventId>,
     ) {
-        let stopping = self.stopping.is_some();
         let Some(seat) = self.seats.get_mut(&slot) else { return };
         let config = seat.instance.config();
-        let around = if stopping {
-            // The attachment stays: it carries the farewell.
-            Surroundings { fault: Some(Reason::Shutdown), ..seat.instance.around() }
-        } else {
-            survey(&self.links, &self.vips, config)
-        };
         let cause =
             cause.or_else(|| links.iter().find(|(name, _)| uses(config, name)).map(|(_, e)| *e));
+        if self.stopping.is_some() {
+            // The attachment stays: it carries the farewell.
+            let fault = Some(Reason::Shutdown);
+            let around = Surroundings { fault, ..seat.instance.around() };
+            return self.put(now, slot, around, cause);
+        }
+        let (before, runs) = (seat.own, seat.instance.state() != State::Initialize);
+        let unheard = seat.own == Some(Reason::Startup);
+        let mut around = survey(&self.links, &self.vips, config);
+        if around.fault != Some(Reason::Startup) {
+            let (fault, delta) = weigh(&self.verdicts, config, runs, unheard);
+            around.delta += delta;
+            around.fault = around.fault.or(fault);
+        }
+        seat.own = around.fault;
+        let others = self.regard(now, slot, before);
+        self.put(now, slot, around, cause);
+        let because = self.seats.get(&slot).and_then(|seat| seat.instance.changed_by()).or(cause);
+        for other in others {
+            let around = self
+                .seats
+                .get(&other)
+                .map(|seat| Surroundings { fault: seat.own, ..seat.instance.around() });
+            if let Some(around) = around {
+                self.put(now, other, around, because);
+            }
+        }
+    }
+
+    /// Puts an instance into its surroundings, and what its group makes of them.
+    fn put(&mut self, now: Instant, slot: Slot, around: Surroundings, cause: Option<EventId>) {
+        let around = match around.fault {
+            Some(_) => around,
+            None => Surroundings { fault: self.group_fault(slot), ..around },
+        };
+        let Some(seat) = self.seats.get_mut(&slot) else { return };
         let before = seat.instance.around().attachment;
         let cause = source_change(before, around.attachment).map_or(cause, |what| {
             let reason = Reason::Kernel;
@@ -202,6 +270,30 @@ fn survey(links: &Links, vips: &BTreeSet<IpAddr>, config: &InstanceConfig) -> Su
         None
     };
     Surroundings { attachment, fault, delta }
+}
+
+/// What the verdicts mean for an instance: why it cannot run, and what is added to its priority.
+/// One that runs goes on while a tracker that is new to it has not spoken.
+fn weigh(
+    verdicts: &BTreeMap<Tracker, Verdict>,
+    config: &InstanceConfig,
+    runs: bool,
+    unheard: bool,
+) -> (Option<Reason>, i32) {
+    let (mut fault, mut sum) = (None, 0_i32);
+    for tracked in &config.trackers {
+        let verdict = verdicts.get(&tracked.tracker).copied().unwrap_or_default();
+        match tracked.effect.weigh(verdict, tracked.assume_bad) {
+            Weighed::Fault => fault = Some(Reason::Tracker),
+            Weighed::Open if !runs => {
+                let silent = if unheard { Reason::Startup } else { Reason::Tracker };
+                fault = fault.or(Some(silent));
+            }
+            Weighed::Open => {}
+            Weighed::Delta(delta) => sum = sum.saturating_add(delta),
+        }
+    }
+    (fault, sum)
 }
 
 /// The interface an instance's adverts travel on.

@@ -157,6 +157,7 @@ impl Router {
             if seat.instance.state() != State::Active {
                 // Somebody else's advert has settled it; an heir has nothing to go on with.
                 seat.instance.renounce();
+                seat.membership.renounce();
                 self.touched.insert(slot);
                 continue;
             }

@@ -6,7 +6,9 @@
 //! a state reached by any way has the same consequences.
 
 mod configure;
+mod debounce;
 mod environment;
+mod groups;
 mod hands;
 mod lease;
 
@@ -16,7 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use base::{
     BatchDone, EventId, Family, IfIndex, Instant, KernelFact, LeaseDone, Name, Reason, State,
-    Subject, Vip, Vrid, Wall, WallClock, What,
+    Subject, Tracker, Verdict, Vip, Vrid, Wall, WallClock, What,
 };
 use serde::{Deserialize, Serialize};
 use vip::HolderId;
@@ -38,7 +40,10 @@ use crate::sockets::SocketSpec;
 use crate::status::{LeaseStatus, RouterStatus};
 use crate::wire::{self, Arrival, Counters};
 
+pub use debounce::Debounce;
+use debounce::Debouncer;
 use environment::LinkState;
+use groups::{Groups, Membership};
 use lease::Doubt;
 
 /// Everything that can happen to the machine.
@@ -50,6 +55,15 @@ pub enum Input {
     Packet(Packet),
     /// The kernel said something.
     Fact(KernelFact),
+    /// How long news of these interfaces must last before they count. Holds until it is said again.
+    Debounce(BTreeMap<Name, Debounce>),
+    /// A tracker says this. May come before the configuration that uses it.
+    Verdict {
+        /// Which.
+        tracker: Tracker,
+        /// What.
+        verdict: Verdict,
+    },
     /// A batch of kernel operations is through.
     Done(BatchDone),
     /// A lease operation is through; see [`Output::Lease`].
@@ -112,6 +126,9 @@ type Key = (IfIndex, Family, Vrid);
 #[derive(Debug)]
 struct Seat {
     instance: Instance,
+    /// Why it could not run, were it in no group.
+    own: Option<Reason>,
+    membership: Membership,
     /// The packets it is listed for in `by_key`.
     key: Option<Key>,
     /// Whether the keeper was last told to hold for it.
@@ -162,6 +179,9 @@ pub struct Router {
     by_key: BTreeMap<Key, Vec<Slot>>,
     links: Links,
     link_states: BTreeMap<Name, LinkState>,
+    debouncer: Debouncer,
+    verdicts: BTreeMap<Tracker, Verdict>,
+    groups: Groups,
     vips: BTreeSet<IpAddr>,
     keeper: Keeper,
     announcer: Announcer,
@@ -206,6 +226,8 @@ impl Router {
                 return self.handle_packet(now, index, &arrival);
             }
             Input::Fact(fact) => self.learn(now, &fact),
+            Input::Debounce(rules) => self.debounce(now, rules),
+            Input::Verdict { tracker, verdict } => self.hear_verdict(now, tracker, verdict),
             Input::Done(done) if Lifetimes::is_mine(&done.ticket) => {}
             Input::Done(done) => self.keeper.handle(now, vip::keeper::Input::Done(done)),
             Input::LeaseDone(done) => self.lease_done(now, done),
@@ -247,6 +269,7 @@ impl Router {
             self.keeper.poll_timeout(),
             self.announcer.poll_timeout(),
             self.lifetimes.poll_timeout(),
+            self.debouncer.poll_timeout(),
             self.leases.poll_timeout(),
             self.doubts.values().map(|doubt| doubt.at).min(),
         ];
@@ -304,24 +327,25 @@ impl Router {
         }
         let packets = self.floods.values().map(Floods::packets).sum();
         let floods = self.floods.values().map(Floods::alarms).sum();
-        let leases = self.leases.status();
-        RouterStatus { instances, discards, packets, floods, leases }
+        let (groups, leases) = (self.group_status(), self.leases.status());
+        RouterStatus { instances, groups, discards, packets, floods, leases }
     }
 
     // ---- time -----------------------------------------------------------------------------------
 
     fn wake(&mut self, now: Instant, drained: bool) {
+        for fact in self.debouncer.due(now) {
+            self.take_in(now, &fact);
+        }
         // A renewal that is due comes before the adverts it stands for.
         self.leases.handle(now, leases::Input::Wake);
         self.use_leases(now);
         self.send_all_due(now);
         if drained || base::planted!(JudgedBeforeDrained) {
             self.settle_doubts(now);
-            for slot in core::mem::take(&mut self.due) {
-                let Some(seat) = self.seats.get_mut(&slot) else { continue };
-                seat.instance.judge(&mut Turn { now, wall: self.wall.at(now), out: &mut self.out });
-                self.touched.insert(slot);
-            }
+            let due = core::mem::take(&mut self.due);
+            self.judge(now, &due);
+            self.touched.extend(due);
         }
         self.keeper.handle(now, vip::keeper::Input::Wake);
         self.lifetimes.handle(now, lifetime::Input::Wake);
@@ -349,6 +373,7 @@ impl Router {
         let slot = wire::vrid_of(arrival.payload)
             .and_then(Vrid::new)
             .and_then(|vrid| self.addressee(index, family, vrid, arrival));
+        let stand = slot.is_some_and(|slot| self.stands(now, slot));
         let mut turn = Turn { now, wall: self.wall.at(now), out: &mut self.out };
         let Some((slot, seat)) = slot.and_then(|slot| Some((slot, self.seats.get_mut(&slot)?)))
         else {
@@ -371,7 +396,7 @@ impl Router {
         let subnets = self.links.subnets(index);
         let terms = seat.instance.terms(&own[..ours], subnets, turn.wall);
         match wire::decode(arrival, &terms) {
-            Ok(heard) => seat.instance.heard(&mut turn, arrival.source, &heard),
+            Ok(heard) => seat.instance.heard(&mut turn, arrival.source, &heard, stand),
             Err(why) => seat.instance.refused(&mut turn, arrival.source, &why),
         }
         self.touched.insert(slot);
@@ -414,6 +439,7 @@ impl Router {
     /// Derives everything that is not the instances' own from what they have become.
     fn settle(&mut self, now: Instant) {
         loop {
+            self.align(now);
             while let Some(slot) = self.touched.pop_first() {
                 self.settle_one(now, slot);
             }
@@ -433,7 +459,7 @@ impl Router {
         let Some(seat) = self.seats.get_mut(&slot) else {
             return self.deadlines.set(slot, None);
         };
-        self.deadlines.set(slot, seat.instance.deadline());
+        self.deadlines.set(slot, seat.deadline());
         let holder = seat.instance.holder();
         let holds = seat.instance.state() == State::Active;
         // What lapsed stays installed, and silent, until its doubt is settled; and what an engine

@@ -208,3 +208,16 @@ fn vrrp_075_the_cap_follows_our_own_interval() {
     bench.feed(Input::Configure(vec![faster]));
     assert_eq!(bench.only().active_interval, secs(1));
 }
+
+#[test]
+fn vrrp_075_a_weaker_peer_does_not_vouch_for_a_strangers_interval() {
+    let mut bench = Bench::new(config(100));
+    // A forged advert, once; then somebody weaker, who is really there, again and again.
+    bench.hear(crate::bench::Saying { interval: centis(4095), ..saying(HIGHER, 254) });
+    let left = bench.left().unwrap();
+    for _ in 0..3 {
+        bench.pass(millis(10));
+        bench.hear(saying(LOWER, 50));
+    }
+    assert_eq!(bench.left().unwrap() + millis(30), left, "believed as little as before");
+}

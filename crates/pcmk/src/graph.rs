@@ -77,7 +77,12 @@ fn action(step: &Step, full: bool) -> Element {
     }
     let mut attributes = Element::new("attributes");
     for (name, value) in &step.attributes {
-        attributes.set(name, value);
+        // Names that XML does not allow go into elements.
+        if name.starts_with(|c: char| c.is_ascii_digit()) {
+            attributes.push(Element::new("param").with("name", name).with("value", value));
+        } else {
+            attributes.set(name, value);
+        }
     }
     element.push(attributes);
     if !step.downed.is_empty() {

@@ -205,7 +205,8 @@ impl Action {
     pub(crate) fn interval(&self) -> i64 {
         match self.key {
             Key::Op(_, interval) => interval,
-            _ => 0,
+            // What is cancelled has an interval.
+            _ => self.extra.as_ref().and_then(|extra| extra.cancels).map_or(0, |(_, interval)| interval),
         }
     }
 }
@@ -276,7 +277,16 @@ impl World<'_> {
         node: Option<NodeId>,
         optional: bool,
     ) -> ActionId {
-        let found = self.find(rsc, &key, node);
+        let mut found = self.find(rsc, &key, node);
+        if found.is_none() {
+            // One that was wanted before its node was known.
+            found = self[rsc].actions.iter().rev().copied().find(|id| {
+                self[*id].key == key && self[*id].node.is_none()
+            });
+            if let Some(id) = found {
+                self[id].node = node;
+            }
+        }
         let id = found.unwrap_or_else(|| {
             let task = match &key {
                 Key::Op(task, _) => *task,

@@ -148,7 +148,7 @@ impl<'c> World<'c> {
     }
 
     fn reschedule(&mut self, rsc: RscId, node: NodeId, task: Task, interval: i64) {
-        let id = self.act(rsc, Key::Op(task, interval), Some(node), false);
+        let id = self.act(rsc, Key::Op(task, interval), Some(node), true);
         self[id].reason = Some("reschedule".into());
         self.wanted_anew.insert(id);
     }

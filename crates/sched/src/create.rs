@@ -143,6 +143,7 @@ impl World<'_> {
             moving = here != there && self[rsc].next_role >= Role::Started;
             migrate = self.may_migrate(rsc, here);
         }
+        let mut stop = moving;
         let (source, target) = (self[rsc].partial_source, self[rsc].partial_target);
         let mut multiply = if self[rsc].needs_fencing { running.len() > 1 } else { clean > 1 };
         if source.is_some() && target.is_some() && running.len() == 2 && current == source && assigned == target && migrate {
@@ -153,7 +154,6 @@ impl World<'_> {
             self[rsc].partial_target = None;
             migrate = false;
         }
-        let mut stop = false;
         let mut promote = false;
         self[rsc].stop_unexpected = false;
         if multiply {

@@ -61,13 +61,18 @@ impl World<'_> {
                 return false;
             }
         }
+        let mut by_number = self[clone].children.clone();
+        by_number.sort_by_key(|child| crate::assign_number(&self[*child].id));
+        self[clone].children = by_number;
         if self[clone].unique {
             return self.probe_parts(clone, node);
         }
         let children = self[clone].children.clone();
-        // One that is (or will be) there, else any.
-        let here = children.iter().copied().find(|child| self.nodes_of(*child, true).contains(&node));
-        let here = here.or_else(|| {
+        // One that is known there, else one that will be there, else any.
+        let known = children.iter().copied().find(|child| {
+            self.leaves(*child).into_iter().any(|leaf| self[leaf].known_on.contains(&node))
+        });
+        let here = known.or_else(|| {
             children.iter().copied().find(|child| self.location(*child, false) == Some(node))
         });
         match here.or_else(|| children.first().copied()) {

@@ -15,7 +15,8 @@ struct Recurring {
 impl World<'_> {
     fn recurring_ops(&self, rsc: RscId) -> Vec<Recurring> {
         let mut all: Vec<Recurring> = Vec::new();
-        for op in &self[rsc].conf.operations {
+        let ops = &self[rsc].conf.operations;
+        for op in ops {
             let Some(interval) = op.interval.filter(|interval| *interval > 0) else { continue };
             let Some(task) = Task::parse(&op.name) else { continue };
             if !enabled(op)
@@ -24,7 +25,8 @@ impl World<'_> {
                     Task::Start | Task::Stop | Task::Promote | Task::Demote | Task::Reload
                         | Task::MigrateTo | Task::MigrateFrom | Task::Notify | Task::Cancel
                 )
-                || all.iter().any(|other| other.task == task && other.interval == interval)
+                // Which of two with one name and interval is meant, nobody can know.
+                || ops.iter().filter(|other| other.name == op.name && other.interval == op.interval).count() > 1
             {
                 continue;
             }

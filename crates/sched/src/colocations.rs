@@ -56,7 +56,12 @@ impl World<'_> {
             };
             let left = of(self, dependent, &constraint.dependent_instance);
             let right = of(self, primary, &constraint.primary_instance);
-            // A tag on one side is a set without an order of its own.
+            // A tag on one side is a set without an order of its own; on both sides it makes no
+            // sense.
+            let tag = |world: &Self, name: &Text| world.group_of_tag.contains_key(name);
+            if tag(self, dependent) && tag(self, primary) {
+                return;
+            }
             for dependent in &left {
                 for primary in &right {
                     self.colocate(&common, *dependent, *primary, roles);

@@ -118,9 +118,13 @@ impl World<'_> {
         if let (Some(recorded), false) = (&op.secure_digest, expired) {
             let secret = op.secure_params.clone().unwrap_or_default();
             let secret: Vec<&str> = secret.split_whitespace().collect();
-            let open = digest(
-                pairs().filter(|(name, _)| !secret.contains(name) && *name != "CRM_meta_timeout"),
-            );
+            // Once, what the fencer itself evaluates was left out, too.
+            let old = op.feature_set.as_deref().is_some_and(|set| cib::rules::versions(set, "3.16.0").is_lt());
+            let skips = old && self[rsc].fence_device;
+            let open = digest(pairs().filter(|(name, _)| {
+                let fencer = name.starts_with("pcmk_") || matches!(*name, "provides" | "stonith-timeout");
+                !secret.contains(name) && *name != "CRM_meta_timeout" && !(skips && fencer)
+            }));
             if open == *recorded {
                 return Change::PrivateOnly;
             }

@@ -74,17 +74,6 @@ impl World<'_> {
         down
     }
 
-    /// Orders two actions there are when orders are applied (not at once).
-    fn order_pair(&mut self, first: ActionId, then: ActionId, rel: Rel) {
-        self.orders.push(crate::constraint::OrderSpec {
-            first: crate::constraint::End::Action(first),
-            first_rsc: self[first].rsc,
-            then: crate::constraint::End::Action(then),
-            then_rsc: self[then].rsc,
-            rel,
-        });
-    }
-
     fn order_vs_fencing(&mut self, fence: ActionId, node: NodeId) {
         for rsc in self.top.clone() {
             for leaf in self.leaves(rsc) {

@@ -118,16 +118,17 @@ impl World<'_> {
         self.tasks(group, Task::Start, group, Task::Running, Rel::BLOCKS);
         let top = self.top_of(group, false);
         let promotable = self[top].promotable;
+        let (ordered, colocated) = (self.group_is(group, "ordered"), self.group_is(group, "collocated"));
         let (mut previous, mut last_active): (Option<RscId>, Option<RscId>) = (None, None);
         for member in self[group].children.clone() {
             self.constrain(member);
             let (mut down, mut after_down) = (Rel::SHOWS_FIRST, Rel::SHOWS_THEN);
             match previous {
-                None => {
+                None if ordered => {
                     down |= Rel::ORDERED;
                     after_down = Rel::MAKES_THEN;
                 }
-                Some(previous) => {
+                Some(previous) if colocated => {
                     let influence = self[member].critical;
                     self.add_colocation(Coloc {
                         id: "#group-members".into(),
@@ -141,6 +142,7 @@ impl World<'_> {
                         explicit: false,
                     });
                 }
+                _ => {}
             }
             let up = Rel::BLOCKS | Rel::MAKES_THEN | Rel::SHOWS_THEN;
             if promotable {
@@ -153,7 +155,13 @@ impl World<'_> {
             self.tasks(member, Task::Stop, group, Task::Stopped, after_down);
             self.tasks(group, Task::Start, member, Task::Start, Rel::SHOWS_FIRST);
             self.tasks(member, Task::Start, group, Task::Running, up);
-            if let Some(previous) = previous {
+            if !ordered {
+                let hold = Rel::MAKES_THEN | Rel::BLOCKS | Rel::SHOWS_FIRST;
+                self.tasks(group, Task::Start, member, Task::Start, hold);
+                if promotable {
+                    self.tasks(group, Task::Promote, member, Task::Promote, hold);
+                }
+            } else if let Some(previous) = previous {
                 self.tasks(previous, Task::Start, member, Task::Start, Rel::MAKES_THEN | Rel::BLOCKS);
                 self.tasks(member, Task::Stop, previous, Task::Stop, Rel::ORDERED | Rel::RESTART);
                 if !self[member].running_on.is_empty() && self[previous].running_on.is_empty() {
@@ -166,7 +174,7 @@ impl World<'_> {
                 }
             }
             if !self[member].running_on.is_empty() {
-                if let (Some(previous), Some(last)) = (previous, last_active) {
+                if let (true, Some(previous), Some(last)) = (ordered, previous, last_active) {
                     if self[previous].running_on.is_empty() {
                         self.tasks(member, Task::Stop, last, Task::Stop, Rel::ORDERED);
                     }
@@ -175,6 +183,12 @@ impl World<'_> {
             }
             previous = Some(member);
         }
+    }
+
+    /// Whether a group is ordered, or colocated; it is unless it says no.
+    pub(crate) fn group_is(&self, group: RscId, what: &str) -> bool {
+        self[group].variant != Variant::Group
+            || self.meta(group, what).and_then(cib::value::truth).unwrap_or(true)
     }
 
     fn constrain_clone(&mut self, clone: RscId) {

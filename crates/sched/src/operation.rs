@@ -47,6 +47,12 @@ impl<'c> World<'c> {
         if let Some(op) = self.configured_op(rsc, task.word(), interval) {
             return Some(op);
         }
+        // One that is switched off does not run, but says what it would mean.
+        let ops = self[rsc].conf.operations.iter();
+        let mut off = ops.filter(|op| &*op.name == task.word() && op.interval.unwrap_or(0) == interval);
+        if let Some(op) = off.next() {
+            return Some(op);
+        }
         match task {
             Task::MigrateTo | Task::MigrateFrom => self.configured_op(rsc, "migrate", 0),
             // A probe without a configuration of its own takes the timeout of the most frequent

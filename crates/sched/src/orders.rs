@@ -102,7 +102,10 @@ impl World<'_> {
         let first_task = task_of(order.first_action.as_deref());
         let then_task = order.then_action.as_deref().and_then(Task::parse).unwrap_or(first_task);
         let side = if symmetrical { Side::Forward } else { Side::OneWay };
-        let rel = relation(kind, then_task, side);
+        let mut rel = relation(kind, then_task, side);
+        if kind == Strictness::Optional && self.meta(then, "restart-type") == Some("restart") {
+            rel |= Rel::MAKES_THEN;
+        }
         let collective = matches!(self[first].variant, Variant::Clone | Variant::Bundle);
         let mut enough = 0;
         if self[first].variant == Variant::Clone {

@@ -271,6 +271,8 @@ pub(crate) struct Instances {
     pub interleave: bool,
     pub ordered: bool,
     pub min: i64,
+    /// Whether there are more usable nodes than instances.
+    pub roomy: bool,
     pub allocated: i64,
     pub promoted_allocated: i64,
 }

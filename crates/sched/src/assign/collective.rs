@@ -36,7 +36,7 @@ impl World<'_> {
         self[rsc].next_role = self[first].next_role;
         self[rsc].allocating = false;
         self[rsc].provisional = false;
-        node
+        node.filter(|_| self.group_is(rsc, "collocated"))
     }
 
     /// Applies a colocation to its dependent's scores (or priority); what was added to the
@@ -54,6 +54,9 @@ impl World<'_> {
                     let Some(first) = self[dependent].children.first().copied() else {
                         return Score::ZERO;
                     };
+                    if !self.group_is(dependent, "collocated") {
+                        return self.apply_to_loose(dependent, primary, coloc);
+                    }
                     let delta = self.apply_coloc(first, primary, coloc, true);
                     if delta != Score::ZERO {
                         self.raise_priority(dependent, delta);
@@ -69,6 +72,9 @@ impl World<'_> {
                 if self[primary].provisional {
                     return Score::ZERO;
                 }
+                if !self.group_is(primary, "collocated") {
+                    return self.apply_with_loose(dependent, primary, coloc);
+                }
                 let members = &self[primary].children;
                 let must = self.coloc(coloc).score.is_always();
                 let member = if must { members.last() } else { members.first() };
@@ -80,6 +86,27 @@ impl World<'_> {
             Variant::Clone => self.apply_with_clone(dependent, primary, coloc),
             Variant::Bundle => self.apply_with_bundle(dependent, primary, coloc),
         }
+    }
+
+    /// A group whose members need not be together can only prefer.
+    fn apply_to_loose(&mut self, dependent: RscId, primary: RscId, coloc: ColocId) -> Score {
+        let mut delta = Score::ZERO;
+        if !self.coloc(coloc).score.is_always() {
+            for member in self[dependent].children.clone() {
+                delta = delta + self.apply_coloc(member, primary, coloc, false);
+            }
+        }
+        delta
+    }
+
+    fn apply_with_loose(&mut self, dependent: RscId, primary: RscId, coloc: ColocId) -> Score {
+        let mut delta = Score::ZERO;
+        if !self.coloc(coloc).score.is_always() {
+            for member in self[primary].children.clone() {
+                delta = delta + self.apply_coloc(dependent, member, coloc, false);
+            }
+        }
+        delta
     }
 
     pub(super) fn raise_priority(&mut self, rsc: RscId, delta: Score) {

@@ -154,6 +154,7 @@ impl World<'_> {
                 entry.count = 0;
             }
         }
+        self[collective].instances.roomy = max < usable;
         let optimal = if usable > 0 { (max / usable).max(1) } else { 1 };
         let mut assigned = 0;
         // First those that may stay where they are …
@@ -165,7 +166,7 @@ impl World<'_> {
                 continue;
             }
             if let Some(node) = self.preferred_place(*instance, optimal) {
-                if self.assign_early(collective, *instance, node, per_node, max - assigned) {
+                if self.assign_early(*instance, node, per_node) {
                     assigned += 1;
                 }
             }
@@ -177,7 +178,7 @@ impl World<'_> {
             }
             if assigned >= max {
                 self.ban(*instance, None, "collective_limit_reached");
-            } else if self.assign_instance(*instance, None, per_node).is_some() {
+            } else if self.assign_instance(*instance, per_node).is_some() {
                 assigned += 1;
             }
         }
@@ -206,10 +207,7 @@ impl World<'_> {
         allowed.is_some_and(|entry| entry.score >= Score::ZERO && entry.count < per_node)
     }
 
-    fn assign_instance(&mut self, instance: RscId, prefer: Option<NodeId>, per_node: i64) -> Option<NodeId> {
-        if self[instance].allocating {
-            return None;
-        }
+    fn ban_full_nodes(&mut self, instance: RscId, per_node: i64) {
         let nodes: Vec<NodeId> = self[instance].allowed.iter().map(|(node, _)| node).collect();
         for node in nodes {
             if self.can_run(instance, node, per_node) {
@@ -223,7 +221,14 @@ impl World<'_> {
                 }
             }
         }
-        let chosen = self.assign(instance, prefer);
+    }
+
+    fn assign_instance(&mut self, instance: RscId, per_node: i64) -> Option<NodeId> {
+        if self[instance].allocating {
+            return None;
+        }
+        self.ban_full_nodes(instance, per_node);
+        let chosen = self.assign(instance, None);
         self.count_instance(instance, chosen);
         chosen
     }
@@ -236,48 +241,33 @@ impl World<'_> {
         }
     }
 
-    fn assign_early(&mut self, collective: RscId, instance: RscId, node: NodeId, per_node: i64, available: i64) -> bool {
-        let allowed = self[instance].allowed.score(node);
-        if !allowed.is_some_and(|score| score >= Score::ZERO) {
+    /// Lets an instance stay where it is, unless somewhere else is better.
+    fn assign_early(&mut self, instance: RscId, node: NodeId, per_node: i64) -> bool {
+        let saved: Vec<(RscId, Table)> =
+            self.family(instance).into_iter().map(|id| (id, self.table_of(id))).collect();
+        if self[instance].allocating {
             return false;
         }
-        let parent = self[instance].parent.unwrap_or(collective);
-        let saved: Vec<(RscId, Table)> = self
-            .family(instance)
-            .into_iter()
-            .map(|id| (id, self.table_of(id)))
-            .collect();
-        let parent_table = self.table_of(parent);
-        let mut reserved = 0;
-        let mut chosen = None;
-        // Where it goes depends on whether places are kept for others that could go there.
-        while reserved < available {
-            chosen = self.assign_instance(instance, Some(node), per_node);
-            if chosen == Some(node) {
-                break;
+        self.ban_full_nodes(instance, per_node);
+        let banned: Vec<(RscId, Table)> =
+            saved.iter().map(|(id, _)| (*id, self.table_of(*id))).collect();
+        match self.assign(instance, Some(node)) {
+            Some(chosen) if chosen == node => {
+                self.count_instance(instance, Some(node));
+                true
             }
-            for (id, table) in &saved {
-                self[*id].allowed = table.clone();
-            }
-            if chosen.is_none() {
+            Some(_) => {
+                for (id, table) in banned {
+                    self[id].allowed = table;
+                }
+                self.unassign(instance);
                 for id in self.family(instance) {
                     self[id].provisional = true;
                 }
-                break;
+                false
             }
-            reserved += 1;
-            self.unassign(instance);
-            for id in self.family(instance) {
-                self[id].provisional = true;
-            }
-            chosen = None;
+            None => false,
         }
-        self[parent].allowed = parent_table;
-        if chosen.is_none() {
-            return false;
-        }
-        self.count_instance(instance, chosen);
-        true
     }
 
     /// The instances of a collective: of a clone its children, of a bundle its containers.

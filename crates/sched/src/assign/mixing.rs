@@ -60,34 +60,21 @@ impl World<'_> {
 
     fn collect_this_with(&self, rsc: RscId, origin: RscId, list: &mut Vec<ColocId>) {
         let it = &self[rsc];
-        let parent = it.parent.filter(|parent| self[*parent].variant != Variant::Bundle || self.replica_follows(*parent, origin));
-        match it.variant {
-            Variant::Group => {
-                if rsc == origin || it.children.first() == Some(&origin) {
-                    list.extend(&it.with);
-                    if let Some(parent) = parent {
-                        self.collect_this_with(parent, origin, list);
-                    }
-                } else {
-                    // Whom an unmanaged member precedes cannot rely on the first any more.
-                    for member in &it.children {
-                        if *member == origin {
-                            break;
-                        }
-                        if !self[*member].managed {
-                            let must = it.with.iter().filter(|id| self.coloc(**id).score.is_always());
-                            list.extend(must);
-                            break;
-                        }
-                    }
-                }
-            }
-            _ => {
-                list.extend(&it.with);
-                if let Some(parent) = parent {
-                    self.collect_this_with(parent, origin, list);
-                }
-            }
+        if it.variant == Variant::Group && rsc != origin && it.children.first() != Some(&origin) {
+            return;
+        }
+        list.extend(&it.with);
+        let Some(parent) = it.parent else { return };
+        match self[parent].variant {
+            Variant::Clone => list.extend(self[parent].with.iter().filter(|id| {
+                // What all instances want decides where one goes only if it must, or if there is
+                // a choice of nodes.
+                let score = self.coloc(**id).score;
+                self[parent].instances.roomy || score < Score::ZERO || score.is_always()
+            })),
+            Variant::Group => self.collect_this_with(parent, origin, list),
+            Variant::Bundle if self.replica_follows(parent, origin) => list.extend(&self[parent].with),
+            _ => {}
         }
     }
 
@@ -104,10 +91,15 @@ impl World<'_> {
             return;
         }
         list.extend(&it.with_this);
-        if let Some(parent) = it.parent {
-            if self[parent].variant != Variant::Bundle || self.replica_follows(parent, origin) {
-                self.collect_with_this(parent, origin, list);
-            }
+        let Some(parent) = it.parent else { return };
+        match self[parent].variant {
+            Variant::Clone => list.extend(self[parent].with_this.iter().filter(|id| {
+                self.has_influence(**id, Some(rsc))
+                    && (self[parent].instances.roomy || self.coloc(**id).score < Score::ZERO)
+            })),
+            Variant::Group => self.collect_with_this(parent, origin, list),
+            Variant::Bundle if self.replica_follows(parent, origin) => list.extend(&self[parent].with_this),
+            _ => {}
         }
     }
 
@@ -193,6 +185,12 @@ impl World<'_> {
         self.mix_into_own(clone, dependent, coloc, score, flags);
     }
 
+    pub(super) fn mix_promoted_primary(&mut self, coloc: ColocId, clone: RscId) {
+        let (primary, score) = (self.coloc(coloc).primary, self.coloc(coloc).score);
+        let flags = Mix { active: !score.is_always(), ..Mix::default() };
+        self.mix_into_own(clone, primary, coloc, score, flags);
+    }
+
     fn mix_into_own(&mut self, target: RscId, source: RscId, coloc: ColocId, score: Score, flags: Mix) {
         let mut table = self[target].allowed.clone();
         self.mix(source, target, &mut table, coloc, damp(ONE, score), flags);
@@ -201,11 +199,12 @@ impl World<'_> {
 
     /// What the parents of two instances say of the nodes these are on.
     pub(super) fn mix_parent_colocations(&mut self, rsc: RscId, table: &mut Table) {
-        for coloc in self.this_with(rsc) {
+        let parent = self[rsc].parent.unwrap_or(rsc);
+        for coloc in self[parent].with.clone() {
             let (other, score) = (self.coloc(coloc).primary, self.coloc(coloc).score);
             self.mix(other, rsc, table, coloc, damp(ONE, score), Mix::default());
         }
-        for coloc in self.with_this(rsc) {
+        for coloc in self[parent].with_this.clone() {
             if self.has_influence(coloc, Some(rsc)) {
                 let (other, score) = (self.coloc(coloc).dependent, self.coloc(coloc).score);
                 let flags = Mix { non_negative: true, ..Mix::default() };
@@ -300,7 +299,6 @@ impl World<'_> {
     ) -> Vec<NodeId> {
         let mut spared = Vec::new();
         let attribute = self.coloc(coloc).attribute.clone();
-        let (primary, dependent) = (self.coloc(coloc).primary, self.coloc(coloc).dependent);
         let nodes: Vec<NodeId> = work.iter().map(|(node, _)| node).collect();
         for node in nodes {
             let score = match &attribute {
@@ -318,12 +316,8 @@ impl World<'_> {
                 }
             };
             if factor < 0 && score < Score::ZERO {
-                // Whom somebody avoids must not be drawn to where that one cannot be, unless that
-                // is the only place left for it.
-                let stays = self[primary].stickiness >= -score;
-                if stays || !self.has_influence(coloc, None) || !self.allowed_on_one(dependent) {
-                    continue;
-                }
+                // Whom somebody avoids must not be drawn to where that one cannot be.
+                continue;
             }
             if spared.contains(&node) {
                 continue;
@@ -343,10 +337,6 @@ impl World<'_> {
             entry.score = sum;
         }
         spared
-    }
-
-    fn allowed_on_one(&self, rsc: RscId) -> bool {
-        self[rsc].allowed.iter().filter(|(_, entry)| entry.score >= Score::ZERO).count() == 1
     }
 
     /// A table with one node in it.

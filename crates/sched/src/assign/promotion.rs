@@ -134,6 +134,11 @@ impl World<'_> {
                 self[clone].allowed.add(node, score);
             }
         }
+        for coloc in self[clone].with.clone() {
+            if self.coloc(coloc).dependent_role == Role::Promoted {
+                self.mix_promoted_primary(coloc, clone);
+            }
+        }
         for coloc in self.with_this(clone) {
             if self.coloc(coloc).primary_role == Role::Promoted && self.has_influence(coloc, None) {
                 self.mix_promoted_dependent(coloc, clone);

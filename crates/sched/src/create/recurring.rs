@@ -69,7 +69,7 @@ impl World<'_> {
         };
         let next = self[rsc].next_role;
         let wrong = match op.role {
-            Some(Role::Started) | None => next == Role::Promoted,
+            None => next == Role::Promoted,
             Some(role) => role != next,
         };
         if wrong {
@@ -146,7 +146,7 @@ impl World<'_> {
                     self[monitor].flags.remove(Flags::RUNNABLE);
                 }
                 if self[rsc].managed {
-                    self.order_action_after(rsc, Key::STOP, monitor, Rel::MAKES_THEN | Rel::BLOCKS);
+                    self.order_pair(stop, monitor, Rel::MAKES_THEN | Rel::BLOCKS);
                 }
             }
             if !self[place].online || self[place].unclean {

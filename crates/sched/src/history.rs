@@ -36,10 +36,13 @@ pub(crate) fn later(a: &OpRecord, b: &OpRecord) -> Ordering {
             return a.call_id.cmp(&b.call_id);
         }
         // One operation recorded twice: its last failure and itself.
-        return a.last_rc_change.unwrap_or(-1).cmp(&b.last_rc_change.unwrap_or(-1));
+        return match (a.last_rc_change, b.last_rc_change) {
+            (Some(a), Some(b)) => a.cmp(&b),
+            _ => Ordering::Equal,
+        };
     }
     if a.call_id < 0 && b.call_id < 0 {
-        return a.last_rc_change.unwrap_or(-1).cmp(&b.last_rc_change.unwrap_or(-1));
+        return Ordering::Equal;
     }
     let (Some(a_key), Some(b_key)) = (&a.key, &b.key) else {
         return Ordering::Equal;
@@ -313,6 +316,7 @@ impl<'c> World<'c> {
                             score,
                             discovery: crate::world::Discovery::Always,
                             count: 0,
+                            spared: false,
                         };
                         self[id].allowed.insert(node, entry);
                     }

@@ -253,7 +253,7 @@ impl<'c> World<'c> {
         let mut allowed = Table::default();
         if self.options.symmetric || guest {
             for node in &self.node_order {
-                let entry = Allowed { score: Score::ZERO, discovery: Discovery::Always, count: 0 };
+                let entry = Allowed { score: Score::ZERO, discovery: Discovery::Always, count: 0, spared: false };
                 allowed.insert(*node, entry);
             }
         }
@@ -432,8 +432,8 @@ impl<'c> World<'c> {
             Some("unfencing") if fence_device || !fencing => (true, false, false),
             Some("unfencing") => (false, true, true),
             Some("fencing") => (false, true, false),
-            _ if fence_device => (true, false, false),
-            _ if self.options.unfencing && !remote => (false, true, true),
+            _ if fence_device || remote => (true, false, false),
+            _ if self.options.unfencing => (false, true, true),
             _ if fencing => (false, true, false),
             _ if self.options.no_quorum == crate::options::NoQuorum::Ignore => (false, false, false),
             _ => (true, false, false),

@@ -112,7 +112,7 @@ impl World<'_> {
             } else if membership.is_none() {
                 self.want_fencing(node, "peer has not been seen by the cluster", false);
                 false
-            } else if join == "nack" {
+            } else if join == "nack" || join == "banned" {
                 self.want_fencing(node, "peer failed Pacemaker membership criteria", false);
                 in_cluster
             } else if terminate {

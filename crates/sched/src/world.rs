@@ -177,6 +177,8 @@ pub(crate) struct Allowed {
     pub discovery: Discovery,
     /// How many instances of a clone it has been given in this plan.
     pub count: i64,
+    /// A mixing of scores would have made it unfit.
+    pub spared: bool,
 }
 
 /// A table of opinions on nodes; nodes without entry are not to be used.

@@ -159,7 +159,7 @@ impl World<'_> {
 
     pub(crate) fn any_available(&self, table: &Table) -> bool {
         table.iter().any(|(node, entry)| {
-            entry.score >= Score::ZERO && self.node_available(node, None, false)
+            entry.score >= Score::ZERO && !entry.spared && self.node_available(node, None, false)
         })
     }
 
@@ -251,7 +251,7 @@ impl World<'_> {
         }
         self[source].merging = true;
         let mut work = table.clone();
-        let spared = self.add_matching(&mut work, source, target, coloc, factor, flags.non_negative);
+        self.add_matching(&mut work, source, target, coloc, factor, flags.non_negative);
         let mut done = true;
         if self.any_available(&work) {
             self.mix_on(source, target, &mut work, factor, flags);
@@ -259,9 +259,10 @@ impl World<'_> {
             done = false;
         }
         if done {
-            for node in spared {
-                if let Some(entry) = work.get_mut(node) {
+            if flags.non_negative {
+                for (_, entry) in work.iter_mut().filter(|(_, entry)| entry.spared) {
                     entry.score = Score::new(1);
+                    entry.spared = false;
                 }
             }
             *table = work;
@@ -296,8 +297,7 @@ impl World<'_> {
         coloc: ColocId,
         factor: Factor,
         non_negative: bool,
-    ) -> Vec<NodeId> {
-        let mut spared = Vec::new();
+    ) {
         let attribute = self.coloc(coloc).attribute.clone();
         let nodes: Vec<NodeId> = work.iter().map(|(node, _)| node).collect();
         for node in nodes {
@@ -319,15 +319,12 @@ impl World<'_> {
                 // Whom somebody avoids must not be drawn to where that one cannot be.
                 continue;
             }
-            if spared.contains(&node) {
-                continue;
-            }
             let delta = scaled(factor, score);
-            let Some(entry) = work.get_mut(node) else { continue };
+            let Some(entry) = work.get_mut(node).filter(|entry| !entry.spared) else { continue };
             let sum = delta + entry.score;
             if non_negative && sum < Score::ZERO {
                 if entry.score > Score::ZERO {
-                    spared.push(node);
+                    entry.spared = true;
                     continue;
                 }
                 if entry.score == Score::ZERO {
@@ -336,14 +333,13 @@ impl World<'_> {
             }
             entry.score = sum;
         }
-        spared
     }
 
     /// A table with one node in it.
     pub(super) fn one_node(&self, rsc: RscId, node: NodeId) -> Table {
         let mut table = Table::default();
         let entry = self[rsc].allowed.get(node).copied();
-        let fallback = Allowed { score: Score::ZERO, discovery: Discovery::Always, count: 0 };
+        let fallback = Allowed { score: Score::ZERO, discovery: Discovery::Always, count: 0, spared: false };
         let entry = Allowed { score: Score::ZERO, ..entry.unwrap_or(fallback) };
         table.insert(node, entry);
         table

@@ -14,10 +14,18 @@ impl<'c> World<'c> {
 
     /// Whether one record is newer than another, which may be of another node.
     fn newer(a: &OpRecord, b: &OpRecord, one_node: bool) -> bool {
-        if one_node {
+        let one_node = match (&a.on_node, &b.on_node) {
+            (Some(a), Some(b)) => a.eq_ignore_ascii_case(b),
+            _ => one_node,
+        };
+        if one_node || a.call_id < 0 || b.call_id < 0 {
             return later(a, b).is_gt();
         }
-        a.last_rc_change.unwrap_or(-1) > b.last_rc_change.unwrap_or(-1)
+        match (a.last_rc_change, b.last_rc_change) {
+            (Some(a), Some(b)) => a > b,
+            // When something happened is not always known.
+            _ => false,
+        }
     }
 
     fn acted_after(&self, rsc: RscId, node: &str, than: &OpRecord, one_node: bool) -> bool {

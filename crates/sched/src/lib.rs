@@ -128,6 +128,7 @@ impl<'c> World<'c> {
             want_considered: ask.considered,
             op_cache: HashMap::new(),
             epoch: 0,
+            dirty: Vec::new(),
             expired_monitors: Vec::new(),
             wanted_anew: HashSet::new(),
             dangling_stops: HashSet::new(),

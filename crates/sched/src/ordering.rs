@@ -61,6 +61,10 @@ impl World<'_> {
             }
             budget -= 1;
             self.update(id, &mut queue);
+            for changed in std::mem::take(&mut self.dirty) {
+                queue.push(changed);
+                self.push_followers(changed, &mut queue);
+            }
         }
         self.drop_invalid_links();
     }

@@ -41,6 +41,16 @@ pub(crate) fn op_of(rsc: &str, name: &str, interval: i64, timeout: &str) -> Oper
     }
 }
 
+/// Whether all agents of a resource can be told which instance they are.
+fn can_be_unique(resource: &Resource) -> bool {
+    match &resource.kind {
+        Kind::Primitive { class, .. } => matches!(&**class, "ocf" | "stonith"),
+        Kind::Group(members) => members.iter().all(can_be_unique),
+        Kind::Clone { child, .. } => can_be_unique(child),
+        Kind::Bundle(_) => true,
+    }
+}
+
 fn is_connection(class: &str, provider: &str, agent: &str) -> bool {
     class == "ocf" && provider == "pacemaker" && agent == "remote"
 }
@@ -381,6 +391,11 @@ impl<'c> World<'c> {
         if self[clone].promotable {
             instances.promoted_max = number(self, &["promoted-max", "master-max"], 1);
             instances.promoted_node_max = number(self, &["promoted-node-max", "master-node-max"], 1);
+        }
+        if self[clone].unique && !can_be_unique(&self[clone].conf) {
+            // Such agents cannot tell their instances apart.
+            self[clone].unique = false;
+            instances.max = instances.max.min(nodes);
         }
         if !self[clone].unique {
             instances.node_max = instances.node_max.min(1);

@@ -394,6 +394,8 @@ pub(crate) struct World<'c> {
     pub want_considered: bool,
     pub op_cache: HashMap<(RscId, Key), Arc<crate::operation::OpMeta>>,
     pub epoch: u32,
+    /// Actions whose flags changed while somebody else was looked at.
+    pub dirty: Vec<ActionId>,
     /// Stops of what a migration left behind.
     pub dangling_stops: std::collections::HashSet<ActionId>,
     /// Notifications of clones.

@@ -138,15 +138,20 @@ impl World<'_> {
         self.leaves(clone).into_iter().any(|leaf| {
             self[leaf].actions.iter().any(|id| {
                 let action = &self[*id];
-                action.task == task && !action.optional() && action.node.is_some() && action.runnable()
+                let lost = action.node.is_some_and(|node| task == Task::Stop && self[node].unclean);
+                let happens = action.node.is_some() && (lost || action.runnable());
+                action.task == task && !action.optional() && happens
             })
         })
     }
 
     fn notify_instances(&mut self, clone: RscId, notice: &Notice) {
-        if matches!(notice.task, Task::Start | Task::Promote | Task::Demote)
-            && !self.any_required(clone, notice.task)
-        {
+        if self.any_required(clone, notice.task) {
+            for id in [notice.pre, notice.pre_done, notice.post, notice.post_done].into_iter().flatten() {
+                self[id].flags.remove(Flags::OPTIONAL);
+            }
+        } else if notice.task != Task::Stop {
+            // A stop may be implied by fencing; everything else is then not done at all.
             return;
         }
         for leaf in self.leaves(clone) {

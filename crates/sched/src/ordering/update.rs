@@ -143,7 +143,15 @@ impl World<'_> {
             Key::Notify(_, about) => about,
             _ => self[id].task,
         };
-        if self[member].variant == Variant::Primitive { task.undone() } else { task.undone() }
+        // Members that are collectives have milestones of their own.
+        if self[member].variant == Variant::Primitive { task.undone() } else { task }
+    }
+
+    fn lose(&mut self, id: ActionId, flag: Flags) {
+        if self[id].has(flag) {
+            self[id].flags.remove(flag);
+            self.dirty.push(id);
+        }
     }
 
     fn group_flags(&mut self, id: ActionId, group: RscId, node: Option<NodeId>) -> Flags {
@@ -156,11 +164,11 @@ impl World<'_> {
                     let theirs = self.own_flags(action, node);
                     if flags.contains(Flags::OPTIONAL) && !theirs.contains(Flags::OPTIONAL) {
                         flags.remove(Flags::OPTIONAL);
-                        self[id].flags.remove(Flags::OPTIONAL);
+                        self.lose(id, Flags::OPTIONAL);
                     }
                     if task != own && flags.contains(Flags::RUNNABLE) && !theirs.contains(Flags::RUNNABLE) {
                         flags.remove(Flags::RUNNABLE);
-                        self[id].flags.remove(Flags::RUNNABLE);
+                        self.lose(id, Flags::RUNNABLE);
                     }
                 }
                 None if !matches!(task, Task::Stop | Task::Demote) => flags.remove(Flags::RUNNABLE),
@@ -180,14 +188,14 @@ impl World<'_> {
             let theirs = self.own_flags(action, node);
             if flags.contains(Flags::OPTIONAL) && !theirs.contains(Flags::OPTIONAL) {
                 flags.remove(Flags::OPTIONAL);
-                self[id].flags.remove(Flags::OPTIONAL);
+                self.lose(id, Flags::OPTIONAL);
             }
             any |= theirs.contains(Flags::RUNNABLE);
         }
         if !any {
             flags.remove(Flags::RUNNABLE);
             if node.is_none() {
-                self[id].flags.remove(Flags::RUNNABLE);
+                self.lose(id, Flags::RUNNABLE);
             }
         }
         flags
@@ -359,16 +367,20 @@ impl World<'_> {
     ) -> Changed {
         let mut changed = Changed::default();
         let (Some(a), Some(b)) = (self[first].rsc, self[then].rsc) else { return changed };
-        let task = match self[first].key {
-            Key::Notify(_, about) => about.undone(),
-            _ => self[first].task.undone(),
-        };
+        let Some(example) = self.instance_list(a).first().copied() else { return changed };
+        let task = self.member_task(first, example);
         let current = matches!(self[first].key, Key::Op(Task::Stopped | Task::Demoted, _));
         for then_instance in self.instance_list(b) {
             let mate = self.compatible_instance(then_instance, a, Role::Unknown, current, None);
             let Some(mate) = mate else {
                 if !current && rel.intersects(Rel::BLOCKS | Rel::MAKES_THEN) {
                     changed.then |= self.settle_on(then_instance, None, true);
+                    for part in self.family(then_instance) {
+                        for action in self[part].actions.clone() {
+                            queue.push(action);
+                            self.push_followers(action, queue);
+                        }
+                    }
                 }
                 continue;
             };

@@ -171,6 +171,8 @@ pub(crate) struct Extra {
     pub migration: Option<(NodeId, NodeId)>,
     /// What a cancellation cancels: task and interval.
     pub cancels: Option<(Task, i64)>,
+    /// The task a notification is about.
+    pub about: Option<Task>,
     /// Attributes with their values.
     pub meta: Vec<(Text, Text)>,
     /// Parameters with their values.

@@ -5,7 +5,7 @@ use cib::model::{History, OpRecord};
 
 use crate::action::{Flags, Rel};
 use crate::digest::Change;
-use crate::history::{active_span, later, strip_instance};
+use crate::history::{active_span, in_order, strip_instance};
 use crate::task::{Key, Task};
 use crate::world::{NodeId, RscId, Variant, World};
 
@@ -74,8 +74,7 @@ impl<'c> World<'c> {
             self.act(rsc, Key::STOP, Some(node), false);
             self.clean_up(rsc, node, false);
         }
-        let mut ops: Vec<(usize, &OpRecord)> = history.operations.iter().enumerate().collect();
-        ops.sort_by(|a, b| later(a.1, b.1));
+        let ops = in_order(&history.operations);
         let records: Vec<&OpRecord> = ops.iter().map(|(_, op)| *op).collect();
         let (start, stop) = active_span(&records);
         let first = start.map_or(0, |at| at);

@@ -191,6 +191,12 @@ impl World<'_> {
         let action = &self[id];
         Some(match (&action.key, action.extra.as_ref().and_then(|extra| extra.cancels)) {
             (_, Some((task, interval))) => Key::Op(task, interval).render(history),
+            // A recorded notification is named by when it was sent and what it was about.
+            (Key::Notify(..), None) if action.task == Task::Notified => format!("{history}_notified_0"),
+            (Key::Notify(phase, about), None) => {
+                let about = action.extra.as_ref().and_then(|extra| extra.about).unwrap_or(*about);
+                Key::Notify(*phase, about).render(history)
+            }
             (key, None) => key.render(history),
         })
     }

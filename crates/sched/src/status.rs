@@ -183,6 +183,7 @@ impl World<'_> {
                 if !fence && !ready {
                     continue;
                 }
+                self.judge_remote(node);
                 self.take_remote_attributes(node, state);
             } else if !fence
                 && !(self[node].online || self.options.fencing || self.options.shutdown_lock)

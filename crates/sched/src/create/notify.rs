@@ -24,11 +24,12 @@ pub(crate) struct Notifications {
 }
 
 impl World<'_> {
-    fn notice_milestone(&mut self, rsc: RscId, about: ActionId, task: Task, phase: Phase) -> ActionId {
+    fn notice_milestone(&mut self, rsc: RscId, about: ActionId, task: Task, phase: Phase, notice: Task) -> ActionId {
         let key = Key::Notify(phase, self[about].task);
         let optional = self[about].optional();
         let id = self.act(rsc, key, None, optional);
         self[id].task = task;
+        self[id].extra().about = Some(notice);
         self[id].flags.insert(Flags::PSEUDO);
         id
     }
@@ -45,8 +46,8 @@ impl World<'_> {
         }
         let mut notice = Notice { task, pre: None, pre_done: None, post: None, post_done: None };
         if let Some(action) = action {
-            let pre = self.notice_milestone(rsc, action, Task::Notify, Phase::Pre);
-            let done = self.notice_milestone(rsc, action, Task::Notified, Phase::ConfirmedPre);
+            let pre = self.notice_milestone(rsc, action, Task::Notify, Phase::Pre, task);
+            let done = self.notice_milestone(rsc, action, Task::Notified, Phase::ConfirmedPre, task);
             self[pre].flags.insert(Flags::RUNNABLE);
             self[done].flags.insert(Flags::RUNNABLE);
             self.link(pre, done, Rel::ORDERED);
@@ -56,8 +57,8 @@ impl World<'_> {
         }
         if let Some(complete) = complete {
             let runnable = self[complete].runnable();
-            let post = self.notice_milestone(rsc, complete, Task::Notify, Phase::Post);
-            let done = self.notice_milestone(rsc, complete, Task::Notified, Phase::ConfirmedPost);
+            let post = self.notice_milestone(rsc, complete, Task::Notify, Phase::Post, task);
+            let done = self.notice_milestone(rsc, complete, Task::Notified, Phase::ConfirmedPost, task);
             for id in [post, done] {
                 self[id].priority = 1_000_000;
                 self[id].flags.set(Flags::RUNNABLE, runnable);

@@ -46,7 +46,8 @@ impl World<'_> {
             put("notify_key_type", phase.word().into());
             put("notify_key_operation", about.word().into());
             put("notify_type", if phase.word().ends_with("pre") { "pre".into() } else { "post".into() });
-            put("notify_operation", about.undone().word().into());
+            let about = action.extra.as_ref().and_then(|extra| extra.about).unwrap_or(about.undone());
+            put("notify_operation", about.word().into());
         }
         if self[rsc].variant == Variant::Primitive && (!action.pseudo() || action.node.is_some()) {
             let meta = self.op_meta(rsc, &action.key);

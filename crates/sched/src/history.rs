@@ -340,8 +340,8 @@ impl<'c> World<'c> {
                     Some(entry) => entry.score = entry.score + score,
                     None => {
                         let entry = crate::world::Allowed {
-                            score,
-                            discovery: crate::world::Discovery::Always,
+                            score: self[node].score + score,
+                            discovery: self[node].discovery_mode,
                             count: 0,
                             spared: false,
                         };

@@ -165,8 +165,12 @@ impl World<'_> {
     pub(crate) fn apply_locations(&mut self) {
         for rsc in self.rsc_ids() {
             for loc in self[rsc].locations.clone() {
+                let id = loc;
                 let loc = self.locs[loc.index()].clone();
                 self.apply_location(rsc, &loc, true);
+                if let (Role::Promoted, Some(child)) = (loc.role, self.bundled(rsc)) {
+                    self[child].locations.push(id);
+                }
             }
         }
     }

@@ -69,6 +69,7 @@ impl World<'_> {
             is_dc: false,
             fixed: false,
             discovery: true,
+            discovery_mode: crate::world::Discovery::Always,
             remote_was_fenced: false,
             remote_maintenance: false,
             remote_requires_reset: false,

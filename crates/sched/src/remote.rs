@@ -215,7 +215,8 @@ impl World<'_> {
             return;
         }
         let Some(container) = self[rsc].container else { return };
-        let host = self[container].assigned.or_else(|| self.current_node(container)).or(node);
+        let host = self[container].assigned.or_else(|| self.current_node(container));
+        let _ = node;
         if let Some(host) = host {
             parameters.insert("addr".into(), self[host].name.clone());
         }

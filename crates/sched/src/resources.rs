@@ -10,7 +10,7 @@ use cib::value::{is_true, leading_integer, milliseconds, truth};
 
 use crate::nodes::numbers;
 use crate::world::{
-    Allowed, Conf, Discovery, Instances, MultipleActive, NodeKind, Promotion, Role, Rsc, RscId,
+    Allowed, Conf, Instances, MultipleActive, NodeKind, Promotion, Role, Rsc, RscId,
     Table, Variant, World,
 };
 
@@ -263,7 +263,8 @@ impl<'c> World<'c> {
         let mut allowed = Table::default();
         if self.options.symmetric || guest {
             for node in &self.node_order {
-                let entry = Allowed { score: Score::ZERO, discovery: Discovery::Always, count: 0, spared: false };
+                let it = &self[*node];
+                let entry = Allowed { score: it.score, discovery: it.discovery_mode, count: 0, spared: false };
                 allowed.insert(*node, entry);
             }
         }

@@ -138,6 +138,8 @@ pub(crate) struct Node {
     pub is_dc: bool,
     pub fixed: bool,
     pub discovery: bool,
+    /// Whether resources look for themselves there if nobody says so.
+    pub discovery_mode: Discovery,
     pub remote_was_fenced: bool,
     pub remote_maintenance: bool,
     pub remote_requires_reset: bool,

@@ -267,7 +267,7 @@ impl World<'_> {
     }
 
     /// Leaves a resource only some nodes.
-    pub(super) fn only_on(&mut self, rsc: RscId, places: &[(NodeId, Score)], add: bool) {
+    pub(crate) fn only_on(&mut self, rsc: RscId, places: &[(NodeId, Score)], add: bool) {
         for (node, entry) in self[rsc].allowed.iter_mut() {
             match places.iter().find(|(place, _)| *place == node) {
                 None => entry.score = Score::MINUS_INFINITY,

@@ -34,6 +34,10 @@ impl World<'_> {
         self[rsc].allocating = false;
     }
 
+    pub(crate) fn sort_by_instance(&mut self, list: &mut [RscId]) {
+        self.sort_rscs(list, |world, a, b| world.compare_instances(a, b));
+    }
+
     fn sort_instances(&mut self, rsc: RscId) {
         let mut instances = self[rsc].children.clone();
         self.sort_rscs(&mut instances, |world, a, b| world.compare_instances(a, b));

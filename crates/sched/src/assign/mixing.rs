@@ -66,16 +66,20 @@ impl World<'_> {
         list.extend(&it.with);
         let Some(parent) = it.parent else { return };
         match self[parent].variant {
-            Variant::Clone => list.extend(self[parent].with.iter().filter(|id| {
+            Variant::Clone | Variant::Bundle if self.is_instance(rsc) => list.extend(self[parent].with.iter().filter(|id| {
                 // What all instances want decides where one goes only if it must, or if there is
                 // a choice of nodes.
                 let score = self.coloc(**id).score;
                 self[parent].instances.roomy || score < Score::ZERO || score.is_always()
             })),
             Variant::Group => self.collect_this_with(parent, origin, list),
-            Variant::Bundle if self.replica_follows(parent, origin) => list.extend(&self[parent].with),
             _ => {}
         }
+    }
+
+    fn is_instance(&self, rsc: RscId) -> bool {
+        let of_clone = self[rsc].parent.is_some_and(|parent| self[parent].variant == Variant::Clone);
+        of_clone || self.is_container(rsc)
     }
 
     /// Who wants to be with a resource (as part of what it is part of).
@@ -93,12 +97,11 @@ impl World<'_> {
         list.extend(&it.with_this);
         let Some(parent) = it.parent else { return };
         match self[parent].variant {
-            Variant::Clone => list.extend(self[parent].with_this.iter().filter(|id| {
+            Variant::Clone | Variant::Bundle if self.is_instance(rsc) => list.extend(self[parent].with_this.iter().filter(|id| {
                 self.has_influence(**id, Some(rsc))
                     && (self[parent].instances.roomy || self.coloc(**id).score < Score::ZERO)
             })),
             Variant::Group => self.collect_with_this(parent, origin, list),
-            Variant::Bundle if self.replica_follows(parent, origin) => list.extend(&self[parent].with_this),
             _ => {}
         }
     }

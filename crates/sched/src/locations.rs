@@ -111,7 +111,7 @@ impl World<'_> {
     }
 
     fn rule_score(&self, rule: &Rule, node: NodeId, rsc: RscId) -> Option<Score> {
-        let attributes = |name: &str| self.attribute_for(node, name, rsc);
+        let attributes = |name: &str| self.node_attribute(node, name);
         let parameters = self.parameters(rsc, Some(node));
         let parameter = |name: &str| parameters.get(name).cloned();
         let meta = |name: &str| self[rsc].meta.get(name).cloned();

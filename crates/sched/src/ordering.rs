@@ -164,22 +164,29 @@ impl World<'_> {
         self[node].remote.and_then(|remote| self[remote].container)
     }
 
+    /// Which link of a circle is dropped depends on where one begins; the latest goes first.
     fn drop_invalid_links(&mut self) {
-        for at in 0..self.links.len() {
-            let link = self.links[at];
-            let (first, then) = (&self[link.first], &self[link.then]);
-            // Nothing inside a guest can wait for its own container.
-            let nested = !link.rel.contains(Rel::PRESERVE)
-                && first.rsc.is_some()
-                && then.rsc.is_some()
-                && first.node.and_then(|node| self.container_of(node)) == then.rsc;
-            let circular = link.rel == Rel::LOAD
-                && then.rsc.is_some()
-                && then.task == Task::MigrateTo
-                && self.leads_to(link.then, at);
-            if nested || circular {
-                self.links[at].rel = Rel::empty();
+        for action in (0..self.actions.len()).rev().map(ActionId::new) {
+            for at in self[action].before.clone().into_iter().rev() {
+                self.drop_if_invalid(at);
             }
+        }
+    }
+
+    fn drop_if_invalid(&mut self, at: usize) {
+        let link = self.links[at];
+        let (first, then) = (&self[link.first], &self[link.then]);
+        // Nothing inside a guest can wait for its own container.
+        let nested = !link.rel.contains(Rel::PRESERVE)
+            && first.rsc.is_some()
+            && then.rsc.is_some()
+            && first.node.and_then(|node| self.container_of(node)) == then.rsc;
+        let circular = link.rel == Rel::LOAD
+            && then.rsc.is_some()
+            && then.task == Task::MigrateTo
+            && self.leads_to(link.then, at);
+        if nested || circular {
+            self.links[at].rel = Rel::empty();
         }
     }
 

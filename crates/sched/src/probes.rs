@@ -94,27 +94,24 @@ impl World<'_> {
                 _ => return false,
             }
         }
-        if entry.is_some_and(|entry| entry.discovery == Discovery::Never) {
+        let mode = entry.map_or(self[node].discovery_mode, |entry| entry.discovery);
+        if mode == Discovery::Never {
             return false;
         }
-        let outermost = self.top_of(rsc, true);
         if self.is_guest(node) {
             if let Some(host) = self[node].remote.and_then(|remote| self[remote].container) {
                 if self[host].role == Role::Stopped {
-                    self.probe_host_first(host, outermost);
+                    self.probe_host_first(host, top);
                     return false;
                 }
                 if self.host_will_stop(node, host) {
-                    self.order(host, Key::STOP, outermost, Key::START, Rel::ORDERED);
+                    self.order(host, Key::STOP, top, Key::START, Rel::ORDERED);
                     return false;
                 }
             }
         }
         let probe = self.probe_action(rsc, node);
-        let mut waits = outermost;
-        if !self.is_clone_part(rsc) && self[outermost].variant != Variant::Clone {
-            waits = rsc;
-        }
+        let waits = if self[top].variant == Variant::Clone { top } else { rsc };
         let mut rel = Rel::ORDERED;
         if !self[probe].runnable() && self[waits].running_on.is_empty() {
             rel |= Rel::BLOCKS;

@@ -10,7 +10,7 @@ use cib::value::{is_true, leading_integer, milliseconds, truth};
 
 use crate::nodes::numbers;
 use crate::world::{
-    Allowed, Conf, Instances, MultipleActive, NodeKind, Promotion, Role, Rsc, RscId,
+    Allowed, Conf, Discovery, Instances, MultipleActive, NodeKind, Promotion, Role, Rsc, RscId,
     Table, Variant, World,
 };
 
@@ -26,16 +26,17 @@ pub(crate) fn set_of(id: &str, pairs: &[(&str, &str)]) -> AttrSets {
 }
 
 /// A made-up resource's operation.
-pub(crate) fn op_of(rsc: &str, name: &str, interval: i64, timeout: &str) -> Operation {
+pub(crate) fn op_of(rsc: &str, name: &str, interval: i64, timeout: Option<&str>) -> Operation {
+    let mut attributes: Vec<(Text, Text)> =
+        vec![("name".into(), name.into()), ("interval".into(), format!("{interval}ms").into())];
+    if let Some(timeout) = timeout {
+        attributes.push(("timeout".into(), timeout.into()));
+    }
     Operation {
         id: format!("{rsc}-{name}-{interval}").into(),
         name: name.into(),
         interval: Some(interval),
-        attributes: vec![
-            ("name".into(), name.into()),
-            ("interval".into(), format!("{interval}ms").into()),
-            ("timeout".into(), timeout.into()),
-        ],
+        attributes,
         meta: AttrSets::default(),
         parameters: AttrSets::default(),
     }
@@ -109,9 +110,9 @@ impl<'c> World<'c> {
         if let Some(port) = get("remote-port") {
             parameters.push(("port", port));
         }
-        let mut operations = vec![op_of(name, "monitor", 30_000, "30s")];
+        let mut operations = vec![op_of(name, "monitor", 30_000, Some("30s"))];
         if let Some(timeout) = get("remote-connect-timeout") {
-            operations.push(op_of(name, "start", 0, timeout));
+            operations.push(op_of(name, "start", 0, Some(timeout)));
         }
         Some(Resource {
             id: name.into(),
@@ -264,6 +265,10 @@ impl<'c> World<'c> {
         if self.options.symmetric || guest {
             for node in &self.node_order {
                 let it = &self[*node];
+                // What is inside a bundle's container is nobody else's business.
+                if it.discovery_mode == Discovery::Never {
+                    continue;
+                }
                 let entry = Allowed { score: it.score, discovery: it.discovery_mode, count: 0, spared: false };
                 allowed.insert(*node, entry);
             }
@@ -348,7 +353,9 @@ impl<'c> World<'c> {
             Kind::Primitive { .. } => {}
             Kind::Group(_) => self.add_members(rsc, &conf, instance),
             Kind::Clone { .. } => self.add_instances(rsc),
-            Kind::Bundle(_) => self.add_bundle(rsc)?,
+            Kind::Bundle(_) => {
+                self.add_bundle(rsc)?;
+            }
         }
         Some(rsc)
     }

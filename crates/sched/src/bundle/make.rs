@@ -23,7 +23,7 @@ fn primitive(id: &str, agent: &str, parameters: &[(&str, &str)], set: &str) -> R
         meta: AttrSets::default(),
         parameters: set_of(set, parameters),
         utilization: AttrSets::default(),
-        operations: vec![op_of(id, "monitor", 60_000, "20s")],
+        operations: vec![op_of(id, "monitor", 60_000, None)],
     }
 }
 
@@ -251,7 +251,7 @@ impl<'c> World<'c> {
                 &[("addr", &address), ("port", &port)],
             ),
             utilization: AttrSets::default(),
-            operations: vec![op_of(&id, "monitor", 30_000, "30s")],
+            operations: vec![op_of(&id, "monitor", 30_000, Some("30s"))],
         };
         let remote = self.add_part(bundle, connection)?;
         for other in self.node_order.clone() {

@@ -111,7 +111,7 @@ impl World<'_> {
         let stops = self.tasks_of(rsc, Task::Stop, Some(node));
         let implicit = self[rsc].needs_fencing || self.is_guest(node);
         let bundled = self.in_bundle(rsc);
-        let top = self.top_of(rsc, true);
+        let top = self.top_of(rsc, false);
         let parent_stop = if implicit { self.first_task(top, Task::Stop, None) } else { None };
         for stop in stops {
             // The fencing does it.

@@ -93,11 +93,11 @@ pub(crate) fn active_span(ops: &[&OpRecord]) -> (Option<usize>, Option<usize>) {
     let (mut start, mut stop) = (None, None);
     let (mut implied_monitor, mut implied_start) = (None, None);
     for (at, op) in ops.iter().enumerate() {
-        let done = op.status == Some(0);
         match &*op.operation {
-            "stop" if done => stop = Some(at),
+            "stop" if op.status == Some(0) => stop = Some(at),
             "start" | "migrate_from" => start = Some(at),
-            "monitor" if implied_start.is_none() || implied_monitor.is_none() => {
+            // The first that found it after it was stopped last.
+            "monitor" if implied_monitor.is_none_or(|implied| stop.is_some_and(|stop| implied <= stop)) => {
                 if op.rc == Some(0) || op.rc == Some(8) {
                     implied_monitor = Some(at);
                 }

@@ -68,7 +68,7 @@ impl<'c> World<'c> {
             || !matches!(
                 &*op.operation,
                 "monitor" | "start" | "stop" | "promote" | "demote" | "migrate_to" | "migrate_from"
-                    | "reload" | "reload-agent"
+                    | "reload" | "reload-agent" | "asyncmon"
             )
         {
             return;

@@ -11,11 +11,13 @@ mod promotion;
 mod capacity;
 
 use std::cmp::Ordering;
+use std::collections::HashMap;
 
 use cib::Score;
 
 use crate::action::Flags;
 use crate::options::{NoQuorum, Strategy};
+use crate::sorting::merge_sorted;
 use crate::task::Task;
 use crate::world::{NodeId, Role, RscId, Variant, World};
 
@@ -45,33 +47,32 @@ impl World<'_> {
     /// With capacities at stake, what is most important and most settled chooses first.
     fn sort_by_need(&mut self) {
         let mut order = self.top.clone();
-        let importance: std::collections::HashMap<RscId, (Score, Score)> = order
-            .iter()
-            .map(|rsc| {
-                let table = self.mixed_scores(*rsc);
-                let best = |world: &Self| {
-                    let scores = world.node_order.iter().filter_map(|node| {
-                        let score = table.score(*node)?;
-                        Some(if world.node_available(*node, None, false) { score } else { Score::MINUS_INFINITY })
-                    });
-                    scores.max().unwrap_or(Score::MINUS_INFINITY)
+        // Nodes in their own order; each resource's scores where it is, then on each of these.
+        let nodes = {
+            let mut table = crate::world::Table::default();
+            for node in &self.node_order {
+                let entry = crate::world::Allowed {
+                    score: self[*node].score,
+                    discovery: crate::world::Discovery::Always,
+                    count: 0,
+                    spared: false,
                 };
-                let current = self.current_node(*rsc);
-                let here = current.and_then(|node| table.score(node)).unwrap_or(Score::MINUS_INFINITY);
-                (*rsc, (here, best(self)))
-            })
-            .collect();
+                table.insert(*node, entry);
+            }
+            merge_sorted(self.node_order.clone(), &|a, b| self.compare_nodes(&table, *a, *b, None))
+        };
+        let mut scores: HashMap<RscId, Vec<Score>> = HashMap::new();
+        for rsc in &order {
+            let table = self.mixed_scores(*rsc);
+            let here = if self.nodes_of(*rsc, true).is_empty() { None } else { self.current_node(*rsc) };
+            let places = std::iter::once(here).chain(nodes.iter().copied().map(Some));
+            let score = |node: Option<NodeId>| {
+                node.and_then(|node| table.score(node)).unwrap_or(Score::MINUS_INFINITY)
+            };
+            scores.insert(*rsc, places.map(score).collect());
+        }
         order.sort_by(|a, b| {
-            let (x, y) = (&self[*a], &self[*b]);
-            y.priority.cmp(&x.priority).then_with(|| {
-                let (x, y) = (importance[a], importance[b]);
-                let running = |id: &RscId| !self.nodes_of(*id, true).is_empty();
-                match (running(a), running(b)) {
-                    (false, false) => Ordering::Equal,
-                    _ => y.0.cmp(&x.0),
-                }
-                .then(y.1.cmp(&x.1))
-            })
+            self[*b].priority.cmp(&self[*a].priority).then_with(|| scores[b].cmp(&scores[a]))
         });
         self.top = order;
     }
@@ -223,9 +224,8 @@ impl World<'_> {
     /// The nodes a resource knows, best first.
     pub(crate) fn sorted_nodes(&self, rsc: RscId) -> Vec<NodeId> {
         let current = self.current_node(rsc);
-        let mut nodes: Vec<NodeId> = self[rsc].allowed.iter().map(|(node, _)| node).collect();
-        nodes.sort_by(|a, b| self.compare_nodes(&self[rsc].allowed, *a, *b, current));
-        nodes
+        let nodes: Vec<NodeId> = self[rsc].allowed.iter().map(|(node, _)| node).collect();
+        merge_sorted(nodes, &|a, b| self.compare_nodes(&self[rsc].allowed, *a, *b, current))
     }
 
     pub(crate) fn compare_nodes(

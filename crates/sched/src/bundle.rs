@@ -11,6 +11,7 @@ use cib::model::Text;
 
 use crate::action::{Flags, Rel};
 use crate::constraint::{Coloc, Loc};
+use crate::sorting::merge_sorted;
 use crate::task::{Key, Task};
 use crate::transition::{BundleView, ReplicaView};
 use crate::world::{ActionId, ColocId, NodeId, Role, RscId, Variant, World};
@@ -167,8 +168,9 @@ impl World<'_> {
         if let Some(node) = self.location(dependent, false) {
             return self.instance_on(bundle, self.host_of(node)?, Role::Unknown, false, None);
         }
-        let mut nodes: Vec<NodeId> = self[dependent].allowed.iter().map(|(node, _)| node).collect();
-        nodes.sort_by(|a, b| self.compare_nodes(&self[dependent].allowed, *a, *b, None));
+        let nodes: Vec<NodeId> = self[dependent].allowed.iter().map(|(node, _)| node).collect();
+        let nodes =
+            merge_sorted(nodes, &|a, b| self.compare_nodes(&self[dependent].allowed, *a, *b, None));
         let hosts = nodes.into_iter().filter_map(|node| self.host_of(node));
         hosts.into_iter().find_map(|host| self.instance_on(bundle, host, Role::Unknown, false, None))
     }

@@ -9,6 +9,7 @@ use std::cmp::Ordering;
 use std::sync::Arc;
 
 use crate::action::{Flags, OnFail};
+use crate::sorting::merge_sorted;
 use crate::task::{Key, Task};
 use crate::world::{Conf, FailedOp, NodeId, Role, RscId, Variant, World};
 
@@ -61,31 +62,9 @@ pub(crate) fn later(a: &OpRecord, b: &OpRecord) -> Ordering {
 }
 
 /// The records that tell a state, oldest first, with their places.
-///
-/// Which of two is the later one is not always known, so that their order need not be total; the
-/// standard library's sorts may panic then, a plain merge does not.
 pub(crate) fn in_order(records: &[OpRecord]) -> Vec<(usize, &OpRecord)> {
     let told = records.iter().enumerate().filter(|(_, op)| &*op.operation != "notify");
-    merge_sorted(told.collect())
-}
-
-fn merge_sorted(mut list: Vec<(usize, &OpRecord)>) -> Vec<(usize, &OpRecord)> {
-    if list.len() < 2 {
-        return list;
-    }
-    let right = merge_sorted(list.split_off(list.len() / 2));
-    let left = merge_sorted(list);
-    let mut merged = Vec::with_capacity(left.len() + right.len());
-    let (mut left, mut right) = (left.into_iter().peekable(), right.into_iter().peekable());
-    loop {
-        let take_right = match (left.peek(), right.peek()) {
-            (Some(a), Some(b)) => later(a.1, b.1).is_gt(),
-            (None, Some(_)) => true,
-            (Some(_), None) => false,
-            (None, None) => return merged,
-        };
-        merged.extend(if take_right { right.next() } else { left.next() });
-    }
+    merge_sorted(told.collect(), &|a: &(usize, &OpRecord), b| later(a.1, b.1))
 }
 
 /// Positions of the last start and stop among records in order.

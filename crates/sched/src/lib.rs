@@ -28,6 +28,7 @@ mod probes;
 mod reason;
 mod remote;
 mod resources;
+mod sorting;
 mod status;
 mod task;
 mod tickets;

@@ -3,6 +3,7 @@
 use cib::Score;
 
 use super::mixing::same;
+use crate::sorting::merge_sorted;
 use crate::world::{ColocId, NodeId, Role, RscId, Table, Variant, World};
 
 /// What a colocation bears upon.
@@ -304,8 +305,8 @@ impl World<'_> {
         if let Some(node) = self.location(rsc, current) {
             return self.instance_on(collective, node, role, current, attribute);
         }
-        let mut nodes: Vec<NodeId> = self[rsc].allowed.iter().map(|(node, _)| node).collect();
-        nodes.sort_by(|a, b| self.compare_nodes(&self[rsc].allowed, *a, *b, None));
+        let nodes: Vec<NodeId> = self[rsc].allowed.iter().map(|(node, _)| node).collect();
+        let nodes = merge_sorted(nodes, &|a, b| self.compare_nodes(&self[rsc].allowed, *a, *b, None));
         nodes.into_iter().find_map(|node| self.instance_on(collective, node, role, current, attribute))
     }
 

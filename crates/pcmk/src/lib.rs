@@ -6,5 +6,8 @@
 #![forbid(unsafe_code)]
 
 pub mod dot;
+pub mod execute;
 pub mod graph;
+pub mod inject;
 pub mod simulate;
+pub mod text;

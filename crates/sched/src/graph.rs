@@ -10,6 +10,7 @@ use crate::transition::{Considered, GraphOptions, Step, StepKind, StepResource, 
 use crate::world::{ActionId, NodeKind, RscId, Variant, World};
 
 mod attributes;
+mod events;
 mod views;
 
 impl World<'_> {
@@ -137,6 +138,7 @@ impl World<'_> {
             ..Transition::default()
         };
         self.fill_views(&mut transition);
+        transition.events = self.events();
         transition
     }
 

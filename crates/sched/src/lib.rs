@@ -93,6 +93,12 @@ pub fn plan_with(cib: &Cib, now: WallTime, ask: Ask) -> Transition {
     world.finish()
 }
 
+/// The digest by which histories record with which parameters something was done.
+#[must_use]
+pub fn parameter_digest<'a>(parameters: impl Iterator<Item = (&'a str, &'a str)>) -> cib::model::Text {
+    digest::digest(parameters)
+}
+
 /// The number in an instance's name.
 pub(crate) fn assign_number(id: &str) -> i64 {
     id.rsplit_once(':').and_then(|(_, number)| number.parse().ok()).unwrap_or(-1)

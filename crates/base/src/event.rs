@@ -21,6 +21,8 @@ pub enum Origin {
     Engine,
     /// Configuration, scripts, control socket.
     Control,
+    /// The roles' lives and the last will.
+    Guardian,
 }
 
 /// Names one event of this run of mainstay; prints as `e17` or `c4`.
@@ -37,6 +39,7 @@ impl fmt::Display for EventId {
         let letter = match self.origin {
             Origin::Engine => 'e',
             Origin::Control => 'c',
+            Origin::Guardian => 'g',
         };
         write!(f, "{letter}{}", self.number)
     }
@@ -218,6 +221,32 @@ pub enum What {
         /// The MAC it told.
         mac: Mac,
     },
+    /// The lease ended: the kernel lets nobody hear of the instance's VIPs.
+    LeaseLapsed {
+        /// For how long that may have been so.
+        silent_for: Duration,
+    },
+    /// The VIPs are heard of again, under a new lease, and were nobody else's meanwhile.
+    LeaseResumed,
+    /// There can be no leases: should this node freeze, its VIPs go on being answered for.
+    LeaseUnavailable {
+        /// What is missing.
+        why: String,
+    },
+    /// Leases work (again).
+    LeaseAvailable,
+    /// Somebody had removed the table of leases; it was put back in time.
+    LeaseRebuilt,
+    /// The instance could not speak for so long that a peer may have taken over.
+    Stalled {
+        /// How long.
+        silence: Duration,
+    },
+    /// The machine slept.
+    Slept {
+        /// How long.
+        span: Duration,
+    },
     /// An interface is usable.
     LinkUp,
     /// An interface exists but is not usable.
@@ -231,6 +260,28 @@ pub enum What {
     },
     /// The interface has no address left to send from.
     SourceLost,
+    /// A role's process ended without having been asked to.
+    RoleEnded {
+        /// `engine`, `control` or `runner`.
+        role: Name,
+        /// How.
+        how: String,
+    },
+    /// Another process took a role over, and what it held with it.
+    RoleTakenOver {
+        /// Which role.
+        role: Name,
+    },
+    /// Another version of mainstay was to take over and did not; all is as before.
+    UpgradeFailed {
+        /// Why.
+        why: String,
+    },
+    /// The last will of an engine was carried out: its VIPs are silent, resigned and removed.
+    WillCarriedOut {
+        /// The instances that held.
+        instances: Vec<Name>,
+    },
     /// A script ended, or was ended.
     ScriptDone {
         /// Its command line.
@@ -293,6 +344,14 @@ reasons! {
     Startup => "mainstay started",
     /// The operator asked for an orderly stop.
     Shutdown => "mainstay was told to stop",
+    /// The engine before held it, and its lease is not over.
+    Adopted => "another engine took over and goes on where the one before ended",
+    /// A role's process ended.
+    RoleDied => "a process of mainstay ended",
+    /// The engine gave no sign of life for a whole lease.
+    RoleStalled => "the engine stood still for a whole lease",
+    /// The operator asked for another version of mainstay.
+    Upgrade => "another version of mainstay takes over",
     /// The operator loaded another configuration.
     Reload => "the configuration was reloaded",
     /// RFC 9568 §6.4.1: this node owns the addresses.
@@ -337,6 +396,24 @@ reasons! {
     Refresh => "the periodic refresh",
     /// A weaker holder was heard; the neighbours may believe it.
     RivalSeen => "another holder may have misled the neighbours",
+    /// A lease was not renewed in time.
+    LeaseLate => "it was not renewed in time",
+    /// A lease was ended by somebody else.
+    LeaseEnded => "somebody ended it before its time",
+    /// nf_tables refused.
+    LeaseRefused => "the kernel refuses to renew it",
+    /// The machine slept.
+    Slept => "the machine slept",
+    /// This process did not run.
+    Stalled => "mainstay did not run for too long",
+    /// We were silent for so long that a peer may hold.
+    MayBeOvertaken => "a peer may have taken over while this node was silent",
+    /// We were silent for too short a time for a peer to take over, and none was heard.
+    NobodyElse => "no peer can have taken over meanwhile",
+    /// The VIPs were silent for a moment; the neighbours may have noticed.
+    WasSilent => "the VIPs were silent for a moment",
+    /// Somebody else removed our table.
+    ForeignTable => "somebody else removed the table",
     /// A state change asks for this script.
     StateScript => "a state change calls for it",
     /// The file had errors.

@@ -133,6 +133,8 @@ pub struct Errno(pub i32);
 impl Errno {
     /// No such device (interface): `ENODEV`.
     pub const NODEV: Errno = Errno(19);
+    /// No such thing: `ENOENT`.
+    pub const NOENT: Errno = Errno(2);
     /// Already there: `EEXIST`.
     pub const EXIST: Errno = Errno(17);
     /// No such address: `EADDRNOTAVAIL`.
@@ -145,6 +147,8 @@ impl Errno {
     pub const fn symbol(self) -> Option<&'static str> {
         Some(match self.0 {
             1 => "EPERM (needs CAP_NET_ADMIN)",
+            2 => "ENOENT (no such thing)",
+            12 => "ENOMEM (out of memory)",
             13 => "EACCES (permission denied)",
             16 => "EBUSY (busy)",
             17 => "EEXIST (already there)",

@@ -7,9 +7,11 @@
 
 mod event;
 mod kernel;
+mod lease;
 mod name;
 mod net;
 mod time;
+mod transmit;
 mod vip;
 mod vrrp;
 
@@ -17,8 +19,10 @@ pub use event::{Event, EventId, Origin, Reason, ScriptResult, Subject, What};
 pub use kernel::{
     AddressFact, AddressOp, Batch, BatchDone, Errno, KernelFact, LinkFact, OpDone, Ticket,
 };
+pub use lease::{LeaseAnswer, LeaseAsk, LeaseClass, LeaseDone, LeaseKey, LeaseOp, LeaseTrouble};
 pub use name::Name;
 pub use net::{Family, IfIndex, Mac};
 pub use time::{Centis, Instant};
+pub use transmit::Transmit;
 pub use vip::{Broadcast, Scope, Vip, VipFlags};
 pub use vrrp::{Interval, Preempt, Priority, State, TrackEffect, Version, Vrid};

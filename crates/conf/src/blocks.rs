@@ -7,12 +7,14 @@ use core::time::Duration;
 use base::Name;
 
 use crate::diagnostic::{Code, Diagnostic};
-use crate::keywords::Within;
-use crate::lines::{InterfaceLine, VipLine};
-use crate::reader::{At, Reader, Seen};
+use crate::given::{Given, Named};
+use crate::keywords::{Status, Within};
+use crate::lines::VipLine;
+use crate::peers::InterfaceLine;
+use crate::reader::{At, Reader, Recognised, Seen};
 use crate::tree::{Block, Statement};
 use crate::value::Value;
-use crate::{Command, Notify, Peer, RunAs, Span};
+use crate::{Notify, Peer, RunAs, Span};
 
 /// Announcement settings: given for one instance, or for all.
 #[derive(Clone, Debug, Default)]
@@ -50,6 +52,8 @@ pub(crate) struct RawGlobals {
     pub(crate) strict: bool,
     pub(crate) smtp_alert: Option<bool>,
     pub(crate) smtp_alert_vrrp: Option<bool>,
+    /// Everything else.
+    pub(crate) given: Given,
 }
 
 /// One `vrrp_instance`.
@@ -79,6 +83,7 @@ pub(crate) struct RawInstance {
     /// The `unicast_peer` block, even an empty one.
     pub(crate) unicast_peer: Option<Span>,
     pub(crate) unicast_ttl: Option<u8>,
+    pub(crate) lease: Option<bool>,
     pub(crate) check_unicast_src: Option<bool>,
     pub(crate) v3_checksum_as_v2: Option<bool>,
     pub(crate) preempt: Option<At<bool>>,
@@ -93,6 +98,9 @@ pub(crate) struct RawInstance {
     pub(crate) down_adverts: Option<u8>,
     pub(crate) skip_check_adv_addr: Option<bool>,
     pub(crate) strict: Option<bool>,
+    pub(crate) hmac: Option<(Span, Given)>,
+    /// Everything else.
+    pub(crate) given: Given,
 }
 
 /// `authentication`.
@@ -112,6 +120,15 @@ pub(crate) struct RawAuthentication {
 pub(crate) struct RawConfig {
     pub(crate) globals: RawGlobals,
     pub(crate) instances: Vec<RawInstance>,
+    pub(crate) groups: Vec<Named>,
+    pub(crate) scripts: Vec<Named>,
+    pub(crate) files: Vec<Named>,
+    pub(crate) processes: Vec<Named>,
+    pub(crate) bfd: Vec<Named>,
+    pub(crate) track_groups: Vec<Named>,
+    pub(crate) pacing: Vec<(Span, Given)>,
+    /// Everything else outside of blocks.
+    pub(crate) given: Given,
 }
 
 impl Reader<'_> {
@@ -121,20 +138,44 @@ impl Reader<'_> {
         let mut seen = Seen::new();
         for statement in statements {
             let Some(line) = self.recognise(Within::Top, statement, &mut seen) else { continue };
-            let Some(block) = &statement.block else { continue };
-            match line.keyword.name {
-                "global_defs" => {
+            // What is refused as a whole is not refused again word by word.
+            let pending = usize::from(matches!(line.keyword.status(), Status::NotInForce(_)));
+            self.pending += pending;
+            match (line.keyword.name, &statement.block) {
+                ("global_defs", Some(block)) => {
                     if self.at_most("`global_defs`", statement.arguments(), 0) {
                         self.global_defs(block, &mut config.globals);
                     }
                 }
-                "vrrp_instance" => {
-                    if let Some(instance) = self.instance(statement, block) {
-                        config.instances.push(instance);
-                    }
+                ("vrrp_instance", Some(block)) => {
+                    config.instances.extend(self.instance(statement, block));
                 }
-                name => unreachable!("{name} is in force at the top and not read"),
+                ("vrrp_sync_group", Some(block)) => {
+                    config.groups.extend(self.named(Within::SyncGroup, statement, block));
+                }
+                ("vrrp_script", Some(block)) => {
+                    config.scripts.extend(self.named(Within::Script, statement, block));
+                }
+                ("track_file", Some(block)) => {
+                    config.files.extend(self.named(Within::TrackFile, statement, block));
+                }
+                ("vrrp_track_process", Some(block)) => {
+                    config.processes.extend(self.named(Within::TrackProcess, statement, block));
+                }
+                ("bfd_instance", Some(block)) => {
+                    config.bfd.extend(self.named(Within::Bfd, statement, block));
+                }
+                ("track_group", Some(block)) => {
+                    config.track_groups.extend(self.named(Within::TrackGroup, statement, block));
+                }
+                ("garp_group", Some(block)) => {
+                    self.at_most("`garp_group`", statement.arguments(), 0);
+                    let given = self.given(Within::GarpGroup, block);
+                    config.pacing.push((statement.keyword(), given));
+                }
+                _ => self.take(&line, statement, &mut config.given),
             }
+            self.pending -= pending;
         }
         config
     }
@@ -145,6 +186,10 @@ impl Reader<'_> {
             let Some(line) = self.recognise(Within::GlobalDefs, statement, &mut seen) else {
                 continue;
             };
+            if statement.block.is_some() {
+                self.take(&line, statement, &mut globals.given);
+                continue;
+            }
             let Some(At { value, span }) = self.value(line.written, statement) else { continue };
             let announce = &mut globals.announce;
             match (line.keyword.name, value) {
@@ -193,9 +238,7 @@ impl Reader<'_> {
                     globals.interfaces_may_change = matches!(value, Value::Choice(_));
                 }
                 ("vrrp_startup_delay", Value::Time(t)) => globals.startup_delay = Some(t),
-                // Accepted without effect; the note has been given.
-                ("max_auto_priority" | "min_auto_priority_delay" | "reload_check_config", _) => {}
-                (name, value) => unreachable!("{name} {value:?} is in force and not read"),
+                (name, value) => globals.given.set(name, At::new(value, span)),
             }
         }
     }
@@ -211,34 +254,14 @@ impl Reader<'_> {
     }
 
     fn instance(&mut self, statement: &Statement, block: &Block) -> Option<RawInstance> {
-        let Some(at) = statement.arguments().first().copied() else {
-            self.report.push(
-                Diagnostic::error(
-                    Code::NameMissing,
-                    statement.keyword(),
-                    "this instance has no name",
-                )
-                .label("expected a name behind it")
-                .help("write `vrrp_instance VI_1 {`"),
-            );
-            return None;
-        };
-        let named = self.at_most("a block's name", statement.arguments(), 1);
-        let name = self.word(at)?.into_owned();
-        if name.is_empty() {
-            self.report.push(
-                Diagnostic::error(Code::NameMissing, at, "this instance's name is empty")
-                    .label("expected a name")
-                    .help("write `vrrp_instance VI_1 {`"),
-            );
-        }
-        let mut raw = RawInstance::new(At::new(name, at));
+        let name = self.block_name(statement)?;
+        let mut raw = RawInstance::new(name);
         for statement in &block.statements {
             if let Some(line) = self.recognise(Within::Instance, statement, &mut raw.seen) {
+                let pending = usize::from(matches!(line.keyword.status(), Status::NotInForce(_)));
+                self.pending += pending;
                 match &statement.block {
-                    Some(block) => {
-                        self.instance_block(line.keyword.name, statement, block, &mut raw)
-                    }
+                    Some(block) => self.instance_block(&line, statement, block, &mut raw),
                     None => {
                         if let Some(value) = self.value(line.written, statement) {
                             self.instance_line(
@@ -250,25 +273,36 @@ impl Reader<'_> {
                         }
                     }
                 }
+                self.pending -= pending;
             }
         }
-        named.then_some(raw)
+        Some(raw)
     }
 
     fn instance_block(
         &mut self,
-        name: &'static str,
+        line: &Recognised,
         statement: &Statement,
         block: &Block,
         raw: &mut RawInstance,
     ) {
+        let name = line.keyword.name;
+        let within = match name {
+            "virtual_ipaddress"
+            | "virtual_ipaddress_excluded"
+            | "unicast_peer"
+            | "track_interface"
+            | "authentication"
+            | "auth_hmac" => name,
+            _ => return self.take(line, statement, &mut raw.given),
+        };
         self.at_most(&format!("`{name}`"), statement.arguments(), 0);
-        match name {
+        match within {
             "virtual_ipaddress" => {
                 raw.vips_written |= !block.statements.is_empty();
-                raw.vips.extend(self.vips(block));
+                raw.vips.extend(self.vips(block, false));
             }
-            "virtual_ipaddress_excluded" => raw.excluded.extend(self.vips(block)),
+            "virtual_ipaddress_excluded" => raw.excluded.extend(self.vips(block, false)),
             "unicast_peer" => {
                 raw.unicast_peer.get_or_insert(statement.keyword());
                 raw.peers_written |= !block.statements.is_empty();
@@ -278,7 +312,7 @@ impl Reader<'_> {
             "authentication" => {
                 raw.authentication = Some(self.authentication(statement.line(), block));
             }
-            name => unreachable!("the block {name} is in force and not read"),
+            _ => raw.hmac = Some((statement.keyword(), self.given(Within::AuthHmac, block))),
         }
     }
 
@@ -314,6 +348,7 @@ impl Reader<'_> {
                 raw.unicast_only.get_or_insert(line);
                 raw.unicast_ttl = fit(n);
             }
+            ("lease", Value::Switch(on)) => raw.lease = Some(on),
             ("check_unicast_src", Value::Switch(on)) => {
                 raw.unicast_only.get_or_insert(line);
                 raw.check_unicast_src = Some(on);
@@ -347,7 +382,7 @@ impl Reader<'_> {
             ("strict_mode", Value::Switch(on)) => raw.strict = Some(on),
             // Says what is always so here.
             ("accept", Value::Bare) => {}
-            (name, value) => unreachable!("{name} {value:?} is in force and not read"),
+            (name, value) => raw.given.set(name, At::new(value, span)),
         }
     }
 
@@ -393,6 +428,7 @@ impl RawInstance {
             unicast_only: None,
             unicast_peer: None,
             unicast_ttl: None,
+            lease: None,
             check_unicast_src: None,
             v3_checksum_as_v2: None,
             preempt: None,
@@ -407,13 +443,9 @@ impl RawInstance {
             down_adverts: None,
             skip_check_adv_addr: None,
             strict: None,
+            hmac: None,
+            given: Given::default(),
         }
-    }
-
-    /// The scripts of all transitions, those given.
-    pub(crate) fn commands(&mut self) -> impl Iterator<Item = &mut Command> {
-        let Notify { active, backup, fault, stop, any } = &mut self.notify;
-        [active, backup, fault, stop, any].into_iter().flatten()
     }
 }
 

@@ -6,6 +6,7 @@
 //! file that is not a configuration at all should not take a gigabyte to say so.
 
 use crate::Span;
+use crate::expand::Origins;
 
 /// How bad it is.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -59,7 +60,7 @@ codes! {
     WrongBlock = "C011", "The keyword exists, but not in this block.";
     NotInForce = "C012", "The keyword is known but not in force yet.";
     OutOfScope = "C013", "This belongs to what mainstay does not do: IPVS, AH.";
-    Macro = "C014", "Includes, conditional lines and substitutions are not in force yet.";
+    Macro = "C014", "A condition, definition, substitution or repetition that cannot be read as one.";
     OldSpelling = "C015", "An old or foreign spelling was understood as today's.";
     Obsolete = "C016", "The keyword no longer does anything.";
     NoEffect = "C017", "The keyword is accepted and does less here than in keepalived, or nothing.";
@@ -105,6 +106,42 @@ codes! {
     DefaultInterface = "C063", "A VIP's interface is neither named nor that of its instance.";
     ScriptAccount = "C070", "A script is to run as an account that this machine does not have.";
     ScriptPath = "C071", "A script is missing, or somebody besides root could exchange it.";
+    LeaseTooLong = "C072", "The interval is too short for a lease to end before a peer takes over.";
+    IncludeMissing = "C080", "A file that is to be included is not there or cannot be read.";
+    IncludeCycle = "C081", "Files include each other in a circle, or too deeply.";
+    IncludeCheck = "C082", "No check of includes has this name.";
+    UndefinedName = "C083", "A name is used that nothing defines.";
+    UnknownTracker = "C084", "No script, file, process or BFD session has this name.";
+    UnknownMember = "C085", "No instance has this name.";
+    TwoGroups = "C086", "An instance is in two sync groups.";
+    GroupWeight = "C087", "The weights of a member's own trackers have no effect in a sync group.";
+    BadVmac = "C088", "This cannot be an interface with a virtual MAC.";
+    BadKey = "C089", "Signed adverts need a key that can be used.";
+    NoMailTo = "C090", "Mail is wanted and nobody is to get it, or no server takes it.";
+    GroupEmpty = "C091", "A group has no members, or only one.";
+    WeightWithoutEffect = "C100", "A weight cannot change this node's priority.";
+    WeightKeepsPlace = "C101", "With nopreempt, a lower priority does not make a holder give way.";
+    PlainPassword = "C102", "The password travels in clear and keeps no attacker out.";
+    GroupDisagrees = "C103", "Members of a sync group are set up so that they pull apart.";
+    SharedVrid = "C104", "One VRID is used on several interfaces.";
+    OnePath = "C105", "All adverts of an instance take one path.";
+    FaultEverywhere = "C106", "The same trouble takes all nodes out at once.";
+    NodesVersion = "C110", "Nodes speak different versions of VRRP.";
+    NodesInterval = "C111", "Nodes have different advert intervals.";
+    NodesPassword = "C112", "Nodes are authenticated differently.";
+    NodesVips = "C113", "Nodes do not list the same VIPs.";
+    NodesPeers = "C114", "Nodes do not reach each other.";
+    NodesFamily = "C115", "Nodes use different address families.";
+    NodesPriority = "C116", "Nodes have the same priority.";
+    NodesVrid = "C117", "Nodes use different VRIDs for what looks like one virtual router.";
+    NodesOwners = "C118", "Two nodes both claim to own the addresses.";
+    NodesMissing = "C119", "A virtual router is on some nodes only.";
+    NodesGroups = "C120", "Nodes rank the members of a sync group differently.";
+    NodesNeverMove = "C121", "The weights of the highest node can never make another take over.";
+    NodesTimers = "C122", "Nodes wait for a different number of adverts.";
+    HostInterface = "C130", "An interface of this machine is not what the configuration needs.";
+    HostSysctl = "C131", "A setting of this machine's kernel gets in the way.";
+    HostManager = "C132", "A program on this machine manages addresses as well.";
 }
 
 /// One thing that is wrong, or worth knowing.
@@ -181,11 +218,19 @@ impl Diagnostic {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Report {
     kept: Vec<Diagnostic>,
+    /// See [`Report::tolerate`].
+    pub(crate) lenient: bool,
     errors: usize,
+    /// How many of the errors say that something is not in force yet.
+    pending: usize,
     dropped: usize,
 }
 
 impl Report {
+    pub(crate) fn new(lenient: bool) -> Self {
+        Self { lenient, ..Self::default() }
+    }
+
     /// No more than this many are kept.
     pub(crate) const LIMIT: usize = 200;
 
@@ -198,6 +243,9 @@ impl Report {
         );
         if diagnostic.severity == Severity::Error {
             self.errors = self.errors.saturating_add(1);
+            if diagnostic.code == Code::NotInForce {
+                self.pending = self.pending.saturating_add(1);
+            }
         }
         if self.kept.len() < Self::LIMIT {
             self.kept.push(diagnostic);
@@ -206,9 +254,27 @@ impl Report {
         }
     }
 
+    /// Adds something keepalived would only log, going on without: an error, or when leniency was
+    /// asked for a warning. Whoever calls then does as keepalived does.
+    pub(crate) fn tolerate(&mut self, mut diagnostic: Diagnostic) {
+        if self.lenient && diagnostic.severity == Severity::Error {
+            diagnostic.severity = Severity::Warning;
+            if !diagnostic.label.is_empty() {
+                diagnostic.label.push_str("; ");
+            }
+            diagnostic.label.push_str("ignored, as keepalived does");
+        }
+        self.push(diagnostic);
+    }
+
     /// Whether nothing so far forbids a configuration.
     pub(crate) fn acceptable(&self) -> bool {
         self.errors == 0
+    }
+
+    /// Whether all errors say that something is not in force yet.
+    pub(crate) fn only_pending(&self) -> bool {
+        self.errors == self.pending
     }
 
     /// Whether further diagnostics would be dropped, so that costly wording can be skipped.
@@ -216,10 +282,51 @@ impl Report {
         self.kept.len() >= Self::LIMIT
     }
 
-    /// Those kept, in the order of the text, and how many were not.
-    pub(crate) fn finish(mut self) -> (Vec<Diagnostic>, usize) {
-        self.kept.sort_by_key(|d| (d.span.start, core::cmp::Reverse(d.severity), d.code));
-        (self.kept, self.dropped)
+    /// Those kept, in the order of the files, and how many were not. What a repetition says again
+    /// about one place is said once.
+    pub(crate) fn finish(mut self, origins: &Origins) -> (Vec<Diagnostic>, usize) {
+        let place = |span: Span| {
+            origins.locate(span).map_or((0, span.start, span.end), |located| {
+                (located.number, located.span.start, located.span.end)
+            })
+        };
+        // What is wrong with a name nothing defines is that nothing defines it.
+        let undefined: Vec<_> = self
+            .kept
+            .iter()
+            .filter(|d| d.code == Code::UndefinedName && d.severity == Severity::Error)
+            .map(|d| place(d.span))
+            .collect();
+        self.kept.retain(|d| d.code == Code::UndefinedName || !undefined.contains(&place(d.span)));
+        self.kept.sort_by_cached_key(|d| {
+            let (file, start, _) = place(d.span);
+            (file, start, core::cmp::Reverse(d.severity), d.code)
+        });
+        let mut last: Option<(Code, (usize, usize, usize))> = None;
+        let mut again = 0_usize;
+        let mut kept: Vec<Diagnostic> = Vec::with_capacity(self.kept.len());
+        for diagnostic in self.kept {
+            let repeated = origins.locate(diagnostic.span).is_some_and(|l| l.used.is_some());
+            let key = (diagnostic.code, place(diagnostic.span));
+            if repeated && last == Some(key) {
+                again += 1;
+                continue;
+            }
+            note_again(kept.last_mut(), core::mem::take(&mut again));
+            last = Some(key);
+            kept.push(diagnostic);
+        }
+        note_again(kept.last_mut(), again);
+        (kept, self.dropped)
+    }
+}
+
+fn note_again(diagnostic: Option<&mut Diagnostic>, again: usize) {
+    if let Some(diagnostic) = diagnostic
+        && again > 0
+    {
+        let times = if again == 1 { "once more".to_owned() } else { format!("{again} times more") };
+        diagnostic.label.push_str(&format!(" ({times} in other rounds)"));
     }
 }
 
@@ -244,7 +351,7 @@ mod tests {
             report.push(Diagnostic::error(Code::NulByte, Span::at(at), "x").help("y"));
         }
         assert!(report.is_full() && !report.acceptable());
-        let (kept, dropped) = report.finish();
+        let (kept, dropped) = report.finish(&Origins::default());
         assert_eq!((kept.len(), dropped), (Report::LIMIT, 1000 - Report::LIMIT));
     }
 }

@@ -1,17 +1,18 @@
-//! Blocks whose lines are no keywords: VIPs, peers, tracked interfaces.
+//! The lines of VIPs.
 //!
 //! The options of a VIP are those of `ip address add`, as far as they are in force. What its
 //! interface is when the line names none depends on the instance and is settled later.
 
 use core::net::{IpAddr, Ipv4Addr};
+use core::time::Duration;
 
-use base::{Broadcast, Family, Name, Scope, TrackEffect, VipFlags};
+use base::{Broadcast, Family, Name, Scope, VipFlags};
 
 use crate::diagnostic::{Code, Diagnostic};
-use crate::keywords::nearest;
+use crate::keywords::{nearest, vip_option};
 use crate::reader::{At, Reader, shown};
 use crate::tree::{Block, Statement};
-use crate::{Peer, Place, Span};
+use crate::{Span, VipOptions};
 
 /// A VIP's line.
 #[derive(Clone, Debug)]
@@ -23,18 +24,17 @@ pub(crate) struct VipLine {
     pub(crate) scope: Scope,
     pub(crate) label: Option<Name>,
     pub(crate) flags: VipFlags,
+    pub(crate) options: VipOptions,
 }
 
-/// A tracked interface's line.
-#[derive(Clone, Debug)]
-pub(crate) struct InterfaceLine {
-    pub(crate) interface: At<Name>,
-    pub(crate) effect: TrackEffect,
-}
-
-const VIP_OPTIONS: &[&str] =
-    &["dev", "label", "scope", "brd", "broadcast", "-nodad", "preferred_lft"];
-const VIP_OPTIONS_LATER: &[&str] = &[
+const VIP_OPTIONS: &[&str] = &[
+    "dev",
+    "label",
+    "scope",
+    "brd",
+    "broadcast",
+    "-nodad",
+    "preferred_lft",
     "peer",
     "home",
     "mngtmpaddr",
@@ -42,31 +42,19 @@ const VIP_OPTIONS_LATER: &[&str] = &[
     "autojoin",
     "no_track",
     "use_vmac",
-    "track_group",
 ];
 const SCOPES: &[(&str, u8)] =
     &[("global", 0), ("site", 200), ("link", 253), ("host", 254), ("nowhere", 255)];
 
 impl Reader<'_> {
-    /// The VIPs of a block; illegal lines are reported and left out.
-    pub(crate) fn vips(&mut self, block: &Block) -> Vec<VipLine> {
-        block.statements.iter().filter_map(|statement| self.vip(statement)).collect()
+    /// The VIPs of a block; illegal lines are reported and left out. Static ones may belong to a
+    /// track group.
+    pub(crate) fn vips(&mut self, block: &Block, is_static: bool) -> Vec<VipLine> {
+        block.statements.iter().filter_map(|statement| self.vip(statement, is_static)).collect()
     }
 
-    fn line_is_plain(&mut self, statement: &Statement) -> bool {
-        if let Some(block) = &statement.block {
-            self.report.push(
-                Diagnostic::error(Code::UnexpectedBlock, block.open, "no block belongs here")
-                    .label("opened here")
-                    .help("is a `}` missing before this line?"),
-            );
-            return false;
-        }
-        self.is_plain(statement)
-    }
-
-    fn vip(&mut self, statement: &Statement) -> Option<VipLine> {
-        if !self.line_is_plain(statement) {
+    fn vip(&mut self, statement: &Statement, is_static: bool) -> Option<VipLine> {
+        if !self.no_block_in(statement) {
             return None;
         }
         let span = statement.keyword();
@@ -84,6 +72,7 @@ impl Reader<'_> {
                 deprecated: family == Family::V6 && prefix == 128,
                 ..VipFlags::default()
             },
+            options: VipOptions::default(),
         };
         let mut words = statement.arguments().iter().copied();
         while let Some(option) = words.next() {
@@ -108,18 +97,42 @@ impl Reader<'_> {
                 "-nodad" => line.flags.no_dad = false,
                 "preferred_lft" => {
                     let (word, span) = self.option_value(&name, option, words.next())?;
-                    line.flags.deprecated = self.preferred(&word, span)?;
+                    (line.flags.deprecated, line.options.preferred) =
+                        self.preferred(&word, span)?;
+                }
+                "peer" => {
+                    let (word, span) = self.option_value(&name, option, words.next())?;
+                    let peer = word.split('/').next().unwrap_or_default().to_owned();
+                    line.options.peer = Some(self.address(&peer, span)?);
+                }
+                "home" => line.options.home = true,
+                "mngtmpaddr" => line.options.manage_temporary = true,
+                "noprefixroute" => line.options.no_prefix_route = true,
+                "autojoin" => line.options.auto_join = true,
+                "no_track" if !is_static => line.options.untracked = true,
+                "use_vmac" if !is_static => line.options.vmac = true,
+                "track_group" if is_static => {
+                    let (word, _) = self.option_value(&name, option, words.next())?;
+                    line.options.track_group = Some(Name::from(word));
                 }
                 other => {
                     self.bad_vip_option(other, option);
-                    return None;
+                    if !self.report.lenient {
+                        return None;
+                    }
                 }
+            }
+            if let Some(why) = vip_option(&name)
+                && self.pending == 0
+            {
+                let help = "remove it if you can do without";
+                self.not_in_force(option, &format!("`{name}`"), why, help);
             }
         }
         Some(line)
     }
 
-    fn option_value(
+    pub(crate) fn option_value(
         &mut self,
         name: &str,
         option: Span,
@@ -137,15 +150,7 @@ impl Reader<'_> {
     }
 
     fn bad_vip_option(&mut self, name: &str, span: Span) {
-        let diagnostic = if VIP_OPTIONS_LATER.contains(&name) {
-            Diagnostic::error(
-                Code::NotInForce,
-                span,
-                format!("{} is known but not in force yet", shown(name)),
-            )
-            .label("not done yet for VIPs")
-            .help("remove it if you can do without")
-        } else if name.split('/').next().is_some_and(|a| a.parse::<IpAddr>().is_ok()) {
+        let diagnostic = if name.split('/').next().is_some_and(|a| a.parse::<IpAddr>().is_ok()) {
             Diagnostic::error(Code::BadOption, span, "a second address on one line")
                 .label("expected an option")
                 .help("put each address on a line of its own")
@@ -161,10 +166,10 @@ impl Reader<'_> {
             )
             .label(label)
             .help(
-                "a VIP's line is `ADDRESS[/LENGTH] [dev IF] [label L] [scope S] [brd A] [-nodad]`",
+                "a VIP's line is `ADDRESS[/LENGTH] [dev IF] [label L] [scope S] [brd A] [-nodad] ...`",
             )
         };
-        self.report.push(diagnostic);
+        self.report.tolerate(diagnostic);
     }
 
     fn address_with_prefix(&mut self, span: Span) -> Option<(IpAddr, u8)> {
@@ -232,7 +237,7 @@ impl Reader<'_> {
         None
     }
 
-    fn scope(&mut self, word: &str, span: Span) -> Option<Scope> {
+    pub(crate) fn scope(&mut self, word: &str, span: Span) -> Option<Scope> {
         if let Some((_, number)) = SCOPES.iter().find(|(name, _)| *name == word) {
             return Some(Scope(*number));
         }
@@ -277,170 +282,24 @@ impl Reader<'_> {
         }
     }
 
-    fn preferred(&mut self, word: &str, span: Span) -> Option<bool> {
+    /// Whether it is deprecated from the start, and how long it is preferred otherwise.
+    fn preferred(&mut self, word: &str, span: Span) -> Option<(bool, Option<Duration>)> {
         match word {
-            "0" => Some(true),
-            "forever" => Some(false),
+            "0" => Some((true, None)),
+            "forever" => Some((false, None)),
             _ => {
-                self.report.push(
-                    Diagnostic::error(
-                        Code::NotInForce,
+                let seconds =
+                    self.integer("preferred_lft", word, span, 0, 4_294_967_294, "seconds")?;
+                if self.pending == 0 {
+                    self.not_in_force(
                         span,
-                        format!("a preferred lifetime of {} is not in force yet", shown(word)),
-                    )
-                    .label("expected 0 or forever")
-                    .help("0 keeps the VIP from being chosen as a source; forever allows it"),
-                );
-                None
-            }
-        }
-    }
-
-    /// The peers of a block; illegal lines are reported and left out.
-    pub(crate) fn peers(&mut self, block: &Block) -> Vec<Peer> {
-        block
-            .statements
-            .iter()
-            .filter_map(|statement| {
-                self.line_is_plain(statement).then(|| self.peer(&statement.words))?
-            })
-            .collect()
-    }
-
-    fn peer(&mut self, words: &[Span]) -> Option<Peer> {
-        let span = *words.first()?;
-        let word = self.word(span)?;
-        let address = self.address(&word, span)?;
-        let mut peer = self.plain_peer(address, span)?;
-        let mut given = Span::default();
-        let mut words = words.get(1..).unwrap_or_default().iter().copied();
-        while let Some(option) = words.next() {
-            let name = self.word(option)?;
-            if !matches!(&*name, "min_ttl" | "max_ttl") {
-                let help = if name.parse::<IpAddr>().is_ok() {
-                    "put each peer on a line of its own"
-                } else {
-                    "a peer's line is `ADDRESS [min_ttl N] [max_ttl N]`"
-                };
-                self.report.push(
-                    Diagnostic::error(
-                        Code::BadOption,
-                        option,
-                        format!("unknown option {} of a peer", shown(&name)),
-                    )
-                    .label("expected min_ttl or max_ttl")
-                    .help(help),
-                );
-                return None;
-            }
-            let (word, at) = self.option_value(&name, option, words.next())?;
-            let number = u8::try_from(self.integer(&name, &word, at, 0, 255, "")?).ok()?;
-            given = option.join(at);
-            if name == "min_ttl" {
-                peer.min_ttl = number;
-            } else {
-                peer.max_ttl = number;
-            }
-        }
-        if peer.min_ttl > peer.max_ttl {
-            self.report.push(
-                Diagnostic::error(
-                    Code::TtlRange,
-                    given,
-                    format!("min_ttl {} is greater than max_ttl {}", peer.min_ttl, peer.max_ttl),
-                )
-                .label("no advert could pass")
-                .help("swap them, or leave one out; both are bounds of the TTL on arrival"),
-            );
-            return None;
-        }
-        Some(peer)
-    }
-
-    /// A peer of which only the address was given.
-    pub(crate) fn plain_peer(&mut self, address: IpAddr, span: Span) -> Option<Peer> {
-        if address.is_multicast() || address.is_unspecified() || address.is_loopback() {
-            self.report.push(
-                Diagnostic::error(
-                    Code::WrongAddress,
-                    span,
-                    format!("`{address}` cannot be a peer"),
-                )
-                .label("expected the unicast address of another node")
-                .help("write the address the other node sends its adverts from"),
-            );
-            return None;
-        }
-        Some(Peer { address, min_ttl: 0, max_ttl: 255, place: Place(span) })
-    }
-
-    /// The tracked interfaces of a block; illegal lines are reported and left out.
-    pub(crate) fn interfaces(&mut self, block: &Block) -> Vec<InterfaceLine> {
-        block
-            .statements
-            .iter()
-            .filter_map(|statement| {
-                self.line_is_plain(statement).then(|| self.tracked(&statement.words))?
-            })
-            .collect()
-    }
-
-    fn tracked(&mut self, words: &[Span]) -> Option<InterfaceLine> {
-        let span = *words.first()?;
-        let word = self.word(span)?;
-        let interface = At::new(self.interface(&word, span)?, span);
-        let Some(option) = words.get(1).copied() else {
-            return Some(InterfaceLine { interface, effect: TrackEffect::FaultWhileBad });
-        };
-        if &*self.word(option)? != "weight" {
-            self.report.push(
-                Diagnostic::error(
-                    Code::BadOption,
-                    option,
-                    format!("unknown option {} of a tracked interface", self.shown_at(option)),
-                )
-                .label("expected weight")
-                .help("put each interface on a line of its own: `INTERFACE [weight N [reverse]]`"),
-            );
-            return None;
-        }
-        let (word, at) = self.option_value("weight", option, words.get(2).copied())?;
-        let number = self.integer("weight", &word, at, -253, 253, "")?;
-        let weight = i16::try_from(number).ok()?;
-        let reverse = match words.get(3).copied() {
-            None => false,
-            Some(span) => match &*self.word(span)? {
-                "reverse" => true,
-                "noreverse" | "no_reverse" => false,
-                other => {
-                    self.report.push(
-                        Diagnostic::error(
-                            Code::BadOption,
-                            span,
-                            format!("unknown option {} of a weight", shown(other)),
-                        )
-                        .label("expected reverse or noreverse")
-                        .help("`reverse` swaps good and bad"),
+                        "a preferred lifetime",
+                        "expected 0 or forever",
+                        "0 keeps the VIP from being chosen as a source; forever allows it",
                     );
-                    return None;
                 }
-            },
-        };
-        if !self.at_most("a tracked interface", words, 4) {
-            return None;
+                Some((false, Some(Duration::from_secs(u64::try_from(seconds).ok()?))))
+            }
         }
-        let effect = match (weight, reverse) {
-            (0, false) => TrackEffect::FaultWhileBad,
-            (0, true) => TrackEffect::FaultWhileGood,
-            (1.., false) => TrackEffect::DeltaWhileGood(weight),
-            (1.., true) => TrackEffect::DeltaWhileGood(-weight),
-            (_, false) => TrackEffect::DeltaWhileBad(weight),
-            (_, true) => TrackEffect::DeltaWhileBad(-weight),
-        };
-        Some(InterfaceLine { interface, effect })
-    }
-
-    fn shown_at(&self, span: Span) -> String {
-        shown(&String::from_utf8_lossy(self.raw(span)))
     }
 }

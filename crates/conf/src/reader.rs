@@ -42,13 +42,14 @@ pub(crate) struct Reader<'a> {
     pub(crate) text: &'a [u8],
     pub(crate) options: Options,
     pub(crate) report: Report,
-    /// Names the text defines for substitution (`$NAME=...`).
-    macros: Vec<&'a [u8]>,
+    /// How many blocks around this place are not in force: of what they contain that is not said
+    /// again.
+    pub(crate) pending: usize,
 }
 
 impl<'a> Reader<'a> {
     pub(crate) fn new(text: &'a [u8], options: Options, report: Report) -> Self {
-        Self { text, options, report, macros: Vec::new() }
+        Self { text, options, report, pending: 0 }
     }
 
     /// The bytes at `span`.
@@ -92,60 +93,6 @@ impl<'a> Reader<'a> {
         self.report.push(diagnostic);
     }
 
-    /// Notes every `$NAME=` of the text, so that only defined names count as substitutions.
-    pub(crate) fn collect_macros(&mut self, statements: &[Statement]) {
-        for statement in statements {
-            if let Some(name) = definition(self.raw(statement.keyword())) {
-                self.macros.push(name);
-            }
-            if let Some(block) = &statement.block {
-                self.collect_macros(&block.statements);
-            }
-        }
-        self.macros.sort_unstable();
-        self.macros.dedup();
-    }
-
-    /// Whether the line means what it says: no condition, definition, repetition or substitution.
-    /// Reported otherwise.
-    pub(crate) fn is_plain(&mut self, statement: &Statement) -> bool {
-        let first = self.raw(statement.keyword());
-        let what = if first.starts_with(b"@") {
-            Some((statement.keyword(), "conditional lines (`@NAME ...`)"))
-        } else if definition(first).is_some() {
-            Some((statement.keyword(), "definitions (`$NAME=...`)"))
-        } else {
-            statement.words.iter().find_map(|span| {
-                let raw = self.raw(*span);
-                if [&b"~SEQ"[..], b"~LST"].iter().any(|prefix| raw.starts_with(prefix)) {
-                    Some((*span, "repetitions (`~SEQ`, `~LST`)"))
-                } else if self.substitutes(raw) {
-                    Some((*span, "substitutions (`$NAME`)"))
-                } else {
-                    None
-                }
-            })
-        };
-        let Some((span, what)) = what else { return true };
-        self.report.push(
-            Diagnostic::error(Code::Macro, span, format!("{what} are known but not in force yet"))
-                .label("would be read literally")
-                .help("write out what it stands for on this node"),
-        );
-        false
-    }
-
-    fn substitutes(&self, raw: &[u8]) -> bool {
-        raw.iter().enumerate().filter(|(_, byte)| **byte == b'$').any(|(at, _)| {
-            let escaped = at > 0 && raw[at - 1] == b'\\';
-            let rest = &raw[at + 1..];
-            let name = identifier(rest.strip_prefix(b"{").unwrap_or(rest));
-            !escaped
-                && (name.len() > 1 && name.starts_with(b"_")
-                    || self.macros.binary_search(&name).is_ok())
-        })
-    }
-
     /// Holds a line of the block `within` against the keyword table. `Some` when it is now up to the
     /// caller; everything else has been reported.
     pub(crate) fn recognise(
@@ -155,18 +102,25 @@ impl<'a> Reader<'a> {
         seen: &mut Seen,
     ) -> Option<Recognised> {
         let span = statement.keyword();
-        if !self.is_plain(statement) {
-            // What it would have set counts as set, so that it is not reported missing too.
-            let known = word::text(self.raw(span)).ok().and_then(|n| keywords::find(within, &n));
-            seen.extend(known.map(|keyword| (keyword.name, span)));
+        let name = self.word(span)?;
+        if keywords::INCLUDES.contains(&&*name) {
+            // Those that could be done are done, and gone from the text.
+            self.report.push(
+                Diagnostic::error(
+                    Code::Macro,
+                    span,
+                    format!("{} includes nothing here", shown(&name)),
+                )
+                .label("must begin its line, without quotes, and name a file")
+                .help(format!("write `{name} FILE` on a line of its own")),
+            );
             return None;
         }
-        let name = self.word(span)?;
         let Some(written) = keywords::find(within, &name) else {
             self.unknown(within, &name, span);
             return None;
         };
-        let keyword = match written.status {
+        let keyword = match written.status() {
             Status::Foreign(today) => {
                 let keyword = keywords::find(within, today);
                 assert!(keyword.is_some(), "the table's own test finds every foreign spelling");
@@ -194,7 +148,7 @@ impl<'a> Reader<'a> {
         let before = seen.insert(keyword.name, statement.line());
         // Blocks of lines add up, and so does what stands outside of blocks.
         if within != Within::Top
-            && !matches!(keyword.shape, Shape::Lines(_))
+            && !matches!(keyword.shape, Shape::Lines(_) | Shape::Repeated(_))
             && let Some(before) = before
         {
             self.report.push(
@@ -248,7 +202,7 @@ impl<'a> Reader<'a> {
         }
         let names = keywords::table(within)
             .iter()
-            .filter(|k| !matches!(k.status, Status::Foreign(_)))
+            .filter(|k| !matches!(k.status(), Status::Foreign(_)))
             .map(|k| k.name);
         let suggestion = nearest(name, names);
         let mut diagnostic = Diagnostic::error(
@@ -280,7 +234,7 @@ impl<'a> Reader<'a> {
     fn in_force(&mut self, keyword: &Keyword, statement: &Statement) -> bool {
         let span = statement.keyword();
         let name = keyword.name;
-        match keyword.status {
+        match keyword.status() {
             Status::InForce | Status::Foreign(_) => true,
             Status::Accepted(why) => {
                 let off = statement.arguments().first().is_some_and(|argument| {
@@ -295,17 +249,12 @@ impl<'a> Reader<'a> {
                 }
                 true
             }
+            // It is read all the same: what is wrong with it is worth knowing now.
             Status::NotInForce(why) => {
-                self.report.push(
-                    Diagnostic::error(
-                        Code::NotInForce,
-                        span,
-                        format!("`{name}` is known but not in force yet"),
-                    )
-                    .label(why)
-                    .help("remove it if you can do without; it is refused because skipping it silently would change what this file means"),
-                );
-                false
+                if self.pending == 0 {
+                    self.not_in_force(span, &format!("`{name}`"), why, "remove it if you can do without; it is refused because skipping it silently would change what this file means");
+                }
+                true
             }
             Status::Obsolete(why) => {
                 self.report.push(
@@ -336,6 +285,55 @@ impl<'a> Reader<'a> {
                 false
             }
         }
+    }
+
+    /// Says that something is known and not done yet.
+    pub(crate) fn not_in_force(&mut self, span: Span, what: &str, why: &str, help: &str) {
+        self.report.push(
+            Diagnostic::error(
+                Code::NotInForce,
+                span,
+                format!("{what} is known but not in force yet"),
+            )
+            .label(why)
+            .help(help),
+        );
+    }
+
+    /// The name of a block, which is all that may stand before its brace.
+    pub(crate) fn block_name(&mut self, statement: &Statement) -> Option<At<String>> {
+        let keyword = String::from_utf8_lossy(self.raw(statement.keyword())).into_owned();
+        let at = statement.arguments().first().copied();
+        let name = match at {
+            Some(at) => self.word(at)?.into_owned(),
+            None => String::new(),
+        };
+        if name.is_empty() {
+            self.report.push(
+                Diagnostic::error(
+                    Code::NameMissing,
+                    at.unwrap_or(statement.keyword()),
+                    format!("this `{keyword}` has no name"),
+                )
+                .label("expected a name behind it")
+                .help(format!("write `{keyword} NAME {{`")),
+            );
+        }
+        let named = self.at_most("a block's name", statement.arguments(), 1);
+        named.then_some(At::new(name, at?))
+    }
+
+    /// Whether a line opens no block; reported otherwise.
+    pub(crate) fn no_block_in(&mut self, statement: &Statement) -> bool {
+        if let Some(block) = &statement.block {
+            self.report.push(
+                Diagnostic::error(Code::UnexpectedBlock, block.open, "no block belongs here")
+                    .label("opened here")
+                    .help("is a `}` missing before this line?"),
+            );
+            return false;
+        }
+        true
     }
 
     /// Whether there is a block exactly if the keyword wants one; reported otherwise.
@@ -372,15 +370,16 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Reports words of a line beyond the first `most`; false if there were any.
+    /// Reports words of a line beyond the first `most`; false if there were any and they count.
     pub(crate) fn at_most(&mut self, what: &str, words: &[Span], most: usize) -> bool {
         let Some(surplus) = words.get(most) else { return true };
-        self.report.push(
+        self.report.tolerate(
             Diagnostic::error(Code::TooManyValues, *surplus, format!("too much for {what}"))
                 .label("nothing is expected here")
                 .help("remove it, put it on its own line, or quote words that belong together"),
         );
-        false
+        // keepalived takes what it needs and passes over the rest.
+        self.report.lenient
     }
 }
 
@@ -400,17 +399,4 @@ pub(crate) fn shown(text: &str) -> String {
         out.push('…');
     }
     format!("`{out}`")
-}
-
-/// The name in `$NAME=...`.
-fn definition(raw: &[u8]) -> Option<&[u8]> {
-    let rest = raw.strip_prefix(b"$")?;
-    let name = identifier(rest);
-    (!name.is_empty() && rest.get(name.len()) == Some(&b'=')).then_some(name)
-}
-
-/// The letters, digits and underscores `raw` begins with, unless it begins with a digit.
-fn identifier(raw: &[u8]) -> &[u8] {
-    let len = raw.iter().take_while(|b| b.is_ascii_alphanumeric() || **b == b'_').count();
-    if raw.first().is_some_and(u8::is_ascii_digit) { &[] } else { &raw[..len] }
 }

@@ -8,29 +8,46 @@ use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
 use crate::position::{Position, Positions};
-use crate::{Diagnostic, Loaded, Severity, Source, Span};
+use crate::sense::Difference;
+use crate::{Diagnostic, Loaded, Located, Origins, Severity, SourceFile, Span};
 
 /// Of a line this many characters are shown before the place, and at most this many of it and
 /// behind it.
 const BEFORE: usize = 40;
 const AFTER: usize = 80;
 
-/// Everything found in `source`, one paragraph each, and a line that counts them. Empty when nothing
-/// was found. `color` adds terminal colours.
+/// Everything found, one paragraph each, and a line that counts them. Empty when nothing was found.
+/// `color` adds terminal colours.
 #[must_use]
-pub fn render(source: Source<'_>, loaded: &Loaded, color: bool) -> String {
+pub fn render(loaded: &Loaded, color: bool) -> String {
     let renderer = if color { Renderer::styled() } else { Renderer::plain() }
         .decor_style(DecorStyle::Ascii)
         .term_width(BEFORE + AFTER + 40);
-    let name = clean(source.name.as_bytes());
-    let mut positions = Positions::new(source.text);
+    let mut pages = Pages::new(&loaded.origins);
     let mut out = String::new();
     for diagnostic in &loaded.diagnostics {
-        out.push_str(&one(&renderer, &name, source.text, &mut positions, diagnostic));
+        out.push_str(&one(&renderer, &loaded.origins, &mut pages, diagnostic));
         out.push_str("\n\n");
     }
-    out.push_str(&summary(&name, loaded));
+    let name = loaded.origins.files().first().map_or("", |file| &file.name);
+    out.push_str(&summary(&clean(name.as_bytes()), loaded));
     out
+}
+
+/// Lines counted in each file, as far as the last question about it.
+struct Pages<'a>(Vec<Positions<'a>>);
+
+impl<'a> Pages<'a> {
+    fn new(origins: &'a Origins) -> Self {
+        Self(origins.files().iter().map(|file| Positions::new(&file.text)).collect())
+    }
+
+    fn at(&mut self, file: usize, offset: usize) -> (Position, usize) {
+        self.0.get_mut(file).map_or((Position { line: 1, column: 1 }, 0), |positions| {
+            let here = positions.at(offset);
+            (here, positions.line_start())
+        })
+    }
 }
 
 fn summary(name: &str, loaded: &Loaded) -> String {
@@ -54,9 +71,8 @@ fn summary(name: &str, loaded: &Loaded) -> String {
 
 fn one(
     renderer: &Renderer,
-    name: &str,
-    text: &[u8],
-    positions: &mut Positions<'_>,
+    origins: &Origins,
+    pages: &mut Pages<'_>,
     diagnostic: &Diagnostic,
 ) -> String {
     let level = match diagnostic.severity {
@@ -65,23 +81,24 @@ fn one(
         Severity::Note => Level::NOTE,
     };
     let message = clean(diagnostic.message.as_bytes());
-    let here = positions.at(diagnostic.span.start);
-    let excerpt = Excerpt::new(text, positions.line_start(), diagnostic.span);
-    let label = clean(diagnostic.label.as_bytes());
-    let mut annotation = AnnotationKind::Primary.span(excerpt.span.clone());
-    if !label.is_empty() {
-        annotation = annotation.label(label);
-    }
     let title = level.primary_title(message).id(diagnostic.code.as_str());
-    let mut group = excerpt.add_to(Group::with_title(title), name, here, annotation);
-    if let Some((span, label)) = &diagnostic.related {
-        // Not with `positions`: it may stand earlier, and going back costs a pass over the text.
-        let mut positions = positions_before(text, *span, positions);
-        let there = positions.at(span.start);
-        let excerpt = Excerpt::new(text, positions.line_start(), *span);
-        let annotation =
-            AnnotationKind::Context.span(excerpt.span.clone()).label(clean(label.as_bytes()));
-        group = excerpt.add_to(group, name, there, annotation);
+    let mut group = Group::with_title(title);
+    if let Some(located) = origins.locate(diagnostic.span) {
+        let label = clean(diagnostic.label.as_bytes());
+        group = show(group, pages, &located, AnnotationKind::Primary, label);
+        if let Some(used) = located.used {
+            let label = match reads(origins, diagnostic.span, &located) {
+                Some(text) => format!("used here, where it reads `{text}`"),
+                None => "used here".to_owned(),
+            };
+            group = show(group, pages, &used_as(origins, used), AnnotationKind::Context, label);
+        }
+    }
+    if let Some((span, label)) = &diagnostic.related
+        && let Some(located) = origins.locate(*span)
+    {
+        let label = clean(label.as_bytes());
+        group = show(group, pages, &located, AnnotationKind::Context, label);
     }
     if !diagnostic.help.is_empty() {
         group = group.element(Level::HELP.message(clean(diagnostic.help.as_bytes())));
@@ -89,13 +106,64 @@ fn one(
     renderer.render(&[group])
 }
 
-/// A counter for a place out of order.
-fn positions_before<'a>(text: &'a [u8], span: Span, current: &Positions<'a>) -> Positions<'a> {
-    let mut copy = current.clone();
-    if span.start < copy.line_start() {
-        copy = Positions::new(text);
+/// A difference between nodes, with its place in each node's configuration.
+#[must_use]
+pub fn render_difference(nodes: &[&Loaded], difference: &Difference, color: bool) -> String {
+    let renderer = if color { Renderer::styled() } else { Renderer::plain() }
+        .decor_style(DecorStyle::Ascii)
+        .term_width(BEFORE + AFTER + 40);
+    let level = match difference.severity {
+        Severity::Error => Level::ERROR,
+        Severity::Warning => Level::WARNING,
+        Severity::Note => Level::NOTE,
+    };
+    let message = clean(difference.message.as_bytes());
+    let mut group = Group::with_title(level.primary_title(message).id(difference.code.as_str()));
+    for (node, span, label) in &difference.places {
+        let Some(loaded) = nodes.get(*node) else { continue };
+        let mut pages = Pages::new(&loaded.origins);
+        if let Some(located) = loaded.origins.locate(*span) {
+            let label = clean(label.as_bytes());
+            group = show(group, &mut pages, &located, AnnotationKind::Primary, label);
+        }
     }
-    copy
+    group = group.element(Level::HELP.message(difference.help));
+    renderer.render(&[group])
+}
+
+/// Adds one place to a message.
+fn show<'a>(
+    group: Group<'a>,
+    pages: &mut Pages<'_>,
+    located: &Located<'_>,
+    kind: AnnotationKind,
+    label: String,
+) -> Group<'a> {
+    let (here, line_start) = pages.at(located.number, located.span.start);
+    let excerpt = Excerpt::new(&located.file.text, line_start, located.span);
+    let mut annotation = kind.span(excerpt.span.clone());
+    if !label.is_empty() {
+        annotation = annotation.label(label);
+    }
+    excerpt.add_to(group, clean(located.file.name.as_bytes()), here, annotation)
+}
+
+fn used_as<'a>(origins: &'a Origins, used: (&'a SourceFile, Span)) -> Located<'a> {
+    let number = origins.files().iter().position(|file| core::ptr::eq(file, used.0));
+    Located { number: number.unwrap_or(0), file: used.0, span: used.1, used: None }
+}
+
+/// What stands there once everything is replaced, if that differs from what was written and is no
+/// secret.
+fn reads(origins: &Origins, span: Span, located: &Located<'_>) -> Option<String> {
+    let text = &origins.text()[span.within(origins.text().len())];
+    let written = &located.file.text[located.span.within(located.file.text.len())];
+    let line = origins.text()[..span.start.min(origins.text().len())]
+        .iter()
+        .rposition(|byte| *byte == b'\n')
+        .map_or(0, |at| at + 1);
+    let differs = text != written && !text.is_empty() && text.len() <= AFTER;
+    (differs && secret(origins.text(), line, span.end.max(line)).is_none()).then(|| clean(text))
 }
 
 /// A piece of one line, safe to print, and where in it the place is.
@@ -156,7 +224,7 @@ impl Excerpt {
     fn add_to<'a>(
         self,
         group: Group<'a>,
-        name: &'a str,
+        name: String,
         position: Position,
         annotation: Annotation<'a>,
     ) -> Group<'a> {

@@ -265,7 +265,15 @@ mod tests {
     fn parse(text: &str) -> (String, Vec<Code>) {
         let mut report = Report::default();
         let list = statements(text.as_bytes(), &mut report);
-        (show(text, &list), report.finish().0.into_iter().map(|d| d.code).collect())
+        (
+            show(text, &list),
+            report
+                .finish(&crate::expand::Origins::default())
+                .0
+                .into_iter()
+                .map(|d| d.code)
+                .collect(),
+        )
     }
 
     #[test]

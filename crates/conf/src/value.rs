@@ -9,8 +9,7 @@ use crate::diagnostic::{Code, Diagnostic};
 use crate::keywords::{Keyword, Shape, nearest};
 use crate::reader::{At, Reader, example, shown};
 use crate::tree::Statement;
-use crate::word::{self, WordError};
-use crate::{Command, Place, RunAs, Span};
+use crate::{Command, RunAs, Span, Weight};
 
 /// A legal value.
 #[derive(Clone, Debug)]
@@ -26,6 +25,10 @@ pub(crate) enum Value {
     Choice(&'static str),
     RunAs(RunAs),
     Command(Command),
+    Fifo(String, Option<RunAs>),
+    Weight(Weight),
+    Numbers(Vec<u32>),
+    Words(Vec<At<String>>),
 }
 
 /// Words for a choice that are not today's, by keyword.
@@ -49,9 +52,10 @@ impl Reader<'_> {
         let arguments = statement.arguments();
         let most = match keyword.shape {
             Shape::Flag => 0,
-            Shape::Account => 2,
-            Shape::Script => 3,
-            Shape::Free(_) => usize::MAX,
+            Shape::Account | Shape::Weight(_) => 2,
+            Shape::Script | Shape::MaybeScript | Shape::Fifo => 3,
+            Shape::Free(_) | Shape::Numbers(_) | Shape::Repeated(_) => usize::MAX,
+            Shape::Words(_, _, most) => most,
             _ => 1,
         };
         if !self.at_most(&format!("`{}`", keyword.name), arguments, most) {
@@ -62,10 +66,13 @@ impl Reader<'_> {
                 Shape::Flag
                 | Shape::MaybeChoice(_)
                 | Shape::MaybeInteger { .. }
+                | Shape::MaybeText(_)
+                | Shape::MaybeScript
                 | Shape::Free(_) => Value::Bare,
+                Shape::Words(_, 0, _) => Value::Words(Vec::new()),
                 Shape::Switch => Value::Switch(true),
                 _ => {
-                    self.report.push(
+                    self.report.tolerate(
                         Diagnostic::error(
                             Code::ValueMissing,
                             statement.keyword(),
@@ -91,7 +98,29 @@ impl Reader<'_> {
             Shape::Time { min, max } => {
                 Value::Time(self.time(keyword.name, &word, span, min, max)?)
             }
-            Shape::Text(what) => Value::Text(self.text_value(keyword, what, &word, span)?),
+            Shape::Millis { min, max } => {
+                Value::Time(self.millis(keyword.name, &word, span, min, max)?)
+            }
+            Shape::Text(what) | Shape::MaybeText(what) => {
+                Value::Text(self.text_value(keyword, what, &word, span)?)
+            }
+            Shape::Weight(most) => Value::Weight(self.weight(arguments, most)?),
+            Shape::Numbers(_) => Value::Numbers(self.numbers(keyword.name, arguments)?),
+            Shape::Words(..) | Shape::Repeated(_) => Value::Words(
+                arguments
+                    .iter()
+                    .map(|span| Some(At::new(self.word(*span)?.into_owned(), *span)))
+                    .collect::<Option<_>>()?,
+            ),
+            Shape::Fifo => {
+                let path = self.text_value(keyword, "a path", &word, span)?;
+                let owner = match arguments.get(1..) {
+                    Some(account @ [_, ..]) => Some(self.run_as(account)?),
+                    _ => None,
+                };
+                Value::Fifo(path, owner)
+            }
+            Shape::Group => Value::Address(self.group(&word, span, |_| true, "IP")?),
             Shape::Interface => Value::Name(self.interface(&word, span)?),
             Shape::Address => Value::Address(self.address(&word, span)?),
             Shape::GroupV4 => Value::Address(self.group(&word, span, IpAddr::is_ipv4, "IPv4")?),
@@ -100,7 +129,9 @@ impl Reader<'_> {
                 Value::Choice(self.choice(keyword, words, &word, span)?)
             }
             Shape::Account => Value::RunAs(self.run_as(arguments)?),
-            Shape::Script => Value::Command(self.command(arguments)?),
+            Shape::Script | Shape::MaybeScript | Shape::Command => {
+                Value::Command(self.command(arguments)?)
+            }
             Shape::Flag | Shape::Free(_) => Value::Bare,
             Shape::Block(_) | Shape::NamedBlock(_) | Shape::Lines(_) => {
                 unreachable!("blocks have readers of their own: {}", keyword.name)
@@ -121,7 +152,7 @@ impl Reader<'_> {
             _ => None,
         };
         if let Some((today, value)) = today {
-            self.report.push(
+            self.report.tolerate(
                 Diagnostic::warning(
                     Code::OldSpelling,
                     span,
@@ -132,7 +163,7 @@ impl Reader<'_> {
             );
             return Some(value);
         }
-        self.report.push(
+        self.report.tolerate(
             Diagnostic::error(
                 Code::NotABool,
                 span,
@@ -157,7 +188,7 @@ impl Reader<'_> {
         let digits = word.strip_prefix(['-', '+']).unwrap_or(word);
         let space = if unit.is_empty() { "" } else { " " };
         if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
-            self.report.push(
+            self.report.tolerate(
                 Diagnostic::error(
                     Code::NotANumber,
                     span,
@@ -171,7 +202,7 @@ impl Reader<'_> {
         match word.parse() {
             Ok(number) if (min..=max).contains(&number) => Some(number),
             _ => {
-                self.report.push(
+                self.report.tolerate(
                     Diagnostic::error(
                         Code::OutOfRange,
                         span,
@@ -200,8 +231,72 @@ impl Reader<'_> {
             Some(_) => (Code::OutOfRange, format!("{} is out of range for `{what}`", shown(word))),
             None => (Code::NotATime, format!("{} is not a time in seconds", shown(word))),
         };
-        self.report.push(Diagnostic::error(code, span, message).label(expected).help(help));
+        self.report.tolerate(Diagnostic::error(code, span, message).label(expected).help(help));
         None
+    }
+
+    fn millis(
+        &mut self,
+        what: &str,
+        word: &str,
+        span: Span,
+        min: u64,
+        max: u64,
+    ) -> Option<Duration> {
+        let (whole, fraction) = word.split_once('.').unwrap_or((word, ""));
+        let digits = |part: &str| part.bytes().all(|b| b.is_ascii_digit());
+        let legal = !whole.is_empty() && digits(whole) && digits(fraction) && fraction.len() <= 3;
+        let micros = format!("{whole}{fraction:0<3}").parse::<u64>().ok().filter(|_| legal);
+        let (least, most) = (min.saturating_mul(1_000), max.saturating_mul(1_000));
+        if let Some(micros) = micros
+            && (least..=most).contains(&micros)
+        {
+            return Some(Duration::from_micros(micros));
+        }
+        let code = if micros.is_some() { Code::OutOfRange } else { Code::NotATime };
+        self.report.tolerate(
+            Diagnostic::error(code, span, format!("{} is no value of `{what}`", shown(word)))
+                .label(format!("expected {min} to {max} milliseconds"))
+                .help(format!("`{what}` takes milliseconds, as in 10 or 3.312")),
+        );
+        None
+    }
+
+    /// `NUMBER [reverse|noreverse]`.
+    pub(crate) fn weight(&mut self, words: &[Span], most: i64) -> Option<Weight> {
+        let span = *words.first()?;
+        let word = self.word(span)?.into_owned();
+        let number = self.integer("weight", &word, span, -most, most, "")?;
+        let reverse = match words.get(1).copied() {
+            None => false,
+            Some(span) => match &*self.word(span)? {
+                "reverse" => true,
+                "noreverse" | "no_reverse" => false,
+                other => {
+                    self.report.push(
+                        Diagnostic::error(
+                            Code::BadOption,
+                            span,
+                            format!("unknown option {} of a weight", shown(other)),
+                        )
+                        .label("expected reverse or noreverse")
+                        .help("`reverse` swaps good and bad"),
+                    );
+                    return None;
+                }
+            },
+        };
+        Some(Weight { value: i32::try_from(number).ok()?, reverse })
+    }
+
+    fn numbers(&mut self, what: &str, words: &[Span]) -> Option<Vec<u32>> {
+        words
+            .iter()
+            .map(|span| {
+                let word = self.word(*span)?.into_owned();
+                u32::try_from(self.integer(what, &word, *span, 0, 65_535, "")?).ok()
+            })
+            .collect()
     }
 
     fn text_value(
@@ -313,7 +408,7 @@ impl Reader<'_> {
             words.iter().copied().find(|w| w == today)
         });
         if let Some(today) = today {
-            self.report.push(
+            self.report.tolerate(
                 Diagnostic::warning(
                     Code::OldSpelling,
                     span,
@@ -329,7 +424,7 @@ impl Reader<'_> {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("expected {list}"),
         };
-        self.report.push(
+        self.report.tolerate(
             Diagnostic::error(
                 Code::NotAChoice,
                 span,
@@ -340,84 +435,10 @@ impl Reader<'_> {
         );
         None
     }
-
-    /// A user and perhaps a group.
-    fn run_as(&mut self, words: &[Span]) -> Option<RunAs> {
-        let (user, place) = self.account(*words.first()?)?;
-        let group = match words.get(1) {
-            Some(span) => Some(self.account(*span)?.0),
-            None => None,
-        };
-        Some(RunAs { user, group, place })
-    }
-
-    fn account(&mut self, span: Span) -> Option<(Name, Place)> {
-        let word = self.word(span)?;
-        if word.starts_with(':') {
-            self.report.push(
-                Diagnostic::error(
-                    Code::NotInForce,
-                    span,
-                    "supplementary groups are known but not in force yet",
-                )
-                .label("scripts run with one group")
-                .help("name one group, without the colon"),
-            );
-            return None;
-        }
-        if word.is_empty() || word.contains(char::is_whitespace) || word.contains(['/', ':']) {
-            self.report.push(
-                Diagnostic::error(
-                    Code::BadCommand,
-                    span,
-                    format!("{} cannot be a user or group", shown(&word)),
-                )
-                .label("expected a user or group")
-                .help("put the script and its arguments into one pair of double quotes"),
-            );
-            return None;
-        }
-        Some((Name::from(&*word), Place(span)))
-    }
-
-    /// A script line: the script with its arguments in one word, then perhaps user and group.
-    fn command(&mut self, words: &[Span]) -> Option<Command> {
-        let span = *words.first()?;
-        let line = self.word(span)?;
-        let argv = match word::split(&line) {
-            Ok(argv) => argv,
-            Err(error) => {
-                let why = match error {
-                    WordError::Quote { .. } => "a quote inside it is not closed",
-                    WordError::Escape { .. } => "a backslash sequence inside it makes no character",
-                    WordError::Utf8 { .. } => "an argument would not be UTF-8",
-                    WordError::Nul { .. } => "an argument would contain a NUL",
-                };
-                self.bad_command(span, "this script line cannot be taken apart", why);
-                return None;
-            }
-        };
-        if argv.first().is_none_or(String::is_empty) {
-            self.bad_command(span, "this script line names no program", "nothing to run");
-            return None;
-        }
-        let run_as = match words.get(1..) {
-            Some(account @ [_, ..]) => Some(self.run_as(account)?),
-            _ => None,
-        };
-        Some(Command { argv, run_as, place: Place(span) })
-    }
-
-    fn bad_command(&mut self, span: Span, message: &str, why: &str) {
-        self.report.push(Diagnostic::error(Code::BadCommand, span, message).label(why).help(
-            "write the path and its arguments in double quotes, an argument with blanks in single \
-             quotes within: \"/usr/bin/logger 'two words'\"",
-        ));
-    }
 }
 
 /// Seconds with at most six decimals, as digits with at most one dot.
-fn parse_time(word: &str) -> Option<Duration> {
+pub(crate) fn parse_time(word: &str) -> Option<Duration> {
     let (whole, fraction) = word.split_once('.').unwrap_or((word, ""));
     let digits = |part: &str| part.bytes().all(|b| b.is_ascii_digit());
     if (whole.is_empty() && fraction.is_empty()) || !digits(whole) || !digits(fraction) {
@@ -488,10 +509,12 @@ mod tests {
                 }
                 (Shape::Lines(lines), Some(block)) => {
                     let read = match lines {
-                        Lines::Vips => reader.vips(block).len(),
+                        Lines::Vips => reader.vips(block, false).len(),
+                        Lines::Routes => reader.routes(block).len(),
+                        Lines::Rules => reader.rules(block).len(),
                         Lines::Peers => reader.peers(block).len(),
                         Lines::Interfaces => reader.interfaces(block).len(),
-                        Lines::Free(_) => block.statements.len(),
+                        _ => block.statements.len(),
                     };
                     assert_eq!(read, block.statements.len(), "{text}");
                 }
@@ -501,7 +524,7 @@ mod tests {
                 }
                 (shape, block) => panic!("{shape:?} {block:?} in {text}"),
             }
-            let (diagnostics, _) = reader.report.finish();
+            let (diagnostics, _) = reader.report.finish(&crate::expand::Origins::default());
             assert!(diagnostics.is_empty(), "{text}\n{diagnostics:#?}");
         }
         assert!(values > 200, "{values}");

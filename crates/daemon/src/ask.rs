@@ -3,7 +3,7 @@
 use std::io::{self, Write as _};
 
 use base::EventId;
-use ui::cli::{AskArgs, EventsArgs, WhyArgs};
+use ui::cli::{AskArgs, EventsArgs, UpgradeArgs, WhyArgs};
 use ui::client::Client;
 use ui::protocol::EventRecord;
 use ui::text;
@@ -40,6 +40,14 @@ pub(crate) fn events(args: &EventsArgs) -> Exit {
         }
         failed.map_or(Ok(()), Err)
     }))
+}
+
+/// `mainstay upgrade`
+pub(crate) fn upgrade(args: UpgradeArgs) -> Exit {
+    let asked = Client::connect(&args.control)
+        .and_then(|mut client| client.upgrade(args.binary))
+        .and_then(|()| Client::connect(&args.control)?.status());
+    finish(asked.and_then(|status| print(&format!("mainstay {} has taken over\n", status.version))))
 }
 
 /// `mainstay why`

@@ -3,13 +3,17 @@
 //! Neither end ever waits for the other. What the other does not take is kept, up to a limit that
 //! the owner chooses: who may lose messages (events to a stalled observer) asks before sending, who
 //! may not never reaches it.
+//!
+//! A message can bring a descriptor along, which is how roles that cannot open something themselves
+//! come by it: a line to another role, the control socket.
 
 use std::collections::VecDeque;
-use std::io::{self, Read as _, Write as _};
+use std::io;
 use std::marker::PhantomData;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 
+use linux::fd_stream;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -20,7 +24,12 @@ const HEADER: usize = 4;
 pub(crate) struct Channel<S, R> {
     stream: UnixStream,
     outgoing: VecDeque<u8>,
+    /// Descriptors on their way, each with the place of its first octet in all that was ever sent.
+    outgoing_fds: VecDeque<(u64, OwnedFd)>,
+    /// Octets ever sent.
+    sent: u64,
     incoming: Vec<u8>,
+    incoming_fds: Vec<OwnedFd>,
     /// Octets of `incoming` already handed out.
     taken: usize,
     closed: bool,
@@ -31,15 +40,20 @@ impl<S, R> Channel<S, R> {
     /// Both ends of a new line.
     pub(crate) fn pair() -> io::Result<(Self, Channel<R, S>)> {
         let (near, far) = UnixStream::pair()?;
-        Ok((Self::over(near)?, Channel::over(far)?))
+        Ok((Self::over(near.into())?, Channel::over(far.into())?))
     }
 
-    fn over(stream: UnixStream) -> io::Result<Self> {
+    /// The end of a line that another role made and passed on.
+    pub(crate) fn over(stream: OwnedFd) -> io::Result<Self> {
+        let stream = UnixStream::from(stream);
         stream.set_nonblocking(true)?;
         Ok(Self {
             stream,
             outgoing: VecDeque::new(),
+            outgoing_fds: VecDeque::new(),
+            sent: 0,
             incoming: Vec::new(),
+            incoming_fds: Vec::new(),
             taken: 0,
             closed: false,
             types: PhantomData,
@@ -47,7 +61,41 @@ impl<S, R> Channel<S, R> {
     }
 }
 
+impl<S, R> Channel<S, R> {
+    /// The bare end, to be passed on. What was received or kept so far is lost.
+    pub(crate) fn into_fd(self) -> OwnedFd {
+        self.stream.into()
+    }
+}
+
+impl<S, R> Channel<S, R> {
+    /// What has arrived and was not handed out yet, for an end that goes on elsewhere.
+    pub(crate) fn unread(&self) -> &[u8] {
+        &self.incoming[self.taken..]
+    }
+
+    /// An end that went on here: see [`Channel::unread`].
+    pub(crate) fn resume(stream: OwnedFd, unread: Vec<u8>) -> io::Result<Self> {
+        Ok(Self { incoming: unread, ..Self::over(stream)? })
+    }
+}
+
 impl<S: Serialize, R: DeserializeOwned> Channel<S, R> {
+    /// The same as [`Channel::send`], with a descriptor that arrives not later than the message.
+    pub(crate) fn send_with(&mut self, message: &S, fd: OwnedFd) -> io::Result<()> {
+        let place = self.sent + u64::try_from(self.outgoing.len()).map_err(io::Error::other)?;
+        self.outgoing_fds.push_back((place, fd));
+        self.send(message)
+    }
+
+    /// The next descriptor that has arrived; they come in the order of their messages.
+    pub(crate) fn take_fd(&mut self) -> io::Result<OwnedFd> {
+        if self.incoming_fds.is_empty() {
+            return Err(io::Error::other("a message came without its descriptor"));
+        }
+        Ok(self.incoming_fds.remove(0))
+    }
+
     /// Puts a message on its way; it leaves now or with a later [`Channel::flush`].
     pub(crate) fn send(&mut self, message: &S) -> io::Result<()> {
         let body = postcard::to_stdvec(message).map_err(io::Error::other)?;
@@ -61,9 +109,25 @@ impl<S: Serialize, R: DeserializeOwned> Channel<S, R> {
     pub(crate) fn flush(&mut self) -> io::Result<()> {
         while !self.outgoing.is_empty() {
             let (front, _) = self.outgoing.as_slices();
-            match self.stream.write(front) {
+            // Up to the next descriptor's place, or from it on and with it.
+            let next = self.outgoing_fds.front().map(|(place, fd)| (place - self.sent, fd));
+            let (front, fd) = match next {
+                Some((0, fd)) => {
+                    let until = self.outgoing_fds.get(1).map(|(place, _)| place - self.sent);
+                    (up_to(front, until), Some(fd.as_fd()))
+                }
+                Some((until, _)) => (up_to(front, Some(until)), None),
+                None => (front, None),
+            };
+            match fd_stream::send(&self.stream, front, fd) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(sent) => drop(self.outgoing.drain(..sent)),
+                Ok(sent) => {
+                    if fd.is_some() {
+                        self.outgoing_fds.pop_front();
+                    }
+                    self.sent += u64::try_from(sent).map_err(io::Error::other)?;
+                    self.outgoing.drain(..sent);
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
@@ -106,7 +170,7 @@ impl<S: Serialize, R: DeserializeOwned> Channel<S, R> {
         self.incoming.drain(..self.taken);
         self.taken = 0;
         let mut chunk = [0; 64 * 1024];
-        match self.stream.read(&mut chunk) {
+        match fd_stream::recv(&self.stream, &mut chunk, &mut self.incoming_fds) {
             Ok(0) => self.closed = true,
             Ok(length) => self.incoming.extend_from_slice(&chunk[..length]),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
@@ -115,6 +179,12 @@ impl<S: Serialize, R: DeserializeOwned> Channel<S, R> {
         }
         Ok(true)
     }
+}
+
+/// The first octets, up to a place.
+fn up_to(octets: &[u8], place: Option<u64>) -> &[u8] {
+    let place = place.and_then(|place| usize::try_from(place).ok());
+    place.and_then(|place| octets.get(..place)).unwrap_or(octets)
 }
 
 impl<S, R> AsFd for Channel<S, R> {
@@ -146,6 +216,34 @@ mod tests {
         far.send(&"back".to_string()).unwrap();
         assert_eq!(near.recv().unwrap(), Some("back".to_string()));
         assert_eq!(near.recv().unwrap(), None);
+    }
+
+    #[test]
+    fn descriptors_come_with_their_messages_however_much_is_queued() {
+        let (mut near, mut far) = Channel::<Vec<u32>, u8>::pair().unwrap();
+        let (one, mut other) = Channel::<u8, u8>::pair().unwrap();
+        let (two, mut another) = Channel::<u8, u8>::pair().unwrap();
+        near.send(&vec![7; 200_000]).unwrap();
+        near.send_with(&vec![1], one.stream.into()).unwrap();
+        near.send_with(&vec![2], two.stream.into()).unwrap();
+        let mut next = || loop {
+            match far.recv().unwrap() {
+                Some(got) if got.len() > 1 => {}
+                Some(got) => {
+                    let fd = far.take_fd().unwrap();
+                    break (got, Channel::<u8, u8>::over(fd).unwrap());
+                }
+                None => near.flush().unwrap(),
+            }
+        };
+        let (first, mut one) = next();
+        let (second, mut two) = next();
+        assert_eq!((first, second), (vec![1], vec![2]));
+        one.send(&11).unwrap();
+        two.send(&22).unwrap();
+        assert_eq!(other.recv().unwrap(), Some(11));
+        assert_eq!(another.recv().unwrap(), Some(22));
+        assert!(far.take_fd().is_err());
     }
 
     #[test]

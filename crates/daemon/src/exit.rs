@@ -18,16 +18,26 @@ pub(crate) enum Exit {
     /// `check` and `-t` found errors. keepalived(8) documents 4 for a configuration with errors,
     /// and 2.2.7 was measured to answer 4 when it could not run it; a file with errors is both here.
     CheckFailed,
+    /// What another role of this daemon ended with.
+    Status(u8),
 }
 
-impl From<Exit> for ExitCode {
-    fn from(exit: Exit) -> ExitCode {
-        ExitCode::from(match exit {
+impl Exit {
+    /// The number.
+    pub(crate) fn status(self) -> u8 {
+        match self {
             Exit::Ok => 0,
             Exit::Fatal => 1,
             Exit::Config => 2,
             Exit::Permission | Exit::CheckFailed => 4,
             Exit::NoConfig => 6,
-        })
+            Exit::Status(status) => status,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> ExitCode {
+        ExitCode::from(exit.status())
     }
 }

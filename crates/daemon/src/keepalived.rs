@@ -8,12 +8,15 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use clap::{ArgAction, Parser};
+use conf::IncludeChecks;
 use ui::cli::LogFormat;
 use ui::protocol::DEFAULT_SOCKET;
 
 use crate::check;
+use crate::control::shelf::Reading;
 use crate::exit::Exit;
-use crate::run::{self, Start};
+use crate::guardian;
+use crate::run::Start;
 
 /// How long a daemon may take to write its pid file before its starter gives up on it.
 const START_WITHIN: Duration = Duration::from_secs(10);
@@ -53,6 +56,12 @@ struct Options {
         require_equals = true
     )]
     config_test: Option<Option<PathBuf>>,
+    /// What lines beginning with `@` are compared with, instead of the host's name
+    #[arg(short = 'i', long, value_name = "ID")]
+    config_id: Option<String>,
+    /// Refuse includes that find nothing
+    #[arg(short = 'e', long = "all-config")]
+    include_check: bool,
     /// Where to listen for `mainstay status` and its like (mainstay's own option)
     #[arg(long, default_value = DEFAULT_SOCKET)]
     control: PathBuf,
@@ -71,8 +80,19 @@ pub(crate) fn main(arguments: Vec<OsString>) -> Exit {
             return if error.use_stderr() { Exit::Fatal } else { Exit::Ok };
         }
     };
+    let reading = Reading {
+        // Asked for VRRP alone, keepalived passes over everything else too.
+        skip_ipvs: options.vrrp,
+        config_id: options.config_id.clone(),
+        include_checks: if options.include_check {
+            IncludeChecks::ALL
+        } else {
+            IncludeChecks::default()
+        },
+        ..Reading::default()
+    };
     if let Some(to) = options.config_test {
-        return check::check(&options.file, false, to.as_deref());
+        return check::check(&options.file, &reading, to.as_deref());
     }
     if !options.dont_fork && !options.detached {
         return leave_behind(&options, &arguments);
@@ -80,12 +100,12 @@ pub(crate) fn main(arguments: Vec<OsString>) -> Exit {
     if options.detached {
         linux::new_session();
     }
-    run::run(Start {
+    guardian::run(Start {
         file: options.file,
         control: options.control,
         control_optional: true,
         pid_files: vec![options.pid, options.vrrp_pid],
-        lenient: false,
+        reading,
         log: if options.detached { LogFormat::Syslog } else { LogFormat::Text },
         color: false,
     })

@@ -1,19 +1,27 @@
 //! mainstay: keeps virtual IPs served, whatever breaks.
 //!
 //! One binary. `mainstay run` is the daemon; the other commands ask it, check a file, or show the
-//! whole thing on this machine. Started as `keepalived` it takes keepalived's options.
+//! whole thing on this machine. Started as `keepalived` it takes keepalived's options, started as
+//! `crm_simulate` that tool's.
 
 #![forbid(unsafe_code)]
 
+mod adverts;
 mod ask;
 mod channel;
 mod check;
 mod control;
 mod engine;
 mod exit;
+mod explain;
+mod guardian;
+mod host;
 mod keepalived;
 mod messages;
+mod role;
 mod run;
+mod simulate;
+mod runner;
 mod translate;
 
 use std::ffi::{OsStr, OsString};
@@ -22,34 +30,63 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use ui::cli::{Cli, Command, DemoArgs, Fault, RunArgs};
+use ui::cli::{Cli, Command, ConfigCommand, DemoArgs, Fault, ReadArgs, RunArgs};
 
+use control::shelf::Reading;
 use exit::Exit;
 
 fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
+    if let Some(exit) = role::play(&arguments) {
+        return exit.into();
+    }
     let name = arguments.first().and_then(|path| Path::new(path).file_name());
     if name == Some(OsStr::new("keepalived")) {
         return keepalived::main(arguments).into();
     }
+    if name == Some(OsStr::new("crm_simulate")) {
+        return simulate::as_crm_simulate(&arguments);
+    }
     let exit = match Cli::parse().command {
         Command::Run(args) => run(args),
-        Command::Check(args) => check::check(&args.file, args.lenient, None),
+        Command::Check(args) => check::nodes(&check::Asked {
+            files: args.files,
+            json: args.json,
+            host: args.host,
+            reading: reading(args.read),
+        }),
+        Command::Explain(args) => explain::explain(&args.word),
+        Command::Config(args) => match args.command {
+            ConfigCommand::Show(args) => {
+                explain::show(&args.file, args.effective, &reading(args.read))
+            }
+        },
         Command::Status(args) => ask::status(&args),
         Command::Events(args) => ask::events(&args),
         Command::Why(args) => ask::why(&args),
+        Command::Upgrade(args) => ask::upgrade(args),
         Command::Demo(args) => return demo(&args),
+        Command::Simulate(args) => return simulate::simulate(&args),
     };
     exit.into()
 }
 
+fn reading(args: ReadArgs) -> Reading {
+    Reading {
+        lenient: args.lenient,
+        skip_ipvs: args.skip_ipvs,
+        config_id: args.config_id,
+        ..Reading::default()
+    }
+}
+
 fn run(args: RunArgs) -> Exit {
-    run::run(run::Start {
+    guardian::run(run::Start {
         file: args.file,
         control: args.control,
         control_optional: false,
         pid_files: args.pid_file.into_iter().collect(),
-        lenient: args.lenient,
+        reading: reading(args.read),
         log: args.log,
         color: io::stderr().is_terminal() && !check::no_color(),
     })

@@ -1,20 +1,163 @@
 //! What the roles say to each other.
 //!
-//! Engine, keeper and control run as threads of one process today and as processes tomorrow
-//! (docs/decisions/0003). They share nothing but these messages, which travel as bytes even now, so
-//! that nobody can come to depend on more.
+//! Guardian, engine, control and runner are processes; engine and keeper are threads of one. They
+//! share nothing but these messages, which travel as bytes (docs/decisions/0003).
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
 
-use base::{Batch, BatchDone, Event, Instant, KernelFact};
+use base::{Batch, BatchDone, Event, Instant, KernelFact, Name, ScriptResult};
 use serde::{Deserialize, Serialize};
+use ui::cli::LogFormat;
+use vip::last_will::Edit;
 use vrrp::{InstanceConfig, RouterStatus};
+
+use crate::control::shelf::Reading;
+// What guardian and engine, and guardian and control, say to each other is also said between one
+// version and the next (`mainstay upgrade`): variants and fields are only ever added, at the end.
+
+// ---- guardian and engine ------------------------------------------------------------------------
+
+/// From the guardian to the engine.
+#[derive(PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub(crate) enum GuardianToEngine {
+    /// Take part from now on, and go on where the engine before ended.
+    Adopt {
+        /// What it held when it died.
+        held: Vec<Name>,
+        /// Where it left off, if it handed over: a `vrrp::Image`.
+        image: Option<Vec<u8>>,
+    },
+    /// The socket that owns the table of leases comes with this.
+    Leases {
+        /// The table's name.
+        table: String,
+    },
+    /// A line to control comes with this. The one before is void.
+    Control,
+    /// Resign everywhere, release everything, end. Usually control says so.
+    Stop,
+    /// Say where you stand and do nothing from there on.
+    HandOver,
+    /// The hand-over failed: go on.
+    GoOn,
+}
+
+/// From the engine to the guardian.
+#[derive(PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub(crate) enum EngineToGuardian {
+    /// It has opened all it needs and given up all it does not.
+    Ready {
+        /// What it could not give up.
+        gaps: Vec<String>,
+    },
+    /// The will changed; also a sign of life.
+    Will(Edit),
+    /// A sign of life.
+    Alive,
+    /// It knows the node and its configuration and waits to be told to take part.
+    Standing,
+    /// The answer to [`GuardianToEngine::HandOver`]: a `vrrp::Image`.
+    Image(Vec<u8>),
+}
+
+// ---- guardian and control -----------------------------------------------------------------------
+
+/// What control needs to know of how the daemon was started.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub(crate) struct Settings {
+    pub(crate) file: PathBuf,
+    pub(crate) reading: Reading,
+    pub(crate) log: LogFormat,
+    pub(crate) color: bool,
+    /// The guardian's process, which is the daemon to everybody outside.
+    pub(crate) pid: u32,
+    /// When that was started.
+    pub(crate) started: Instant,
+}
+
+/// From the guardian to control.
+#[derive(PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub(crate) enum GuardianToControl {
+    /// The first message.
+    Start {
+        /// How.
+        settings: Settings,
+        /// What the control before had in force; without it, the file is read.
+        resume: Option<Vec<u8>>,
+    },
+    /// The control socket comes with this.
+    Listen,
+    /// A line to a new engine comes with this.
+    Engine,
+    /// A line to a new runner comes with this.
+    Runner,
+    /// Somebody asked for this by a signal.
+    Order(Order),
+    /// There is no engine any more, and none will follow.
+    EngineIsOver {
+        /// Whether every VIP is off this node.
+        clean: bool,
+    },
+    /// The guardian saw this happen.
+    Event(Event),
+    /// Another control has taken over: tell who waits for it, and end.
+    Replaced,
+    /// The upgrade that was asked for did not come about; all is as before.
+    UpgradeFailed {
+        /// Why.
+        why: String,
+    },
+}
+
+/// What a signal asks for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub(crate) enum Order {
+    /// SIGTERM, SIGINT.
+    Stop,
+    /// SIGHUP.
+    Reload,
+}
+
+/// From control to the guardian.
+#[derive(PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub(crate) enum ControlToGuardian {
+    /// A configuration is in force; this is what a control after this one needs to go on.
+    InForce {
+        /// Ready to be handed back.
+        state: Vec<u8>,
+        /// What could not be given up.
+        gaps: Vec<String>,
+    },
+    /// There is a script to run and nobody to run it.
+    NeedRunner,
+    /// Everything is over: end with this status.
+    Finished {
+        /// The status.
+        status: u8,
+    },
+    /// Somebody asked for another version to take over.
+    Upgrade {
+        /// From this file; `None`: from the one this daemon was started from.
+        binary: Option<PathBuf>,
+    },
+    /// A reload was refused; what was in force stays.
+    ReloadRefused,
+}
+
+// ---- control and engine -------------------------------------------------------------------------
 
 /// From control to the engine.
 #[derive(PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(crate) enum ToEngine {
-    /// Run these instances and no others.
-    Configure(Vec<InstanceConfig>),
+    /// Run these instances and no others. The first message on a line.
+    Configure {
+        /// All of them.
+        instances: Vec<InstanceConfig>,
+        /// Engines before this one numbered their events up to here.
+        events: u64,
+    },
     /// Say how things are.
     Status {
         /// Comes back with the answer.
@@ -46,6 +189,62 @@ pub(crate) enum FromEngine {
         clean: bool,
     },
 }
+
+// ---- control and runner -------------------------------------------------------------------------
+
+/// A script as configured, its account already looked up.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+pub(crate) struct Script {
+    /// Program and first arguments.
+    pub(crate) argv: Vec<String>,
+    /// As whom; `None`: as root.
+    pub(crate) account: Option<Account>,
+    /// Whether a path that others than root may change is refused (`enable_script_security`).
+    pub(crate) secure: bool,
+}
+
+/// A user, a group and the supplementary groups.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+pub(crate) struct Account {
+    pub(crate) uid: u32,
+    pub(crate) gid: u32,
+    pub(crate) groups: Vec<u32>,
+}
+
+/// From control to the runner.
+#[derive(PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub(crate) enum ToRunner {
+    /// Scripts that may be run from now on; those of the list before stay allowed, since what they
+    /// are run for may still be on its way.
+    Allow(Vec<Script>),
+    /// Run a script when those before it in its queue have ended.
+    Run {
+        /// Comes back with the result.
+        job: u64,
+        /// Scripts of one queue run one after the other.
+        queue: Name,
+        /// Which, as it was allowed.
+        script: Script,
+        /// Arguments to be added.
+        more: Vec<String>,
+    },
+}
+
+/// From the runner to control.
+#[derive(PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub(crate) enum FromRunner {
+    /// A script has ended.
+    Done {
+        /// Which.
+        job: u64,
+        /// How.
+        result: ScriptResult,
+        /// How long it ran.
+        took: Duration,
+    },
+}
+
+// ---- engine and keeper --------------------------------------------------------------------------
 
 /// From the protocol thread to the keeper thread.
 #[derive(PartialEq, Eq, Debug, Serialize, Deserialize)]

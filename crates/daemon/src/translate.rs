@@ -19,7 +19,8 @@ pub(crate) fn instances(config: &Config) -> Vec<InstanceConfig> {
     config.instances.iter().map(|instance| one(config, instance)).collect()
 }
 
-fn one(config: &Config, instance: &conf::InstanceConfig) -> InstanceConfig {
+/// One of them.
+pub(crate) fn one(config: &Config, instance: &conf::InstanceConfig) -> InstanceConfig {
     InstanceConfig {
         name: instance.name.clone(),
         interface: instance.interface.clone(),
@@ -47,6 +48,7 @@ fn one(config: &Config, instance: &conf::InstanceConfig) -> InstanceConfig {
         learned_interval_cap: LEARNED_INTERVAL_CAP,
         startup_delay: config.globals.startup_delay,
         lifetimes: true,
+        lease: instance.lease,
         strict_sources: false,
     }
 }

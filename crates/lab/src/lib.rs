@@ -35,6 +35,7 @@
 //! Several labs can run beside each other, for none of it has a name outside. Nothing stays behind,
 //! however the program ends.
 
+mod asker;
 pub mod demo;
 mod error;
 mod holdings;
@@ -46,6 +47,7 @@ pub mod show;
 mod wait;
 mod witness;
 
+pub use asker::{Asker, Claim};
 pub use error::LabError;
 pub use holdings::{Holding, longest_overlap};
 pub use network::{CLIENT, Lab, Plan};

@@ -6,6 +6,7 @@ use std::time::Duration;
 use base::{Mac, Name};
 use linux::{Container, FarEnd, FrameSender, Hear, Links, ProcessSignal};
 
+use crate::asker::Asker;
 use crate::holdings::{Holding, Ledger};
 use crate::node::{Card, Node};
 use crate::{LabError, Probe, Witness, wait_for};
@@ -156,6 +157,15 @@ impl Lab {
     /// If no socket or thread can be had.
     pub fn probe(&self, vip: IpAddr, interval: Duration) -> Result<Probe, LabError> {
         Probe::start(self.client.container(), vip, interval)
+    }
+
+    /// Starts asking from the client every `interval` where `vip` lives, as a neighbour that forgets
+    /// each answer.
+    ///
+    /// # Errors
+    /// If no socket or thread can be had.
+    pub fn asker(&self, vip: IpAddr, interval: Duration) -> Result<Asker, LabError> {
+        Asker::start(&self.client, vip, interval)
     }
 
     /// Starts listening at the switch.

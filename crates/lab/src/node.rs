@@ -240,6 +240,11 @@ impl Node {
         self.container.signal_all(signal);
     }
 
+    /// Sends `signal` to the processes of the node that go by this name, and says how many there were.
+    pub fn signal_named(&self, name: &str, signal: ProcessSignal) -> usize {
+        self.container.signal_named(name, signal)
+    }
+
     /// All links, or none if the kernel does not tell.
     #[must_use]
     pub fn links(&self) -> Vec<LinkEntry> {

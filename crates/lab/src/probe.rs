@@ -26,13 +26,16 @@ const LATE: Duration = Duration::from_millis(100);
 
 /// A thread that ends when this is dropped.
 #[derive(Debug)]
-struct Worker {
+pub(crate) struct Worker {
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Worker {
-    fn start(name: &str, mut turn: impl FnMut() + Send + 'static) -> Result<Self, LabError> {
+    pub(crate) fn start(
+        name: &str,
+        mut turn: impl FnMut() + Send + 'static,
+    ) -> Result<Self, LabError> {
         let stop = Arc::new(AtomicBool::new(false));
         let asked = Arc::clone(&stop);
         let thread = std::thread::Builder::new()
@@ -257,6 +260,17 @@ impl Outcome {
             requests: sent,
             answers,
         }
+    }
+
+    /// Requests sent from `since` on that nobody answered, but for those that may still have been.
+    #[must_use]
+    pub fn lost_since(&self, since: Instant) -> usize {
+        let answered: BTreeSet<u64> = self.answers.iter().map(|answer| answer.number).collect();
+        let last = self.requests.last().copied().unwrap_or(since);
+        let counts = |(number, sent): &(u64, &Instant)| {
+            **sent >= since && last.since(**sent) > LATE && !answered.contains(number)
+        };
+        (0..).zip(&self.requests).filter(counts).count()
     }
 
     /// Who answered last before the outage.

@@ -165,6 +165,22 @@ impl Container {
         }
     }
 
+    /// Sends a signal to the processes inside that go by this name (`comm`, at most 15 octets), and
+    /// says how many those were.
+    pub fn signal_named(&self, name: &str, signal: Signal) -> usize {
+        let named = |pid: &u32| {
+            let comm = fs::read_to_string(format!("/proc/{pid}/comm"));
+            comm.is_ok_and(|comm| comm.trim_end() == name)
+        };
+        let found: Vec<u32> = self.pids().into_iter().filter(named).collect();
+        for pid in &found {
+            if let Some(pid) = i32::try_from(*pid).ok().and_then(Pid::from_raw) {
+                let _ = rustix::process::kill_process(pid, signal);
+            }
+        }
+        found.len()
+    }
+
     /// Ends every process inside by `SIGKILL` and waits until all are gone. The namespaces remain
     /// and can be looked at; no process can be started here again.
     pub fn kill(&self) {

@@ -22,6 +22,16 @@ use netlink_packet_route::link::{
 
 use crate::{NetlinkError, Request, RouteSocket};
 
+/// The present name of an interface.
+///
+/// # Errors
+/// `ENODEV` when there is none of that number.
+pub fn interface_name(index: IfIndex) -> io::Result<String> {
+    use rustix::net::{AddressFamily, SocketFlags, SocketType, netdevice, socket_with};
+    let socket = socket_with(AddressFamily::INET, SocketType::DGRAM, SocketFlags::CLOEXEC, None)?;
+    Ok(netdevice::index_to_name(socket, index.get())?)
+}
+
 /// The links of the network namespace in which it was opened.
 ///
 /// Every method but [`index`](Self::index) needs `CAP_NET_ADMIN` and gives the kernel's refusal as

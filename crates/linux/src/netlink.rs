@@ -16,7 +16,7 @@ use base::Errno;
 use netlink_packet_core::{
     NLM_F_ACK, NLM_F_ACK_TLVS, NLM_F_CAPPED, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST,
     NetlinkBuffer, NetlinkDeserializable, NetlinkHeader, NetlinkMessage, NetlinkPayload,
-    NlasIterator, Parseable,
+    NetlinkSerializable, NlasIterator, Parseable,
 };
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
@@ -38,8 +38,8 @@ const RECEIVE_QUEUE: usize = 2 * 1024 * 1024;
 const DUMP_TRIES: u32 = 64;
 
 const HEADER: usize = 16;
-const NLMSG_ERROR: u16 = 2;
-const NLMSG_DONE: u16 = 3;
+pub(crate) const NLMSG_ERROR: u16 = 2;
+pub(crate) const NLMSG_DONE: u16 = 3;
 /// `NLMSGERR_ATTR_MSG` of `linux/netlink.h`.
 const ATTR_MSG: u16 = 1;
 
@@ -294,7 +294,7 @@ pub(crate) fn receive(socket: &Socket, buffer: &mut [u8]) -> io::Result<Option<u
     }
 }
 
-fn retry<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+pub(crate) fn retry<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     loop {
         match call() {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -304,7 +304,12 @@ fn retry<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
 }
 
 /// Encodes one message at the end of `out`, padded to four octets.
-fn append(out: &mut Vec<u8>, message: RouteNetlinkMessage, flags: u16, sequence: u32) {
+pub(crate) fn append<M: NetlinkSerializable>(
+    out: &mut Vec<u8>,
+    message: M,
+    flags: u16,
+    sequence: u32,
+) {
     let mut header = NetlinkHeader::default();
     header.flags = flags;
     header.sequence_number = sequence;
@@ -318,7 +323,7 @@ fn append(out: &mut Vec<u8>, message: RouteNetlinkMessage, flags: u16, sequence:
 
 /// What an `NLMSG_ERROR` or `NLMSG_DONE` says: zero is yes, a negative error number is no, perhaps
 /// with a text.
-fn outcome(header: &NetlinkHeader, payload: &[u8]) -> Result<(), Refusal> {
+pub(crate) fn outcome(header: &NetlinkHeader, payload: &[u8]) -> Result<(), Refusal> {
     let code = payload.first_chunk().map_or(0, |octets| i32::from_ne_bytes(*octets));
     if code == 0 {
         return Ok(());

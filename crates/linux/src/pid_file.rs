@@ -7,6 +7,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -95,10 +96,23 @@ impl PidFile {
         Err(io(io::ErrorKind::ResourceBusy.into()))
     }
 
+    /// The pid file that this process took before it became another program.
+    #[must_use]
+    pub fn adopt(path: PathBuf, lock: OwnedFd) -> Self {
+        Self { path, file: lock.into() }
+    }
+
     /// Where it is.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
+    }
+}
+
+impl AsFd for PidFile {
+    /// What holds the lock.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
     }
 }
 

@@ -10,6 +10,7 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
+use crate::clock;
 use base::Instant;
 use rustix::event::epoll;
 use rustix::event::epoll::{CreateFlags, EventData, EventFlags};
@@ -126,7 +127,8 @@ fn flags(interest: Interest) -> EventFlags {
     }
 }
 
-/// One deadline as a descriptor: readable from that instant on.
+/// One deadline as a descriptor: readable from that instant on, and at once when the machine wakes
+/// from a sleep in which that much time has passed outside.
 #[derive(Debug)]
 pub struct Timer {
     timer: OwnedFd,
@@ -139,7 +141,7 @@ impl Timer {
     /// `EMFILE` and the like.
     pub fn new() -> io::Result<Self> {
         let flags = TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK;
-        Ok(Self { timer: timerfd_create(TimerfdClockId::Monotonic, flags)? })
+        Ok(Self { timer: timerfd_create(TimerfdClockId::Boottime, flags)? })
     }
 
     /// Sets it to this instant, or to never. Forgets an earlier expiry, so a loop that sets its
@@ -148,8 +150,10 @@ impl Timer {
     /// # Errors
     /// None that a caller could cause.
     pub fn set(&self, deadline: Option<Instant>) -> io::Result<()> {
+        let now = clock::monotonic();
+        let ahead = clock::boottime().since(now);
         // Zero would switch it off.
-        let nanos = deadline.map_or(0, |at| at.as_nanos().max(1));
+        let nanos = deadline.map_or(0, |at| (at + ahead).as_nanos().max(1));
         let value = Timespec {
             tv_sec: i64::try_from(nanos / 1_000_000_000).unwrap_or(i64::MAX),
             tv_nsec: i64::try_from(nanos % 1_000_000_000).unwrap_or(0),

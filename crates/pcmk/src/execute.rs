@@ -39,7 +39,6 @@ pub fn apply(cib: &mut Element, transition: &Transition) {
         let step = &transition.steps[at];
         match (step.kind, step.task) {
             (_, Task::Fence) => fence(cib, step),
-            (StepKind::Cluster, Task::Shutdown) => shut_down(cib, step),
             (StepKind::Cluster, Task::ClearFailCount) => clear_failures(cib, step),
             (StepKind::Cluster, Task::LrmDelete) | (_, Task::Delete) => delete(cib, step),
             (StepKind::Resource, Task::Cancel) => cancel(cib, step),
@@ -88,16 +87,6 @@ fn fence(cib: &mut Element, step: &Step) {
         state.set("join", "down");
         state.set("expected", "down");
     }
-    state.retain(|child| !matches!(child.name(), "lrm" | "transient_attributes"));
-}
-
-fn shut_down(cib: &mut Element, step: &Step) {
-    let Some((name, id)) = &step.node else { return };
-    let state = node_state(cib, name, id);
-    state.set("in_ccm", "false");
-    state.set("crmd", "offline");
-    state.set("join", "down");
-    state.set("expected", "down");
     state.retain(|child| !matches!(child.name(), "lrm" | "transient_attributes"));
 }
 

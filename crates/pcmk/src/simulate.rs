@@ -209,15 +209,18 @@ pub fn run(options: &Options, now: WallTime) -> Result<String, String> {
     }
     let cib = Cib::read(&document.root);
     let mut text = String::new();
+    let mut dated = String::new();
     let given = options.time.or(cib.execution_date);
     if options.time.is_none() && cib.execution_date.is_some() && !options.quiet {
         let time = given.unwrap_or(now).spelled();
-        text.push_str(&format!("Using the original execution date of: {time}\n"));
+        dated = format!("Using the original execution date of: {time}\n");
+        text.push_str(&dated);
     }
     let now = given.unwrap_or(now);
     let ask = Ask { scores: options.scores, reasons: false, considered: options.dot.is_some() };
     let transition = sched::plan_with(&cib, now, ask);
     if !options.quiet {
+        text.push_str(&text::held_back(&transition));
         text.push_str(&text::status("Current cluster status:", &transition));
     }
     if options.utilization {
@@ -238,6 +241,7 @@ pub fn run(options: &Options, now: WallTime) -> Result<String, String> {
     execute::apply(&mut document.root, &transition);
     if options.simulate && !options.quiet {
         text.push_str(&text::execution(&transition));
+        text.push_str(&dated);
         let after = sched::plan(&Cib::read(&document.root), now);
         text.push_str(&text::status("Revised Cluster Status:", &after));
     }

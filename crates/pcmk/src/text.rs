@@ -4,6 +4,21 @@ use std::fmt::Write as _;
 
 use sched::{NodeKind, NodeView, ResourceView, Role, Shape, StepKind, Task, Transition};
 
+/// How many resource instances are held back, if any.
+#[must_use]
+pub fn held_back(transition: &Transition) -> String {
+    let leaves: Vec<&ResourceView> = transition.resources.iter().filter(|it| it.shape == Shape::Primitive && !it.orphan).collect();
+    let disabled = leaves.iter().filter(|it| it.target_role == Some(Role::Stopped)).count();
+    let blocked = leaves.iter().filter(|it| it.blocked).count();
+    if disabled + blocked == 0 {
+        return String::new();
+    }
+    format!(
+        "{disabled} of {} resource instances DISABLED and {blocked} BLOCKED from further action due to failure\n",
+        leaves.len()
+    )
+}
+
 /// The state of the cluster, below a title.
 #[must_use]
 pub fn status(title: &str, transition: &Transition) -> String {
@@ -41,7 +56,11 @@ fn nodes(nodes: &[NodeView], text: &mut String) {
         } else if node.standby_onfail && node.online {
             Some("standby (on-fail)")
         } else if node.standby {
-            Some(if node.online { "standby" } else { "OFFLINE (standby)" })
+            Some(match (node.online, node.running > 0) {
+                (true, true) => "standby (with active resources)",
+                (true, false) => "standby",
+                (false, _) => "OFFLINE (standby)",
+            })
         } else if node.maintenance {
             Some(if node.online { "maintenance" } else { "OFFLINE (maintenance)" })
         } else {
@@ -67,7 +86,7 @@ fn flags(resource: &ResourceView) -> String {
     let mut flags = Vec::new();
     if let Some(pending) = &resource.pending {
         flags.push(match &**pending {
-            "start" => "Starting".to_owned(),
+            "start" => return flags_after(resource, Vec::new()),
             "stop" => "Stopping".to_owned(),
             "promote" => "Promoting".to_owned(),
             "demote" => "Demoting".to_owned(),
@@ -75,6 +94,10 @@ fn flags(resource: &ResourceView) -> String {
             _ => "Monitoring".to_owned(),
         });
     }
+    flags_after(resource, flags)
+}
+
+fn flags_after(resource: &ResourceView, mut flags: Vec<String>) -> String {
     match resource.target_role {
         Some(Role::Stopped) => flags.push("disabled".into()),
         Some(Role::Unpromoted) if resource.promotable => flags.push("target-role:Unpromoted".into()),
@@ -139,6 +162,10 @@ fn primitive(transition: &Transition, resource: &ResourceView, indent: usize, te
         many => format!(" [ {} ]", many.join(" ")),
     };
     let shown = if names.is_empty() { "Stopped" } else { state(resource) };
+    let shown = match resource.pending.as_deref() {
+        Some("start") if !names.is_empty() => "Starting",
+        _ => shown,
+    };
     let _ = writeln!(
         text,
         "{:indent$}* {}\t({}{provider}:{}):\t{orphan} {shown}{place}{}",
@@ -289,9 +316,11 @@ pub fn summary(transition: &Transition) -> String {
     let mut text = String::from("\nTransition Summary:\n");
     let width = transition.events.iter().map(|event| event.subject.len()).max().unwrap_or(0);
     for event in &transition.events {
-        let reason = match &event.reason {
-            Some(reason) => format!("  due to {reason}"),
-            None => String::new(),
+        let reason = match (&event.reason, event.blocked) {
+            (Some(reason), true) => format!("  due to {reason} (blocked)"),
+            (Some(reason), false) => format!("  due to {reason}"),
+            (None, true) => "  blocked".into(),
+            (None, false) => String::new(),
         };
         let _ = writeln!(text, "  * {:<10} {:<width$} {}{reason}", event.verb, event.subject, event.detail);
     }
@@ -305,7 +334,8 @@ pub fn execution(transition: &Transition) -> String {
     for at in crate::execute::order(transition) {
         let step = &transition.steps[at];
         let node = step.node.as_ref().map(|(name, _)| &**name).unwrap_or_default();
-        let rsc = step.resource_id.as_deref().unwrap_or_default();
+        let own = step.resource.as_ref().map(|resource| &*resource.id);
+        let rsc = own.or(step.resource_id.as_deref()).unwrap_or_default();
         let _ = match (step.kind, step.task) {
             (StepKind::Pseudo, Task::Fence) => writeln!(text, "  * Pseudo action:   {} on {node}", step.key),
             (StepKind::Pseudo, _) => writeln!(text, "  * Pseudo action:   {}", step.key),

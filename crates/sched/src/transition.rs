@@ -258,4 +258,6 @@ pub struct Event {
     pub detail: String,
     /// What it is due to.
     pub reason: Option<Text>,
+    /// Whether it cannot be done.
+    pub blocked: bool,
 }

@@ -113,6 +113,12 @@ impl Lan {
         }
     }
 
+    /// Somebody removes a node's table of leases by hand.
+    pub fn remove_leases(&mut self, name: &str) {
+        let at = self.at(name);
+        self.nodes[at].kernel.table.remove();
+    }
+
     /// Puts a packet in front of a node, as if somebody on the link had sent it.
     pub fn inject(&mut self, name: &str, packet: Packet) {
         let at = self.at(name);

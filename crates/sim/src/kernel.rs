@@ -1,9 +1,12 @@
 //! One node's kernel, as far as VIPs are concerned: two interfaces and their addresses.
 
 use base::{
-    AddressFact, AddressOp, Batch, BatchDone, Errno, IfIndex, KernelFact, LinkFact, Mac, Name, Vip,
+    AddressFact, AddressOp, Batch, BatchDone, Errno, IfIndex, Instant, KernelFact, LinkFact, Mac,
+    Name, Vip,
 };
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use crate::table::Table;
 
 /// The interface on the link where the client is.
 pub const ETH0: &str = "eth0";
@@ -15,6 +18,7 @@ pub const ETH1: &str = "eth1";
 pub struct Kernel {
     links: Vec<LinkFact>,
     addresses: Vec<AddressFact>,
+    pub(crate) table: Table,
 }
 
 impl Kernel {
@@ -42,13 +46,20 @@ impl Kernel {
             prefix,
             tentative: false,
         });
-        Self { links: vec![link(2, ETH0), link(3, ETH1)], addresses: addresses.into() }
+        let links = vec![link(2, ETH0), link(3, ETH1)];
+        Self { links, addresses: addresses.into(), table: Table::default() }
     }
 
     /// Whether it carries `address`.
     #[must_use]
     pub fn has(&self, address: IpAddr) -> bool {
         self.addresses.iter().any(|known| known.address == address)
+    }
+
+    /// Whether it answers for `address` at `now`: it has it, and no lapsed lease keeps it silent.
+    #[must_use]
+    pub fn answers(&self, address: IpAddr, now: Instant) -> bool {
+        self.has(address) && self.table.passes(address, now)
     }
 
     /// Everything there is.

@@ -8,8 +8,8 @@ use core::net::IpAddr;
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
 
-use base::{Batch, Event, Instant};
-use vrrp::{Input, InstanceConfig, Output, Packet, Transmit};
+use base::{Batch, Event, Instant, LeaseDone, Transmit};
+use vrrp::{Input, InstanceConfig, Output, Packet};
 
 use crate::client::Client;
 use crate::node::{Node, config};
@@ -114,6 +114,14 @@ impl Lan {
         let vip: IpAddr = vip.parse().expect("an address");
         let holds = |node: &&Node| node.alive && node.kernel.has(vip);
         self.nodes.iter().filter(holds).map(Node::name).collect()
+    }
+
+    /// The living nodes whose kernel answers for the VIP.
+    #[must_use]
+    pub fn answering(&self, vip: &str) -> Vec<&str> {
+        let vip: IpAddr = vip.parse().expect("an address");
+        let answers = |node: &&Node| node.alive && node.kernel.answers(vip, self.now);
+        self.nodes.iter().filter(answers).map(Node::name).collect()
     }
 
     /// The living nodes whose first instance is Active.
@@ -257,6 +265,13 @@ impl Lan {
         while let Some(output) = self.nodes[at].router.poll_output() {
             match output {
                 Output::Advert(transmit) => self.send(at, &transmit),
+                Output::Lease(ask) => {
+                    let now = self.now;
+                    let node = &mut self.nodes[at];
+                    let outcome = node.kernel.table.execute(now, &ask.op);
+                    let done = LeaseDone { ticket: ask.ticket, outcome };
+                    node.router.handle(now, Input::LeaseDone(done));
+                }
                 Output::Batch(batch) => {
                     let life = self.nodes[at].life;
                     self.put(KERNEL_TIME, Coming::Batch(at, life, batch));
@@ -268,7 +283,7 @@ impl Lan {
                         }
                     }
                 }
-                Output::Sockets(_) => {}
+                Output::Sockets(_) | Output::Will(_) => {}
                 Output::Event(event) => self.nodes[at].note(event),
             }
         }

@@ -13,6 +13,7 @@ mod kernel;
 mod lan;
 mod node;
 mod random;
+mod table;
 mod weather;
 
 pub use checks::Overlap;
@@ -21,4 +22,5 @@ pub use kernel::{ETH0, ETH1, Kernel};
 pub use lan::Lan;
 pub use node::{Node, config, config_v6};
 pub use random::Random;
+pub use table::Table;
 pub use weather::Weather;

@@ -140,6 +140,7 @@ pub fn config(priority: u8) -> InstanceConfig {
         learned_interval_cap: 10,
         startup_delay: Duration::ZERO,
         lifetimes: false,
+        lease: true,
         strict_sources: false,
     }
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use base::Centis;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use serde::{Deserialize, Serialize};
 
 use crate::protocol::DEFAULT_SOCKET;
 
@@ -21,17 +22,26 @@ pub struct Cli {
 pub enum Command {
     /// Take part in the virtual routers of a configuration file, in the foreground
     Run(RunArgs),
-    /// Say whether a configuration file can be run, and everything that is wrong with it
+    /// Say whether a configuration file can be run, and everything that is wrong with it or will
+    /// surprise; with several files, whether they make one cluster
     Check(CheckArgs),
+    /// Say what a keyword of the configuration, or the code of a finding, means
+    Explain(ExplainArgs),
+    /// Show what a configuration comes to
+    Config(ConfigArgs),
     /// Show what this node holds and why
     Status(AskArgs),
     /// Show what happened, each event with its reason and causes
     Events(EventsArgs),
     /// Follow the causes of an instance's present state back to where they began
     Why(WhyArgs),
+    /// Have another version of mainstay take over from the running one, without a gap
+    Upgrade(UpgradeArgs),
     /// Build three hosts, a switch and a client on this machine, break the master, and show that
     /// the client kept being served
     Demo(DemoArgs),
+    /// Show what the cluster would do about a CIB, and why; nothing is done
+    Simulate(SimulateArgs),
 }
 
 /// `mainstay run`
@@ -46,16 +56,16 @@ pub struct RunArgs {
     /// Write the process id here, and refuse to start while another daemon holds it
     #[arg(long)]
     pub pid_file: Option<PathBuf>,
-    /// Treat unknown keywords as warnings, as keepalived does
-    #[arg(long)]
-    pub lenient: bool,
+    /// How to read it.
+    #[command(flatten)]
+    pub read: ReadArgs,
     /// How to write events to standard error
     #[arg(long, value_enum, default_value_t = LogFormat::Text)]
     pub log: LogFormat,
 }
 
 /// How the daemon writes its log.
-#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum LogFormat {
     /// One line for people
     Text,
@@ -70,11 +80,128 @@ pub enum LogFormat {
 /// `mainstay check`
 #[derive(Args, Debug, Clone)]
 pub struct CheckArgs {
-    /// The file to check
+    /// The file to check; several: those of the nodes of one cluster
+    #[arg(required = true)]
+    pub files: Vec<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Look at this machine too: interfaces, sysctls, who else manages addresses
+    #[arg(long)]
+    pub host: bool,
+    /// How to read it.
+    #[command(flatten)]
+    pub read: ReadArgs,
+}
+
+/// `mainstay explain`
+#[derive(Args, Debug, Clone)]
+pub struct ExplainArgs {
+    /// A keyword such as `nopreempt`, or a code such as `C012`
+    pub word: String,
+}
+
+/// `mainstay config`
+#[derive(Args, Debug, Clone)]
+pub struct ConfigArgs {
+    /// What to show.
+    #[command(subcommand)]
+    pub command: ConfigCommand,
+}
+
+/// The subcommands of `mainstay config`.
+#[derive(Subcommand, Debug, Clone)]
+pub enum ConfigCommand {
+    /// The configuration with everything included, replaced and repeated; with --effective, what it
+    /// means, defaults included, as JSON
+    Show(ShowArgs),
+}
+
+/// `mainstay config show`
+#[derive(Args, Debug, Clone)]
+pub struct ShowArgs {
+    /// The file
+    #[arg(default_value = "/etc/keepalived/keepalived.conf")]
     pub file: PathBuf,
-    /// Treat unknown keywords as warnings, as keepalived does
+    /// What it means instead of what it says
+    #[arg(long)]
+    pub effective: bool,
+    /// How to read it.
+    #[command(flatten)]
+    pub read: ReadArgs,
+}
+
+/// How a configuration is to be read.
+#[derive(Args, Debug, Clone, Default)]
+pub struct ReadArgs {
+    /// Treat what keepalived would shrug at as warnings
     #[arg(long)]
     pub lenient: bool,
+    /// Go on without what belongs to IPVS
+    #[arg(long)]
+    pub skip_ipvs: bool,
+    /// What lines beginning with `@` are compared with, instead of the host's name
+    #[arg(short = 'i', long, value_name = "ID")]
+    pub config_id: Option<String>,
+}
+
+/// `mainstay upgrade`
+#[derive(Args, Debug, Clone)]
+pub struct UpgradeArgs {
+    /// The daemon's control socket
+    #[arg(long, default_value = DEFAULT_SOCKET)]
+    pub control: PathBuf,
+    /// The program that is to take over; without it, the file the daemon was started from, as it is
+    /// now
+    #[arg(long)]
+    pub binary: Option<PathBuf>,
+}
+
+/// `mainstay simulate`
+#[derive(Args, Debug, Clone, Default)]
+pub struct SimulateArgs {
+    /// The CIB; standard input if none is given
+    #[arg(short = 'i', long = "in", value_name = "FILE")]
+    pub input: Option<PathBuf>,
+    /// Write the transition graph as XML here
+    #[arg(long, value_name = "FILE")]
+    pub graph: Option<PathBuf>,
+    /// Write the transition for dot(1) here
+    #[arg(long, value_name = "FILE")]
+    pub dot: Option<PathBuf>,
+    /// Write the CIB as it would be afterwards here
+    #[arg(long, value_name = "FILE")]
+    pub save_output: Option<PathBuf>,
+    /// Show the placement scores
+    #[arg(long)]
+    pub scores: bool,
+    /// Show the state before, what happens, and the state afterwards
+    #[arg(long)]
+    pub summary: bool,
+    /// The time to plan for, as in `2026-11-25 19:00`
+    #[arg(short = 't', long, value_name = "TIME")]
+    pub time: Option<String>,
+    /// Say that there is, or is not, quorum
+    #[arg(long, value_name = "yes|no")]
+    pub quorum: Option<String>,
+    /// A node that joins
+    #[arg(long, value_name = "NODE")]
+    pub node_up: Vec<String>,
+    /// A node that leaves in good order
+    #[arg(long, value_name = "NODE")]
+    pub node_down: Vec<String>,
+    /// A node that is lost
+    #[arg(long, value_name = "NODE")]
+    pub node_fail: Vec<String>,
+    /// A result: RESOURCE_TASK_INTERVAL@NODE=RC
+    #[arg(long, value_name = "RESULT")]
+    pub op: Vec<String>,
+    /// A ticket that is granted
+    #[arg(long, value_name = "TICKET")]
+    pub ticket_grant: Vec<String>,
+    /// A ticket that is revoked
+    #[arg(long, value_name = "TICKET")]
+    pub ticket_revoke: Vec<String>,
 }
 
 /// Whom to ask and how to print.

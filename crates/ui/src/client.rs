@@ -2,7 +2,7 @@
 
 use std::io;
 use std::os::unix::net::UnixStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::protocol::{EventRecord, Request, Response, Status, read_frame, write_frame};
@@ -45,6 +45,20 @@ impl Client {
     pub fn status(&mut self) -> Result<Status, String> {
         match self.ask(&Request::Status)? {
             Response::Status(status) => Ok(*status),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Has another version take over; comes back when it has.
+    ///
+    /// # Errors
+    /// Why it has not; then all is as before.
+    pub fn upgrade(&mut self, binary: Option<PathBuf>) -> Result<(), String> {
+        // A new version has ten seconds to get ready.
+        let patience = self.stream.set_read_timeout(Some(PATIENCE * 4));
+        patience.map_err(|error| format!("cannot set time-outs: {error}"))?;
+        match self.ask(&Request::Upgrade { binary })? {
+            Response::Upgraded => Ok(()),
             other => Err(unexpected(&other)),
         }
     }

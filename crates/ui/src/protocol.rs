@@ -7,6 +7,7 @@
 use core::net::IpAddr;
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
+use std::path::PathBuf;
 
 use base::{Event, EventId, Family, Name, ScriptResult, State};
 use serde::de::DeserializeOwned;
@@ -27,6 +28,11 @@ pub enum Request {
     Events,
     /// The same, and then everything else as it happens.
     Follow,
+    /// Have another version take over without a gap.
+    Upgrade {
+        /// From this file; the one the daemon was started from, if none is named.
+        binary: Option<PathBuf>,
+    },
 }
 
 /// An answer.
@@ -36,6 +42,8 @@ pub enum Response {
     Status(Box<Status>),
     /// To [`Request::Events`], and the first to [`Request::Follow`].
     Events(Vec<EventRecord>),
+    /// To [`Request::Upgrade`]: the other version is at work.
+    Upgraded,
     /// The question was not understood, or could not be answered.
     Error(String),
 }
@@ -61,6 +69,54 @@ pub struct Status {
     pub discards: BTreeMap<String, u64>,
     /// What the engine counted outside any instance.
     pub engine: BTreeMap<String, u64>,
+    /// The leases of all instances.
+    pub leases: LeasesReport,
+}
+
+/// Whether this node's VIPs fall silent when it freezes or dies.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct LeasesReport {
+    /// `unused`, `building`, `ready` or `unavailable`.
+    pub state: String,
+    /// What is missing, when unavailable.
+    pub why: Option<String>,
+    /// One for each length in use, or once in use.
+    pub classes: Vec<LeaseReport>,
+    /// VIPs and virtual MACs in the kernel's table.
+    pub listed: u64,
+    /// Interfaces the table looks at.
+    pub covered: Vec<Name>,
+    /// How often the table was found removed, and put back in time.
+    pub rebuilt: u64,
+}
+
+/// The leases of one length.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct LeaseReport {
+    /// Their length, milliseconds.
+    pub length_ms: u64,
+    /// What is left of it, milliseconds; none when it has ended.
+    pub left_ms: Option<u64>,
+    /// Instances under it.
+    pub holders: u64,
+    /// Successful renewals.
+    pub renewals: u64,
+    /// How often it ended while somebody held.
+    pub lapses: u64,
+    /// What was left at the renewal that came closest to being too late, milliseconds.
+    pub smallest_margin_ms: Option<u64>,
+}
+
+/// The lease of one instance.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct InstanceLease {
+    /// Its length, milliseconds.
+    pub length_ms: u64,
+    /// For how long, at most, this node may be heard after a peer has taken over from it: zero
+    /// unless the interval is too short for a lease, milliseconds.
+    pub excess_ms: u64,
+    /// Whether the VIPs are silenced, or may be.
+    pub silenced: bool,
 }
 
 /// One instance.
@@ -102,6 +158,8 @@ pub struct InstanceReport {
     pub peer: Option<PeerReport>,
     /// Its VIPs.
     pub vips: Vec<VipReport>,
+    /// Its lease, if it wants one.
+    pub lease: Option<InstanceLease>,
     /// Adverts and changes, counted.
     pub traffic: BTreeMap<String, u64>,
     /// Packets refused, by cause.

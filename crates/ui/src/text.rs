@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use base::{Event, EventId, State, What};
 
-use crate::protocol::{EventRecord, InstanceReport, Status};
+use crate::protocol::{EventRecord, InstanceReport, LeasesReport, Status};
 
 /// One event as a person reads it in a log: `e12 VI_1: Backup -> Active, priority 100: no advert
 /// from the holder for the whole down interval (from e11)`.
@@ -84,11 +84,28 @@ pub fn what(what: &What) -> String {
         What::VipLeftOver { vip } => format!("found {vip} though it is not held here; removing it"),
         What::VipRefused { vip, errno } => format!("the kernel refuses {vip}: {errno}"),
         What::Announced { vips, mac } => format!("announced {vips} VIPs at {mac}"),
+        What::LeaseLapsed { silent_for } => {
+            format!("its lease ended: silent, perhaps for {silent_for:.1?} already")
+        }
+        What::LeaseResumed => "heard again, under a new lease".into(),
+        What::LeaseUnavailable { why } => {
+            format!("NO LEASES: if this node freezes, its VIPs stay; {why}")
+        }
+        What::LeaseAvailable => "leases work".into(),
+        What::LeaseRebuilt => "put the table of leases back".into(),
+        What::Stalled { silence } => format!("could not speak for {silence:.1?}"),
+        What::Slept { span } => format!("slept for {span:.1?}"),
         What::LinkUp => "up".into(),
         What::LinkDown => "down".into(),
         What::LinkGone => "does not exist".into(),
         What::SourceFound { source } => format!("sends from {source}"),
         What::SourceLost => "has no address to send from".into(),
+        What::RoleEnded { role, how } => format!("the {role} ended: {how}"),
+        What::RoleTakenOver { role } => format!("another {role} has taken over"),
+        What::UpgradeFailed { why } => format!("upgrade given up: {why}"),
+        What::WillCarriedOut { instances } => {
+            format!("silenced, resigned and removed what {} held", list(instances))
+        }
         What::ScriptDone { command, result, took } => {
             format!("`{command}`: {result} after {took:.1?}")
         }
@@ -133,9 +150,29 @@ pub fn status(status: &Status) -> String {
     if let Some(why) = &status.config_refused {
         let _ = writeln!(page, "  the last reload was refused: {why}");
     }
+    page.push_str(&leases(&status.leases));
     for instance in &status.instances {
         page.push('\n');
         page.push_str(&self::instance(instance));
+    }
+    page
+}
+
+fn leases(report: &LeasesReport) -> String {
+    let mut page = String::new();
+    if let Some(why) = &report.why {
+        let _ = writeln!(page, "  NO LEASES: if this node freezes, its VIPs stay; {why}");
+    }
+    for lease in report.classes.iter().filter(|lease| lease.holders > 0) {
+        let _ = write!(
+            page,
+            "  leases of {} ms: {} instances, {} renewals, {} lapses",
+            lease.length_ms, lease.holders, lease.renewals, lease.lapses
+        );
+        if let Some(margin) = lease.smallest_margin_ms {
+            let _ = write!(page, ", at least {margin} ms to spare");
+        }
+        page.push('\n');
     }
     page
 }
@@ -165,6 +202,21 @@ fn instance(report: &InstanceReport) -> String {
     for vip in &report.vips {
         let mark = if vip.present { "held" } else { "not here" };
         let _ = writeln!(page, "  {}/{} dev {}: {mark}", vip.address, vip.prefix, vip.interface);
+    }
+    match &report.lease {
+        Some(lease) if lease.silenced => {
+            page.push_str("  its VIPs are silenced: its lease ended\n")
+        }
+        Some(lease) if lease.excess_ms > 0 => {
+            let _ = writeln!(
+                page,
+                "  lease: if this node freezes, its VIPs may be heard {} ms too long",
+                lease.excess_ms
+            );
+        }
+        Some(_) => {}
+        None if report.vips.is_empty() => {}
+        None => page.push_str("  lease: off; if this node freezes, its VIPs stay\n"),
     }
     match (&report.peer, report.state) {
         (Some(peer), State::Backup) => {

@@ -8,6 +8,8 @@
 pub mod announcer;
 pub mod arp;
 pub mod keeper;
+pub mod last_will;
+pub mod lease;
 pub mod lifetime;
 mod links;
 pub mod ndisc;

@@ -7,6 +7,7 @@ use core::time::Duration;
 use base::{Family, Interval, Name, Preempt, Priority, TrackEffect, Version, Vip, Vrid};
 use serde::{Deserialize, Serialize};
 use vip::announcer::BurstPolicy;
+use vip::lease::Terms;
 
 use crate::wire::{self, Auth, ChecksumForm, ChecksumRule, PeerTerms};
 
@@ -58,6 +59,8 @@ pub struct InstanceConfig {
     pub startup_delay: Duration,
     /// Have the kernel drop held VIPs that we no longer renew ([`vip::lifetime`]).
     pub lifetimes: bool,
+    /// Have the kernel silence held VIPs that we no longer renew ([`vip::lease`]).
+    pub lease: bool,
     /// Refuse what is only suspicious: sources outside the link's prefix, IPv6 lists without a
     /// link-local address first.
     pub strict_sources: bool,
@@ -68,6 +71,12 @@ impl InstanceConfig {
     #[must_use]
     pub fn version(&self) -> Version {
         self.interval.version()
+    }
+
+    /// What bounds its lease.
+    #[must_use]
+    pub fn lease_terms(&self) -> Terms {
+        Terms { interval: self.interval.as_duration(), missed: self.missed_adverts }
     }
 
     /// All VIPs it holds when Active, advertised ones first.

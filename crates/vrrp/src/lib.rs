@@ -10,6 +10,7 @@
 
 mod config;
 mod deadlines;
+mod image;
 mod instance;
 mod links;
 mod outbox;
@@ -22,7 +23,8 @@ pub mod timers;
 pub mod wire;
 
 pub use config::{Checksum, InstanceConfig, Reach, TrackInterface};
-pub use outbox::{Output, Transmit};
+pub use image::{Image, InstanceV1, PeerV1, PhaseV1};
+pub use outbox::Output;
 pub use router::{Input, Packet, Router};
 pub use sockets::SocketSpec;
 pub use status::{InstanceStatus, PeerStatus, RouterStatus, Traffic};

@@ -1,14 +1,17 @@
 //! What the machine has to say, in the order it must be said.
 //!
-//! Adverts first, always: a peer that waits for one must not wait for our netlink batch or our
-//! announcements (VRRP-053, ARP-006). Then the kernel's work, then announcements, then events, which
-//! only observe.
+//! A lease is renewed first, since adverts depend on it and it takes some microseconds. Then adverts: a peer that waits for one must not wait for our netlink batch or our
+//! announcements (VRRP-053, ARP-006). Then the will, so that no address is installed that nobody
+//! would remove; then the kernel's work, then announcements, then events, which only observe.
 
-use core::net::IpAddr;
 use std::collections::VecDeque;
 
-use base::{Batch, Event, EventId, IfIndex, Instant, Origin, Reason, Subject, What};
+use base::{
+    Batch, Event, EventId, IfIndex, Instant, LeaseAsk, LeaseOp, Origin, Reason, Subject, Transmit,
+    What,
+};
 use serde::{Deserialize, Serialize};
+use vip::last_will::Edit;
 
 use crate::sockets::SocketSpec;
 
@@ -17,8 +20,14 @@ use crate::sockets::SocketSpec;
 pub enum Output {
     /// Keep exactly these sockets open.
     Sockets(Vec<SocketSpec>),
+    /// Have the table do this, and hand in `Input::LeaseDone` before asking for the next output: an
+    /// advert must not leave while it is not known whether its lease still lives, nor an address be
+    /// installed before its lease is.
+    Lease(LeaseAsk),
     /// Send an advert.
     Advert(Transmit),
+    /// Tell the guardian what is to be done if this machine ends.
+    Will(Edit),
     /// Have the kernel add and remove addresses; answer with `Input::Done`.
     Batch(Batch),
     /// Send this Ethernet frame.
@@ -32,26 +41,14 @@ pub enum Output {
     Event(Event),
 }
 
-/// An advert on its way out.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Transmit {
-    /// The interface it leaves by.
-    pub index: IfIndex,
-    /// Its IP source.
-    pub source: IpAddr,
-    /// Its IP destination.
-    pub destination: IpAddr,
-    /// TTL or hop limit.
-    pub ttl: u8,
-    /// The VRRP message, from its version octet on, checksum in place.
-    pub payload: Vec<u8>,
-}
-
 /// Collects outputs by urgency and numbers events.
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
     sockets: Option<Vec<SocketSpec>>,
+    /// There is never more than one.
+    lease: Option<LeaseAsk>,
     adverts: VecDeque<Transmit>,
+    wills: VecDeque<Edit>,
     batches: VecDeque<Batch>,
     frames: VecDeque<(IfIndex, Vec<u8>)>,
     events: VecDeque<Event>,
@@ -59,12 +56,31 @@ pub(crate) struct Outbox {
 }
 
 impl Outbox {
+    /// Numbers events from here on: another engine of this node numbered those before.
+    pub(crate) fn continue_events(&mut self, last: u64) {
+        self.events_so_far = self.events_so_far.max(last);
+    }
+
+    /// The last number given to an event.
+    pub(crate) fn events_so_far(&self) -> u64 {
+        self.events_so_far
+    }
+
     pub(crate) fn sockets(&mut self, wanted: Vec<SocketSpec>) {
         self.sockets = Some(wanted);
     }
 
+    pub(crate) fn lease(&mut self, ask: LeaseAsk) {
+        assert!(self.lease.is_none(), "one lease operation is under way at a time");
+        self.lease = Some(ask);
+    }
+
     pub(crate) fn advert(&mut self, transmit: Transmit) {
         self.adverts.push_back(transmit);
+    }
+
+    pub(crate) fn will(&mut self, edit: Edit) {
+        self.wills.push_back(edit);
     }
 
     pub(crate) fn batch(&mut self, batch: Batch) {
@@ -92,11 +108,22 @@ impl Outbox {
     }
 
     pub(crate) fn pop(&mut self) -> Option<Output> {
+        let urgent =
+            |ask: &mut LeaseAsk| matches!(ask.op, LeaseOp::Renew { .. } | LeaseOp::Drop { .. });
+        if let Some(ask) = self.lease.take_if(urgent) {
+            return Some(Output::Lease(ask));
+        }
         if let Some(wanted) = self.sockets.take() {
             return Some(Output::Sockets(wanted));
         }
         if let Some(transmit) = self.adverts.pop_front() {
             return Some(Output::Advert(transmit));
+        }
+        if let Some(ask) = self.lease.take() {
+            return Some(Output::Lease(ask));
+        }
+        if let Some(edit) = self.wills.pop_front() {
+            return Some(Output::Will(edit));
         }
         if let Some(batch) = self.batches.pop_front() {
             return Some(Output::Batch(batch));

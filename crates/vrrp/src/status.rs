@@ -15,6 +15,8 @@ pub struct RouterStatus {
     pub instances: Vec<InstanceStatus>,
     /// Packets refused before any instance could be asked.
     pub discards: Counters,
+    /// The leases of all.
+    pub leases: vip::lease::Status,
 }
 
 /// One instance.
@@ -60,10 +62,24 @@ pub struct InstanceStatus {
     pub vips: Vec<Vip>,
     /// Those of them that the kernel has now.
     pub present: Vec<IpAddr>,
+    /// The lease it holds under, if it wants one.
+    pub lease: Option<LeaseStatus>,
     /// Adverts and changes counted.
     pub traffic: Traffic,
     /// Refused packets, by cause.
     pub discards: Counters,
+}
+
+/// The lease of an instance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeaseStatus {
+    /// How long it lives without being renewed.
+    pub length: Duration,
+    /// By how much that is too long for the interval: a frozen holder may be heard that much longer
+    /// than until a peer takes over.
+    pub excess: Duration,
+    /// Whether its VIPs are silenced now, or may be.
+    pub silenced: bool,
 }
 
 /// A holder as last heard.

@@ -1,4 +1,4 @@
-//! The project's own commands: `cargo xtask lint`.
+//! The project's own commands: `cargo xtask lint`, `cargo xtask man`.
 //!
 //! What a compiler cannot check and a reviewer should not have to.
 
@@ -12,9 +12,29 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["lint"] => lint(),
+        ["man"] => man(),
         _ => {
             eprintln!("usage: cargo xtask lint    check the rules of the house (ARCHITECTURE.md)");
+            eprintln!("       cargo xtask man     write {PAGE} from the keyword table");
             ExitCode::from(2)
+        }
+    }
+}
+
+/// The manual page that is made from the keyword table.
+const PAGE: &str = "docs/man/mainstay-keepalived.conf.5";
+
+fn man() -> ExitCode {
+    let path = root().join(PAGE);
+    let write = || {
+        std::fs::create_dir_all(path.parent().unwrap_or(&path))?;
+        std::fs::write(&path, conf::manual::page())
+    };
+    match write() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{PAGE}: {error}");
+            ExitCode::FAILURE
         }
     }
 }
@@ -48,5 +68,11 @@ mod tests {
         let root = super::root();
         assert_eq!(super::rooms::check(&root), Vec::<String>::new());
         assert_eq!(super::house::check(&root), Vec::<String>::new());
+    }
+
+    #[test]
+    fn the_manual_page_is_that_of_the_table() {
+        let written = std::fs::read_to_string(super::root().join(super::PAGE)).unwrap_or_default();
+        assert!(written == conf::manual::page(), "run `cargo xtask man`");
     }
 }

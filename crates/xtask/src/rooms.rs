@@ -16,8 +16,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("ui", &["base"]),
     ("sim", &["base", "vip", "vrrp"]),
     ("lab", &["base", "linux"]),
-    ("daemon", &["base", "vip", "vrrp", "conf", "linux", "ui", "lab", "pcmk"]),
-    ("xtask", &[]),
+    ("daemon", &["base", "vip", "vrrp", "conf", "linux", "ui", "lab", "cib", "pcmk"]),
+    ("xtask", &["conf"]),
 ];
 
 pub(crate) fn check(root: &Path) -> Vec<String> {

@@ -1,24 +1,12 @@
 //! The keywords of `global_defs`.
 
 use super::Shape::{
-    Account, Choice, Flag, Free, GroupV4, GroupV6, Interface, Lines as Rows, MaybeChoice,
-    MaybeInteger, Switch, Text,
+    Account, Choice, Fifo, Flag, Free, GroupV4, GroupV6, Interface, Lines as Rows, MaybeChoice,
+    MaybeInteger, MaybeText, Numbers, Script, Switch, Text, Words,
 };
-use super::Status::{Accepted, Foreign, NotInForce, OutOfScope};
+use super::Status::{Accepted, Foreign, OutOfScope};
 use super::{Keyword, Lines, keywords, number, seconds};
 
-const MAIL: &str = "mail is not sent yet; use notify scripts meanwhile";
-const FIFO: &str = "notify FIFOs are not done yet; use notify scripts meanwhile";
-const PROCESS: &str = "how the processes are scheduled and named cannot be set yet";
-const FIREWALL: &str = "filtering of VIP traffic is not done yet";
-const VMAC: &str = "virtual MAC addresses are not done yet";
-const SNMP: &str = "SNMP is not done yet";
-const DBUS: &str = "D-Bus is not done yet";
-const BUFFERS: &str = "socket buffers cannot be set yet";
-const FILES: &str = "mainstay answers on its control socket and writes no such files yet";
-const RELOAD: &str = "a bad configuration never replaces a good one here; the rest is not done yet";
-const HOOKS: &str =
-    "scripts around the whole daemon are not done yet; the service manager has them";
 const IPVS: &str = "run `keepalived -C` beside mainstay for IPVS";
 
 pub(super) const GLOBAL_DEFS: &[Keyword] = keywords! { within GlobalDefs;
@@ -26,16 +14,16 @@ pub(super) const GLOBAL_DEFS: &[Keyword] = keywords! { within GlobalDefs;
     "What this node is called in mail, SNMP and logs; never on the wire.";
 "lvs_id" Text("a name"), "", "node1",
     "The old name of router_id." => Foreign("router_id");
-"notification_email" Rows(Lines::Free("a mail address")), "", "{\n root@example.com\n}",
-    "Who gets mail." => NotInForce(MAIL);
+"notification_email" Rows(Lines::Mail), "", "{\n \"Root <root@example.com>\"\n}",
+    "Who gets mail.";
 "notification_email_from" Text("a mail address"), "", "root@example.com",
-    "Who mail is from." => NotInForce(MAIL);
-"smtp_server" Free("HOST [PORT]"), "", "192.0.2.25 25",
-    "Which server takes mail." => NotInForce(MAIL);
+    "Who mail is from.";
+"smtp_server" Words("HOST [PORT]", 1, 2), "", "192.0.2.25 25",
+    "Which server takes mail.";
 "smtp_connect_timeout" seconds(1, 3_600), "30", "30",
-    "How long to wait for it." => NotInForce(MAIL);
+    "How long to wait for it.";
 "smtp_helo_name" Text("a name"), "the host name", "node1",
-    "How to greet it." => NotInForce(MAIL);
+    "How to greet it.";
 "smtp_alert" Switch, "off", "on",
     "Whether instances send mail unless they say otherwise.";
 "smtp_alert_vrrp" Switch, "smtp_alert", "on",
@@ -43,15 +31,15 @@ pub(super) const GLOBAL_DEFS: &[Keyword] = keywords! { within GlobalDefs;
 "smtp_alert_checker" Switch, "smtp_alert", "on",
     "Whether IPVS checkers send mail." => OutOfScope(IPVS);
 "no_email_faults" Flag, "", "",
-    "No mail about faults." => NotInForce(MAIL);
+    "No mail about faults.";
 "script_user" Account, "keepalived_script if there is one, else our own", "nobody nogroup",
     "The user, and perhaps the group, that runs scripts.";
 "enable_script_security" Switch, "off", "",
     "Refuses a script that runs as root and that somebody else could change.";
 "use_symlink_paths" Switch, "off", "on",
-    "Runs scripts by the path as written, links and all." => NotInForce("scripts are always run by the path as written");
+    "Runs scripts by the path as written, links and all.";
 "set_supplementary_groups" Flag, "", "",
-    "Gives scripts all groups of their user." => NotInForce("scripts run with one group");
+    "Gives scripts all groups of their user.";
 "vrrp_version" Choice(&["2", "3"]), "2; IPv6: 3", "3",
     "The version of VRRP instances speak unless they say otherwise.";
 "vrrp_strict" Switch, "off", "on",
@@ -76,9 +64,9 @@ pub(super) const GLOBAL_DEFS: &[Keyword] = keywords! { within GlobalDefs;
     "As vrrp_garp_master_repeat, after an Active node has heard a weaker one; 0: none.";
 "vrrp_min_garp" Switch, "off", "on",
     "One announcement per VIP and no second burst, unless set otherwise by name.";
-"vrrp_garp_extra_if" Free("[all] SECONDS"), "0", "all 60",
-    "Announcements on the VIPs' other interfaces, to keep switches informed." => NotInForce("refreshing other interfaces is not done yet");
-"vrrp_vmac_garp_intvl" Free("[all] SECONDS"), "", "all 60",
+"vrrp_garp_extra_if" Words("[all] SECONDS", 1, 2), "0", "all 60",
+    "Announcements on the VIPs' other interfaces, to keep switches informed.";
+"vrrp_vmac_garp_intvl" Words("[all] SECONDS", 1, 2), "", "all 60",
     "The old name of vrrp_garp_extra_if." => Foreign("vrrp_garp_extra_if");
 "vrrp_lower_prio_no_advert" Switch, "off", "on",
     "Does not answer a weaker node's advert while Active.";
@@ -93,11 +81,11 @@ pub(super) const GLOBAL_DEFS: &[Keyword] = keywords! { within GlobalDefs;
 "vrrp_check_unicast_src" Switch, "on", "on",
     "Refuses unicast adverts that do not come from a listed peer.";
 "vrrp_owner_ignore_adverts" Switch, "off", "on",
-    "Lets an owner ignore other owners." => NotInForce("an owner that hears another always decides by address");
+    "Lets an owner ignore other owners.";
 "v3_checksum_as_v2" Switch, "off", "on",
     "Sends the version 3 IPv4 checksum without pseudo-header, as RFC 9568 says and older peers do not expect.";
 "log_unknown_vrids" Switch, "off", "on",
-    "Logs adverts for virtual routers nobody here knows." => NotInForce("they are always counted, never logged one by one");
+    "Logs adverts for virtual routers nobody here knows.";
 "default_interface" Interface, "eth0", "eth0",
     "The interface of a VIP when neither it nor its instance names one.";
 "dynamic_interfaces" MaybeChoice(&["allow_if_changes"]), "on", "allow_if_changes",
@@ -105,53 +93,53 @@ pub(super) const GLOBAL_DEFS: &[Keyword] = keywords! { within GlobalDefs;
 "vrrp_startup_delay" seconds(0, 86_400), "0", "5",
     "Seconds after the start during which no instance takes part.";
 "vrrp_delay_after_boot" seconds(0, 86_400), "0", "60",
-    "Seconds after boot during which no instance takes part." => NotInForce("only vrrp_startup_delay is done yet");
-"notify_fifo" Free("PATH [USER [GROUP]]"), "", "/run/fifo",
-    "A FIFO told of every transition." => NotInForce(FIFO);
-"notify_fifo_script" Free("SCRIPT [USER [GROUP]]"), "", "/bin/true",
-    "A script that reads it." => NotInForce(FIFO);
-"vrrp_notify_fifo" Free("PATH [USER [GROUP]]"), "", "/run/fifo",
-    "A FIFO told of every VRRP transition." => NotInForce(FIFO);
-"vrrp_notify_fifo_script" Free("SCRIPT [USER [GROUP]]"), "", "/bin/true",
-    "A script that reads it." => NotInForce(FIFO);
+    "Seconds after boot during which no instance takes part.";
+"notify_fifo" Fifo, "", "/run/fifo",
+    "A FIFO told of every transition.";
+"notify_fifo_script" Script, "", "/bin/true",
+    "A script that reads it.";
+"vrrp_notify_fifo" Fifo, "", "/run/fifo",
+    "A FIFO told of every VRRP transition.";
+"vrrp_notify_fifo_script" Script, "", "/bin/true",
+    "A script that reads it.";
 "vrrp_notify_priority_changes" Switch, "off", "on",
-    "Tells FIFOs of priorities too." => NotInForce(FIFO);
+    "Tells FIFOs of priorities too.";
 "fifo_write_vrrp_states_on_reload" Flag, "", "",
-    "Tells FIFOs all states after a reload." => NotInForce(FIFO);
-"startup_script" Free("SCRIPT [USER [GROUP]]"), "", "/bin/true",
-    "A script to run before everything." => NotInForce(HOOKS);
+    "Tells FIFOs all states after a reload.";
+"startup_script" Script, "", "/bin/true",
+    "A script to run before everything.";
 "startup_script_timeout" number(1, 1_000, "seconds"), "10", "10",
-    "How long it may take." => NotInForce(HOOKS);
-"shutdown_script" Free("SCRIPT [USER [GROUP]]"), "", "/bin/true",
-    "A script to run after everything." => NotInForce(HOOKS);
+    "How long it may take.";
+"shutdown_script" Script, "", "/bin/true",
+    "A script to run after everything.";
 "shutdown_script_timeout" number(1, 1_000, "seconds"), "10", "10",
-    "How long it may take." => NotInForce(HOOKS);
+    "How long it may take.";
 "max_auto_priority" MaybeInteger { min: -1, max: 99 }, "0", "-1",
     "How far to raise the own scheduling priority after waking late." => Accepted("scheduling priority is not raised by being late; lateness makes the node let go instead");
 "min_auto_priority_delay" number(1, 10_000_000, "microseconds"), "1000000", "1000000",
     "How late is late." => Accepted("scheduling priority is not raised by being late; lateness makes the node let go instead");
 "vrrp_priority" number(-20, 19, ""), "0", "-20",
-    "Nice value of the VRRP process." => NotInForce(PROCESS);
+    "Nice value of the VRRP process.";
 "vrrp_rt_priority" number(1, 99, ""), "", "50",
-    "Real-time priority of the VRRP process." => NotInForce(PROCESS);
+    "Real-time priority of the VRRP process.";
 "vrrp_rlimit_rttime" number(2, 1_000_000_000, "microseconds"), "10000", "10000",
-    "Processor time it may take at once." => NotInForce(PROCESS);
+    "Processor time it may take at once.";
 "vrrp_rlimit_rtime" number(2, 1_000_000_000, "microseconds"), "", "10000",
     "The old name of vrrp_rlimit_rttime." => Foreign("vrrp_rlimit_rttime");
 "vrrp_no_swap" Flag, "", "",
-    "Keeps the VRRP process in memory." => NotInForce(PROCESS);
-"vrrp_cpu_affinity" Free("CPU ..."), "", "0",
-    "Processors the VRRP process may use." => NotInForce(PROCESS);
+    "Keeps the VRRP process in memory.";
+"vrrp_cpu_affinity" Numbers("CPU"), "", "0",
+    "Processors the VRRP process may use.";
 "bfd_priority" number(-20, 19, ""), "0", "-20",
-    "Nice value of the BFD process." => NotInForce(PROCESS);
+    "Nice value of the BFD process.";
 "bfd_rt_priority" number(1, 99, ""), "", "50",
-    "Real-time priority of the BFD process." => NotInForce(PROCESS);
+    "Real-time priority of the BFD process.";
 "bfd_rlimit_rttime" number(2, 1_000_000_000, "microseconds"), "10000", "10000",
-    "Processor time it may take at once." => NotInForce(PROCESS);
+    "Processor time it may take at once.";
 "bfd_no_swap" Flag, "", "",
-    "Keeps the BFD process in memory." => NotInForce(PROCESS);
-"bfd_cpu_affinity" Free("CPU ..."), "", "0",
-    "Processors the BFD process may use." => NotInForce(PROCESS);
+    "Keeps the BFD process in memory.";
+"bfd_cpu_affinity" Numbers("CPU"), "", "0",
+    "Processors the BFD process may use.";
 "checker_priority" number(-20, 19, ""), "0", "0",
     "Nice value of the checker process." => OutOfScope(IPVS);
 "checker_rt_priority" number(1, 99, ""), "", "50",
@@ -187,101 +175,101 @@ pub(super) const GLOBAL_DEFS: &[Keyword] = keywords! { within GlobalDefs;
 "nftables_ipvs_start_fwmark" number(1, 4_294_967_295, ""), "1000", "1000",
     "The first mark for IPVS." => OutOfScope(IPVS);
 "process_names" Flag, "", "",
-    "Names each process after its task." => NotInForce(PROCESS);
+    "Names each process after its task.";
 "process_name" Text("a name"), "keepalived", "k",
-    "The name of the parent process." => NotInForce(PROCESS);
+    "The name of the parent process.";
 "vrrp_process_name" Text("a name"), "keepalived_vrrp", "k",
-    "The name of the VRRP process." => NotInForce(PROCESS);
+    "The name of the VRRP process.";
 "bfd_process_name" Text("a name"), "keepalived_bfd", "k",
-    "The name of the BFD process." => NotInForce(PROCESS);
+    "The name of the BFD process.";
 "checker_process_name" Text("a name"), "keepalived_ipvs", "k",
     "The name of the checker process." => OutOfScope(IPVS);
-"nftables" Free("[TABLE]"), "keepalived", "t",
-    "The nftables table for no_accept." => NotInForce(FIREWALL);
+"nftables" MaybeText("a table"), "keepalived", "t",
+    "The nftables table for no_accept.";
 "nftables_priority" number(-2_147_483_648, 2_147_483_647, ""), "-1", "-1",
-    "The priority of its chains." => NotInForce(FIREWALL);
+    "The priority of its chains.";
 "nftables_counters" Flag, "", "",
-    "Counts what its rules match." => NotInForce(FIREWALL);
+    "Counts what its rules match.";
 "nftables_ifindex" Flag, "", "",
-    "Uses interface numbers in its sets." => NotInForce(FIREWALL);
-"vrrp_iptables" Free("[IN [OUT]]"), "INPUT OUTPUT", "INPUT",
-    "The iptables chains for no_accept." => NotInForce(FIREWALL);
-"vrrp_ipsets" Free("[NAME ...]"), "keepalived", "k",
-    "The ipsets for no_accept." => NotInForce(FIREWALL);
+    "Uses interface numbers in its sets.";
+"vrrp_iptables" Words("[IN [OUT]]", 0, 2), "INPUT OUTPUT", "INPUT",
+    "The iptables chains for no_accept.";
+"vrrp_ipsets" Words("[NAME ...]", 0, 6), "keepalived", "k",
+    "The ipsets for no_accept.";
 "disable_local_igmp" Flag, "", "",
-    "Switches local IGMP reports off for the whole node." => NotInForce(VMAC);
+    "Switches local IGMP reports off for the whole node.";
 "vmac_prefix" Text("a prefix"), "vrrp", "vrrp",
-    "How names of virtual MAC interfaces begin." => NotInForce(VMAC);
+    "How names of virtual MAC interfaces begin.";
 "vmac_addr_prefix" Text("a prefix"), "vmac_prefix", "vrrp",
-    "How names of virtual MAC interfaces for other VIPs begin." => NotInForce(VMAC);
+    "How names of virtual MAC interfaces for other VIPs begin.";
 "enable_snmp_vrrp" Flag, "", "",
-    "Answers SNMP questions about instances." => NotInForce(SNMP);
+    "Answers SNMP questions about instances.";
 "enable_snmp_keepalived" Flag, "", "",
     "The old name of enable_snmp_vrrp." => Foreign("enable_snmp_vrrp");
 "enable_snmp_checker" Flag, "", "",
     "Answers SNMP questions about IPVS." => OutOfScope(IPVS);
 "enable_snmp_rfc" Flag, "", "",
-    "Answers SNMP questions by the RFCs' MIBs." => NotInForce(SNMP);
+    "Answers SNMP questions by the RFCs' MIBs.";
 "enable_snmp_rfcv2" Flag, "", "",
-    "Answers SNMP questions by RFC 2787." => NotInForce(SNMP);
+    "Answers SNMP questions by RFC 2787.";
 "enable_snmp_rfcv3" Flag, "", "",
-    "Answers SNMP questions by RFC 6527." => NotInForce(SNMP);
+    "Answers SNMP questions by RFC 6527.";
 "enable_traps" Flag, "", "",
-    "Sends SNMP traps." => NotInForce(SNMP);
+    "Sends SNMP traps.";
 "snmp_socket" Text("an address"), "unix:/var/agentx/master", "unix:/var/agentx/master",
-    "Where the SNMP master agent listens." => NotInForce(SNMP);
+    "Where the SNMP master agent listens.";
 "enable_dbus" Flag, "", "",
-    "Speaks D-Bus." => NotInForce(DBUS);
+    "Speaks D-Bus.";
 "dbus_service_name" Text("a name"), "org.keepalived.Vrrp1", "org.keepalived.Vrrp1",
-    "The name on the bus." => NotInForce(DBUS);
+    "The name on the bus.";
 "dbus_no_interface_name" Text("a name"), "none", "none",
-    "What stands for a missing interface in paths." => NotInForce(DBUS);
+    "What stands for a missing interface in paths.";
 "vrrp_netlink_cmd_rcv_bufs" number(0, 1_073_741_824, "bytes"), "", "0",
-    "Receive buffer of the netlink command socket." => NotInForce(BUFFERS);
+    "Receive buffer of the netlink command socket.";
 "vrrp_netlink_cmd_rcv_bufs_force" Switch, "off", "on",
-    "May exceed the system's limit." => NotInForce(BUFFERS);
+    "May exceed the system's limit.";
 "vrrp_netlink_monitor_rcv_bufs" number(0, 1_073_741_824, "bytes"), "", "0",
-    "Receive buffer of the netlink monitor socket." => NotInForce(BUFFERS);
+    "Receive buffer of the netlink monitor socket.";
 "vrrp_netlink_monitor_rcv_bufs_force" Switch, "off", "on",
-    "May exceed the system's limit." => NotInForce(BUFFERS);
+    "May exceed the system's limit.";
 "process_monitor_rcv_bufs" number(0, 1_073_741_824, "bytes"), "", "0",
-    "Receive buffer of the process monitor." => NotInForce(BUFFERS);
+    "Receive buffer of the process monitor.";
 "process_monitor_rcv_bufs_force" Switch, "off", "on",
-    "May exceed the system's limit." => NotInForce(BUFFERS);
-"vrrp_rx_bufs_policy" Free("MTU|ADVERT|BYTES"), "the kernel's", "ADVERT",
-    "How receive buffers are sized." => NotInForce(BUFFERS);
+    "May exceed the system's limit.";
+"vrrp_rx_bufs_policy" Words("MTU|ADVERT|BYTES", 1, 1), "the kernel's", "ADVERT",
+    "How receive buffers are sized.";
 "vrrp_rx_bufs_multiplier" number(1, 1_000, ""), "3", "3",
-    "How many adverts they hold." => NotInForce(BUFFERS);
-"reload_check_config" Free("[FILE]"), "off", "",
+    "How many adverts they hold.";
+"reload_check_config" MaybeText("a file for the log"), "off", "",
     "Checks a new configuration before using it." => Accepted("a new configuration is always checked before it is used");
 "reload_time_file" Text("a path"), "", "/run/reload",
-    "When to reload." => NotInForce(RELOAD);
+    "When to reload.";
 "reload_repeat" Flag, "", "",
-    "Reloads again and again." => NotInForce(RELOAD);
-"reload_file" Free("[PATH]"), "", "/run/reload",
-    "A marker while the configuration is read." => NotInForce(RELOAD);
-"include_check" Free("[+|-]OPTIONS"), "", "readable",
-    "What to check about included files." => NotInForce("includes are not done yet");
+    "Reloads again and again.";
+"reload_file" MaybeText("a path"), "", "/run/reload",
+    "A marker while the configuration is read.";
+"include_check" Words("[+|-]CHECK ...", 0, 8), "", "readable",
+    "What is an error about an include: `readable`, `match`, `wildcard_match`, `brace_match`, with `+` or `-` added or removed; nothing means all.";
 "config_save_dir" Text("a path"), "", "/tmp",
-    "Where to save configurations at reloads." => NotInForce(FILES);
+    "Where to save configurations at reloads.";
 "tmp_config_directory" Text("a path"), "memory", "/tmp",
-    "Where a copy of the configuration is kept." => NotInForce(FILES);
+    "Where a copy of the configuration is kept.";
 "umask" Text("a mask"), "0177", "0177",
-    "Rights of new files." => NotInForce(FILES);
+    "Rights of new files.";
 "random_seed" number(0, 4_294_967_295, ""), "", "1",
-    "A seed for tests." => NotInForce(FILES);
+    "Where the numbers of `${_RANDOM}` begin; without it they are the same at every start.";
 "iproute_usr_dir" Text("a path"), "/usr/share/iproute2", "/usr/share/iproute2",
-    "Where names of tables and scopes are found." => NotInForce(FILES);
+    "Where names of tables and scopes are found.";
 "iproute_etc_dir" Text("a path"), "/etc/iproute2", "/etc/iproute2",
-    "Where names of tables and scopes are found." => NotInForce(FILES);
+    "Where names of tables and scopes are found.";
 "data_use_instance" Switch, "off", "on",
-    "Puts the instance name into dump files' names." => NotInForce(FILES);
+    "Puts the instance name into dump files' names.";
 "state_dump_file" Text("a path"), "/tmp/keepalived.data", "/tmp/k",
-    "Where state is dumped." => NotInForce(FILES);
+    "Where state is dumped.";
 "stats_dump_file" Text("a path"), "/tmp/keepalived.stats", "/tmp/k",
-    "Where counters are dumped." => NotInForce(FILES);
+    "Where counters are dumped.";
 "json_dump_file" Text("a path"), "/tmp/keepalived.json", "/tmp/k",
-    "Where state is dumped as JSON." => NotInForce(FILES);
+    "Where state is dumped as JSON.";
 "state_dump_file_location" Text("a path"), "", "/tmp/k",
     "The manual page's name of state_dump_file." => Foreign("state_dump_file");
 "stats_dump_file_location" Text("a path"), "", "/tmp/k",
@@ -289,5 +277,5 @@ pub(super) const GLOBAL_DEFS: &[Keyword] = keywords! { within GlobalDefs;
 "json_dump_file_location" Text("a path"), "", "/tmp/k",
     "The manual page's name of json_dump_file." => Foreign("json_dump_file");
 "json_version" Choice(&["1", "2"]), "1", "1",
-    "The form of JSON dumps." => NotInForce(FILES);
+    "The form of JSON dumps.";
 };

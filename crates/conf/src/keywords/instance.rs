@@ -3,17 +3,11 @@
 use core::time::Duration;
 
 use super::Shape::{
-    Address, Block, Choice, Flag, Free, Interface, Lines as Rows, MaybeChoice, Script, Switch,
-    Text, Time,
+    Address, Block, Choice, Flag, Group, Interface, Lines as Rows, MaybeChoice, MaybeInteger,
+    MaybeScript, MaybeText, Repeated, Script, Switch, Text, Time, Words,
 };
-use super::Status::{Accepted, Foreign, NotInForce, Obsolete, OutOfScope};
+use super::Status::{Accepted, Foreign, Obsolete, OutOfScope};
 use super::{Keyword, Lines, Within, keywords, number, seconds};
-
-const ROUTES: &str = "routes and rules that move with the VIPs are not done yet";
-const TRACKERS: &str = "scripts, files, processes and BFD as trackers are not done yet";
-const VMAC: &str = "virtual MAC addresses are not done yet";
-const FIFO: &str = "notify FIFOs are not done yet";
-const HMAC: &str = "signed adverts are not done yet";
 
 pub(super) const INSTANCE: &[Keyword] = keywords! { within Instance;
 "state" Choice(&["MASTER", "BACKUP"]), "MASTER for priority 255, else BACKUP", "BACKUP",
@@ -30,38 +24,38 @@ pub(super) const INSTANCE: &[Keyword] = keywords! { within Instance;
     "The version of VRRP this instance speaks.";
 "authentication" Block(Within::Authentication), "none", "{\n auth_type PASS\n auth_pass 1111\n}",
     "A plain-text password in version 2 adverts; it keeps mistakes out, not attackers.";
-"auth_hmac" Block(Within::AuthHmac), "none", "{\n}",
-    "Signed adverts." => NotInForce(HMAC);
+"auth_hmac" Block(Within::AuthHmac), "none", "{\n key 1 hex:00\n}",
+    "Signed adverts.";
 "virtual_ipaddress" Rows(Lines::Vips), "", "{\n 192.0.2.9/24 dev eth0 label eth0:v scope global brd +\n}",
     "The VIPs, carried in adverts; all of one family.";
 "virtual_ipaddress_excluded" Rows(Lines::Vips), "", "{\n 2001:db8::9/64 dev eth1 -nodad preferred_lft forever\n}",
     "More VIPs of any family, held together with the others but not carried in adverts.";
 "no_virtual_ipaddress" Flag, "", "",
     "Allows an instance without VIPs, for scripts that move something else.";
-"virtual_routes" Rows(Lines::Free("a route")), "", "{\n 192.0.2.0/24 via 192.0.2.1\n}",
-    "Routes installed while Active." => NotInForce(ROUTES);
-"virtual_rules" Rows(Lines::Free("a rule")), "", "{\n from 192.0.2.0/24 table 1\n}",
-    "Routing rules installed while Active." => NotInForce(ROUTES);
+"virtual_routes" Rows(Lines::Routes), "", "{\n 192.0.2.0/24 via 192.0.2.1\n}",
+    "Routes installed while Active.";
+"virtual_rules" Rows(Lines::Rules), "", "{\n from 192.0.2.0/24 table 1\n}",
+    "Routing rules installed while Active.";
 "promote_secondaries" Flag, "", "",
-    "Keeps an interface's secondary addresses when a primary one goes." => NotInForce("interface settings are not touched yet");
+    "Keeps an interface's secondary addresses when a primary one goes.";
 "unicast_src_ip" Address, "the interface's address", "192.0.2.1",
     "The source address of adverts, which also decides a tie of priorities.";
 "mcast_src_ip" Address, "the interface's address", "192.0.2.1",
     "The source address of adverts, which also decides a tie of priorities.";
-"mcast_dst_ip" Address, "the global group", "224.0.0.19",
-    "Another multicast group for this instance." => NotInForce("only one group per family yet, vrrp_mcast_group4 and vrrp_mcast_group6");
+"mcast_dst_ip" Group, "the global group", "224.0.0.19",
+    "Another multicast group for this instance.";
 "unicast_peer" Rows(Lines::Peers), "multicast", "{\n 192.0.2.2 min_ttl 250 max_ttl 255\n}",
     "Sends adverts to these nodes one by one, and hears nobody else.";
 "unicast_fault_no_peer" Flag, "", "",
-    "Faults an instance whose list of peers is empty." => NotInForce("unicast settings without peers are refused at once, so it has nothing to decide");
+    "Faults an instance whose list of peers is empty.";
 "unicast_ttl" number(1, 255, ""), "255", "255",
     "TTL or hop limit of unicast adverts.";
 "check_unicast_src" Switch, "on", "on",
     "Refuses adverts that do not come from a listed peer.";
 "track_src_ip" Flag, "", "",
-    "Faults the instance when its source address goes." => NotInForce("source addresses are not tracked yet");
+    "Faults the instance when its source address goes.";
 "old_unicast_checksum" MaybeChoice(&["never"]), "", "",
-    "The checksum of keepalived before 1.3.7." => NotInForce("that dialect is not spoken");
+    "The checksum of keepalived before 1.3.7.";
 "v3_checksum_as_v2" Switch, "global", "on",
     "Sends the version 3 IPv4 checksum without pseudo-header, as RFC 9568 says and older peers do not expect.";
 "nopreempt" Flag, "", "",
@@ -72,14 +66,14 @@ pub(super) const INSTANCE: &[Keyword] = keywords! { within Instance;
     "Seconds to hear a node of lower priority before taking over from it.";
 "track_interface" Rows(Lines::Interfaces), "", "{\n eth1\n eth2 weight -20\n}",
     "Interfaces that must be up, or that change the priority by their weight.";
-"track_script" Rows(Lines::Free("the name of a vrrp_script")), "", "{\n chk\n}",
-    "Scripts that must succeed, or that change the priority." => NotInForce(TRACKERS);
-"track_file" Rows(Lines::Free("the name of a track_file")), "", "{\n f\n}",
-    "Files whose number changes the priority." => NotInForce(TRACKERS);
-"track_process" Rows(Lines::Free("the name of a vrrp_track_process")), "", "{\n p\n}",
-    "Processes that must run, or that change the priority." => NotInForce(TRACKERS);
-"track_bfd" Rows(Lines::Free("the name of a bfd_instance")), "", "{\n b\n}",
-    "BFD sessions that must be up, or that change the priority." => NotInForce(TRACKERS);
+"track_script" Rows(Lines::Tracked("the name of a vrrp_script")), "", "{\n chk\n}",
+    "Scripts that must succeed, or that change the priority.";
+"track_file" Rows(Lines::Tracked("the name of a track_file")), "", "{\n f\n}",
+    "Files whose number changes the priority.";
+"track_process" Rows(Lines::Tracked("the name of a vrrp_track_process")), "", "{\n p\n}",
+    "Processes that must run, or that change the priority.";
+"track_bfd" Rows(Lines::Tracked("the name of a bfd_instance")), "", "{\n b\n}",
+    "BFD sessions that must be up, or that change the priority.";
 "dont_track_primary" Flag, "", "",
     "Stays in the game while its own interface is down.";
 "notify_master" Script, "", "\"/etc/keepalived/notify.sh master\" nobody nogroup",
@@ -92,12 +86,12 @@ pub(super) const INSTANCE: &[Keyword] = keywords! { within Instance;
     "A script to run when the instance stops.";
 "notify" Script, "", "/etc/keepalived/notify.sh",
     "A script to run at each of these, told what happened by four more arguments.";
-"notify_deleted" Free("a script"), "", "/bin/true",
-    "A script to run when a reload removes the instance." => NotInForce("removed instances run notify_stop");
+"notify_deleted" MaybeScript, "", "/bin/true",
+    "A script to run when a reload removes the instance.";
 "notify_master_rx_lower_pri" Script, "", "/bin/true",
-    "A script to run when an Active node hears a weaker one." => NotInForce("only transitions run scripts yet");
+    "A script to run when an Active node hears a weaker one.";
 "notify_priority_changes" Switch, "off", "on",
-    "Reports changes of the priority on notify FIFOs." => NotInForce(FIFO);
+    "Reports changes of the priority on notify FIFOs.";
 "smtp_alert" Switch, "global", "on",
     "Sends mail at transitions.";
 "garp_master_delay" seconds(0, 86_400), "vrrp_garp_master_delay", "5",
@@ -112,56 +106,58 @@ pub(super) const INSTANCE: &[Keyword] = keywords! { within Instance;
     "As garp_master_delay, after an Active node has heard a weaker one.";
 "garp_lower_prio_repeat" number(0, 1_000, "announcements"), "vrrp_garp_lower_prio_repeat", "5",
     "As garp_master_repeat, after an Active node has heard a weaker one; 0: none.";
-"garp_extra_if" Free("[all] SECONDS"), "global", "all 60",
-    "Announcements on the VIPs' other interfaces, to keep switches informed." => NotInForce("refreshing other interfaces is not done yet");
-"vmac_garp_intvl" Free("[all] SECONDS"), "", "all 60",
+"garp_extra_if" Words("[all] SECONDS", 1, 2), "global", "all 60",
+    "Announcements on the VIPs' other interfaces, to keep switches informed.";
+"vmac_garp_intvl" Words("[all] SECONDS", 1, 2), "", "all 60",
     "The old name of garp_extra_if." => Foreign("garp_extra_if");
-"garp_interval" Free("SECONDS"), "", "0.001",
-    "The least time between announcements, as some generators write it." => NotInForce("pacing is set once for all, with vrrp_garp_interval in global_defs");
-"gna_interval" Free("SECONDS"), "", "0.001",
-    "The least time between neighbour advertisements, as some generators write it." => NotInForce("pacing is set once for all, with vrrp_gna_interval in global_defs");
+"garp_interval" seconds(0, 60), "", "0.001",
+    "The least time between announcements, as some generators write it.";
+"gna_interval" seconds(0, 60), "", "0.001",
+    "The least time between neighbour advertisements, as some generators write it.";
 "lower_prio_no_advert" Switch, "global", "on",
     "Does not answer a weaker node's advert while Active.";
 "higher_prio_send_advert" Switch, "global", "on",
     "Sends one more advert before yielding to a stronger node, so that the winner announces again.";
 "owner_ignore_adverts" Switch, "global", "on",
-    "Lets an owner ignore other owners." => NotInForce("an owner that hears another always decides by address");
+    "Lets an owner ignore other owners.";
 "down_timer_adverts" number(1, 100, "adverts"), "vrrp_down_timer_adverts", "3",
     "Adverts to miss before the Active node counts as gone; the same on all nodes.";
-"timer_expired_backup" Free("[PRIORITY]"), "off", "",
+"lease" Switch, "on", "off",
+    "Has the kernel silence the VIPs when this node freezes or dies, before another takes over.";
+"timer_expired_backup" MaybeInteger { min: 1, max: 254 }, "off", "",
     "Steps down after having slept for too long." => Obsolete("the lease and the stall guard do this always");
-"thread_timer_expired" Free("[PRIORITY]"), "off", "",
+"thread_timer_expired" MaybeInteger { min: 1, max: 254 }, "off", "",
     "The old name of timer_expired_backup." => Foreign("timer_expired_backup");
-"use_vmac" Free("[[NAME] INTERFACE] [MAC]"), "off", "vrrp.51",
-    "Holds the VIPs on an interface with the virtual router's MAC." => NotInForce(VMAC);
+"use_vmac" Words("[[NAME] INTERFACE] [MAC]", 0, 6), "off", "vrrp.51",
+    "Holds the VIPs on an interface with the virtual router's MAC.";
 "vmac_xmit_base" Flag, "", "",
-    "Sends adverts from the real interface." => NotInForce(VMAC);
+    "Sends adverts from the real interface.";
 "use_vmac_addr" Flag, "", "",
-    "Virtual MACs also for VIPs on other interfaces." => NotInForce(VMAC);
-"use_ipvlan" Free("[INTERFACE] [ADDRESS] [MODE]"), "off", "",
-    "Holds the VIPs on an ipvlan interface." => NotInForce(VMAC);
+    "Virtual MACs also for VIPs on other interfaces.";
+"use_ipvlan" Words("[INTERFACE] [ADDRESS] [MODE]", 0, 6), "off", "192.0.2.8/24",
+    "Holds the VIPs on an ipvlan interface.";
 "vrf" Interface, "", "blue",
-    "The VRF of an instance without interface." => NotInForce("VRFs are not done yet");
+    "The VRF of an instance without interface.";
 "accept" Flag, "on", "",
     "Lets an Active node that is not the owner be reached at its VIPs; always so here.";
 "no_accept" Flag, "", "",
-    "Drops traffic to the VIPs of an Active node that is not the owner." => NotInForce("filtering of VIP traffic is not done yet");
+    "Drops traffic to the VIPs of an Active node that is not the owner.";
 "strict_mode" Switch, "vrrp_strict", "off",
     "Holds to the letter of the RFC." => Accepted("strict mode checks adverts more closely; it never filters a VIP's traffic, as keepalived would");
 "skip_check_adv_addr" Switch, "vrrp_skip_check_adv_addr", "on",
     "Compares an advert's list of VIPs with ours only when its sender changes.";
 "native_ipv6" Flag, "", "",
     "Once chose IPv6." => Obsolete("the family follows from the addresses");
-"ip_family" Free("inet|inet6"), "", "inet6",
+"ip_family" MaybeText("inet or inet6"), "", "inet6",
     "Another product's way to choose the family." => Obsolete("the family follows from the addresses");
 "debug" number(0, 4, ""), "", "0",
     "Never did anything." => Obsolete("it never did anything in keepalived either");
 "linkbeat_use_polling" Flag, "", "",
-    "Asks the interface for its carrier again and again." => NotInForce("carrier changes are always heard from the kernel");
+    "Asks the interface for its carrier again and again.";
 "lvs_sync_daemon_interface" Interface, "", "eth0",
     "Replicates IPVS connections." => OutOfScope("run `keepalived -C` beside mainstay for IPVS and its synchronisation");
 "kernel_rx_buf_size" number(1, 1_073_741_824, "bytes"), "", "262144",
-    "Size of the receive buffer." => NotInForce("socket buffers cannot be set yet");
+    "Size of the receive buffer.";
 "vrrp_unicast_bind" Address, "", "192.0.2.1",
     "The old patch's name of unicast_src_ip." => Foreign("unicast_src_ip");
 "vrrp_unicast_peer" Address, "", "192.0.2.2",
@@ -176,14 +172,14 @@ pub(super) const AUTHENTICATION: &[Keyword] = keywords! { within Authentication;
 };
 
 pub(super) const AUTH_HMAC: &[Keyword] = keywords! { within AuthHmac;
-"key" Free("ID hex:...|file:...|TEXT"), "", "1 hex:00",
-    "A key to sign or check with." => NotInForce(HMAC);
+"key" Repeated("ID hex:...|file:...|TEXT"), "", "1 hex:00",
+    "A key to sign or check with.";
 "active_key" number(0, 255, ""), "", "1",
-    "The key to sign with." => NotInForce(HMAC);
+    "The key to sign with.";
 "anti_replay" Choice(&["time", "monotonic"]), "time", "time",
-    "How old adverts are told from new ones." => NotInForce(HMAC);
+    "How old adverts are told from new ones.";
 "time_window" seconds(1, 300), "three intervals, at least 5", "5",
-    "How far clocks may differ." => NotInForce(HMAC);
+    "How far clocks may differ.";
 "mode" Choice(&["enforce", "permissive", "receive-only"]), "enforce", "enforce",
-    "Whether unsigned adverts are refused." => NotInForce(HMAC);
+    "Whether unsigned adverts are refused.";
 };

@@ -9,12 +9,17 @@
 
 mod globals;
 mod instance;
+mod more;
+mod pending;
+mod since;
 mod suggest;
 mod top;
 mod trackers;
 
 use core::time::Duration;
 
+pub use more::more;
+pub(crate) use pending::vip_option;
 pub(crate) use suggest::nearest;
 
 /// The block a keyword stands in.
@@ -131,6 +136,31 @@ pub enum Shape {
     Account,
     /// A script with its arguments in one word, then perhaps a user and a group.
     Script,
+    /// Nothing, or a script as above.
+    MaybeScript,
+    /// A script with its arguments in one word, and nothing else.
+    Command,
+    /// A path, then perhaps a user and a group.
+    Fifo,
+    /// A multicast group of either family.
+    Group,
+    /// Nothing, or one word; what it is.
+    MaybeText(&'static str),
+    /// A whole number up to this either way, then perhaps `reverse` or `noreverse`.
+    Weight(i64),
+    /// Milliseconds, with a fraction of at most three digits.
+    Millis {
+        /// Least.
+        min: u64,
+        /// Greatest.
+        max: u64,
+    },
+    /// Whole numbers, at least one; what each is.
+    Numbers(&'static str),
+    /// Words, as many as this; what they are.
+    Words(&'static str, usize, usize),
+    /// Words, and the keyword may stand several times; what they are.
+    Repeated(&'static str),
     /// A block of keywords.
     Block(Within),
     /// A name and a block of keywords.
@@ -150,6 +180,20 @@ pub enum Lines {
     Peers,
     /// `INTERFACE [weight N [reverse]]`
     Interfaces,
+    /// `NAME [weight N [reverse]]`; the name of what.
+    Tracked(&'static str),
+    /// Names, any number on a line; of what.
+    Names(&'static str),
+    /// Mail addresses.
+    Mail,
+    /// `[TYPE] DESTINATION [via A] [dev IF] ...`, as `ip route add` has it.
+    Routes,
+    /// `[from A] [to A] ... table T`, as `ip rule add` has it.
+    Rules,
+    /// `INTERFACE DOWN [UP]`
+    Delays,
+    /// `INTERFACE [MII|ETHTOOL|IOCTL]`
+    Carriers,
     /// Something not in force; what, for people.
     Free(&'static str),
 }
@@ -161,7 +205,8 @@ pub enum Status {
     InForce,
     /// Accepted; does less than in keepalived. What a reader should know, in one sentence.
     Accepted(&'static str),
-    /// Known, and refused until it does something. What is missing.
+    /// Known, and refused until it does something. What is missing. Only the list in `pending.rs`
+    /// says so.
     NotInForce(&'static str),
     /// Accepted with a warning, does nothing. What makes it unnecessary.
     Obsolete(&'static str),
@@ -184,11 +229,27 @@ pub struct Keyword {
     pub default: &'static str,
     /// What it does, in one sentence.
     pub doc: &'static str,
-    /// Whether it does.
-    pub status: Status,
+    /// Whether it does, once nothing is missing any more; see [`Keyword::status`].
+    status: Status,
     /// What may follow it in a working configuration, between the name and the end of the line (or
     /// the closing brace).
     pub example: &'static str,
+}
+
+impl Keyword {
+    /// Whether it does something today: as the table says, unless it is on the list of what is still
+    /// to be done.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        pending::why(self.within, self.name).map_or(self.status, Status::NotInForce)
+    }
+
+    /// The version of keepalived that first knew it, where that is known; its own change log is the
+    /// source. Everything else was there before, or nobody wrote it down.
+    #[must_use]
+    pub fn since(&self) -> Option<&'static str> {
+        since::since(self.name)
+    }
 }
 
 /// Makes a table of keywords of one block. Each entry is
@@ -254,7 +315,8 @@ pub fn find(within: Within, name: &str) -> Option<&'static Keyword> {
         .or_else(|| in_table(Within::Top).filter(|keyword| INCLUDES.contains(&keyword.name)))
 }
 
-const INCLUDES: &[&str] = &["include", "includer", "includem", "includew", "includeb", "includea"];
+pub(crate) const INCLUDES: &[&str] =
+    &["include", "includer", "includem", "includew", "includeb", "includea"];
 
 /// The keyword called `name` in any other block than `within`.
 pub(crate) fn find_elsewhere(within: Within, name: &str) -> Option<&'static Keyword> {
@@ -283,7 +345,7 @@ mod tests {
         for keyword in all() {
             assert!(keyword.doc.ends_with('.'), "{}", keyword.name);
             assert!(keyword.doc.starts_with(char::is_uppercase), "{}", keyword.name);
-            let why = match keyword.status {
+            let why = match keyword.status() {
                 Status::InForce => continue,
                 Status::Accepted(why)
                 | Status::NotInForce(why)

@@ -1,17 +1,9 @@
 //! The keywords that stand outside every block, and the small blocks nobody else owns.
 
-use super::Shape::{Block, Flag, Free, Interface, Lines as Rows, NamedBlock, Text};
-use super::Status::{Foreign, NotInForce, OutOfScope};
+use super::Shape::{Block, Flag, Interface, Lines as Rows, NamedBlock, Text};
+use super::Status::{Foreign, OutOfScope};
 use super::{Keyword, Lines, Within, keywords, seconds};
 
-const DAEMON: &str = "several daemons on one node are not done yet";
-const STATIC: &str = "static addresses, routes and rules are not done yet";
-const LINKS: &str =
-    "carrier changes are heard from the kernel at once; polling and debouncing are not done yet";
-const INCLUDE: &str = "includes are not done yet; put everything into one file";
-const TRACKERS: &str = "scripts, files, processes and BFD as trackers are not done yet";
-const PACING: &str =
-    "pacing is set once for all interfaces yet, with vrrp_garp_interval and vrrp_gna_interval";
 const IPVS: &str =
     "run `keepalived -C` beside mainstay: it reads the same file and does only its IPVS half";
 
@@ -21,57 +13,57 @@ pub(super) const TOP: &[Keyword] = keywords! { within Top;
 "vrrp_instance" NamedBlock(Within::Instance), "", "VI_1 {\n interface eth0\n virtual_router_id 51\n virtual_ipaddress {\n 192.0.2.9\n }\n}",
     "This node's part in one virtual router.";
 "vrrp_sync_group" NamedBlock(Within::SyncGroup), "", "G1 {\n}",
-    "Instances that move together." => NotInForce("sync groups are not done yet");
+    "Instances that move together.";
 "vrrp_script" NamedBlock(Within::Script), "", "chk {\n}",
-    "A script that tells whether this node is fit." => NotInForce(TRACKERS);
+    "A script that tells whether this node is fit.";
 "track_file" NamedBlock(Within::TrackFile), "", "f {\n}",
-    "A file whose number changes priorities." => NotInForce(TRACKERS);
+    "A file whose number changes priorities.";
 "vrrp_track_file" NamedBlock(Within::TrackFile), "", "f {\n}",
     "The old name of track_file." => Foreign("track_file");
 "vrrp_track_process" NamedBlock(Within::TrackProcess), "", "p {\n}",
-    "A process that must run." => NotInForce(TRACKERS);
+    "A process that must run.";
 "bfd_instance" NamedBlock(Within::Bfd), "", "b {\n}",
-    "A BFD session." => NotInForce(TRACKERS);
+    "A BFD session.";
 "garp_group" Block(Within::GarpGroup), "", "{\n}",
-    "Pacing of announcements per interface or group of them." => NotInForce(PACING);
+    "Pacing of announcements per interface or group of them.";
 "track_group" NamedBlock(Within::TrackGroup), "", "t {\n}",
-    "Instances that fault with a static route or rule." => NotInForce(STATIC);
-"static_ipaddress" Rows(Lines::Free("an address")), "", "{\n 192.0.2.1/24 dev eth0\n}",
-    "Addresses held as long as the daemon runs." => NotInForce(STATIC);
-"static_routes" Rows(Lines::Free("a route")), "", "{\n 192.0.2.0/24 via 192.0.2.1\n}",
-    "Routes held as long as the daemon runs." => NotInForce(STATIC);
-"static_rules" Rows(Lines::Free("a rule")), "", "{\n from 192.0.2.0/24 table 1\n}",
-    "Rules held as long as the daemon runs." => NotInForce(STATIC);
-"interface_up_down_delays" Rows(Lines::Free("INTERFACE DOWN [UP]")), "", "{\n eth0 1 2\n}",
-    "How long an interface must be down or up to count." => NotInForce(LINKS);
-"linkbeat_interfaces" Rows(Lines::Free("INTERFACE [MII|ETHTOOL|IOCTL]")), "", "{\n eth0\n}",
-    "Interfaces whose carrier is polled." => NotInForce(LINKS);
+    "Instances that fault with a static route or rule.";
+"static_ipaddress" Rows(Lines::Vips), "", "{\n 192.0.2.1/24 dev eth0\n}",
+    "Addresses held as long as the daemon runs.";
+"static_routes" Rows(Lines::Routes), "", "{\n 192.0.2.0/24 via 192.0.2.1\n}",
+    "Routes held as long as the daemon runs.";
+"static_rules" Rows(Lines::Rules), "", "{\n from 192.0.2.0/24 table 1\n}",
+    "Rules held as long as the daemon runs.";
+"interface_up_down_delays" Rows(Lines::Delays), "", "{\n eth0 1 2\n}",
+    "How long an interface must be down or up to count.";
+"linkbeat_interfaces" Rows(Lines::Carriers), "", "{\n eth0\n}",
+    "Interfaces whose carrier is polled.";
 "linkbeat_use_polling" Flag, "", "",
-    "Polls the carrier of all interfaces." => NotInForce(LINKS);
+    "Polls the carrier of all interfaces.";
 "net_namespace" Text("a name"), "", "blue",
-    "The network namespace to work in." => NotInForce("start mainstay within the namespace instead, as with `ip netns exec`");
+    "The network namespace to work in.";
 "net_namespace_ipvs" Text("a name"), "", "blue",
     "The network namespace of IPVS." => OutOfScope(IPVS);
 "namespace_with_ipsets" Flag, "", "",
-    "Uses ipsets in a namespace on very old kernels." => NotInForce("ipsets are not used");
+    "Uses ipsets in a namespace on very old kernels.";
 "instance" Text("a name"), "", "second",
-    "Tells several daemons on one node apart." => NotInForce(DAEMON);
+    "Tells several daemons on one node apart.";
 "use_pid_dir" Flag, "", "",
-    "Where pid files go." => NotInForce(DAEMON);
+    "Where pid files go.";
 "child_wait_time" seconds(1, 3_600), "5", "5",
-    "How long to wait for processes at a stop." => NotInForce(DAEMON);
-"include" Free("a file or pattern"), "", "/etc/keepalived/conf.d/*.conf",
-    "Reads other files here." => NotInForce(INCLUDE);
-"includer" Free("a file or pattern"), "", "/etc/keepalived/conf.d/*.conf",
-    "Reads other files here; each must be readable." => NotInForce(INCLUDE);
-"includem" Free("a file or pattern"), "", "/etc/keepalived/conf.d/*.conf",
-    "Reads other files here; there must be one." => NotInForce(INCLUDE);
-"includew" Free("a file or pattern"), "", "/etc/keepalived/conf.d/*.conf",
-    "Reads other files here; each wildcard must match." => NotInForce(INCLUDE);
-"includeb" Free("a file or pattern"), "", "/etc/keepalived/a.conf",
-    "Reads other files here; each brace must match." => NotInForce(INCLUDE);
-"includea" Free("a file or pattern"), "", "/etc/keepalived/conf.d/*.conf",
-    "Reads other files here; everything must match." => NotInForce(INCLUDE);
+    "How long to wait for processes at a stop.";
+"include" Text("a file or pattern"), "", "/etc/keepalived/conf.d/*.conf",
+    "Reads other files here.";
+"includer" Text("a file or pattern"), "", "/etc/keepalived/conf.d/*.conf",
+    "Reads other files here; each must be readable.";
+"includem" Text("a file or pattern"), "", "/etc/keepalived/conf.d/*.conf",
+    "Reads other files here; there must be one.";
+"includew" Text("a file or pattern"), "", "/etc/keepalived/conf.d/*.conf",
+    "Reads other files here; each wildcard must match.";
+"includeb" Text("a file or pattern"), "", "/etc/keepalived/a.conf",
+    "Reads other files here; each brace must match.";
+"includea" Text("a file or pattern"), "", "/etc/keepalived/conf.d/*.conf",
+    "Reads other files here; everything must match.";
 "virtual_server" Rows(Lines::Free("IPVS")), "", "192.0.2.9 80 {\n}",
     "A load-balanced service." => OutOfScope(IPVS);
 "virtual_server_group" Rows(Lines::Free("IPVS")), "", "g {\n}",
@@ -86,16 +78,16 @@ pub(super) const TOP: &[Keyword] = keywords! { within Top;
 
 pub(super) const GARP_GROUP: &[Keyword] = keywords! { within GarpGroup;
 "garp_interval" seconds(0, 60), "0", "0.001",
-    "The least seconds between two gratuitous ARPs." => NotInForce(PACING);
+    "The least seconds between two gratuitous ARPs.";
 "gna_interval" seconds(0, 60), "0", "0.001",
-    "The least seconds between two neighbour advertisements." => NotInForce(PACING);
+    "The least seconds between two neighbour advertisements.";
 "interface" Interface, "", "eth0",
-    "The interface this is about." => NotInForce(PACING);
-"interfaces" Rows(Lines::Free("an interface")), "", "{\n eth0\n}",
-    "The interfaces this is about, taken together." => NotInForce(PACING);
+    "The interface this is about.";
+"interfaces" Rows(Lines::Names("an interface")), "", "{\n eth0\n}",
+    "The interfaces this is about, taken together.";
 };
 
 pub(super) const TRACK_GROUP: &[Keyword] = keywords! { within TrackGroup;
-"group" Rows(Lines::Free("the name of a vrrp_instance")), "", "{\n VI_1\n}",
-    "The instances." => NotInForce(STATIC);
+"group" Rows(Lines::Names("the name of a vrrp_instance")), "", "{\n VI_1\n}",
+    "The instances.";
 };

@@ -7,23 +7,31 @@ use crate::diagnostic::{Code, Diagnostic, Report};
 use crate::{InstanceConfig, Reach};
 
 /// Names are unique: everything from status to notify scripts tells instances apart by them.
-pub(super) fn check_names(instances: &[RawInstance], report: &mut Report) {
+pub(super) fn check_names(instances: &mut Vec<RawInstance>, report: &mut Report) {
     let mut known = HashMap::new();
-    for instance in instances {
+    let mut again = Vec::new();
+    for (at, instance) in instances.iter().enumerate() {
         let name = &instance.name;
-        if let Some(before) = known.insert(name.value.as_str(), name.span) {
-            report.push(
+        let before = *known.entry(name.value.as_str()).or_insert((at, name.span));
+        if before.0 != at {
+            again.push(at);
+            report.tolerate(
                 Diagnostic::error(
                     Code::DuplicateName,
                     name.span,
                     "two instances have the same name",
                 )
                 .label("again here; keepalived would keep only the first")
-                .related(before, "first here")
+                .related(before.1, "first here")
                 .help("give each instance a name of its own"),
             );
         }
     }
+    let mut at = 0;
+    instances.retain(|_| {
+        at += 1;
+        !again.contains(&(at - 1))
+    });
 }
 
 /// A virtual router is family, VRID and interface (RFC 9568 §1.6); with unicast, also by which of

@@ -9,8 +9,12 @@
 //! it is ever used, because one error is enough for there to be no configuration.
 
 mod across;
+mod extras;
+mod groups;
+mod node;
 mod reach;
 mod timing;
+mod trackers;
 mod vips;
 
 use core::time::Duration;
@@ -27,26 +31,40 @@ use crate::{
 };
 
 /// The whole configuration. Whether it may be used is the report's to say.
-pub(crate) fn config(raw: RawConfig, report: &mut Report) -> Config {
-    let globals = raw.globals;
-    across::check_names(&raw.instances, report);
-    let instances: Vec<_> = raw
-        .instances
+pub(crate) fn config(mut raw: RawConfig, report: &mut Report) -> Config {
+    let globals = core::mem::take(&mut raw.globals);
+    across::check_names(&mut raw.instances, report);
+    let known = trackers::Known::new(&raw, &globals, report);
+    let mut grouped = groups::groups(&raw, &globals, &known, report);
+    let instances: Vec<_> = core::mem::take(&mut raw.instances)
         .into_iter()
-        .filter_map(|instance| Resolver { raw: instance, globals: &globals, report }.instance())
+        .filter_map(|raw| {
+            let group = grouped.get(&raw.name.value).cloned();
+            Resolver { raw, globals: &globals, known: &known, group, report }.instance()
+        })
         .collect();
     across::check_routers(&instances, report);
     across::check_vips(&instances, report);
+    let track_groups = groups::track_groups(&raw, &instances, report);
+    let statics = node::statics(&mut raw, &globals, &track_groups, report);
     Config {
         globals: Globals {
-            router_id: globals.router_id.map(Name::from),
+            router_id: globals.router_id.clone().map(Name::from),
             startup_delay: globals.startup_delay.unwrap_or_default(),
             arp_gap: globals.arp_gap.unwrap_or_default(),
             na_gap: globals.na_gap.unwrap_or_default(),
             script_security: globals.script_security,
             interfaces_may_change: globals.interfaces_may_change,
         },
+        node: node::node(&raw, &globals, report),
         instances,
+        groups: grouped.take(),
+        scripts: known.scripts,
+        files: known.files,
+        processes: known.processes,
+        bfd: known.bfd,
+        statics,
+        track_groups,
     }
 }
 
@@ -54,6 +72,9 @@ pub(crate) fn config(raw: RawConfig, report: &mut Report) -> Config {
 struct Resolver<'a> {
     raw: RawInstance,
     globals: &'a RawGlobals,
+    known: &'a trackers::Known,
+    /// The sync group it is in.
+    group: Option<groups::Membership>,
     report: &'a mut Report,
 }
 
@@ -71,17 +92,25 @@ impl Resolver<'_> {
         let preempt = self.preempt(priority);
         let password = timing::password(&self.raw, v3, self.report);
         self.check_vip_count(family, v3);
+        if self.report.lenient {
+            self.keep_what_keepalived_keeps(family);
+        }
         let (vips, vip_places) = self.vips(self.raw.vips.clone());
         let (excluded, excluded_places) = self.vips(self.raw.excluded.clone());
+        let options = |lines: &[VipLine]| lines.iter().map(|line| line.options.clone()).collect();
+        let (vip_options, excluded_options) =
+            (options(&self.raw.vips), options(&self.raw.excluded));
         self.check_duplicates(&vips, &vip_places, &excluded, &excluded_places);
         let tracked_interfaces = self.tracked(priority);
         let announce = self.announce();
-
-        for command in self.raw.commands() {
-            if command.run_as.is_none() {
-                command.run_as.clone_from(&self.globals.script_user);
-            }
-        }
+        let trackers = self.trackers(priority);
+        let extras = self.extras(family, v3, interval);
+        let mut notify = core::mem::take(&mut self.raw.notify);
+        notify.deleted = self.raw.given.command("notify_deleted");
+        notify.says_deleted = self.raw.seen.contains_key("notify_deleted");
+        notify.weaker_heard = self.raw.given.command("notify_master_rx_lower_pri");
+        notify.priority_changes = self.raw.given.flag("notify_priority_changes");
+        trackers::default_user(notify.commands_mut(), self.globals);
         let place = |span: Option<Span>| Place(span.unwrap_or(name_span));
         let raw = self.raw;
         let globals = self.globals;
@@ -99,6 +128,7 @@ impl Resolver<'_> {
             v3_checksum_as_v2: raw.v3_checksum_as_v2.unwrap_or(globals.v3_checksum_as_v2),
             vips,
             excluded,
+            lease: raw.lease.unwrap_or(true),
             track_own_interface: !raw.dont_track_primary,
             tracked_interfaces,
             announce,
@@ -106,13 +136,32 @@ impl Resolver<'_> {
             answer_stronger: raw.higher_prio_send_advert.unwrap_or(globals.higher_prio_send_advert),
             skip_vip_list_check: raw.skip_check_adv_addr.unwrap_or(globals.skip_check_adv_addr),
             strict: raw.strict.unwrap_or(globals.strict),
-            notify: raw.notify,
+            notify,
+            trackers,
+            vip_options,
+            excluded_options,
             smtp_alert: raw
                 .smtp_alert
                 .map(|at| at.value)
                 .or(globals.smtp_alert_vrrp)
                 .or(globals.smtp_alert)
                 .unwrap_or(false),
+            hmac: extras.hmac,
+            routes: raw.given.routes,
+            rules: raw.given.rules,
+            promote_secondaries: extras.promote_secondaries,
+            track_source: extras.track_source,
+            vmac: extras.vmac,
+            ipvlan: extras.ipvlan,
+            vrf: extras.vrf,
+            accept: extras.accept,
+            extra_announce: extras.extra_announce,
+            arp_gap: extras.arp_gap,
+            na_gap: extras.na_gap,
+            owner_ignores_adverts: extras.owner_ignores_adverts,
+            old_checksum: extras.old_checksum,
+            poll_carrier: extras.poll_carrier,
+            receive_buffer: extras.receive_buffer,
             places: InstancePlaces {
                 name: Place(name_span),
                 interface: place(raw.interface.as_ref().map(|at| at.span)),
@@ -146,7 +195,8 @@ impl Resolver<'_> {
         if let Some(at) = &self.raw.vrid {
             return Vrid::new(at.value);
         }
-        if !self.raw.seen.contains_key("virtual_router_id") {
+        // Nothing can stand in for a VRID, not even leniently.
+        if !self.raw.seen.contains_key("virtual_router_id") || self.report.lenient {
             self.report.push(
                 Diagnostic::error(
                     Code::NoVrid,
@@ -237,6 +287,13 @@ impl Resolver<'_> {
                 line.effect,
                 TrackEffect::DeltaWhileGood(_) | TrackEffect::DeltaWhileBad(_)
             );
+            let effect = if delta && self.group.as_ref().is_some_and(|group| !group.keeps_weights) {
+                self.weightless(span, "an interface");
+                TrackEffect::FaultWhileBad
+            } else {
+                line.effect
+            };
+            let delta = delta && effect == line.effect;
             if delta && priority.is_owner() {
                 self.report.push(
                     Diagnostic::warning(
@@ -262,7 +319,7 @@ impl Resolver<'_> {
                     .help("remove one of them"),
                 );
             }
-            tracked.push(TrackedInterface { interface, effect: line.effect, place: Place(span) });
+            tracked.push(TrackedInterface { interface, effect, place: Place(span) });
         }
         tracked
     }

@@ -91,7 +91,7 @@ impl Resolver<'_> {
     pub(super) fn reach(&mut self, family: Family, source: Option<&At<IpAddr>>) -> Option<Reach> {
         let Some(block) = self.raw.unicast_peer else {
             if let Some(span) = self.raw.unicast_only {
-                self.report.push(
+                self.report.tolerate(
                     Diagnostic::error(
                         Code::UnicastWithoutPeers,
                         span,
@@ -100,24 +100,26 @@ impl Resolver<'_> {
                     .label("keepalived would multicast")
                     .help("add `unicast_peer { ... }`; for multicast, name a source with `mcast_src_ip`"),
                 );
-                return None;
+                if !self.report.lenient {
+                    return None;
+                }
             }
-            let group = match family {
-                Family::V4 => self.globals.group_v4.unwrap_or(IpAddr::V4(DEFAULT_GROUP_V4)),
-                Family::V6 => self.globals.group_v6.unwrap_or(IpAddr::V6(DEFAULT_GROUP_V6)),
-            };
-            return Some(Reach::Multicast { group });
+            return Some(self.multicast(family));
         };
         if !self.raw.peers_written {
-            self.report.push(
+            self.report.tolerate(
                 Diagnostic::error(Code::UnicastWithoutPeers, block, "the list of peers is empty")
                     .label("keepalived would multicast")
                     .help("list the other nodes' addresses, or remove the block for multicast"),
             );
+            if self.report.lenient {
+                return Some(self.multicast(family));
+            }
         }
         let peers = core::mem::take(&mut self.raw.peers);
         let mut known = HashMap::new();
-        for peer in &peers {
+        let mut twice = Vec::new();
+        for (at, peer) in peers.iter().enumerate() {
             let span = peer.place.0;
             self.same_family(family, peer.address, span, "this peer");
             if source.is_some_and(|at| at.value == peer.address) {
@@ -132,7 +134,8 @@ impl Resolver<'_> {
                 );
             }
             if let Some(before) = known.insert(peer.address, span) {
-                self.report.push(
+                twice.push(at);
+                self.report.tolerate(
                     Diagnostic::error(
                         Code::DuplicatePeer,
                         span,
@@ -144,6 +147,12 @@ impl Resolver<'_> {
                 );
             }
         }
+        let peers: Vec<_> = peers
+            .into_iter()
+            .enumerate()
+            .filter(|(at, _)| !twice.contains(at))
+            .map(|(_, peer)| peer)
+            .collect();
         let bounded = peers.iter().any(|peer| peer.min_ttl > 0 || peer.max_ttl < 255);
         let check = self.raw.check_unicast_src.or(self.globals.check_unicast_src).unwrap_or(true);
         Some(Reach::Unicast {
@@ -152,5 +161,19 @@ impl Resolver<'_> {
             // As keepalived: a bound on a peer's TTL would be worth nothing from a stranger.
             check_source: check || bounded,
         })
+    }
+
+    /// The group of an instance that multicasts: its own, else that of the node.
+    fn multicast(&mut self, family: Family) -> Reach {
+        if let Some(group) = self.raw.given.address("mcast_dst_ip") {
+            let span = self.raw.given.span("mcast_dst_ip").unwrap_or_default();
+            self.same_family(family, group, span, "this group");
+            return Reach::Multicast { group };
+        }
+        let group = match family {
+            Family::V4 => self.globals.group_v4.unwrap_or(IpAddr::V4(DEFAULT_GROUP_V4)),
+            Family::V6 => self.globals.group_v6.unwrap_or(IpAddr::V6(DEFAULT_GROUP_V6)),
+        };
+        Reach::Multicast { group }
     }
 }

@@ -144,7 +144,8 @@ pub(crate) fn password(raw: &RawInstance, v3: bool, report: &mut Report) -> Opti
     };
     let password = Password::new(at.value.as_bytes());
     if password.is_none() {
-        report.push(
+        let cut = at.value.as_bytes().get(..8).and_then(Password::new);
+        report.tolerate(
             Diagnostic::error(
                 Code::BadPassword,
                 at.span,
@@ -153,6 +154,7 @@ pub(crate) fn password(raw: &RawInstance, v3: bool, report: &mut Report) -> Opti
             .label("too long")
             .help("shorten it to 8 octets on all nodes; keepalived uses only the first 8, so they are what its nodes already agree on"),
         );
+        return cut.filter(|_| report.lenient);
     }
     password
 }

@@ -109,18 +109,54 @@ impl Resolver<'_> {
                 self.vip_family(family, vip.address, place.0);
             }
             if let Some(before) = before {
-                self.report.push(
-                    Diagnostic::error(
-                        Code::DuplicateVip,
-                        place.0,
-                        format!("the VIP `{}` is listed twice", vip.address),
-                    )
-                    .label("again here")
-                    .related(before, "first here")
-                    .help("remove one of them"),
-                );
+                self.listed_twice(vip.address, place.0, before);
             }
         }
+    }
+
+    /// Leaves out the VIPs keepalived would leave out: those of the other family, and the second of
+    /// two. Each is reported.
+    pub(super) fn keep_what_keepalived_keeps(&mut self, family: Family) {
+        let odd: Vec<_> = self
+            .raw
+            .vips
+            .iter()
+            .map(|line| (line.address.value, line.address.span))
+            .filter(|(address, _)| Family::of(address) != family)
+            .collect();
+        for (address, span) in odd {
+            self.vip_family(family, address, span);
+        }
+        self.raw.vips.retain(|line| Family::of(&line.address.value) == family);
+        let mut known = HashMap::new();
+        let mut twice = Vec::new();
+        let own = self.raw.interface.as_ref().map(|at| at.value.clone());
+        let mut first = |line: &VipLine| {
+            let interface = line.dev.as_ref().map(|dev| dev.value.clone()).or_else(|| own.clone());
+            match known.insert((line.address.value, interface), line.address.span) {
+                Some(before) => twice.push((line.address.value, line.address.span, before)),
+                None => return true,
+            }
+            false
+        };
+        self.raw.vips.retain(&mut first);
+        self.raw.excluded.retain(&mut first);
+        for (address, span, before) in twice {
+            self.listed_twice(address, span, before);
+        }
+    }
+
+    fn listed_twice(&mut self, address: IpAddr, span: Span, before: Span) {
+        self.report.tolerate(
+            Diagnostic::error(
+                Code::DuplicateVip,
+                span,
+                format!("the VIP `{address}` is listed twice"),
+            )
+            .label("again here")
+            .related(before, "first here")
+            .help("remove one of them"),
+        );
     }
 
     pub(super) fn vip_family(&mut self, family: Family, address: IpAddr, span: Span) {
@@ -128,7 +164,7 @@ impl Resolver<'_> {
             return;
         }
         let first = self.raw.vips.first().map(|vip| vip.address.span).unwrap_or_default();
-        self.report.push(
+        self.report.tolerate(
             Diagnostic::error(
                 Code::MixedFamilies,
                 span,

@@ -19,6 +19,7 @@ pub(crate) struct EventLog {
     format: LogFormat,
     syslog: Syslog,
     own: u64,
+    last_of_engine: Option<u64>,
     /// Handed to followers, and then forgotten here.
     fresh: Vec<EventRecord>,
 }
@@ -30,6 +31,7 @@ impl EventLog {
             format,
             syslog: Syslog::default(),
             own: 0,
+            last_of_engine: None,
             fresh: Vec::new(),
         }
     }
@@ -51,6 +53,9 @@ impl EventLog {
 
     /// Records an event of whatever origin.
     pub(crate) fn record(&mut self, event: Event) {
+        if event.id.origin == Origin::Engine {
+            self.last_of_engine = self.last_of_engine.max(Some(event.id.number));
+        }
         let record = EventRecord { text: text::sentence(&event), event, unix_ms: unix_ms() };
         match self.format {
             LogFormat::Text => eprintln!("{}", text::line(&record.event)),
@@ -66,6 +71,11 @@ impl EventLog {
         }
         self.fresh.push(record.clone());
         self.records.push_back(record);
+    }
+
+    /// The highest number an engine has given to an event.
+    pub(crate) fn last_of_engine(&self) -> Option<u64> {
+        self.last_of_engine
     }
 
     /// All that is remembered, oldest first.

@@ -1,7 +1,7 @@
 //! Control: configuration, scripts, the event log, and everybody who asks.
 //!
-//! It observes the engine and never takes part: nothing here can delay an advert. It runs on the
-//! main thread, which is also the one that signals come to.
+//! It observes the engine and never takes part: nothing here can delay an advert. It runs as an
+//! unprivileged user that may read files but not write any, and start nothing (DESIGN §4).
 
 mod events;
 pub(crate) mod files;
@@ -9,83 +9,124 @@ mod notify;
 mod report;
 mod scripts;
 mod server;
+pub(crate) mod shelf;
 
 use std::collections::BTreeMap;
 use std::io;
 use std::os::unix::net::UnixListener;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use base::{Instant, Name, Reason, Subject, What};
-use linux::clock;
-use linux::{Interest, Poll, Ready, Timer};
-use linux::{Signal, Signals};
-use ui::cli::LogFormat;
+use linux::confine::{self, Gap, Right};
+use linux::{Interest, Poll, Ready, Timer, clock};
 use ui::protocol::{Request, Response};
 
 use crate::channel::Channel;
 use crate::exit::Exit;
-use crate::messages::{FromEngine, ToEngine};
+use crate::messages::Script;
+use crate::messages::{
+    ControlToGuardian, FromEngine, GuardianToControl, Order, Settings, ToEngine,
+};
+use crate::role;
 use events::EventLog;
-use files::Loaded;
+use files::{Loaded, Refused};
 use notify::Notify;
 use scripts::Scripts;
 use server::{ClientId, Server};
 
-const SIGNALS: u64 = 0;
+const GUARDIAN: u64 = 0;
 const ENGINE: u64 = 1;
 const TIMER: u64 = 2;
 const LISTENER: u64 = 3;
-/// Clients are numbered from here, scripts from twice that.
+const RUNNER: u64 = 4;
+/// Clients are numbered from here.
 const CLIENTS: u64 = 1 << 32;
-const SCRIPTS: u64 = 2 << 32;
+
+/// Events of an engine that ended which can have been lost on their way at most.
+const LOST_AT_MOST: u64 = 10_000;
 
 /// How long the scripts of a stop may take altogether.
 const STOP_SCRIPTS: Duration = Duration::from_secs(5);
 
-/// What control needs to know of how it was started.
-pub(crate) struct Settings {
-    pub(crate) file: PathBuf,
-    pub(crate) lenient: bool,
-    pub(crate) log: LogFormat,
-}
-
-/// Runs control until the node has stopped.
-pub(crate) fn run(
-    settings: Settings,
-    loaded: Loaded,
-    signals: Signals,
-    listener: Option<UnixListener>,
-    engine: Channel<ToEngine, FromEngine>,
-) -> io::Result<Exit> {
-    let mut control = Control::new(settings, signals, listener, engine)?;
+/// Control as a process, until the node has stopped or the guardian is gone.
+pub(crate) fn main(guardian: u32) -> io::Result<Exit> {
+    let mut line = Channel::over(linux::take_line()?)?;
+    let gaps = give_up_rights()?;
+    linux::die_with(guardian, linux::ProcessSignal::KILL)?;
+    let mut poll = Poll::new()?;
+    poll.add(&line, GUARDIAN, Interest::Read)?;
+    let (settings, resume) = loop {
+        match line.recv()? {
+            Some(GuardianToControl::Start { settings, resume }) => break (settings, resume),
+            Some(other) => return Err(io::Error::other(format!("too early: {other:?}"))),
+            None => poll.wait(None)?.for_each(drop),
+        }
+    };
+    let loaded = match resume {
+        Some(state) => Ok(postcard::from_bytes(&state).map_err(io::Error::other)?),
+        None => files::load(&settings.file, &settings.reading, settings.color),
+    };
+    let loaded: Loaded = match loaded {
+        Ok(loaded) => loaded,
+        Err(refused) => {
+            eprint!("{}", refused.report());
+            let exit = match refused {
+                Refused::Unreadable(_) => Exit::NoConfig,
+                Refused::Wrong { .. } => Exit::Config,
+            };
+            line.send(&ControlToGuardian::Finished { status: exit.status() })?;
+            return Ok(exit);
+        }
+    };
+    let mut control = Control::new(settings, line, poll)?;
+    control.gaps = gaps.into_iter().map(|gap| gap.0).collect();
     control.apply(loaded)?;
+    // What came together with the first message announces itself no more.
+    if let Some(exit) = control.hear_guardian(clock::monotonic())? {
+        return control.part(exit);
+    }
     loop {
         if let Some(exit) = control.turn()? {
-            return Ok(exit);
+            return control.part(exit);
         }
     }
 }
 
+/// Nothing but reading, as nobody in particular.
+fn give_up_rights() -> io::Result<Vec<Gap>> {
+    let user = role::unprivileged();
+    let mut gaps = confine::keep_only(&[Right::ReadFiles], user.as_ref())?;
+    if user.is_none() {
+        gaps.push(Gap("there is neither a user `mainstay` nor `nobody` to run as".into()));
+    }
+    gaps.extend(confine::read_only_but(&[]));
+    Ok(gaps)
+}
+
 struct Control {
     settings: Settings,
-    started: Instant,
     node: String,
-    signals: Signals,
+    guardian: Channel<ControlToGuardian, GuardianToControl>,
     server: Option<Server>,
-    engine: Channel<ToEngine, FromEngine>,
+    engine: Option<Channel<ToEngine, FromEngine>>,
     poll: Poll,
     timer: Timer,
     events: EventLog,
     scripts: Scripts,
-    notify: BTreeMap<Name, Notify>,
+    loaded: Option<Loaded>,
     /// Those of the configuration before: its instances' last events may still be on their way.
     notify_before: BTreeMap<Name, Notify>,
+    /// The state that scripts were last told of each instance.
+    told: BTreeMap<Name, &'static str>,
     /// Why the last reload was refused.
     refused: Option<String>,
+    /// Rights this process could not give up.
+    gaps: Vec<String>,
     /// Who waits for the engine's answer to which question.
     asking: BTreeMap<u64, ClientId>,
     asks: u64,
+    /// Who waits for an upgrade.
+    upgraders: Vec<ClientId>,
     stage: Stage,
 }
 
@@ -104,45 +145,61 @@ enum Stage {
 impl Control {
     fn new(
         settings: Settings,
-        signals: Signals,
-        listener: Option<UnixListener>,
-        engine: Channel<ToEngine, FromEngine>,
+        guardian: Channel<ControlToGuardian, GuardianToControl>,
+        poll: Poll,
     ) -> io::Result<Self> {
-        let poll = Poll::new()?;
         let timer = Timer::new()?;
-        poll.add(&signals, SIGNALS, Interest::Read)?;
-        poll.add(&engine, ENGINE, Interest::Read)?;
         poll.add(&timer, TIMER, Interest::Read)?;
-        let server =
-            listener.map(|listener| Server::new(listener, &poll, LISTENER, CLIENTS)).transpose()?;
         Ok(Self {
-            started: clock::monotonic(),
             node: host_name(),
             events: EventLog::new(settings.log),
             settings,
-            signals,
-            server,
-            engine,
+            guardian,
+            server: None,
+            engine: None,
             poll,
             timer,
-            scripts: Scripts::new(SCRIPTS),
-            notify: BTreeMap::new(),
+            scripts: Scripts::new(RUNNER),
+            loaded: None,
             notify_before: BTreeMap::new(),
+            told: BTreeMap::new(),
             refused: None,
+            gaps: Vec::new(),
             asking: BTreeMap::new(),
             asks: 0,
+            upgraders: Vec::new(),
             stage: Stage::Running,
         })
     }
 
     /// Has a configuration take force.
     fn apply(&mut self, loaded: Loaded) -> io::Result<()> {
-        if let Some(router_id) = loaded.router_id {
+        if let Some(router_id) = &loaded.router_id {
             self.node = router_id.to_string();
         }
-        self.notify_before = std::mem::replace(&mut self.notify, loaded.notify);
+        let mut scripts: Vec<Script> =
+            loaded.notify.values().flat_map(Notify::scripts).cloned().collect();
+        scripts.sort();
+        scripts.dedup();
+        self.scripts.allow(scripts);
         self.refused = None;
-        self.engine.send(&ToEngine::Configure(loaded.instances))
+        let state = postcard::to_stdvec(&loaded).map_err(io::Error::other)?;
+        let gaps = std::mem::take(&mut self.gaps);
+        self.guardian.send(&ControlToGuardian::InForce { state, gaps })?;
+        let before = self.loaded.replace(loaded);
+        self.notify_before = before.map(|before| before.notify).unwrap_or_default();
+        self.configure();
+        Ok(())
+    }
+
+    /// Tells the engine what is in force, if there is one.
+    fn configure(&mut self) {
+        if let (Some(engine), Some(loaded)) = (&mut self.engine, &self.loaded) {
+            let instances = loaded.instances.clone();
+            // The engine before may have numbered some that were lost with it.
+            let events = self.events.last_of_engine().map_or(0, |last| last + LOST_AT_MOST);
+            let _ = engine.send(&ToEngine::Configure { instances, events });
+        }
     }
 
     fn turn(&mut self) -> io::Result<Option<Exit>> {
@@ -151,23 +208,17 @@ impl Control {
         let ready: Vec<Ready> = self.poll.wait(Some(Duration::ZERO))?.collect();
         for one in ready {
             match one.token {
-                SIGNALS => {
-                    while let Some(signal) = self.signals.read()? {
-                        if let Some(exit) = self.signalled(now, signal)? {
-                            return Ok(Some(exit));
-                        }
+                GUARDIAN => {
+                    if let Some(exit) = self.hear_guardian(now)? {
+                        return Ok(Some(exit));
                     }
                 }
-                ENGINE => {
-                    if let Err(error) = self.hear_engine(now) {
-                        return Ok(Some(self.engine_lost(&error)));
-                    }
-                }
-                TIMER => {}
+                ENGINE => self.hear_engine(now),
+                TIMER | RUNNER => {}
                 _ => self.serve(one)?,
             }
         }
-        self.advance_scripts(now);
+        self.scripts_ended(now);
         self.tell_followers();
         Ok(self.end(now))
     }
@@ -177,14 +228,16 @@ impl Control {
             Stage::LastScripts { until, .. } => Some(until),
             Stage::Running | Stage::Stopping => None,
         };
-        let deadline = [self.scripts.poll_timeout(), until].into_iter().flatten().min();
-        self.timer.set(deadline)?;
-        let backlog = self.engine.backlog() > 0;
-        let interest = if backlog { Interest::Both } else { Interest::Read };
-        self.poll.modify(&self.engine, ENGINE, interest)?;
-        self.poll.wait(None)?.for_each(drop);
+        self.timer.set(until)?;
         // A line that is broken tells so when it is read.
-        let _ = self.engine.flush();
+        let _ = self.guardian.flush();
+        self.poll.modify(&self.guardian, GUARDIAN, interest(self.guardian.backlog()))?;
+        if let Some(engine) = &mut self.engine {
+            let _ = engine.flush();
+            self.poll.modify(&*engine, ENGINE, interest(engine.backlog()))?;
+        }
+        self.scripts.watch(&self.poll)?;
+        self.poll.wait(None)?.for_each(drop);
         Ok(())
     }
 
@@ -197,27 +250,95 @@ impl Control {
         }
     }
 
-    // ---- signals --------------------------------------------------------------------------------
+    // ---- the guardian ---------------------------------------------------------------------------
 
-    fn signalled(&mut self, now: Instant, signal: Signal) -> io::Result<Option<Exit>> {
-        match (signal, self.stage) {
-            (Signal::Terminate | Signal::Interrupt, Stage::Running) => {
+    fn hear_guardian(&mut self, now: Instant) -> io::Result<Option<Exit>> {
+        loop {
+            let message = match self.guardian.recv() {
+                Ok(Some(message)) => message,
+                Ok(None) => return Ok(None),
+                // Without a guardian there is no daemon.
+                Err(_) => return Ok(Some(Exit::Fatal)),
+            };
+            match message {
+                GuardianToControl::Start { .. } => {}
+                GuardianToControl::Listen => {
+                    let listener = UnixListener::from(self.guardian.take_fd()?);
+                    self.server = Some(Server::new(listener, &self.poll, LISTENER, CLIENTS)?);
+                }
+                GuardianToControl::Engine => {
+                    let line = Channel::over(self.guardian.take_fd()?)?;
+                    self.engine_lost();
+                    self.poll.add(&line, ENGINE, Interest::Read)?;
+                    self.engine = Some(line);
+                    self.configure();
+                    if self.stage == Stage::Stopping {
+                        self.stop_engine();
+                    }
+                }
+                GuardianToControl::Runner => {
+                    let line = Channel::over(self.guardian.take_fd()?)?;
+                    self.scripts.meet(&self.poll, line)?;
+                }
+                GuardianToControl::Order(order) => self.obey(now, order)?,
+                GuardianToControl::EngineIsOver { clean } => {
+                    if self.stage == Stage::Stopping {
+                        self.stage = Stage::LastScripts { until: now + STOP_SCRIPTS, clean };
+                    }
+                }
+                GuardianToControl::Event(event) => self.events.record(event),
+                GuardianToControl::Replaced => {
+                    self.tell_upgraders(&Response::Upgraded);
+                    return Ok(Some(Exit::Ok));
+                }
+                GuardianToControl::UpgradeFailed { why } => {
+                    self.tell_upgraders(&Response::Error(why));
+                }
+            }
+        }
+    }
+
+    fn obey(&mut self, now: Instant, order: Order) -> io::Result<()> {
+        match (order, self.stage) {
+            (Order::Stop, Stage::Running) => {
                 self.stage = Stage::Stopping;
-                self.engine.send(&ToEngine::Stop)?;
+                self.stop_engine();
             }
             // Whoever asks twice does not want to wait for scripts.
-            (Signal::Terminate | Signal::Interrupt, Stage::LastScripts { clean, .. }) => {
+            (Order::Stop, Stage::LastScripts { clean, .. }) => {
                 self.stage = Stage::LastScripts { until: now, clean };
             }
-            (Signal::HangUp, Stage::Running) => self.reload(now)?,
-            _ => {}
+            (Order::Reload, Stage::Running) => self.reload(now)?,
+            (Order::Stop | Order::Reload, _) => {}
         }
-        Ok(None)
+        Ok(())
+    }
+
+    fn stop_engine(&mut self) {
+        if let Some(engine) = &mut self.engine {
+            let _ = engine.send(&ToEngine::Stop);
+        }
+    }
+
+    fn tell_upgraders(&mut self, response: &Response) {
+        for client in std::mem::take(&mut self.upgraders) {
+            self.answer(client, response);
+        }
+    }
+
+    /// Says with what the daemon is to end, and waits until it is said.
+    fn part(&mut self, exit: Exit) -> io::Result<Exit> {
+        self.guardian.send(&ControlToGuardian::Finished { status: exit.status() })?;
+        while self.guardian.backlog() > 0 {
+            self.guardian.flush()?;
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        Ok(exit)
     }
 
     /// SIGHUP: parse all, check all, then swap; a file with errors changes nothing.
     fn reload(&mut self, now: Instant) -> io::Result<()> {
-        match files::load(&self.settings.file, self.settings.lenient, false) {
+        match files::load(&self.settings.file, &self.settings.reading, false) {
             Ok(loaded) => {
                 eprint!("{}", loaded.remarks);
                 self.apply(loaded)
@@ -227,15 +348,20 @@ impl Control {
                 self.refused = Some(refused.report().to_string());
                 let what = What::ConfigRefused { errors: refused.errors() };
                 self.events.tell(now, Subject::Node, what, Reason::BadConfiguration, Vec::new());
-                Ok(())
+                self.guardian.send(&ControlToGuardian::ReloadRefused)
             }
         }
     }
 
     // ---- the engine -----------------------------------------------------------------------------
 
-    fn hear_engine(&mut self, now: Instant) -> io::Result<()> {
-        while let Some(message) = self.engine.recv()? {
+    fn hear_engine(&mut self, now: Instant) {
+        while let Some(engine) = &mut self.engine {
+            let message = match engine.recv() {
+                Ok(Some(message)) => message,
+                Ok(None) => return,
+                Err(_) => return self.engine_lost(),
+            };
             match message {
                 FromEngine::Event(event) => {
                     self.call_scripts(&event);
@@ -248,21 +374,22 @@ impl Control {
                     }
                 }
                 FromEngine::Settled { clean } => {
-                    self.stage = Stage::LastScripts { until: now + STOP_SCRIPTS, clean };
-                    return Ok(());
+                    if self.stage == Stage::Stopping {
+                        self.stage = Stage::LastScripts { until: now + STOP_SCRIPTS, clean };
+                    }
                 }
             }
         }
-        Ok(())
     }
 
-    fn engine_lost(&self, error: &io::Error) -> Exit {
-        match self.stage {
-            Stage::LastScripts { clean: true, .. } => Exit::Ok,
-            _ => {
-                eprintln!("error: the engine is gone: {error}");
-                Exit::Fatal
-            }
+    /// Its guardian knows what to do about it, and brings another.
+    fn engine_lost(&mut self) {
+        if let Some(engine) = self.engine.take() {
+            let _ = self.poll.remove(&engine);
+        }
+        for client in std::mem::take(&mut self.asking).into_values() {
+            let text = "the engine has just ended; ask again in a moment".to_string();
+            self.answer(client, &Response::Error(text));
         }
     }
 
@@ -270,14 +397,23 @@ impl Control {
 
     fn call_scripts(&mut self, event: &base::Event) {
         let Subject::Instance(name) = &event.subject else { return };
-        let notify = self.notify.get(name).or_else(|| self.notify_before.get(name));
+        let Some(word) = notify::word(event) else { return };
+        // Another engine begins where the one before ended: that is no change to anybody outside.
+        if self.told.insert(name.clone(), word) == Some(word) || event.reason == Reason::Adopted {
+            return;
+        }
+        let notify = self.loaded.as_ref().and_then(|loaded| loaded.notify.get(name));
+        let notify = notify.or_else(|| self.notify_before.get(name));
         for job in notify.map(|notify| notify.jobs(name, event)).unwrap_or_default() {
-            self.scripts.push(name.clone(), job);
+            if self.scripts.push(name.clone(), job) {
+                // A guardian that is gone ends us anyway.
+                let _ = self.guardian.send(&ControlToGuardian::NeedRunner);
+            }
         }
     }
 
-    fn advance_scripts(&mut self, now: Instant) {
-        for done in self.scripts.advance(now, &self.poll) {
+    fn scripts_ended(&mut self, now: Instant) {
+        for done in self.scripts.ended(&self.poll) {
             let what =
                 What::ScriptDone { command: done.command, result: done.result, took: done.took };
             let subject = Subject::Instance(done.instance);
@@ -294,10 +430,19 @@ impl Control {
             match question {
                 Request::Status => {
                     self.asks += 1;
-                    self.asking.insert(self.asks, client);
-                    self.engine.send(&ToEngine::Status { ask: self.asks })?;
+                    if let Some(engine) = &mut self.engine {
+                        self.asking.insert(self.asks, client);
+                        let _ = engine.send(&ToEngine::Status { ask: self.asks });
+                    } else {
+                        let text = "the engine is being started; ask again in a moment".to_string();
+                        self.answer(client, &Response::Error(text));
+                    }
                 }
                 Request::Events => self.answer(client, &Response::Events(self.events.all())),
+                Request::Upgrade { binary } => {
+                    self.upgraders.push(client);
+                    self.guardian.send(&ControlToGuardian::Upgrade { binary })?;
+                }
                 Request::Follow => {
                     // What is fresh is in `all` already.
                     self.tell_followers();
@@ -325,6 +470,10 @@ impl Control {
             server.broadcast(&self.poll, &Response::Events(fresh));
         }
     }
+}
+
+fn interest(backlog: usize) -> Interest {
+    if backlog > 0 { Interest::Both } else { Interest::Read }
 }
 
 fn host_name() -> String {

@@ -1,19 +1,13 @@
 //! Which scripts a change of state calls for, and in which order (keepalived.conf(5), "notify").
 
 use base::{Event, EventId, Reason, State, What};
-use linux::Identity;
+use serde::{Deserialize, Serialize};
 
 use super::scripts::Job;
-
-/// A script as configured, with its account already looked up.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct Script {
-    pub(crate) argv: Vec<String>,
-    pub(crate) identity: Option<Identity>,
-}
+use crate::messages::Script;
 
 /// The scripts of one instance.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Notify {
     pub(crate) active: Option<Script>,
     pub(crate) backup: Option<Script>,
@@ -27,29 +21,44 @@ impl Notify {
     /// The scripts to run for an event of the instance called `name`: the state's own, then the
     /// general one.
     pub(crate) fn jobs(&self, name: &str, event: &Event) -> Vec<Job> {
-        let What::StateChanged { to, priority, .. } = &event.what else { return Vec::new() };
-        let (word, specific) = match (to, event.reason) {
-            (State::Active, _) => ("MASTER", &self.active),
-            (State::Backup, _) => ("BACKUP", &self.backup),
-            (State::Initialize, Reason::Shutdown) => ("STOP", &self.stop),
-            (State::Initialize, _) => ("FAULT", &self.fault),
+        let What::StateChanged { priority, .. } = &event.what else { return Vec::new() };
+        let Some(word) = word(event) else { return Vec::new() };
+        let specific = match word {
+            "MASTER" => &self.active,
+            "BACKUP" => &self.backup,
+            "STOP" => &self.stop,
+            _ => &self.fault,
         };
-        let specific = specific.iter().map(|script| script.job(event.id, &[]));
+        let specific = specific.iter().map(|script| job(script, event.id, &[]));
         let priority = priority.to_string();
         let general = self
             .any
             .iter()
-            .map(|script| script.job(event.id, &["INSTANCE", name, word, &priority]));
+            .map(|script| job(script, event.id, &["INSTANCE", name, word, &priority]));
         specific.chain(general).collect()
+    }
+
+    /// All of them.
+    pub(crate) fn scripts(&self) -> impl Iterator<Item = &Script> {
+        [&self.active, &self.backup, &self.fault, &self.stop, &self.any].into_iter().flatten()
     }
 }
 
-impl Script {
-    fn job(&self, cause: EventId, more: &[&str]) -> Job {
-        let more = more.iter().map(|argument| (*argument).to_string());
-        let argv = self.argv.iter().cloned().chain(more).collect();
-        Job { argv, identity: self.identity.clone(), cause }
-    }
+/// The state an event brings its instance to, in the word that scripts are told; `None` for an event
+/// that brings none.
+pub(crate) fn word(event: &Event) -> Option<&'static str> {
+    let What::StateChanged { to, .. } = &event.what else { return None };
+    Some(match (to, event.reason) {
+        (State::Active, _) => "MASTER",
+        (State::Backup, _) => "BACKUP",
+        (State::Initialize, Reason::Shutdown) => "STOP",
+        (State::Initialize, _) => "FAULT",
+    })
+}
+
+fn job(script: &Script, cause: EventId, more: &[&str]) -> Job {
+    let more = more.iter().map(|argument| (*argument).to_string()).collect();
+    Job { script: script.clone(), more, cause }
 }
 
 #[cfg(test)]
@@ -59,7 +68,7 @@ mod tests {
 
     fn script(words: &str) -> Option<Script> {
         let argv = words.split(' ').map(String::from).collect();
-        Some(Script { argv, identity: None })
+        Some(Script { argv, account: None, secure: false })
     }
 
     fn lines(to: State, reason: Reason) -> Vec<String> {
@@ -78,7 +87,8 @@ mod tests {
             reason,
             causes: vec![],
         };
-        notify.jobs("VI_1", &event).into_iter().map(|job| job.argv.join(" ")).collect()
+        let line = |job: Job| [job.script.argv, job.more].concat().join(" ");
+        notify.jobs("VI_1", &event).into_iter().map(line).collect()
     }
 
     #[test]

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use base::{Instant, Version};
-use ui::protocol::{InstanceReport, PeerReport, Status, VipReport};
+use ui::protocol::{
+    InstanceLease, InstanceReport, LeaseReport, LeasesReport, PeerReport, Status, VipReport,
+};
+use vip::lease::{ClassStatus, TableStatus};
 use vrrp::{InstanceStatus, RouterStatus};
 
 use super::Control;
@@ -19,14 +22,15 @@ impl Control {
     ) -> Status {
         Status {
             version: env!("CARGO_PKG_VERSION").into(),
-            pid: std::process::id(),
+            pid: self.settings.pid,
             node: self.node.clone(),
             config_file: self.settings.file.display().to_string(),
             config_refused: self.refused.clone(),
-            uptime_s: seconds(at.since(self.started)),
+            uptime_s: seconds(at.since(self.settings.started)),
             instances: status.instances.iter().map(|one| self.instance(at, one)).collect(),
             discards: by_name(status.discards.iter()),
             engine,
+            leases: leases(at, &status.leases),
         }
     }
 
@@ -69,6 +73,11 @@ impl Control {
                     present: one.present.contains(&vip.address),
                 })
                 .collect(),
+            lease: one.lease.map(|lease| InstanceLease {
+                length_ms: millis(lease.length),
+                excess_ms: millis(lease.excess),
+                silenced: lease.silenced,
+            }),
             traffic: BTreeMap::from([
                 ("adverts-sent".to_string(), one.traffic.sent),
                 ("adverts-received".to_string(), one.traffic.received),
@@ -80,6 +89,32 @@ impl Control {
             scripts,
             scripts_waiting: u64::try_from(waiting).unwrap_or(u64::MAX),
         }
+    }
+}
+
+fn leases(at: Instant, status: &vip::lease::Status) -> LeasesReport {
+    let (state, why) = match &status.table {
+        TableStatus::Unused => ("unused", None),
+        TableStatus::Building => ("building", None),
+        TableStatus::Ready => ("ready", None),
+        TableStatus::Unavailable(trouble) => ("unavailable", Some(trouble.to_string())),
+    };
+    let number = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+    let class = |class: &ClassStatus| LeaseReport {
+        length_ms: millis(class.class.length()),
+        left_ms: class.alive_until.map(|until| millis(until.since(at))),
+        holders: number(class.holders),
+        renewals: class.renewals,
+        lapses: class.lapses,
+        smallest_margin_ms: class.smallest_margin.map(millis),
+    };
+    LeasesReport {
+        state: state.into(),
+        why,
+        classes: status.classes.iter().map(class).collect(),
+        listed: number(status.listed),
+        covered: status.covered.clone(),
+        rebuilt: status.rebuilt,
     }
 }
 

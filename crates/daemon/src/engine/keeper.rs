@@ -4,10 +4,9 @@
 //! protocol thread never asks the kernel anything: this one installs, removes, listens, and tells.
 
 use std::io;
+use std::sync::mpsc;
 
-use linux::Addresses;
-use linux::{Heard, Monitor};
-use linux::{Interest, Poll};
+use linux::{Addresses, Heard, Interest, Monitor, Poll, clock};
 
 use crate::channel::Channel;
 use crate::messages::{FromKeeper, ToKeeper};
@@ -15,7 +14,8 @@ use crate::messages::{FromKeeper, ToKeeper};
 const PROTOCOL: u64 = 0;
 const MONITOR: u64 = 1;
 
-/// Starts the thread; it ends when the other end is dropped.
+/// Starts the thread, and waits until it runs: what the C library does to begin one is more than an
+/// engine may do later. It ends when the other end is dropped.
 pub(super) fn start() -> io::Result<Channel<ToKeeper, FromKeeper>> {
     let (near, far) = Channel::pair()?;
     let keeper = Keeper {
@@ -24,7 +24,14 @@ pub(super) fn start() -> io::Result<Channel<ToKeeper, FromKeeper>> {
         monitor: Monitor::open(Monitor::QUEUE)?,
         poll: Poll::new()?,
     };
-    std::thread::Builder::new().name("keeper".into()).spawn(move || keeper.run())?;
+    let (begun, has_begun) = mpsc::channel();
+    let run = move || {
+        // The first look at a clock opens a file, in some C libraries and in rustix.
+        let _ = begun.send(clock::monotonic());
+        keeper.run();
+    };
+    std::thread::Builder::new().name("keeper".into()).spawn(run)?;
+    has_begun.recv().map_err(io::Error::other)?;
     Ok(near)
 }
 

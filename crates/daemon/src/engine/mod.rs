@@ -4,22 +4,30 @@
 //! send what is due; read everything there is; only then let the machine judge silence. Everything
 //! it decides is in `vrrp::Router`; everything it cannot do without waiting is the keeper thread's.
 
+mod control;
 mod counts;
+mod guardian;
 mod keeper;
+mod lease;
 mod wires;
 
 use std::io;
 use std::time::Duration;
 
-use base::Instant;
-use linux::clock;
-use linux::{Interest, Poll, Timer};
+use base::{Instant, Name};
+use linux::confine::{self, Right};
+use linux::{Interest, Poll, Signal, Signals, Timer, clock};
 use vrrp::wire::Arrival;
-use vrrp::{Input, Output, Router};
+use vrrp::{Image, Input, InstanceConfig, Output, Router};
 
 use crate::channel::Channel;
-use crate::messages::{FromEngine, FromKeeper, ToEngine, ToKeeper};
-use counts::Counts;
+use crate::exit::Exit;
+use crate::messages::{
+    EngineToGuardian, FromEngine, FromKeeper, GuardianToEngine, ToEngine, ToKeeper,
+};
+use control::Control;
+use guardian::Guardian;
+use lease::{Leases, Sleep};
 use wires::Wires;
 
 const CONTROL: u64 = 0;
@@ -27,6 +35,8 @@ const KEEPER: u64 = 1;
 const TIMER: u64 = 2;
 /// Sockets are numbered from here.
 const WIRES: u64 = 16;
+const GUARDIAN: u64 = 3;
+const SIGNALS: u64 = 4;
 
 /// Packets read from one socket in one turn at most. What arrives faster than it can be judged must
 /// not keep adverts from leaving.
@@ -35,33 +45,52 @@ const READ_AT_ONCE: usize = 4096;
 /// How often one turn looks for more to read.
 const ROUNDS: u32 = 8;
 
-/// Octets of events kept for a control that does not take them.
-const EVENT_BACKLOG: usize = 16 << 20;
-
 /// How long a stop may take before it is called unclean.
 const STOP_WITHIN: Duration = Duration::from_secs(5);
 
 /// Room for the largest datagram an interface of MTU 9000 brings.
 const LARGEST: usize = 9216;
 
-/// Starts the engine; it ends when it was told to stop, or when control is gone.
-pub(crate) fn start(control: Channel<FromEngine, ToEngine>) -> io::Result<()> {
-    let keeper = keeper::start()?;
-    let engine = Engine::new(control, keeper)?;
-    std::thread::Builder::new().name("engine".into()).spawn(move || engine.run())?;
-    Ok(())
+/// The engine as a process: until it was told to stop, or its guardian is gone.
+pub(crate) fn main(guardian: u32) -> io::Result<Exit> {
+    let signals = Signals::open(&[Signal::Terminate])?;
+    let line = Channel::over(linux::take_line()?)?;
+    // Before there is a second thread: rights are given up by each thread for itself.
+    let mut gaps = confine::keep_only(&[Right::NetAdmin, Right::NetRaw], None)?;
+    linux::die_with(guardian, linux::ProcessSignal::TERM)?;
+    let mut engine = Engine::new(line, signals)?;
+    // After the last thread has started.
+    gaps.extend(linux::only_sockets_and_time());
+    let gaps = gaps.into_iter().map(|gap| gap.0).collect();
+    engine.guardian.line.send(&EngineToGuardian::Ready { gaps })?;
+    engine.run()
 }
 
 struct Engine {
     router: Router,
-    control: Channel<FromEngine, ToEngine>,
+    guardian: Guardian,
+    control: Control,
+    signals: Signals,
     keeper: Channel<ToKeeper, FromKeeper>,
     wires: Wires,
+    leases: Leases,
+    sleep: Sleep,
     poll: Poll,
     timer: Timer,
-    counts: Counts,
     /// When a stop that was asked for becomes unclean.
     stop_by: Option<Instant>,
+    /// How to begin, as the guardian says.
+    inheritance: Option<(Option<Image>, Vec<Name>)>,
+    /// With what, as control says.
+    waiting: Option<(Vec<InstanceConfig>, u64)>,
+    /// Whether it has begun.
+    begun: bool,
+    /// The kernel has told what there is.
+    knows_node: bool,
+    /// The guardian was told that all is there to begin.
+    stands: bool,
+    /// It has handed over.
+    frozen: bool,
 }
 
 /// Why the loop ended.
@@ -75,48 +104,59 @@ enum End {
 
 impl Engine {
     fn new(
-        control: Channel<FromEngine, ToEngine>,
-        keeper: Channel<ToKeeper, FromKeeper>,
+        line: Channel<EngineToGuardian, GuardianToEngine>,
+        signals: Signals,
     ) -> io::Result<Self> {
         let poll = Poll::new()?;
         let timer = Timer::new()?;
-        poll.add(&control, CONTROL, Interest::Read)?;
+        let keeper = keeper::start()?;
+        poll.add(&line, GUARDIAN, Interest::Read)?;
+        poll.add(&signals, SIGNALS, Interest::Read)?;
         poll.add(&keeper, KEEPER, Interest::Read)?;
         poll.add(&timer, TIMER, Interest::Read)?;
         Ok(Self {
             router: Router::new(),
-            control,
+            guardian: Guardian::new(line),
+            control: Control::default(),
+            signals,
             keeper,
             wires: Wires::new()?,
+            leases: Leases::default(),
+            sleep: Sleep::new(),
             poll,
             timer,
-            counts: Counts::default(),
             stop_by: None,
+            inheritance: None,
+            waiting: None,
+            begun: false,
+            knows_node: false,
+            stands: false,
+            frozen: false,
         })
     }
 
-    fn run(mut self) {
+    fn run(mut self) -> io::Result<Exit> {
         let clean = loop {
-            match self.turn() {
-                Ok(None) => {}
-                Ok(Some(End::Settled { clean })) => break clean,
-                Ok(Some(End::Orphaned(error))) | Err(error) => {
-                    // The event log may be what is gone.
-                    eprintln!("error: the engine ends: {error}");
-                    break false;
-                }
+            match self.turn()? {
+                None => {}
+                Some(End::Settled { clean }) => break clean,
+                Some(End::Orphaned(error)) => return Err(error),
             }
         };
-        // Nobody may be listening any more; then there is nobody to tell.
-        let _ = self.control.send(&FromEngine::Settled { clean });
-        while self.control.backlog() > 0 && self.control.flush().is_ok() {
-            std::thread::sleep(Duration::from_millis(1));
-        }
+        self.guardian.part();
+        self.control.part(clean);
+        Ok(if clean { Exit::Ok } else { Exit::Fatal })
     }
 
     fn turn(&mut self) -> io::Result<Option<End>> {
+        if self.frozen {
+            return self.wait_frozen();
+        }
         self.sleep()?;
         let now = clock::monotonic();
+        if let Some(span) = self.sleep.noticed() {
+            self.handle(now, Input::Slept { span })?;
+        }
         // Adverts that are due leave before anything is read (VRRP-077).
         self.handle(now, Input::Wake { drained: false })?;
 
@@ -134,14 +174,35 @@ impl Engine {
                 break;
             }
         }
+        if !self.begun && self.knows_node && self.waiting.is_some() && !self.stands {
+            self.stands = true;
+            self.guardian.tell(&EngineToGuardian::Standing);
+        }
         // Everything that had arrived by `now` has been heard: silence can be judged (VRRP-079).
         self.handle(now, Input::Wake { drained: true })?;
         Ok(self.end(now))
     }
 
+    /// One turn after a hand-over: whatever comes is for the next engine. It ends us, or has us go on.
+    fn wait_frozen(&mut self) -> io::Result<Option<End>> {
+        std::thread::sleep(Duration::from_millis(1));
+        let now = clock::monotonic();
+        self.guardian.sign_of_life(now);
+        self.guardian.flush();
+        self.read_guardian(now)?;
+        Ok(self.end(now))
+    }
+
     fn read(&mut self, now: Instant, token: u64) -> io::Result<Option<End>> {
         match token {
-            CONTROL => return self.read_control(now),
+            CONTROL => self.read_control(now)?,
+            GUARDIAN => self.read_guardian(now)?,
+            SIGNALS => {
+                // Our guardian's end, or somebody who means us alone: either way, in good order.
+                while self.signals.read()?.is_some() {
+                    self.stop(now)?;
+                }
+            }
             KEEPER => {
                 if let Err(error) = self.read_keeper(now) {
                     return Ok(Some(End::Orphaned(error)));
@@ -153,13 +214,21 @@ impl Engine {
     }
 
     fn sleep(&mut self) -> io::Result<()> {
-        let deadlines = [self.router.poll_timeout(), self.wires.poll_timeout(), self.stop_by];
+        self.guardian.sign_of_life(clock::monotonic());
+        let deadlines = [
+            self.router.poll_timeout(),
+            self.wires.poll_timeout(),
+            self.guardian.poll_timeout(),
+            self.stop_by,
+        ];
         self.timer.set(deadlines.into_iter().flatten().min())?;
-        let interest = |backlog| if backlog > 0 { Interest::Both } else { Interest::Read };
-        self.poll.modify(&self.control, CONTROL, interest(self.control.backlog()))?;
+        self.control.watch(&self.poll)?;
+        self.guardian.watch(&self.poll)?;
         self.poll.modify(&self.keeper, KEEPER, interest(self.keeper.backlog()))?;
         self.poll.wait(None)?.for_each(drop);
-        self.control.flush()?;
+        self.guardian.sign_of_life(clock::monotonic());
+        self.control.flush();
+        self.guardian.flush();
         self.keeper.flush()
     }
 
@@ -169,22 +238,66 @@ impl Engine {
         (clean || now >= stop_by).then_some(End::Settled { clean })
     }
 
-    fn read_control(&mut self, now: Instant) -> io::Result<Option<End>> {
-        loop {
-            match self.control.recv() {
-                Ok(None) => return Ok(None),
-                Ok(Some(ToEngine::Configure(configs))) => {
-                    self.handle(now, Input::Configure(configs))?;
+    fn read_control(&mut self, now: Instant) -> io::Result<()> {
+        while let Some(message) = self.control.recv(&self.poll) {
+            match message {
+                ToEngine::Configure { instances, events } => {
+                    self.waiting = Some((instances, events));
+                    self.begin(now)?;
                 }
-                Ok(Some(ToEngine::Status { ask })) => {
+                ToEngine::Status { ask } => {
                     let status = self.router.status();
-                    let counts = self.counts.report(&self.wires);
-                    self.control.send(&FromEngine::Status { ask, at: now, status, counts })?;
+                    let counts = counts::report(&self.wires, &self.control);
+                    self.control.send(FromEngine::Status { ask, at: now, status, counts });
                 }
-                Ok(Some(ToEngine::Stop)) => self.stop(now)?,
-                // Control is gone and cannot ask for a stop any more: that is one.
-                Err(_) if self.stop_by.is_none() => self.stop(now)?,
-                Err(error) => return Ok(Some(End::Orphaned(error))),
+                ToEngine::Stop => self.stop(now)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives the router its configuration, once it is known how to begin with it.
+    fn begin(&mut self, now: Instant) -> io::Result<()> {
+        if self.waiting.is_none() || (self.inheritance.is_none() && !self.begun) {
+            return Ok(());
+        }
+        let Some((instances, events)) = self.waiting.take() else { return Ok(()) };
+        let (image, held) = self.inheritance.take().unwrap_or_default();
+        self.begun = true;
+        self.handle(now, Input::Adopt { image, held, events })?;
+        self.handle(now, Input::Configure(instances))
+    }
+
+    fn read_guardian(&mut self, now: Instant) -> io::Result<()> {
+        loop {
+            match self.guardian.line.recv() {
+                Ok(None) => return Ok(()),
+                Ok(Some(GuardianToEngine::Adopt { held, image })) => {
+                    // An image of a version we do not know: go on as after a death.
+                    let image = image.and_then(|image| postcard::from_bytes(&image).ok());
+                    self.inheritance = Some((image, held));
+                    self.begin(now)?;
+                }
+                Ok(Some(GuardianToEngine::HandOver)) => {
+                    let image = postcard::to_stdvec(&self.router.image());
+                    self.guardian.tell(&EngineToGuardian::Image(image.map_err(io::Error::other)?));
+                    self.frozen = true;
+                }
+                Ok(Some(GuardianToEngine::GoOn)) => self.frozen = false,
+                Ok(Some(GuardianToEngine::Leases { table })) => {
+                    let socket = self.guardian.line.take_fd()?.into();
+                    self.leases.open(socket, &table);
+                }
+                Ok(Some(GuardianToEngine::Control)) => {
+                    let fd = self.guardian.line.take_fd()?;
+                    self.control.replace(&self.poll, Channel::over(fd)?)?;
+                }
+                Ok(Some(GuardianToEngine::Stop)) => self.stop(now)?,
+                // Nobody could carry out our will any more.
+                Err(_) => {
+                    self.guardian.lost(&self.poll);
+                    return self.stop(now);
+                }
             }
         }
     }
@@ -197,7 +310,10 @@ impl Engine {
     fn read_keeper(&mut self, now: Instant) -> io::Result<()> {
         while let Some(message) = self.keeper.recv()? {
             let input = match message {
-                FromKeeper::Fact(fact) => Input::Fact(fact),
+                FromKeeper::Fact(fact) => {
+                    self.knows_node |= matches!(fact, base::KernelFact::Snapshot { .. });
+                    Input::Fact(fact)
+                }
                 FromKeeper::Done(done) => Input::Done(done),
             };
             self.handle(now, input)?;
@@ -231,17 +347,23 @@ impl Engine {
     fn drain(&mut self, now: Instant) -> io::Result<()> {
         while let Some(output) = self.router.poll_output() {
             match output {
+                Output::Lease(ask) => {
+                    let done = self.leases.execute(ask);
+                    self.router.handle(clock::monotonic(), Input::LeaseDone(done));
+                }
+                Output::Will(edit) => self.guardian.will(edit),
                 Output::Sockets(wanted) => self.wires.open(now, &self.poll, wanted),
                 Output::Advert(transmit) => self.wires.send(&transmit),
                 Output::Frame { index, bytes } => self.wires.send_frame(index, &bytes),
                 Output::Batch(batch) => self.keeper.send(&ToKeeper::Batch(batch))?,
-                Output::Event(event) if self.control.backlog() < EVENT_BACKLOG => {
-                    self.control.send(&FromEngine::Event(event))?;
-                }
-                Output::Event(_) => self.counts.events_dropped += 1,
+                Output::Event(event) => self.control.event(event),
             }
         }
         self.wires.retry(now, &self.poll);
         Ok(())
     }
+}
+
+fn interest(backlog: usize) -> Interest {
+    if backlog > 0 { Interest::Both } else { Interest::Read }
 }

@@ -7,17 +7,16 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::IpAddr;
 use std::time::Duration;
 
-use base::{Family, IfIndex, Instant};
+use base::{Family, IfIndex, Instant, Transmit};
 use linux::FrameSender;
 use linux::{Datagram, Receiver, Sender};
 use linux::{Interest, Poll};
-use vrrp::wire::frame;
-use vrrp::{SocketSpec, Transmit};
+use vrrp::SocketSpec;
 
 use super::WIRES;
+use crate::adverts;
 
 /// How soon to try again what could not be opened.
 const RETRY: Duration = Duration::from_millis(500);
@@ -147,25 +146,10 @@ impl Wires {
     }
 
     fn try_send(&mut self, transmit: &Transmit) -> io::Result<()> {
-        let Transmit { index, source, destination, ttl, payload } = transmit;
-        let wire = self
-            .open
-            .get(&(*index, Family::of(source)))
-            .ok_or_else(|| io::Error::from(io::ErrorKind::NotConnected))?;
-        match (source, destination) {
-            (IpAddr::V4(source), IpAddr::V4(destination)) => {
-                let header = frame::Ipv4Header {
-                    ttl: *ttl,
-                    ..frame::Ipv4Header::of_advert(*source, *destination)
-                };
-                frame::ipv4_datagram(&header, payload, &mut self.datagram);
-                wire.sender.send_v4(&self.datagram)
-            }
-            (IpAddr::V6(source), IpAddr::V6(destination)) => {
-                wire.sender.send_v6(payload, *source, *destination, *ttl)
-            }
-            _ => Err(io::ErrorKind::InvalidInput.into()),
-        }
+        let key = (transmit.index, Family::of(&transmit.source));
+        let wire =
+            self.open.get(&key).ok_or_else(|| io::Error::from(io::ErrorKind::NotConnected))?;
+        adverts::send(&wire.sender, transmit, &mut self.datagram)
     }
 
     /// Sends an announcement.

@@ -72,6 +72,20 @@ impl Bench {
         sightings.iter().filter(of).count()
     }
 
+    /// The times between one advert of `node` and its next, from `since` on.
+    pub(crate) fn advert_gaps(&self, node: &str, since: Instant) -> impl Iterator<Item = Duration> {
+        let sightings = self.witness.sightings();
+        let of = |s: &&Sighting| s.at >= since && s.from == node && priority(s).is_some();
+        let times: Vec<Instant> = sightings.iter().filter(of).map(|s| s.at).collect();
+        let gaps: Vec<Duration> = times.windows(2).map(|pair| pair[1].since(pair[0])).collect();
+        gaps.into_iter()
+    }
+
+    /// Ends the client's probe and gives what it saw.
+    pub(crate) fn outcome(self) -> (lab::Outcome, Lab) {
+        (self.probe.finish(), self.lab)
+    }
+
     /// Whether the kernel of `node` has the VIP.
     pub(crate) fn has_vip(&self, node: &str) -> bool {
         self.lab.node(node).holds(self.mode.vip())

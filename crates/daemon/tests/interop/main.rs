@@ -1,5 +1,6 @@
-//! mainstay among strangers: Debian's real keepalived and FRR's vrrpd on one switch with it, each
-//! in both roles (issue rows I01–I03, I07–I12, I14, I15 of the conformance reference).
+//! mainstay in the lab: among strangers (Debian's real keepalived and FRR's vrrpd on one switch with
+//! it, each in both roles: rows I01–I03, I07–I12, I14, I15 of the conformance reference §3), and
+//! when parts or all of it die or stand still (`deaths`, `lease`) or are replaced (`upgrade`).
 //!
 //! Every test builds a network of its own out of anonymous namespaces, so tests run side by side and
 //! nothing stays behind. What passes the switch is written down by a witness that shares no code
@@ -10,12 +11,17 @@
 #![allow(clippy::float_arithmetic, reason = "the status prints milliseconds with fractions")]
 
 mod bench;
+mod deaths;
 mod differences;
 mod exchange;
 mod frr;
 mod keepalived;
+mod lease;
 mod mainstay;
 mod mode;
 mod preference;
+mod service;
 mod speaker;
 mod unicast;
+mod upgrade;
+mod vectors;

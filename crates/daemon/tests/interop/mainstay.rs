@@ -12,7 +12,7 @@ use crate::bench::{Bench, PATIENCE};
 use crate::mode::Part;
 use crate::speaker::{Speaker, faults};
 
-const BINARY: &str = env!("CARGO_BIN_EXE_mainstay");
+pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_mainstay");
 
 /// mainstay on a node.
 pub(crate) struct Mainstay {
@@ -72,6 +72,13 @@ impl Mainstay {
     pub(crate) fn wait(&self, bench: &Bench, wanted: impl Fn(&InstanceReport) -> bool) {
         let found = wait_for(PATIENCE, || wanted(&self.instance(bench)));
         assert!(found.is_some(), "{:#?}\n{}", self.instance(bench), bench.story());
+    }
+
+    /// Sends a signal to one of its roles: `engine`, `control`, `runner`.
+    pub(crate) fn signal_role(&self, bench: &Bench, role: &str, signal: ProcessSignal) {
+        let name = format!("ms:{role}");
+        let found = bench.lab.node(self.node).signal_named(&name, signal);
+        assert_eq!(found, 1, "one {role}\n{}", bench.story());
     }
 
     /// Waits until the daemon has ended.

@@ -41,7 +41,8 @@ pub(crate) fn faults(log: &str) -> Vec<String> {
         "differ",
         "bad ",
     ];
-    const WEAKER: [&str; 2] = ["received lower priority", "preempt = true"];
+    // The last is FRR's: it shows both comparisons it made, `(50 <= 100 & ...)`.
+    const WEAKER: [&str; 3] = ["received lower priority", "preempt = true", " & "];
     log.lines()
         .filter(|line| {
             let line = line.to_lowercase();

@@ -12,9 +12,7 @@ impl World<'_> {
             let id = ActionId::new(at);
             let action = &self[id];
             let Some(node) = action.node else { continue };
-            if action.task == Task::Shutdown && action.in_graph {
-                events.push(self.event("Shutdown", &self[node].name, String::new(), None));
-            } else if action.task == Task::Fence && action.in_graph {
+            if action.task == Task::Fence && action.in_graph {
                 let op = action.extra.as_ref().and_then(|extra| extra.fence_op.clone()).unwrap_or_default();
                 let container = self[node].remote.and_then(|remote| self[remote].container);
                 let place = container.map(|it| format!(" (resource: {})", self[it].id)).unwrap_or_default();
@@ -31,7 +29,7 @@ impl World<'_> {
 
     fn event(&self, verb: &str, subject: &str, detail: String, because: Option<ActionId>) -> Event {
         let reason = because.and_then(|id| self[id].reason.clone());
-        Event { verb: verb.into(), subject: subject.into(), detail, reason }
+        Event { verb: verb.into(), subject: subject.into(), detail, reason, blocked: false }
     }
 
     fn events_below(&self, rsc: RscId, events: &mut Vec<Event>) {
@@ -122,9 +120,7 @@ impl World<'_> {
             };
             let verb = if it.next_role == Role::Promoted { "Promote" } else { "Start" };
             let mut event = self.event(verb, name, bracket(place), Some(start));
-            if !self[start].runnable() {
-                event.detail.push_str("  blocked");
-            }
+            event.blocked = !self[start].runnable();
             return vec![event];
         }
         let stops = it.running_on.iter().map(|node| {

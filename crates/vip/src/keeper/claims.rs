@@ -153,6 +153,11 @@ impl Claims {
         self.holders.get(&id).map(|h| (h.holding, h.places.as_slice()))
     }
 
+    /// Whether a holder without places of its own still has to be told that some are gone.
+    pub(super) fn owes(&self, id: HolderId) -> bool {
+        self.places.values().any(|claims| claims.get(&id).is_some_and(|claim| claim.told))
+    }
+
     /// Every holder.
     pub(super) fn holders(&self) -> impl Iterator<Item = HolderId> {
         self.holders.keys().copied()

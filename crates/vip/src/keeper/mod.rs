@@ -115,6 +115,19 @@ impl Keeper {
         })
     }
 
+    /// Whether an address of this holder's is on the node or may come to be there by an operation
+    /// under way. One that others still want does not count.
+    #[must_use]
+    pub fn leaves_traces(&self, holder: HolderId) -> bool {
+        let Some((_, places)) = self.claims.holder(holder) else {
+            return self.claims.owes(holder);
+        };
+        places.iter().any(|place| {
+            let shared = self.claims.at(place).any(|(id, claim)| id != holder && claim.wants());
+            !shared && (self.is_present(place) || self.slot_at(place).is_some_and(Slot::in_flight))
+        })
+    }
+
     /// The keeper as a value.
     #[must_use]
     pub fn status(&self) -> Status {

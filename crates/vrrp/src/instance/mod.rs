@@ -8,7 +8,9 @@
 //! functions `startup`, `send_due` and `judge`.
 
 mod heard;
+mod inherit;
 mod learn;
+mod silence;
 mod speak;
 
 use core::net::IpAddr;
@@ -16,6 +18,8 @@ use core::time::Duration;
 
 use base::{EventId, IfIndex, Instant, Priority, Reason, State, Subject, Version, What};
 use vip::HolderId;
+
+pub(crate) use inherit::Inheritance;
 
 use crate::config::{InstanceConfig, Reach};
 use crate::outbox::Outbox;
@@ -100,6 +104,8 @@ pub(crate) struct Instance {
     phase: Phase,
     around: Surroundings,
     not_before: Instant,
+    /// What it goes on with instead of starting up; until it has.
+    inherits: Option<Inheritance>,
     /// What the holder advertised as its interval; none while nobody was heard and when we hold.
     learned_interval: Option<Duration>,
     peer: Option<Peer>,
@@ -115,6 +121,12 @@ pub(crate) struct Instance {
     answered_at: Option<Instant>,
     changed_at: Instant,
     changed_by: Option<EventId>,
+    /// Its VIPs are silenced, or may be: it must not claim to hold.
+    silenced: bool,
+    /// When it last claimed to hold, for how long nobody can take over from there, and how long the
+    /// machine has slept since.
+    sent_at: Option<(Instant, Duration)>,
+    slept: Duration,
     traffic: Traffic,
 }
 
@@ -123,6 +135,7 @@ impl Instance {
         Self {
             learned_interval: None,
             not_before: now + config.startup_delay,
+            inherits: None,
             config,
             holder,
             phase: Phase::Initialize,
@@ -139,6 +152,9 @@ impl Instance {
             answered_at: None,
             changed_at: now,
             changed_by: None,
+            silenced: false,
+            sent_at: None,
+            slept: Duration::ZERO,
             traffic: Traffic::default(),
         }
     }
@@ -271,6 +287,10 @@ impl Instance {
         match self.phase {
             Phase::Initialize => self.startup(turn, Reason::Startup, None),
             Phase::Active { .. } => {}
+            // It did not run when its time came: it has not listened for as long as it seems.
+            Phase::Backup { preempt_at, .. } if self.judges_late(turn.now) => {
+                self.wait_for_silence(turn.now, preempt_at);
+            }
             Phase::Backup { armed_at, waiting, .. } => match waiting {
                 Waiting::Resigned(event) => {
                     self.become_active(turn, Reason::HolderResigned, Some(event));
@@ -302,7 +322,8 @@ impl Instance {
     /// RFC 9568 §6.4.1.
     fn startup(&mut self, turn: &mut Turn<'_>, reason: Reason, cause: Option<EventId>) {
         self.learned_interval = None;
-        if self.config.priority.is_owner() {
+        if self.inherit(turn, cause) {
+        } else if self.config.priority.is_owner() {
             self.become_active(turn, Reason::Owner, cause);
         } else {
             self.wait_for_silence(turn.now, None);
@@ -317,6 +338,9 @@ impl Instance {
         let interval = self.config.interval.as_duration();
         self.phase = Phase::Active { advert_at: turn.now + interval };
         self.learned_interval = None;
+        self.sent_at = None;
+        // An heir does not know yet whether its lease has outlived its predecessor.
+        self.silenced = reason == Reason::Adopted && self.is_leased();
         self.traffic.became_active += 1;
         self.changed(turn, from, reason, cause);
         self.send(turn, self.priority());
@@ -359,6 +383,7 @@ impl Instance {
     ) {
         let (to, priority) = (self.state(), self.priority());
         self.peer = self.peer.filter(|_| to != State::Initialize);
+        self.silenced &= to == State::Active;
         self.rivals.clear();
         self.told_rival = None;
         self.reassert = None;
@@ -392,6 +417,8 @@ impl Instance {
         match (was.fault, around.fault) {
             // Whatever is missing at start is as much news as what goes missing later.
             (Some(Reason::Startup), Some(reason)) => {
+                // Where it cannot run now it did not hold a moment ago either.
+                self.inherits = None;
                 self.changed(turn, State::Initialize, reason, cause);
             }
             (Some(was), None) if turn.now >= self.not_before => {

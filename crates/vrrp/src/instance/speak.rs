@@ -2,24 +2,49 @@
 
 use core::net::IpAddr;
 
-use base::{Interval, Priority, State};
+use base::{IfIndex, Interval, Name, Priority, State, Transmit, Vip};
+use vip::last_will::Bequest;
 
 use super::{Attachment, Instance, Turn};
 use crate::config::Reach;
-use crate::outbox::Transmit;
 use crate::status::{InstanceStatus, PeerStatus};
 use crate::wire::{Advert, AdvertError, Body, ChecksumForm};
 
 impl Instance {
     /// Sends an advert with this priority to everybody it is for.
     pub(super) fn send(&mut self, turn: &mut Turn<'_>, priority: Priority) {
-        let Some(Attachment { index, source }) = self.around.attachment else { return };
-        let Ok(advert) = self.advert(priority) else { return };
+        // A farewell claims nothing.
+        if self.silenced && priority != Priority::RESIGN {
+            return;
+        }
+        if self.address(priority, |transmit| turn.out.advert(transmit)) {
+            self.note_sent(turn.now);
+            self.traffic.sent += 1;
+        }
+    }
+
+    /// What it leaves to be said and removed, should it end now while it holds.
+    pub(crate) fn bequest(&self, index_of: impl Fn(&Name) -> Option<IfIndex>) -> Bequest {
+        let mut farewells = Vec::new();
+        self.address(Priority::RESIGN, |transmit| farewells.push(transmit));
+        let placed = |vip: &Vip| Some((index_of(&vip.interface)?, vip.clone()));
+        Bequest {
+            name: self.config.name.clone(),
+            farewells,
+            vips: self.config.all_vips().filter_map(placed).collect(),
+            patience: self.config.lease_terms().class().length(),
+        }
+    }
+
+    /// Makes an advert with this priority for everybody it is for; false if it cannot speak.
+    fn address(&self, priority: Priority, mut send: impl FnMut(Transmit)) -> bool {
+        let Some(Attachment { index, source }) = self.around.attachment else { return false };
+        let Ok(advert) = self.advert(priority) else { return false };
         let form = self.config.checksum.send.or(self.learned_form);
         let form = form.unwrap_or(ChecksumForm::Rfc5798);
         let mut to = |destination: IpAddr, ttl: u8| {
             let payload = advert.encode(form, source, destination);
-            turn.out.advert(Transmit { index, source, destination, ttl, payload });
+            send(Transmit { index, source, destination, ttl, payload });
         };
         match &self.config.reach {
             Reach::Multicast { group } => to(*group, 255),
@@ -27,7 +52,7 @@ impl Instance {
                 peers.iter().for_each(|peer| to(peer.address, *ttl));
             }
         }
-        self.traffic.sent += 1;
+        true
     }
 
     /// The advert this instance would send now.
@@ -71,6 +96,7 @@ impl Instance {
             }),
             vips: self.config.all_vips().cloned().collect(),
             present: Vec::new(),
+            lease: None,
             traffic: self.traffic,
             discards: *self.refusals.counters(),
         }

@@ -6,9 +6,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use base::{Instant, Name, Reason, Subject, What};
-use vip::{announcer, keeper, lifetime};
+use vip::last_will::Edit;
+use vip::{announcer, keeper, lease, lifetime};
 
-use super::{Router, Seat, Slot};
+use super::{Router, Seat, Slot, Will};
 use crate::config::InstanceConfig;
 use crate::instance::{Instance, Turn};
 
@@ -92,9 +93,26 @@ impl Router {
         let slot = Slot(self.slots_so_far);
         self.slots_so_far += 1;
         self.instruct_hands(now, slot, &config);
-        let instance = Instance::new(now, config, slot.holder());
-        let seat =
-            Seat { instance, key: None, holding: false, present: Vec::new(), repairing: None };
+        let instance = match self.inherited.remove(&config.name) {
+            Some(inheritance) => Instance::heir(now, config, slot.holder(), inheritance),
+            None => Instance::new(now, config, slot.holder()),
+        };
+        // An heir finds its VIPs installed, and leaves them so until it knows more.
+        let holding = instance.inherits();
+        if holding {
+            self.keeper.handle(now, keeper::Input::Hold { holder: slot.holder() });
+        }
+        let seat = Seat {
+            instance,
+            key: None,
+            holding,
+            present: Vec::new(),
+            leasing: false,
+            granted: false,
+            silenced_by: None,
+            repairing: None,
+            will: Will::None,
+        };
         self.seats.insert(slot, seat);
         slot
     }
@@ -105,6 +123,12 @@ impl Router {
         }
         self.instruct_hands(now, slot, &config);
         let Some(seat) = self.seats.get_mut(&slot) else { return };
+        if seat.will != Will::None {
+            if seat.instance.config().name != config.name {
+                self.out.will(Edit::Release { name: seat.instance.config().name.clone() });
+            }
+            seat.will = Will::Stale;
+        }
         if config.all_vips().next().is_none() {
             // The keeper forgets a holder of nothing; it is told again that this one holds.
             seat.holding = false;
@@ -129,10 +153,15 @@ impl Router {
         if let Some(mut seat) = self.seats.remove(&slot) {
             let mut turn = Turn { now, out: &mut self.out };
             seat.instance.shutdown(&mut turn, Reason::Reload, Some(event));
+            if seat.will != Will::None {
+                self.leaving.insert(holder, seat.instance.config().name.clone());
+            }
         }
         self.announcer.handle(now, announcer::Input::Forget { holder });
         self.lifetimes.handle(now, lifetime::Input::Withdraw { holder });
         self.keeper.handle(now, keeper::Input::Manage { holder, vips: Vec::new() });
+        // What it leaves installed is silent until it is gone.
+        self.leases.handle(now, lease::Input::Manage { holder, subject: None });
         self.touched.insert(slot);
     }
 
@@ -148,6 +177,7 @@ impl Router {
 
     fn instruct_hands(&mut self, now: Instant, slot: Slot, config: &InstanceConfig) {
         let holder = slot.holder();
+        self.instruct_leases(now, slot, config);
         let vips = config.all_vips().cloned().collect();
         self.keeper.handle(now, keeper::Input::Manage { holder, vips });
         let policy = config.burst;

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use base::{EventId, Instant, KernelFact, Name, Reason, Subject, What};
 
-use super::{Router, Seat, Slot};
+use super::{Router, Seat, Slot, Will};
 use crate::config::{InstanceConfig, Reach};
 use crate::instance::{Attachment, Surroundings, Turn};
 use crate::links::{Links, is_link_local};
@@ -29,6 +29,7 @@ impl Router {
         self.keeper.handle(now, vip::keeper::Input::Fact(fact));
         self.announcer.handle(now, vip::announcer::Input::Fact(fact));
         self.lifetimes.handle(now, vip::lifetime::Input::Fact(fact));
+        self.leases.handle(now, vip::lease::Input::Fact(fact));
         let mut interfaces = self.links.learn(fact);
         // A VIP of ours coming or going is the keeper's business and nobody else's: without this,
         // taking over n VIPs would make n instances look at n addresses.
@@ -86,6 +87,9 @@ impl Router {
             Some(self.out.event(now, seat.instance.subject(), what, reason, cause))
         });
         seat.instance.surround(&mut Turn { now, out: &mut self.out }, around, cause);
+        if matches!(seat.will, Will::Told(told) if told != seat.whereabouts(&self.links)) {
+            seat.will = Will::Stale;
+        }
         rekey(&mut self.by_key, slot, seat);
         self.touched.insert(slot);
     }

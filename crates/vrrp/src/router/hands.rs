@@ -3,6 +3,7 @@
 use core::net::IpAddr;
 
 use base::{EventId, Instant, Reason, State, Vip, What};
+use vip::last_will::Edit;
 use vip::{HolderId, announcer, keeper, lifetime};
 
 use super::{Router, Seat, Slot};
@@ -19,6 +20,15 @@ impl Router {
         while let Some(batch) = self.lifetimes.poll_output() {
             self.out.batch(batch);
         }
+        // The guardian forgets a holder when the last of its addresses is off the node, not before.
+        let (keeper, out) = (&self.keeper, &mut self.out);
+        self.leaving.retain(|holder, name| {
+            let leaves = keeper.leaves_traces(*holder);
+            if !leaves {
+                out.will(Edit::Release { name: name.clone() });
+            }
+            leaves
+        });
     }
 
     /// Puts VIPs that are held under a lifetime, where the configuration wants that.
@@ -114,7 +124,7 @@ impl Router {
 
     /// Records what happened to an instance's VIPs, because of `cause` or else of its last change
     /// of state.
-    fn tell(
+    pub(super) fn tell(
         &mut self,
         now: Instant,
         holder: HolderId,
@@ -133,7 +143,7 @@ impl Router {
 }
 
 impl Slot {
-    fn of(holder: HolderId) -> Slot {
+    pub(super) fn of(holder: HolderId) -> Slot {
         // A slot is made into a holder's number by `Slot::holder`, so it fits.
         Slot(usize::try_from(holder.0).unwrap_or(usize::MAX))
     }

@@ -8,30 +8,37 @@
 mod configure;
 mod environment;
 mod hands;
+mod lease;
 
 use core::net::IpAddr;
+use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
 
 use base::{
-    BatchDone, EventId, Family, IfIndex, Instant, KernelFact, Name, Reason, State, Subject, Vip,
-    Vrid, What,
+    BatchDone, EventId, Family, IfIndex, Instant, KernelFact, LeaseDone, Name, Reason, State,
+    Subject, Vip, Vrid, What,
 };
 use serde::{Deserialize, Serialize};
+use vip::HolderId;
 use vip::announcer::Announcer;
 use vip::keeper::Keeper;
+use vip::last_will::Edit;
+use vip::lease::{self as leases, Leases};
 use vip::lifetime::{self, Lifetimes};
 
 use crate::config::InstanceConfig;
 use crate::deadlines::Deadlines;
-use crate::instance::{Instance, Turn};
+use crate::image::Image;
+use crate::instance::{Attachment, Inheritance, Instance, Turn};
 use crate::links::Links;
 use crate::outbox::{Outbox, Output};
 use crate::refusals::Refusals;
 use crate::sockets::SocketSpec;
-use crate::status::RouterStatus;
+use crate::status::{LeaseStatus, RouterStatus};
 use crate::wire::{self, Arrival, Counters};
 
 use environment::LinkState;
+use lease::Doubt;
 
 /// Everything that can happen to the machine.
 #[derive(PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -44,12 +51,30 @@ pub enum Input {
     Fact(KernelFact),
     /// A batch of kernel operations is through.
     Done(BatchDone),
+    /// A lease operation is through; see [`Output::Lease`].
+    LeaseDone(LeaseDone),
+    /// The clock of `now` stood still for so long while the world went on (the machine was
+    /// suspended). To be told before the wake-up that follows.
+    Slept {
+        /// How long.
+        span: Duration,
+    },
     /// Time has passed. A driver wakes the machine twice: first with `drained: false`, before it
     /// reads its sockets, so that due adverts leave first (VRRP-077); then with `drained: true` when
     /// nothing is left to read, since only then can silence be judged (VRRP-079).
     Wake {
         /// Whether every packet that had arrived by now has been handed in.
         drained: bool,
+    },
+    /// Another engine of this node has ended: the instances that are configured next go on where it
+    /// left them.
+    Adopt {
+        /// Where it left them, if it could say: after a hand-over.
+        image: Option<Image>,
+        /// Those it held for when it died, and whose VIPs are still here.
+        held: Vec<Name>,
+        /// The last number it gave to an event.
+        events: u64,
     },
     /// Resign everywhere and release everything; see [`Router::is_settled`].
     Stop,
@@ -87,9 +112,39 @@ struct Seat {
     holding: bool,
     /// The VIPs that the keeper has seen present for it: only these may be announced.
     present: Vec<Vip>,
+    /// Whether the leases were last told that it wants one, and whether it was granted.
+    leasing: bool,
+    granted: bool,
+    /// The lapse that silenced it.
+    silenced_by: Option<EventId>,
     /// A VIP was taken from us by somebody else; what follows is its repair.
     repairing: Option<EventId>,
+    /// What the guardian was told of it, if anything, and whether that is still so.
+    will: Will,
 }
+
+impl Seat {
+    fn whereabouts(&self, links: &Links) -> Whereabouts {
+        let vips = self.instance.config().all_vips();
+        let numbers =
+            vips.map(|vip| links.named(&vip.interface).map_or(0, |link| link.index.get()));
+        let fold = |sum: u64, number| sum.wrapping_mul(31).wrapping_add(u64::from(number));
+        Whereabouts(self.instance.around().attachment, numbers.fold(0, fold))
+    }
+}
+
+/// Whether the guardian knows what the instance leaves behind.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Will {
+    None,
+    Stale,
+    Told(Whereabouts),
+}
+
+/// What a will depends on beside the configuration: where the instance speaks, and which interfaces
+/// its VIPs are on, folded into a number.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Whereabouts(Option<Attachment>, u64);
 
 /// This node's part in all its virtual routers.
 #[derive(Debug, Default)]
@@ -105,10 +160,18 @@ pub struct Router {
     keeper: Keeper,
     announcer: Announcer,
     lifetimes: Lifetimes,
+    leases: Leases,
+    doubts: BTreeMap<Slot, Doubt>,
+    /// Holders that want no lease any more while something of them may be installed.
+    clearing: BTreeSet<HolderId>,
     deadlines: Deadlines,
     sockets: Vec<SocketSpec>,
     strays: BTreeMap<IfIndex, Refusals>,
     stopping: Option<EventId>,
+    /// Instances that an engine before this one held for, and that are not configured yet.
+    inherited: BTreeMap<Name, Inheritance>,
+    /// Holders that no longer hold while some of their addresses may still be there.
+    leaving: BTreeMap<HolderId, Name>,
     out: Outbox,
     /// Instances this turn has touched; `settle` looks at these only.
     touched: BTreeSet<Slot>,
@@ -135,7 +198,19 @@ impl Router {
             Input::Fact(fact) => self.learn(now, &fact),
             Input::Done(done) if Lifetimes::is_mine(&done.ticket) => {}
             Input::Done(done) => self.keeper.handle(now, vip::keeper::Input::Done(done)),
+            Input::LeaseDone(done) => self.lease_done(now, done),
+            Input::Slept { span } => self.slept(now, span),
             Input::Wake { drained } => self.wake(now, drained),
+            Input::Adopt { image, held, events } => {
+                self.out.continue_events(events);
+                let held = held.into_iter().map(|name| (name, Inheritance::Held));
+                self.inherited.extend(held);
+                let (events, instances) = image.map(Image::into_parts).unwrap_or_default();
+                self.out.continue_events(events);
+                for one in instances {
+                    self.inherited.insert(one.name.clone(), Inheritance::Image(Box::new(one)));
+                }
+            }
             Input::Stop => self.stop(now),
         }
         self.settle(now);
@@ -160,8 +235,21 @@ impl Router {
             self.keeper.poll_timeout(),
             self.announcer.poll_timeout(),
             self.lifetimes.poll_timeout(),
+            self.leases.poll_timeout(),
+            self.doubts.values().map(|doubt| doubt.at).min(),
         ];
         hands.into_iter().chain([self.deadlines.first()]).flatten().min()
+    }
+
+    /// Where every instance stands, for the engine that goes on from here. What happens after this
+    /// is not in it: hand nothing in between.
+    #[must_use]
+    pub fn image(&self) -> Image {
+        let seats = self.order.iter().filter_map(|slot| self.seats.get(slot));
+        Image::V1 {
+            events: self.out.events_so_far(),
+            instances: seats.map(|seat| seat.instance.image()).collect(),
+        }
     }
 
     /// Whether nothing is under way: after [`Input::Stop`], that every VIP is off the node.
@@ -169,13 +257,14 @@ impl Router {
     pub fn is_settled(&self) -> bool {
         let status = self.keeper.status();
         status.batches_in_flight == 0
+            && self.leases.is_settled()
             && status.vips.iter().all(|vip| vip.wanted || !vip.present || vip.refused.is_some())
     }
 
     /// Everything there is to tell, as a value.
     #[must_use]
     pub fn status(&self) -> RouterStatus {
-        let mut present: BTreeMap<vip::HolderId, Vec<IpAddr>> = BTreeMap::new();
+        let mut present: BTreeMap<HolderId, Vec<IpAddr>> = BTreeMap::new();
         for row in self.keeper.status().vips {
             if row.present && row.wanted {
                 present.entry(row.holder).or_default().push(row.vip.address);
@@ -187,7 +276,13 @@ impl Router {
             .filter_map(|slot| self.seats.get(slot))
             .map(|seat| {
                 let mut status = seat.instance.status();
-                status.present = present.remove(&seat.instance.holder()).unwrap_or_default();
+                let holder = seat.instance.holder();
+                status.present = present.remove(&holder).unwrap_or_default();
+                status.lease = self.leases.terms_of(holder).map(|terms| LeaseStatus {
+                    length: terms.class().length(),
+                    excess: terms.excess(),
+                    silenced: seat.instance.is_silenced(),
+                });
                 status
             })
             .collect();
@@ -195,24 +290,24 @@ impl Router {
         for stray in self.strays.values() {
             discards.merge(stray.counters());
         }
-        RouterStatus { instances, discards }
+        RouterStatus { instances, discards, leases: self.leases.status() }
     }
 
     // ---- time -----------------------------------------------------------------------------------
 
     fn wake(&mut self, now: Instant, drained: bool) {
-        let mut due = core::mem::take(&mut self.due);
-        self.deadlines.due(now, &mut due);
-        for slot in &due {
-            let Some(seat) = self.seats.get_mut(slot) else { continue };
-            let mut turn = Turn { now, out: &mut self.out };
-            seat.instance.send_due(&mut turn);
-            if drained {
-                seat.instance.judge(&mut turn);
+        // A renewal that is due comes before the adverts it stands for.
+        self.leases.handle(now, leases::Input::Wake);
+        self.use_leases(now);
+        self.send_all_due(now);
+        if drained {
+            self.settle_doubts(now);
+            for slot in core::mem::take(&mut self.due) {
+                let Some(seat) = self.seats.get_mut(&slot) else { continue };
+                seat.instance.judge(&mut Turn { now, out: &mut self.out });
+                self.touched.insert(slot);
             }
-            self.touched.insert(*slot);
         }
-        self.due = due;
         self.keeper.handle(now, vip::keeper::Input::Wake);
         self.lifetimes.handle(now, lifetime::Input::Wake);
         // Announcements never leave ahead of an advert: not in the turn that sends adverts.
@@ -226,6 +321,7 @@ impl Router {
             return;
         }
         let stopping = self.out.event(now, Subject::Node, What::Stopping, Reason::Shutdown, []);
+        self.leases.handle(now, leases::Input::Stop);
         self.stopping = Some(stopping);
         self.surround_all(now, Some(stopping));
     }
@@ -285,24 +381,36 @@ impl Router {
 
     /// Derives everything that is not the instances' own from what they have become.
     fn settle(&mut self, now: Instant) {
-        let touched = core::mem::take(&mut self.touched);
-        for slot in touched {
-            self.settle_one(now, slot);
+        loop {
+            while let Some(slot) = self.touched.pop_first() {
+                self.settle_one(now, slot);
+            }
+            self.use_leases(now);
+            // A lease that was granted touches its instance again.
+            if self.touched.is_empty() {
+                break;
+            }
         }
         self.use_hands(now);
+        self.clear_leases(now);
+        self.use_leases(now);
     }
 
     fn settle_one(&mut self, now: Instant, slot: Slot) {
+        self.settle_lease(now, slot);
         let Some(seat) = self.seats.get_mut(&slot) else {
             return self.deadlines.set(slot, None);
         };
         self.deadlines.set(slot, seat.instance.deadline());
         let holder = seat.instance.holder();
         let holds = seat.instance.state() == State::Active;
-        if holds != seat.holding {
-            seat.holding = holds;
+        // What lapsed stays installed, and silent, until its doubt is settled; and what an engine
+        // before this one installed, until it is known whether its lease lives.
+        let installs = (holds && (seat.granted || seat.holding)) || seat.instance.inherits();
+        if installs != seat.holding {
+            seat.holding = installs;
             seat.repairing = None;
-            let input = if holds {
+            let input = if installs {
                 vip::keeper::Input::Hold { holder }
             } else {
                 self.announcer.handle(now, vip::announcer::Input::Withdraw { holder });
@@ -310,6 +418,16 @@ impl Router {
                 vip::keeper::Input::Release { holder }
             };
             self.keeper.handle(now, input);
+        }
+        if holds && !matches!(seat.will, Will::Told(_)) {
+            seat.will = Will::Told(seat.whereabouts(&self.links));
+            self.leaving.remove(&holder);
+            let links = &self.links;
+            let bequest = seat.instance.bequest(|name| Some(links.named(name)?.index));
+            self.out.will(Edit::Hold(bequest));
+        } else if !holds && seat.will != Will::None {
+            seat.will = Will::None;
+            self.leaving.insert(holder, seat.instance.config().name.clone());
         }
         if seat.present.is_empty() {
             seat.instance.forget_reassert();

@@ -42,7 +42,7 @@ fn vrrp_053_silence_makes_it_active_and_the_advert_leaves_before_anything_else()
     assert!(bench.wake().is_empty(), "not a nanosecond early");
     bench.pass(nanos(1));
     let outs = bench.wake();
-    assert_eq!(outs.kinds(), ["advert", "batch", "event"]);
+    assert_eq!(outs.kinds(), ["advert", "will", "batch", "event"]);
     assert_eq!(outs.spoken(), [100]);
     assert_eq!(outs.ops(), ["+192.0.2.100"]);
     assert_eq!(outs.changes(), [(State::Backup, State::Active, Reason::HolderSilent)]);
@@ -87,7 +87,7 @@ fn vrrp_055_priority_zero_arms_skew_time() {
     assert!(outs.has(&What::PeerResigned { source: ip(HIGHER) }));
     assert_eq!((bench.state(), bench.left()), (State::Backup, Some(nanos(SKEW))));
     let outs = bench.sleep();
-    assert_eq!(outs.kinds(), ["advert", "batch", "event"]);
+    assert_eq!(outs.kinds(), ["advert", "will", "batch", "event"]);
     assert_eq!(outs.changes(), [(State::Backup, State::Active, Reason::HolderResigned)]);
 }
 
@@ -174,7 +174,7 @@ fn vrrp_059_a_weaker_advert_is_let_go_by_while_the_timer_runs() {
     }
     let outs = bench.sleep();
     assert_eq!(outs.changes(), [(State::Backup, State::Active, Reason::WeakerHolder)]);
-    assert_eq!(outs.kinds(), ["advert", "batch", "event"]);
+    assert_eq!(outs.kinds(), ["advert", "will", "batch", "event"]);
 }
 
 #[test]

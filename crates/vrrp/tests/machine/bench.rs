@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 
 use base::{
     AddressFact, AddressOp, Batch, BatchDone, Centis, Errno, Family, IfIndex, Instant, Interval,
-    KernelFact, LinkFact, Mac, Name, Preempt, Priority, State, Vip, Vrid,
+    KernelFact, LeaseDone, LinkFact, Mac, Name, Preempt, Priority, State, Vip, Vrid,
 };
 use vip::announcer::BurstPolicy;
 use vrrp::wire::{self, Advert, Auth, Body, ChecksumForm, ChecksumRule};
@@ -19,6 +19,7 @@ use vrrp::{
 };
 
 use crate::seen::{Outs, Seen};
+use crate::table::Table;
 
 /// The node's own address.
 pub(crate) const OWN: &str = "192.0.2.5";
@@ -94,6 +95,7 @@ pub(crate) fn config(priority: u8) -> InstanceConfig {
         learned_interval_cap: 10,
         startup_delay: Duration::ZERO,
         lifetimes: false,
+        lease: false,
         strict_sources: false,
     }
 }
@@ -193,6 +195,7 @@ pub(crate) struct Bench {
     asked: VecDeque<Batch>,
     /// What the kernel has.
     pub(crate) addresses: Vec<AddressFact>,
+    pub(crate) table: Table,
 }
 
 impl Bench {
@@ -203,6 +206,7 @@ impl Bench {
             now: Instant::ZERO + secs(100),
             asked: VecDeque::new(),
             addresses: vec![address(2, OWN), address(2, "fe80::5")],
+            table: Table::default(),
         };
         let outs = bench.feed(Input::Configure(configs));
         (bench, outs)
@@ -240,6 +244,13 @@ impl Bench {
             outs.0.push(match output {
                 Output::Sockets(sockets) => Seen::Sockets(sockets),
                 Output::Advert(transmit) => Seen::advert(&transmit),
+                Output::Lease(ask) => {
+                    let outcome = self.table.execute(self.now, &ask.op);
+                    let done = LeaseDone { ticket: ask.ticket, outcome };
+                    self.router.handle(self.now, Input::LeaseDone(done));
+                    Seen::Lease(ask.op)
+                }
+                Output::Will(edit) => Seen::Will(edit),
                 Output::Batch(batch) => {
                     let ops = batch.ops.clone();
                     self.asked.push_back(batch);

@@ -3,11 +3,14 @@
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use core::num::NonZeroU8;
 
-use base::{AddressOp, Event, Family, IfIndex, Interval, Reason, State, Version, What};
+use base::{
+    AddressOp, Event, Family, IfIndex, Interval, LeaseOp, Reason, State, Transmit, Version, What,
+};
+use vip::last_will::Edit;
+use vrrp::SocketSpec;
 use vrrp::wire::{
     Arrival, Auth, Body, ChecksumForm, ChecksumRule, PeerTerms, Reach, Terms, decode,
 };
-use vrrp::{SocketSpec, Transmit};
 
 /// An advert, read back from its bytes.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -29,6 +32,8 @@ pub(crate) struct Sent {
 pub(crate) enum Seen {
     Sockets(Vec<SocketSpec>),
     Advert(Sent),
+    Lease(LeaseOp),
+    Will(Edit),
     Batch(Vec<AddressOp>),
     Frame { index: IfIndex, bytes: Vec<u8> },
     Event(Event),
@@ -99,6 +104,15 @@ impl Outs {
             Seen::Advert(sent) => Some(sent),
             _ => None,
         })
+    }
+
+    /// What the guardian was told.
+    pub(crate) fn wills(&self) -> Vec<Edit> {
+        let pick = |seen: &Seen| match seen {
+            Seen::Will(edit) => Some(edit.clone()),
+            _ => None,
+        };
+        self.0.iter().filter_map(pick).collect()
     }
 
     /// The only advert.
@@ -183,6 +197,8 @@ impl Outs {
             .iter()
             .map(|seen| match seen {
                 Seen::Sockets(_) => "sockets",
+                Seen::Lease(_) => "lease",
+                Seen::Will(_) => "will",
                 Seen::Advert(_) => "advert",
                 Seen::Batch(_) => "batch",
                 Seen::Frame { .. } => "frame",
@@ -200,6 +216,6 @@ impl Outs {
 
     /// Nothing came out that anybody but an observer would notice.
     pub(crate) fn is_quiet(&self) -> bool {
-        self.0.iter().all(|seen| matches!(seen, Seen::Event(_)))
+        self.0.iter().all(|seen| matches!(seen, Seen::Event(_) | Seen::Will(_) | Seen::Lease(_)))
     }
 }

@@ -13,7 +13,7 @@ use crate::bench::{
 fn vrrp_050_an_owner_starts_as_active_and_speaks_before_it_touches_an_address() {
     let (mut bench, _) = Bench::silent(vec![config(255)]);
     let outs = bench.snapshot(vec![link(2, "eth0")]);
-    assert_eq!(outs.kinds(), ["sockets", "advert", "batch", "event"]);
+    assert_eq!(outs.kinds(), ["sockets", "advert", "will", "batch", "event"]);
     assert_eq!(outs.spoken(), [255]);
     assert_eq!(outs.ops(), ["+192.0.2.100"]);
     assert_eq!(outs.changes(), [(State::Initialize, State::Active, Reason::Owner)]);
@@ -192,7 +192,7 @@ fn an_instance_listens_as_soon_as_its_interface_exists() {
 fn an_empty_vip_list_makes_bare_adverts() {
     let mut bench = Bench::new(InstanceConfig { vips: Vec::new(), ..config(100) });
     let outs = bench.sleep();
-    assert_eq!(outs.kinds(), ["advert", "event"]);
+    assert_eq!(outs.kinds(), ["advert", "will", "event"]);
     assert!(outs.advert().addresses.is_empty());
     assert_eq!(bench.state(), State::Active);
     // Two such nodes understand each other.

@@ -98,7 +98,7 @@ fn vrrp_077_adverts_of_all_instances_leave_before_any_address_is_touched() {
     let mut bench = Bench::of(configs);
     let outs = bench.sleep();
     assert_eq!(outs.adverts().len(), 200);
-    assert_eq!(outs.kinds(), ["advert", "batch", "event"]);
+    assert_eq!(outs.kinds(), ["advert", "will", "batch", "event"]);
     assert_eq!(outs.ops().len(), 200);
     let beat = bench.now + secs(1);
     let mut announced = bench.kernel().announced().len();
@@ -115,10 +115,14 @@ fn vrrp_077_adverts_of_all_instances_leave_before_any_address_is_touched() {
 
 #[test]
 fn vrrp_077_a_long_pause_is_not_made_up_for_by_a_burst() {
-    let mut bench = Bench::active(config(100));
-    bench.pass(secs(30));
+    let mut bench = Bench::active(InstanceConfig { interval: centis(1), ..config(100) });
+    bench.pass(millis(55));
     assert_eq!(bench.wake().spoken(), [100]);
-    assert_eq!(bench.left(), Some(secs(1)));
+    assert_eq!(bench.left(), Some(millis(10)));
+    // After a longer one others may hold.
+    bench.pass(secs(30));
+    assert!(bench.wake().spoken().is_empty());
+    assert_eq!(bench.state(), State::Backup);
 }
 
 #[test]
@@ -157,7 +161,10 @@ fn vrrp_079_neither_a_packet_nor_news_of_the_kernel_promotes_a_stale_backup() {
     let changed = InstanceConfig { missed_adverts: 4, ..config(100) };
     assert!(bench.feed(Input::Configure(vec![changed])).is_quiet());
     assert_eq!(bench.state(), State::Backup);
-    assert_eq!(bench.wake().spoken(), [100]);
+    // It has not listened for as long as it seems, and does so now.
+    assert!(bench.wake().spoken().is_empty());
+    assert_eq!(bench.left(), Some(nanos(4_609_375_000)));
+    assert_eq!(bench.sleep().spoken(), [100]);
 }
 
 #[test]

@@ -26,7 +26,7 @@ fn vrrp_003_vrrp_023_every_peer_gets_its_own_datagram() {
     let sent: Vec<_> = outs.adverts().iter().map(|s| (s.source, s.destination, s.ttl)).collect();
     assert_eq!(sent, [(ip(OWN), ip(HIGHER), 255), (ip(OWN), ip(LOWER), 255)]);
     assert_eq!(bench.only().traffic.sent, 1, "one advert, however many peers");
-    assert_eq!(outs.kinds(), ["advert", "batch", "event"]);
+    assert_eq!(outs.kinds(), ["advert", "will", "batch", "event"]);
 }
 
 #[test]

@@ -7,24 +7,69 @@
 //!
 //! Every value that a later check may want to complain about has a [`Place`] beside it.
 
+mod extras;
+mod node;
+mod routes;
+mod trackers;
+
+pub use extras::{
+    ExtraAnnounce, Hmac, HmacKey, HmacMode, Ipvlan, OldChecksum, Secret, VipOptions, Vmac,
+};
+pub use node::{
+    AdvertBuffers, BufferPolicy, BufferSize, Buffers, Dbus, Fifo, Fifos, FilePlaces, Firewall,
+    Hooks, LinkDelay, LinkRules, Mail, MailServer, Node, Pacing, PolledLink, Reload, Run,
+    Scheduling, Snmp,
+};
+pub use routes::{
+    NextHop, Prefix, Route, RouteKind, Rule, RuleAction, StaticAddress, Statics, Table,
+};
+pub use trackers::{
+    ArgumentMatch, BfdSession, InitialValue, SyncGroup, TrackFile, TrackGroup, TrackProcess,
+    TrackScript, Tracked, Trackers, Weight,
+};
+
 use core::fmt;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use core::time::Duration;
 
 use base::{Family, Interval, Name, Preempt, Priority, State, TrackEffect, Version, Vip, Vrid};
 
+use serde::Serialize;
+
 use crate::Place;
 
 /// A whole configuration: legal, complete, and consistent in itself.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct Config {
     /// What concerns the node as a whole.
     pub globals: Globals,
     /// The instances in the order of the file; names and virtual routers are unique.
     pub instances: Vec<InstanceConfig>,
+    /// What else concerns the node.
+    pub node: Node,
+    /// Sync groups in the order of the file.
+    pub groups: Vec<SyncGroup>,
+    /// Scripts that are trackers.
+    pub scripts: Vec<TrackScript>,
+    /// Files that are trackers.
+    pub files: Vec<TrackFile>,
+    /// Processes that are trackers.
+    pub processes: Vec<TrackProcess>,
+    /// BFD sessions.
+    pub bfd: Vec<BfdSession>,
+    /// Addresses, routes and rules that stay.
+    pub statics: Statics,
+    /// Instances that depend on those.
+    pub track_groups: Vec<TrackGroup>,
 }
 
 impl Config {
+    /// The sync group that `instance` is in.
+    #[must_use]
+    pub fn group_of(&self, instance: &str) -> Option<&SyncGroup> {
+        self.groups.iter().find(|group| group.members.iter().any(|m| **m == *instance))
+    }
+
     /// The instance called `name`.
     #[must_use]
     pub fn instance(&self, name: &str) -> Option<&InstanceConfig> {
@@ -33,7 +78,7 @@ impl Config {
 }
 
 /// What concerns the node as a whole (`global_defs` and the lines outside any block).
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct Globals {
     /// How this node calls itself in mail, SNMP and logs (`router_id`); `None` means its host name.
     /// Never on the wire.
@@ -68,7 +113,7 @@ impl Default for Globals {
 }
 
 /// One instance: this node's part in one virtual router (`vrrp_instance`).
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct InstanceConfig {
     /// Its name; unique.
     pub name: Name,
@@ -91,6 +136,7 @@ pub struct InstanceConfig {
     /// Whether to take over from a living node of lower priority.
     pub preempt: Preempt,
     /// The VRRPv2 password; always `None` for VRRPv3.
+    #[serde(serialize_with = "hidden")]
     pub password: Option<Password>,
     /// Multicast or unicast, and to whom.
     pub reach: Reach,
@@ -104,6 +150,9 @@ pub struct InstanceConfig {
     pub vips: Vec<Vip>,
     /// More VIPs held with them, of either family, not carried in adverts.
     pub excluded: Vec<Vip>,
+    /// Whether the kernel is to silence the VIPs when nobody renews their lease (`lease off` clears
+    /// it).
+    pub lease: bool,
     /// Whether this instance's own interface must be up (`dont_track_primary` clears it).
     pub track_own_interface: bool,
     /// Other interfaces whose state matters. Never the instance's own. For an owner none has a
@@ -127,7 +176,46 @@ pub struct InstanceConfig {
     pub notify: Notify,
     /// Send mail at transitions.
     pub smtp_alert: bool,
+    /// Signed adverts.
+    pub hmac: Option<Hmac>,
+    /// Routes installed while Active.
+    pub routes: Vec<Route>,
+    /// Rules installed while Active.
+    pub rules: Vec<Rule>,
+    /// How each of `vips` is held.
+    pub vip_options: Vec<VipOptions>,
+    /// How each of `excluded` is held.
+    pub excluded_options: Vec<VipOptions>,
+    /// Keep secondary addresses of the interface when a primary one goes.
+    pub promote_secondaries: bool,
+    /// Trackers other than interfaces.
+    pub trackers: Trackers,
+    /// The source address must be there (`track_src_ip`).
+    pub track_source: bool,
+    /// The interface with the virtual router's MAC, when there is to be one.
+    pub vmac: Option<Vmac>,
+    /// The ipvlan interface, when there is to be one.
+    pub ipvlan: Option<Ipvlan>,
+    /// The VRF of an instance without interface.
+    pub vrf: Option<Name>,
+    /// Whether the VIPs may be reached while Active: only `no_accept` says no.
+    pub accept: bool,
+    /// Announcements on the VIPs' other interfaces.
+    pub extra_announce: Option<ExtraAnnounce>,
+    /// The least time between two gratuitous ARPs of this instance alone.
+    pub arp_gap: Option<Duration>,
+    /// The least time between two neighbour advertisements of this instance alone.
+    pub na_gap: Option<Duration>,
+    /// An owner does not yield to other owners.
+    pub owner_ignores_adverts: bool,
+    /// The unicast checksum of old versions.
+    pub old_checksum: OldChecksum,
+    /// Poll the carrier of its interface.
+    pub poll_carrier: bool,
+    /// The size of its receive buffer.
+    pub receive_buffer: Option<u32>,
     /// Where all this stands in the file.
+    #[serde(skip)]
     pub places: InstancePlaces,
 }
 
@@ -198,8 +286,16 @@ impl fmt::Debug for Password {
     }
 }
 
+/// That there is a password, not which.
+fn hidden<S: serde::Serializer>(password: &Option<Password>, to: S) -> Result<S::Ok, S::Error> {
+    match password {
+        Some(_) => to.serialize_some("********"),
+        None => to.serialize_none(),
+    }
+}
+
 /// To whom adverts go.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub enum Reach {
     /// To everybody on the link.
     Multicast {
@@ -219,7 +315,7 @@ pub enum Reach {
 }
 
 /// Another VRRP speaker of a virtual router.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 pub struct Peer {
     /// Its address.
     pub address: IpAddr,
@@ -228,6 +324,7 @@ pub struct Peer {
     /// The greatest, not less than `min_ttl`; 255 when not given.
     pub max_ttl: u8,
     /// Where it stands.
+    #[serde(skip)]
     pub place: Place,
 }
 
@@ -237,18 +334,19 @@ pub const DEFAULT_GROUP_V4: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 18);
 pub const DEFAULT_GROUP_V6: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0x12);
 
 /// An interface whose state matters to an instance, and how.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct TrackedInterface {
     /// Its name.
     pub interface: Name,
     /// What its state does.
     pub effect: TrackEffect,
     /// Where it stands.
+    #[serde(skip)]
     pub place: Place,
 }
 
 /// How often the VIPs are announced, and when again.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 pub struct Announce {
     /// When becoming Active (`garp_master_repeat`, `garp_master_delay`).
     pub takeover: Burst,
@@ -259,7 +357,7 @@ pub struct Announce {
 }
 
 /// A number of announcements at once, and whether to do it a second time.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 pub struct Burst {
     /// Announcements per VIP, at once. Zero only for [`Announce::weaker_heard`]: none.
     pub repeat: u32,
@@ -268,7 +366,7 @@ pub struct Burst {
 }
 
 /// Periodic announcements of an Active node.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 pub struct Refresh {
     /// The period, not zero.
     pub every: Duration,
@@ -277,7 +375,7 @@ pub struct Refresh {
 }
 
 /// Programs to run at transitions; each runs once per transition it names.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
 pub struct Notify {
     /// On becoming Active (`notify_master`).
     pub active: Option<Command>,
@@ -290,10 +388,33 @@ pub struct Notify {
     /// On each of these, with four more arguments appended: `INSTANCE`, the name, keepalived's word
     /// for the state, the priority (`notify`).
     pub any: Option<Command>,
+    /// When a reload removes the instance; keepalived then says DELETED instead of FAULT
+    /// (`notify_deleted`).
+    pub deleted: Option<Command>,
+    /// Say DELETED, also without a script of its own.
+    pub says_deleted: bool,
+    /// When an Active node hears a weaker one (`notify_master_rx_lower_pri`).
+    pub weaker_heard: Option<Command>,
+    /// Tell FIFOs of priorities (`notify_priority_changes`).
+    pub priority_changes: bool,
+}
+
+impl Notify {
+    /// The scripts, those given.
+    pub fn commands(&self) -> impl Iterator<Item = &Command> {
+        let Self { active, backup, fault, stop, any, deleted, weaker_heard, .. } = self;
+        [active, backup, fault, stop, any, deleted, weaker_heard].into_iter().flatten()
+    }
+
+    /// The same, to be changed.
+    pub(crate) fn commands_mut(&mut self) -> impl Iterator<Item = &mut Command> {
+        let Self { active, backup, fault, stop, any, deleted, weaker_heard, .. } = self;
+        [active, backup, fault, stop, any, deleted, weaker_heard].into_iter().flatten()
+    }
 }
 
 /// A program with its arguments, quotes and escapes resolved. It is run as it stands, by no shell.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct Command {
     /// The program and its arguments; the program is never missing or empty, no NUL anywhere.
     pub argv: Vec<String>,
@@ -301,6 +422,7 @@ pub struct Command {
     /// there is one, else our own.
     pub run_as: Option<RunAs>,
     /// Where it stands.
+    #[serde(skip)]
     pub place: Place,
 }
 
@@ -313,13 +435,16 @@ impl Command {
 }
 
 /// The account a script runs as; names or numbers, still to be looked up.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct RunAs {
     /// User.
     pub user: Name,
     /// Group; `None`: the user's own.
     pub group: Option<Name>,
+    /// The group comes in addition to those of the user (written `:GROUP`).
+    pub supplementary: bool,
     /// Where it stands.
+    #[serde(skip)]
     pub place: Place,
 }
 

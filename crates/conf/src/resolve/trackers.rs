@@ -1,0 +1,437 @@
+//! Scripts, files, processes and BFD sessions: each complete and of its own name, and what an
+//! instance or a group makes of them.
+//!
+//! A name nobody defined is an error: keepalived passes over it, and the check that was to guard a
+//! service is silently gone. Where the definition stands makes no difference here.
+
+use core::time::Duration;
+use std::collections::HashMap;
+
+use base::{Family, Name, Priority};
+
+use super::Resolver;
+use crate::blocks::{RawConfig, RawGlobals};
+use crate::diagnostic::{Code, Diagnostic, Report};
+use crate::given::{Given, Named, Row};
+use crate::keywords::nearest;
+use crate::reader::{At, shown};
+use crate::{
+    ArgumentMatch, BfdSession, Command, InitialValue, Place, Span, TrackFile, TrackProcess,
+    TrackScript, Tracked, Trackers, Weight,
+};
+
+/// All trackers there are.
+pub(super) struct Known {
+    pub(super) scripts: Vec<TrackScript>,
+    pub(super) files: Vec<TrackFile>,
+    pub(super) processes: Vec<TrackProcess>,
+    pub(super) bfd: Vec<BfdSession>,
+    /// Names whose definition was refused: using them is not a second error.
+    refused: Vec<(&'static str, String)>,
+}
+
+/// Gives every script without an account the one that was named for all.
+pub(super) fn default_user<'a>(
+    commands: impl Iterator<Item = &'a mut Command>,
+    globals: &RawGlobals,
+) {
+    for command in commands {
+        if command.run_as.is_none() {
+            command.run_as.clone_from(&globals.script_user);
+        }
+    }
+}
+
+/// Says that a block of this kind and name was there already; keepalived would keep the first.
+pub(super) fn check_unique(what: &str, blocks: &[Named], report: &mut Report) {
+    let mut known = HashMap::new();
+    for block in blocks {
+        if let Some(before) = known.insert(block.name.value.as_str(), block.name.span) {
+            report.push(
+                Diagnostic::error(
+                    Code::DuplicateName,
+                    block.name.span,
+                    format!("two `{what}` have the same name"),
+                )
+                .label("again here; keepalived would keep only the first")
+                .related(before, "first here")
+                .help("give each a name of its own"),
+            );
+        }
+    }
+}
+
+/// Says that a block lacks what it cannot do without, unless it was given and refused.
+fn missing(block: &Named, keyword: &str, what: &str, report: &mut Report) {
+    if !block.given.seen.contains_key(keyword) {
+        report.push(
+            Diagnostic::error(
+                Code::ValueMissing,
+                block.name.span,
+                format!("{} has no `{keyword}`", shown(&block.name.value)),
+            )
+            .label("in this block; keepalived would drop it")
+            .help(format!("add `{keyword} {what}`")),
+        );
+    }
+}
+
+impl Known {
+    pub(super) fn new(raw: &RawConfig, globals: &RawGlobals, report: &mut Report) -> Self {
+        check_unique("vrrp_script", &raw.scripts, report);
+        check_unique("track_file", &raw.files, report);
+        check_unique("vrrp_track_process", &raw.processes, report);
+        check_unique("bfd_instance", &raw.bfd, report);
+        let mut known = Self {
+            scripts: Vec::new(),
+            files: Vec::new(),
+            processes: Vec::new(),
+            bfd: Vec::new(),
+            refused: Vec::new(),
+        };
+        for block in &raw.scripts {
+            match script(block, globals, report) {
+                Some(script) => known.scripts.push(script),
+                None => known.refused.push(("track_script", block.name.value.clone())),
+            }
+        }
+        for block in &raw.files {
+            match file(block, report) {
+                Some(file) => known.files.push(file),
+                None => known.refused.push(("track_file", block.name.value.clone())),
+            }
+        }
+        for block in &raw.processes {
+            match process(block, report) {
+                Some(process) => known.processes.push(process),
+                None => known.refused.push(("track_process", block.name.value.clone())),
+            }
+        }
+        for block in &raw.bfd {
+            match session(block, report) {
+                Some(session) => known.bfd.push(session),
+                None => known.refused.push(("track_bfd", block.name.value.clone())),
+            }
+        }
+        known
+    }
+
+    /// The trackers that the lists of an instance or a group name.
+    pub(super) fn trackers(&self, given: &Given, report: &mut Report) -> Trackers {
+        let scripts: Vec<_> = self.scripts.iter().map(|s| (&s.name, s.weight)).collect();
+        let files: Vec<_> = self.files.iter().map(|f| (&f.name, f.weight)).collect();
+        let processes: Vec<_> = self.processes.iter().map(|p| (&p.name, p.weight)).collect();
+        let bfd: Vec<_> = self.bfd.iter().map(|b| (&b.name, b.weight)).collect();
+        Trackers {
+            scripts: self.list("track_script", "vrrp_script", 253, &scripts, given, report),
+            files: self.list("track_file", "track_file", 254, &files, given, report),
+            processes: self.list(
+                "track_process",
+                "vrrp_track_process",
+                254,
+                &processes,
+                given,
+                report,
+            ),
+            bfd: self.list("track_bfd", "bfd_instance", 253, &bfd, given, report),
+        }
+    }
+
+    fn list(
+        &self,
+        keyword: &'static str,
+        block: &str,
+        most: i32,
+        known: &[(&Name, Weight)],
+        given: &Given,
+        report: &mut Report,
+    ) -> Vec<Tracked> {
+        let mut list: Vec<Tracked> = Vec::new();
+        for row in given.rows(keyword) {
+            let Some(At { value: name, span }) = row.first() else { continue };
+            let Some((name, own)) = known.iter().find(|(known, _)| **known == **name) else {
+                if !self.refused.iter().any(|(k, n)| *k == keyword && n == name) {
+                    let names = known.iter().map(|(name, _)| name.as_str());
+                    let label = match nearest(name, names) {
+                        Some(near) => format!("did you mean `{near}`?"),
+                        None => "keepalived would ignore it, and check nothing".to_owned(),
+                    };
+                    report.tolerate(
+                        Diagnostic::error(
+                            Code::UnknownTracker,
+                            *span,
+                            format!("no `{block}` is called {}", shown(name)),
+                        )
+                        .label(label)
+                        .help(format!("add `{block} {name} {{ ... }}`, or correct the name")),
+                    );
+                }
+                continue;
+            };
+            let Some(weight) = weight(row, most, report) else { continue };
+            if let Some(at) = list.iter().position(|t| t.name == **name) {
+                let before = list.remove(at);
+                report.push(
+                    Diagnostic::warning(
+                        Code::SetTwice,
+                        *span,
+                        format!("{} is tracked twice", shown(name)),
+                    )
+                    .label("this one counts")
+                    .related(before.place.0, "this one does not")
+                    .help("remove one of them"),
+                );
+            }
+            list.push(Tracked {
+                name: (*name).clone(),
+                weight: weight.unwrap_or(*own),
+                place: Place(*span),
+            });
+        }
+        list
+    }
+}
+
+/// `NAME [weight N [reverse]]`: the weight, if there is one; `None` when it is illegal.
+#[expect(clippy::option_option, reason = "not given and not legal are different things")]
+fn weight(row: &Row, most: i32, report: &mut Report) -> Option<Option<Weight>> {
+    let bad = |span: Span, message: String, report: &mut Report| {
+        report.push(
+            Diagnostic::error(Code::BadOption, span, message)
+                .label(format!("expected weight -{most} to {most}"))
+                .help("put each tracker on a line of its own: `NAME [weight N [reverse]]`"),
+        );
+        None
+    };
+    match row.get(1..).unwrap_or_default() {
+        [] => Some(None),
+        [word, number, rest @ ..] if word.value == "weight" && rest.len() <= 1 => {
+            let value = number.value.parse::<i32>().ok().filter(|n| (-most..=most).contains(n));
+            let reverse = match rest.first().map(|at| at.value.as_str()) {
+                None | Some("noreverse" | "no_reverse") => Some(false),
+                Some("reverse") => Some(true),
+                Some(_) => None,
+            };
+            match (value, reverse) {
+                (Some(value), Some(reverse)) => Some(Some(Weight { value, reverse })),
+                _ => bad(number.span, format!("{} is no weight", shown(&number.value)), report),
+            }
+        }
+        [word, ..] => {
+            bad(word.span, format!("unknown option {} of a tracker", shown(&word.value)), report)
+        }
+    }
+}
+
+fn script(block: &Named, globals: &RawGlobals, report: &mut Report) -> Option<TrackScript> {
+    let given = &block.given;
+    let Some(mut command) = given.command("script") else {
+        missing(block, "script", "\"/path/to/check arguments\"", report);
+        return None;
+    };
+    if let Some(user) = given.run_as("user") {
+        command.run_as = Some(user);
+    }
+    default_user(core::iter::once(&mut command), globals);
+    let interval = given.time("interval").unwrap_or(Duration::from_secs(1));
+    Some(TrackScript {
+        name: Name::from(block.name.value.as_str()),
+        command,
+        interval,
+        timeout: given.time("timeout").unwrap_or(interval),
+        weight: given.weight("weight").unwrap_or_default(),
+        rise: given.integer("rise").unwrap_or(1),
+        fall: given.integer("fall").unwrap_or(1),
+        bad_at_first: given.flag("init_fail"),
+        place: Place(block.name.span),
+    })
+}
+
+fn file(block: &Named, report: &mut Report) -> Option<TrackFile> {
+    let given = &block.given;
+    let Some(path) = given.text("file") else {
+        missing(block, "file", "/path", report);
+        return None;
+    };
+    let mut initial = None;
+    if let Some(words) = given.words("init_file") {
+        let mut value = InitialValue { value: 0, overwrite: false };
+        for word in words {
+            match (word.value.as_str(), word.value.parse()) {
+                ("overwrite", _) => value.overwrite = true,
+                (_, Ok(number)) => value.value = number,
+                (text, Err(_)) => report.push(
+                    Diagnostic::error(
+                        Code::BadOption,
+                        word.span,
+                        format!("{} is no number", shown(text)),
+                    )
+                    .label("expected a number, or overwrite")
+                    .help("write `init_file [VALUE] [overwrite]`"),
+                ),
+            }
+        }
+        initial = Some(value);
+    }
+    Some(TrackFile {
+        name: Name::from(block.name.value.as_str()),
+        path,
+        weight: given.weight("weight").unwrap_or(Weight { value: 1, reverse: false }),
+        initial,
+        place: Place(block.name.span),
+    })
+}
+
+fn process(block: &Named, report: &mut Report) -> Option<TrackProcess> {
+    let given = &block.given;
+    let Some([command, arguments @ ..]) = given.words("process") else {
+        missing(block, "process", "COMMAND", report);
+        return None;
+    };
+    let least = given.integer("quorum").unwrap_or(1);
+    let most: Option<u32> = given.integer("quorum_max");
+    if let Some(most) = most
+        && most < least
+        && given.seen.contains_key("quorum")
+    {
+        report.push(
+            Diagnostic::error(
+                Code::OutOfRange,
+                given.span("quorum_max").unwrap_or(block.name.span),
+                format!("at most {most} and at least {least} processes is impossible"),
+            )
+            .label("less than quorum")
+            .help("make quorum_max at least quorum"),
+        );
+    }
+    let delay = given.time("delay").unwrap_or_default();
+    Some(TrackProcess {
+        name: Name::from(block.name.value.as_str()),
+        command: command.value.clone(),
+        arguments: arguments.iter().map(|at| at.value.clone()).collect(),
+        matching: match given.choice("param_match") {
+            Some("initial") => ArgumentMatch::Initial,
+            Some(_) => ArgumentMatch::First,
+            None => ArgumentMatch::Exact,
+        },
+        full_command: given.flag("full_command"),
+        // The manual says 1, the programs measured used 0: no process is a fault.
+        weight: given.weight("weight").unwrap_or_default(),
+        // Only `quorum_max 0` makes "none may run" of it.
+        least: if most == Some(0) { 0 } else { least },
+        most,
+        up_delay: given.time("fork_delay").unwrap_or(delay),
+        down_delay: given.time("terminate_delay").unwrap_or(delay),
+        place: Place(block.name.span),
+    })
+}
+
+fn session(block: &Named, report: &mut Report) -> Option<BfdSession> {
+    let given = &block.given;
+    let Some(neighbor) = given.address("neighbor_ip") else {
+        missing(block, "neighbor_ip", "ADDRESS", report);
+        return None;
+    };
+    let source = given.address("source_ip");
+    if source.is_some_and(|source| Family::of(&source) != Family::of(&neighbor)) {
+        report.push(
+            Diagnostic::error(
+                Code::MixedFamilies,
+                given.span("source_ip").unwrap_or(block.name.span),
+                "the two ends of a BFD session are of one family",
+            )
+            .label("not the neighbour's")
+            .help("write an address of the neighbour's family"),
+        );
+    }
+    let multihop = given.flag("multihop");
+    let hops: Option<u8> = match Family::of(&neighbor) {
+        Family::V4 => given.integer("ttl"),
+        Family::V6 => given.integer("hoplimit"),
+    };
+    Some(BfdSession {
+        name: Name::from(block.name.value.as_str()),
+        neighbor,
+        source,
+        min_rx: given.time("min_rx").unwrap_or(Duration::from_millis(10)),
+        min_tx: given.time("min_tx").unwrap_or(Duration::from_millis(10)),
+        idle_tx: given.time("idle_tx").unwrap_or(Duration::from_secs(1)),
+        multiplier: given.integer("multiplier").unwrap_or(5),
+        passive: given.flag("passive"),
+        hops: hops.unwrap_or(if multihop { 64 } else { 255 }),
+        max_hops: given.integer("max_hops").unwrap_or(0),
+        multihop,
+        weight: given.weight("weight").unwrap_or_default(),
+        place: Place(block.name.span),
+    })
+}
+
+impl Resolver<'_> {
+    /// What this instance tracks besides interfaces.
+    pub(super) fn trackers(&mut self, priority: Priority) -> Trackers {
+        let mut trackers = self.known.trackers(&self.raw.given, self.report);
+        let grouped = self.group.as_ref().is_some_and(|group| !group.keeps_weights);
+        let lists: [(&mut Vec<Tracked>, &str); 4] = [
+            (&mut trackers.scripts, "a script"),
+            (&mut trackers.files, "a file"),
+            (&mut trackers.processes, "a process"),
+            (&mut trackers.bfd, "a BFD session"),
+        ];
+        let mut owners = Vec::new();
+        let mut members = Vec::new();
+        for (list, what) in lists {
+            list.retain(|tracked| {
+                let weighted = tracked.weight.value != 0;
+                if weighted && priority.is_owner() {
+                    owners.push(tracked.place.0);
+                } else if weighted && grouped {
+                    members.push((tracked.place.0, what));
+                } else {
+                    return true;
+                }
+                false
+            });
+        }
+        for span in owners {
+            self.report.push(
+                Diagnostic::warning(
+                    Code::OwnerNotTracked,
+                    span,
+                    "a weight changes nothing for the owner, priority 255",
+                )
+                .label("not tracked")
+                .help("remove the weight to fault instead, or choose a priority below 255"),
+            );
+        }
+        for (span, what) in members {
+            self.weightless(span, what);
+        }
+        trackers
+    }
+
+    /// Says that a member of a sync group has no weights of its own.
+    pub(super) fn weightless(&mut self, span: Span, what: &str) {
+        let group = self.group.as_ref().map_or(span, |group| group.name.span);
+        let (label, help) = if what == "an interface" {
+            (
+                "the interface faults the instance instead",
+                "remove the weight, or track it in the group",
+            )
+        } else {
+            (
+                "not tracked at all, as keepalived does",
+                "track it in the group, or set its weight to 0",
+            )
+        };
+        self.report.push(
+            Diagnostic::warning(
+                Code::GroupWeight,
+                span,
+                format!("the weight of {what} has no effect in a sync group"),
+            )
+            .label(label)
+            .related(group, "a member of this group")
+            .help(format!("{help}; or say `sync_group_tracking_weight` in the group")),
+        );
+    }
+}

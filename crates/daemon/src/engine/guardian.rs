@@ -1,0 +1,99 @@
+//! The engine's line to its guardian: the will, and signs of life.
+//!
+//! The guardian hears nothing of adverts and VIPs; it only has to know whether this engine is alive
+//! and what to do if it is not. While something is held, a sign of life leaves at least three times
+//! within the shortest lease.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::time::Duration;
+
+use base::{Instant, Name};
+use linux::Poll;
+use vip::last_will::Edit;
+
+use super::{GUARDIAN, interest};
+use crate::channel::Channel;
+use crate::messages::{EngineToGuardian, GuardianToEngine};
+
+pub(super) struct Guardian {
+    pub(super) line: Channel<EngineToGuardian, GuardianToEngine>,
+    /// The lease of each instance that holds.
+    leases: BTreeMap<Name, Duration>,
+    /// A third of the shortest.
+    rhythm: Option<Duration>,
+    next: Option<Instant>,
+    gone: bool,
+}
+
+impl Guardian {
+    pub(super) fn new(line: Channel<EngineToGuardian, GuardianToEngine>) -> Self {
+        Self { line, leases: BTreeMap::new(), rhythm: None, next: None, gone: false }
+    }
+
+    /// Passes a change of the will on.
+    pub(super) fn will(&mut self, edit: Edit) {
+        match &edit {
+            Edit::Hold(bequest) => {
+                self.leases.insert(bequest.name.clone(), bequest.patience);
+                self.rhythm = self.rhythm.into_iter().chain([bequest.patience / 3]).min();
+            }
+            Edit::Release { name } => {
+                let least = |lease: Duration| self.rhythm == Some(lease / 3);
+                if self.leases.remove(name).is_some_and(least) {
+                    self.rhythm = self.leases.values().min().map(|lease| *lease / 3);
+                }
+            }
+        }
+        self.tell(&EngineToGuardian::Will(edit));
+    }
+
+    /// Gives a sign of life, if it is time to.
+    pub(super) fn sign_of_life(&mut self, now: Instant) {
+        let Some(rhythm) = self.rhythm else {
+            self.next = None;
+            return;
+        };
+        if self.next.is_none_or(|next| now >= next) {
+            self.next = Some(now + rhythm);
+            self.tell(&EngineToGuardian::Alive);
+        }
+    }
+
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        self.next.filter(|_| self.rhythm.is_some())
+    }
+
+    /// Waits for room on the line, if there is something to be sent.
+    pub(super) fn watch(&self, poll: &Poll) -> io::Result<()> {
+        if self.gone {
+            return Ok(());
+        }
+        poll.modify(&self.line, GUARDIAN, interest(self.line.backlog()))
+    }
+
+    pub(super) fn flush(&mut self) {
+        // A broken line says so when it is read.
+        let _ = self.line.flush();
+    }
+
+    /// The guardian is gone.
+    pub(super) fn lost(&mut self, poll: &Poll) {
+        self.gone = true;
+        let _ = poll.remove(&self.line);
+    }
+
+    /// Sends what is left to be sent, since the process ends.
+    pub(super) fn part(&mut self) {
+        while !self.gone && self.line.backlog() > 0 && self.line.flush().is_ok() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    /// Tells the guardian something.
+    pub(super) fn tell(&mut self, message: &EngineToGuardian) {
+        if !self.gone {
+            let _ = self.line.send(message);
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! `mainstay explain` and `mainstay config show`: what words mean, and what a file comes to.
+
+use std::io::{self, IsTerminal as _, Write as _};
+use std::path::Path;
+
+use conf::manual;
+use serde_json::Value;
+
+use crate::check;
+use crate::control::files;
+use crate::control::shelf::Reading;
+use crate::exit::Exit;
+
+/// Prints what a keyword or a code means.
+pub(crate) fn explain(word: &str) -> Exit {
+    if let Some(text) = manual::explanation(word) {
+        print!("{text}");
+        return Exit::Ok;
+    }
+    match manual::nearest_keyword(word) {
+        Some(near) => {
+            eprintln!("error: no keyword or code is called `{word}`; did you mean `{near}`?")
+        }
+        None => eprintln!(
+            "error: no keyword or code is called `{word}`; mainstay-keepalived.conf(5) lists them all"
+        ),
+    }
+    Exit::Fatal
+}
+
+/// Prints the text of a configuration as it is after includes and substitutions, or what it means.
+pub(crate) fn show(file: &Path, effective: bool, reading: &Reading) -> Exit {
+    let loaded = match files::understand(file, reading) {
+        Ok(loaded) => loaded,
+        Err(why) => {
+            eprint!("{why}");
+            return Exit::NoConfig;
+        }
+    };
+    let exit = if loaded.config.is_some() { Exit::Ok } else { Exit::CheckFailed };
+    if exit == Exit::CheckFailed {
+        let color = io::stderr().is_terminal() && !check::no_color();
+        eprint!("{}", conf::render(&loaded, color));
+    }
+    let text = if effective {
+        match loaded
+            .meaning()
+            .map(|config| Ok(format!("{:#}", seconds(serde_json::to_value(config)?))))
+        {
+            Some(Ok(text)) => (text + "\n").into_bytes(),
+            Some(Err::<_, serde_json::Error>(error)) => {
+                eprintln!("error: cannot write it as JSON: {error}");
+                return Exit::Fatal;
+            }
+            None => return exit,
+        }
+    } else {
+        loaded.origins.text().to_vec()
+    };
+    match io::stdout().write_all(&text) {
+        Ok(()) => exit,
+        Err(_) => Exit::Fatal,
+    }
+}
+
+/// Times as seconds, which is how the configuration has them.
+fn seconds(value: Value) -> Value {
+    match value {
+        Value::Object(fields) => {
+            let time = |name: &str| fields.get(name).and_then(Value::as_u64);
+            if let (2, Some(secs), Some(nanos)) = (fields.len(), time("secs"), time("nanos")) {
+                let decimal = format!("{secs}.{nanos:09}");
+                let decimal = decimal.trim_end_matches('0').trim_end_matches('.');
+                return serde_json::from_str(decimal).unwrap_or(Value::Null);
+            }
+            Value::Object(fields.into_iter().map(|(name, value)| (name, seconds(value))).collect())
+        }
+        Value::Array(items) => Value::Array(items.into_iter().map(seconds).collect()),
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_time_is_a_number_of_seconds() {
+        let value =
+            json!({ "a": [{ "secs": 1, "nanos": 500_000_000 }], "b": { "secs": 5, "nanos": 0 } });
+        assert_eq!(seconds(value).to_string(), r#"{"a":[1.5],"b":5}"#);
+    }
+}

@@ -1,0 +1,121 @@
+//! What becomes of the VIP when one role of the daemon dies or stands still (DESIGN §4): no move at
+//! all, or one that peers are told of, and never two that answer.
+
+use std::thread::sleep;
+use std::time::Duration;
+
+use base::What;
+use lab::{Need, ProcessSignal, longest_overlap, wait_for};
+use linux::clock::monotonic;
+
+use crate::bench::{Bench, LATE, OURS, PATIENCE, PEER};
+use crate::mainstay::Mainstay;
+use crate::mode::{Mode, Part, V3_IPV4};
+use crate::speaker::Speaker;
+
+/// Two nodes of ours; the first holds.
+fn pair(mode: Mode) -> Option<(Bench, Mainstay, Mainstay)> {
+    lab::requires(&[Need::Root]).then(|| {
+        let mut bench = Bench::new(mode, &[OURS, PEER]);
+        let (mut us, mut peer) = (Mainstay::on("ours"), Mainstay::on("peer"));
+        us.start(&mut bench, &Part::new(mode, 150));
+        peer.start(&mut bench, &Part::new(mode, 100));
+        bench.sole_holder(&us, &[&peer]);
+        bench.served_by("ours");
+        (bench, us, peer)
+    })
+}
+
+/// For how long the kernels of both had the VIP.
+fn overlap(bench: &Bench) -> Duration {
+    longest_overlap(&bench.lab.holdings(), bench.mode.vip(), monotonic())
+}
+
+#[test]
+fn a_killed_engine_is_replaced_and_nobody_notices() {
+    let mode = V3_IPV4.every(Duration::from_secs(1));
+    let Some((bench, us, peer)) = pair(mode) else { return };
+    let before = monotonic();
+    us.signal_role(&bench, "engine", ProcessSignal::KILL);
+    let told = |what: &What| matches!(what, What::RoleTakenOver { role } if role == "engine");
+    assert!(wait_for(PATIENCE, || us.told(&bench, told)).is_some(), "{}", bench.story());
+    bench.sole_holder(&us, &[&peer]);
+    assert_eq!(bench.adverts("peer", before), 0, "{}", bench.story());
+    let holdings = bench.lab.holdings();
+    let moved = holdings.iter().filter(|h| h.at > before && h.address == mode.vip());
+    assert_eq!(moved.count(), 0, "{}", bench.story());
+    let (outcome, _lab) = bench.outcome();
+    assert_eq!(outcome.switches, 0);
+    assert_eq!(outcome.lost_since(before), 0);
+}
+
+#[test]
+fn an_engine_that_stands_still_is_ended_and_its_peers_are_told() {
+    let mode = V3_IPV4.every(Duration::from_secs(1));
+    let Some((bench, us, peer)) = pair(mode) else { return };
+    let stall = monotonic();
+    us.signal_role(&bench, "engine", ProcessSignal::STOP);
+    let resigned = bench.resignation("ours", stall).at;
+    // Its lease is two thirds of a second.
+    assert!(resigned.since(stall) < Duration::from_millis(667) + LATE, "{}", bench.story());
+    let taken = bench.advert("peer", resigned).at;
+    bench.took_over("peer takes over from an engine that hangs", resigned, taken, mode.skew(100));
+    assert!(overlap(&bench) < Duration::from_millis(20), "{}", bench.story());
+    // Its successor waits like anybody, and holds again.
+    bench.sole_holder(&us, &[&peer]);
+    let told = |what: &What| matches!(what, What::WillCarriedOut { .. });
+    assert!(us.told(&bench, told), "{}", bench.story());
+}
+
+#[test]
+fn without_control_vrrp_goes_on_and_the_next_one_knows_what_is_in_force() {
+    let Some((bench, us, peer)) = pair(V3_IPV4) else { return };
+    let before = monotonic();
+    us.signal_role(&bench, "control", ProcessSignal::KILL);
+    sleep(V3_IPV4.interval * 10);
+    // What is in force is not read again: the file may be anything by now.
+    us.wait(&bench, |instance| instance.state == base::State::Active && instance.priority == 150);
+    bench.sole_holder(&us, &[&peer]);
+    assert_eq!(bench.adverts("peer", before), 0, "{}", bench.story());
+    let (outcome, _lab) = bench.outcome();
+    assert_eq!((outcome.switches, outcome.lost_since(before)), (0, 0));
+}
+
+#[test]
+fn a_killed_guardian_takes_the_others_along_and_the_engine_resigns_first() {
+    let Some((bench, _us, peer)) = pair(V3_IPV4) else { return };
+    let death = monotonic();
+    bench.lab.node("ours").signal(ProcessSignal::KILL);
+    let resigned = bench.resignation("ours", death).at;
+    assert!(resigned.since(death) < LATE, "{}", bench.story());
+    let taken = bench.advert("peer", resigned).at;
+    bench.took_over("peer takes over from a daemon without guardian", resigned, taken, {
+        V3_IPV4.skew(100)
+    });
+    bench.served_by("peer");
+    for role in ["engine", "control", "runner"] {
+        let name = format!("ms:{role}");
+        let gone = || bench.lab.node("ours").signal_named(&name, ProcessSignal::CONT) == 0;
+        assert!(wait_for(PATIENCE, gone).is_some(), "the {role} outlives its guardian");
+    }
+    assert!(!bench.has_vip("ours"), "{}", bench.story());
+    assert!(overlap(&bench) < Duration::from_millis(20), "{}", bench.story());
+    assert!(peer.holds(&bench));
+}
+
+#[test]
+fn an_engine_that_dies_again_and_again_gives_up_what_it_holds() {
+    let mode = V3_IPV4.every(Duration::from_secs(1));
+    let Some((bench, us, peer)) = pair(mode) else { return };
+    let begin = monotonic();
+    // Each successor holds on until it dies as well; one of them dies before it could.
+    while !peer.holds(&bench) && monotonic().since(begin) < PATIENCE {
+        let _ = bench.lab.node("ours").signal_named("ms:engine", ProcessSignal::KILL);
+        sleep(Duration::from_millis(1));
+    }
+    assert!(peer.holds(&bench), "{}", bench.story());
+    assert!(!bench.has_vip("ours"), "{}", bench.story());
+    bench.served_by("peer");
+    bench.sole_holder(&us, &[&peer]);
+    assert!(overlap(&bench) < Duration::from_millis(20), "{}", bench.story());
+}

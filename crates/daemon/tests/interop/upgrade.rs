@@ -1,0 +1,101 @@
+//! `mainstay upgrade`: another program takes over under the client's eyes, or nothing changes.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use base::State;
+use lab::{CommandLine, Need, wait_for};
+use linux::clock::monotonic;
+
+use crate::bench::{Bench, OURS, PATIENCE, PEER};
+use crate::mainstay::{BINARY, Mainstay};
+use crate::mode::{Part, V3_IPV4};
+use crate::speaker::Speaker;
+
+/// A file that goes away.
+struct File(PathBuf);
+
+impl File {
+    fn new(name: &str, fill: impl FnOnce(&PathBuf)) -> Self {
+        let name = format!("mainstay-{name}-{}", std::process::id());
+        let file = Self(std::env::temp_dir().join(name));
+        fill(&file.0);
+        file
+    }
+}
+
+impl Drop for File {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+fn pair() -> Option<(Bench, Mainstay, Mainstay)> {
+    lab::requires(&[Need::Root]).then(|| {
+        let mut bench = Bench::new(V3_IPV4, &[OURS, PEER]);
+        let (mut us, mut peer) = (Mainstay::on("ours"), Mainstay::on("peer"));
+        us.start(&mut bench, &Part::new(V3_IPV4, 150));
+        peer.start(&mut bench, &Part::new(V3_IPV4, 100));
+        bench.sole_holder(&us, &[&peer]);
+        bench.served_by("ours");
+        (bench, us, peer)
+    })
+}
+
+/// Which program the daemon's first process runs.
+fn program(bench: &Bench, node: &str) -> PathBuf {
+    let pid = bench.lab.node(node).daemon().expect("it runs").pid();
+    std::fs::read_link(format!("/proc/{pid}/exe")).unwrap()
+}
+
+fn upgrade(bench: &Bench, node: &str, binary: &str) -> Option<String> {
+    let line = format!("{BINARY} upgrade --control {{control}} --binary {binary}");
+    bench.lab.node(node).output(&CommandLine::parse(&line), PATIENCE).unwrap()
+}
+
+#[test]
+fn a_new_version_takes_over_from_a_holder_and_from_a_backup_without_a_gap() {
+    let Some((bench, us, peer)) = pair() else { return };
+    let new = File::new("new", |path| {
+        std::fs::copy(BINARY, path).unwrap();
+    });
+    let begin = monotonic();
+    for (node, who, state) in [("ours", &us, State::Active), ("peer", &peer, State::Backup)] {
+        let since = who.instance(&bench).since_s;
+        let answer = upgrade(&bench, node, &new.0.display().to_string());
+        assert!(answer.is_some_and(|text| text.contains("has taken over")), "{}", bench.story());
+        let same = || program(&bench, node) == new.0;
+        assert!(wait_for(PATIENCE, same).is_some(), "{:?}", program(&bench, node));
+        let instance = who.instance(&bench);
+        assert_eq!(instance.state, state, "{}", bench.story());
+        assert!(instance.since_s > since, "its state is as old as it was");
+    }
+    bench.sole_holder(&us, &[&peer]);
+    assert_eq!(bench.adverts("peer", begin), 0, "{}", bench.story());
+    let gaps = bench.advert_gaps("ours", begin);
+    let longest = gaps.max().unwrap();
+    // One interval, as always, and what a machine that runs other tests adds to anything.
+    assert!(longest < V3_IPV4.interval + Duration::from_millis(150), "{longest:?}");
+    let (outcome, _lab) = bench.outcome();
+    assert_eq!((outcome.lost_since(begin), outcome.switches), (0, 0));
+}
+
+#[test]
+fn a_version_that_does_not_get_ready_changes_nothing() {
+    let Some((bench, us, peer)) = pair() else { return };
+    let before = program(&bench, "ours");
+    let begin = monotonic();
+    let ends = File::new("ends", |path| {
+        use std::os::unix::fs::PermissionsExt;
+        std::fs::write(path, "#!/bin/sh\nsleep 0.2\n").unwrap();
+        std::fs::set_permissions(path, PermissionsExt::from_mode(0o755)).unwrap();
+    });
+    for binary in ["/bin/false", "/nowhere", &ends.0.display().to_string()] {
+        assert_eq!(upgrade(&bench, "ours", binary), None, "it says that it failed");
+    }
+    assert_eq!(program(&bench, "ours"), before);
+    bench.sole_holder(&us, &[&peer]);
+    assert_eq!(bench.adverts("peer", begin), 0, "{}", bench.story());
+    let (outcome, _lab) = bench.outcome();
+    assert_eq!((outcome.lost_since(begin), outcome.switches), (0, 0));
+}

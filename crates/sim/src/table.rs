@@ -1,0 +1,62 @@
+//! One node's lease table, as the kernel keeps it: elements end by the clock whoever is awake, a
+//! renewal of what has ended fails, and what is listed passes only while its class lives.
+
+use core::net::IpAddr;
+use std::collections::BTreeMap;
+
+use base::{Instant, LeaseAnswer, LeaseClass, LeaseKey, LeaseOp, LeaseTrouble};
+
+/// The table of the node's only daemon.
+#[derive(Clone, Debug, Default)]
+pub struct Table {
+    exists: bool,
+    alive: BTreeMap<LeaseClass, Instant>,
+    listed: BTreeMap<LeaseKey, LeaseClass>,
+}
+
+impl Table {
+    /// Carries out one operation.
+    pub(crate) fn execute(
+        &mut self,
+        now: Instant,
+        op: &LeaseOp,
+    ) -> Result<LeaseAnswer, LeaseTrouble> {
+        match op {
+            LeaseOp::Build => {
+                let existed = core::mem::replace(&mut self.exists, true);
+                let listed = self.listed.iter().map(|(key, class)| (*key, *class)).collect();
+                return Ok(LeaseAnswer::Built { existed, listed });
+            }
+            LeaseOp::Renew { class } if !self.lives(*class, now) => {
+                return Err(LeaseTrouble::Lapsed);
+            }
+            LeaseOp::Arm { class } | LeaseOp::Renew { class } => {
+                self.alive.insert(*class, now + class.length());
+            }
+            LeaseOp::List { class, keys } => {
+                self.listed.extend(keys.iter().map(|key| (*key, *class)));
+            }
+            LeaseOp::Unlist { keys } => self.listed.retain(|key, _| !keys.contains(key)),
+            LeaseOp::Drop { class } => drop(self.alive.remove(class)),
+            LeaseOp::Destroy => self.remove(),
+            LeaseOp::Cover { .. } => {}
+        }
+        Ok(LeaseAnswer::Done)
+    }
+
+    /// Somebody removes it.
+    pub(crate) fn remove(&mut self) {
+        *self = Self::default();
+    }
+
+    fn lives(&self, class: LeaseClass, now: Instant) -> bool {
+        self.alive.get(&class).is_some_and(|end| now < *end)
+    }
+
+    /// Whether this address is heard of on the link at `now`, if the node has it.
+    #[must_use]
+    pub fn passes(&self, address: IpAddr, now: Instant) -> bool {
+        let listed = self.listed.get(&LeaseKey::Address(address));
+        listed.is_none_or(|class| self.lives(*class, now))
+    }
+}

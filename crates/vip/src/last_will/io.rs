@@ -1,0 +1,93 @@
+//! What the last will hears and says.
+
+use core::time::Duration;
+
+use base::{AddressOp, IfIndex, Instant, Name, Transmit, Vip};
+use serde::{Deserialize, Serialize};
+
+/// What an instance that holds leaves behind, should its engine end now.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Bequest {
+    /// The instance.
+    pub name: Name,
+    /// Its adverts of priority 0, one for each destination.
+    pub farewells: Vec<Transmit>,
+    /// Its VIPs and where they are.
+    pub vips: Vec<(IfIndex, Vip)>,
+    /// The length of its lease: who gives no sign of life for so long no longer holds.
+    pub patience: Duration,
+}
+
+/// A change of the will.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Edit {
+    /// The instance holds; replaces what it left before.
+    Hold(Bequest),
+    /// The instance holds no longer.
+    Release {
+        /// Which.
+        name: Name,
+    },
+}
+
+/// What the machine can be told.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Input {
+    /// The engine changed its will.
+    Edit(Edit),
+    /// The engine gave a sign of life.
+    Alive,
+    /// The engine's process has ended.
+    Ended,
+    /// The engine handed over to another, which holds all that it held; its will follows.
+    Replaced,
+    /// No other engine is to be started: an orderly stop has begun.
+    Stop,
+    /// Look at the clock again.
+    Wake,
+}
+
+/// What the guardian is to do.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Output {
+    /// Start an engine, which is to take over what these instances hold.
+    Start {
+        /// Which.
+        adopt: Vec<Name>,
+    },
+    /// End the engine's process, without asking.
+    Kill,
+    /// Take the lease away: nothing answers for any VIP from here on.
+    Silence,
+    /// Send this farewell.
+    Farewell(Transmit),
+    /// Remove these addresses.
+    Remove(Vec<AddressOp>),
+    /// A will was carried out; for the event log.
+    CarriedOut {
+        /// The instances that held.
+        names: Vec<Name>,
+        /// What had become of the engine.
+        death: Death,
+    },
+    /// The new engine holds all that the one before held; for the event log.
+    Adopted,
+}
+
+/// What a guardian leaves to the program its process becomes.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Legacy {
+    /// When the engine was started.
+    pub born_at: Instant,
+    /// What it holds.
+    pub bequests: Vec<Bequest>,
+}
+
+/// What became of an engine.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Death {
+    /// Its process ended, and no other took over in time.
+    Ended,
+    /// It gave no sign of life for a whole lease.
+    Stalled,
+}

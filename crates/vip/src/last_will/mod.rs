@@ -1,0 +1,271 @@
+//! The last will: what the guardian does for an engine that cannot (DESIGN §4).
+//!
+//! While it lives, the engine leaves one [`Bequest`] for each instance that holds: which farewells
+//! to send, which addresses to remove, how long its lease is. When the engine dies, another is
+//! started at once, and whatever it holds again within half the shortest lease was never gone: no
+//! peer, no client notices. What it does not hold by then is given up in the one order that keeps
+//! two nodes from answering: silence first (the lease), then the farewells, then the addresses. An
+//! engine that only stands still is killed once its lease is over, since nothing else would ever
+//! tell its peers.
+//!
+//! The machine starts nothing itself; it says when. It survives its own pauses: having slept past a
+//! deadline proves nothing about the engine, which gets its whole time again.
+
+mod io;
+#[cfg(test)]
+mod tests;
+
+use core::time::Duration;
+use std::collections::{BTreeMap, VecDeque};
+
+use base::{AddressOp, Instant, Name};
+
+pub use io::{Bequest, Death, Edit, Input, Legacy, Output};
+
+/// An engine that lived so long did not die of what it was born with; it is replaced without delay.
+const STEADY: Duration = Duration::from_secs(10);
+
+/// The delay before the second start in a row; each further one doubles it.
+const FIRST_DELAY: Duration = Duration::from_millis(100);
+
+/// The longest delay between two starts.
+const LONGEST_DELAY: Duration = Duration::from_secs(5);
+
+/// How the engine stands, as far as the guardian knows.
+#[derive(Debug, PartialEq, Eq)]
+enum Phase {
+    /// There is none; one is to be started then. `None`: never again.
+    Absent { start_at: Option<Instant> },
+    /// Asked for, or running.
+    Present {
+        born_at: Instant,
+        /// When it last gave a sign of life.
+        alive_at: Instant,
+        /// When what it has not taken over is given up.
+        adopt_by: Option<Instant>,
+    },
+    /// Told to die; its end is awaited.
+    Condemned { born_at: Instant },
+}
+
+/// The guardian's decisions about the engine.
+#[derive(Debug)]
+pub struct LastWill {
+    phase: Phase,
+    /// What the present engine holds.
+    bequests: BTreeMap<Name, Bequest>,
+    /// What the one before held and the present one does not hold yet.
+    orphans: BTreeMap<Name, Bequest>,
+    /// The shortest lease of all of these.
+    patience: Option<Duration>,
+    /// Ends in a row without a steady life between them.
+    early_ends: u32,
+    stopping: bool,
+    outputs: VecDeque<Output>,
+}
+
+impl LastWill {
+    /// A guardian whose first engine is to be started at once.
+    #[must_use]
+    pub fn new(now: Instant) -> Self {
+        Self {
+            phase: Phase::Absent { start_at: Some(now) },
+            bequests: BTreeMap::new(),
+            orphans: BTreeMap::new(),
+            patience: None,
+            early_ends: 0,
+            stopping: false,
+            outputs: VecDeque::new(),
+        }
+    }
+
+    /// A guardian whose engine runs already: it was started before this process became this program.
+    #[must_use]
+    pub fn resume(now: Instant, legacy: Legacy) -> Self {
+        let born_at = legacy.born_at;
+        let named = |bequest: Bequest| (bequest.name.clone(), bequest);
+        let mut will = Self {
+            phase: Phase::Present { born_at, alive_at: now, adopt_by: None },
+            bequests: legacy.bequests.into_iter().map(named).collect(),
+            ..Self::new(now)
+        };
+        will.weigh();
+        will
+    }
+
+    /// What [`LastWill::resume`] needs; `None` unless all is well with the engine.
+    #[must_use]
+    pub fn legacy(&self) -> Option<Legacy> {
+        match self.phase {
+            Phase::Present { born_at, adopt_by: None, .. } if !self.stopping => {
+                Some(Legacy { born_at, bequests: self.bequests.values().cloned().collect() })
+            }
+            _ => None,
+        }
+    }
+
+    /// The shortest lease of what the engine holds.
+    #[must_use]
+    pub fn patience(&self) -> Option<Duration> {
+        self.patience
+    }
+
+    /// Takes one input; drain [`LastWill::poll_output`] after it.
+    pub fn handle(&mut self, now: Instant, input: Input) {
+        match input {
+            Input::Edit(edit) => self.edit(now, edit),
+            Input::Alive => self.alive(now),
+            Input::Ended => self.ended(now),
+            Input::Replaced => {
+                self.phase = Phase::Present { born_at: now, alive_at: now, adopt_by: None };
+                self.early_ends = 0;
+            }
+            Input::Stop => {
+                self.stopping = true;
+                if let Phase::Absent { start_at } = &mut self.phase {
+                    *start_at = None;
+                }
+            }
+            Input::Wake => {}
+        }
+        self.look_at_the_clock(now);
+    }
+
+    /// What is to be done next, in this order.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// When to be woken at the latest.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        match self.phase {
+            Phase::Absent { start_at } => start_at,
+            Phase::Present { alive_at, adopt_by, .. } => {
+                let stall = self.patience.filter(|_| adopt_by.is_none()).map(|p| alive_at + p);
+                [adopt_by, stall].into_iter().flatten().min()
+            }
+            Phase::Condemned { .. } => None,
+        }
+    }
+
+    /// The instances whose VIPs this node holds, as far as the guardian knows.
+    pub fn holders(&self) -> impl Iterator<Item = &Name> {
+        self.bequests.keys().chain(self.orphans.keys())
+    }
+
+    fn edit(&mut self, now: Instant, edit: Edit) {
+        if matches!(self.phase, Phase::Condemned { .. } | Phase::Absent { .. }) {
+            // The last words of an engine whose will has been carried out already.
+            return;
+        }
+        self.alive(now);
+        match edit {
+            Edit::Hold(bequest) => {
+                self.orphans.remove(&bequest.name);
+                self.bequests.insert(bequest.name.clone(), bequest);
+            }
+            Edit::Release { name } => {
+                self.orphans.remove(&name);
+                self.bequests.remove(&name);
+            }
+        }
+        self.weigh();
+        if let Phase::Present { adopt_by, .. } = &mut self.phase
+            && adopt_by.is_some()
+            && self.orphans.is_empty()
+        {
+            *adopt_by = None;
+            self.outputs.push_back(Output::Adopted);
+        }
+    }
+
+    fn alive(&mut self, now: Instant) {
+        if let Phase::Present { alive_at, .. } = &mut self.phase {
+            *alive_at = now;
+        }
+    }
+
+    fn ended(&mut self, now: Instant) {
+        let (born_at, adopting) = match self.phase {
+            Phase::Absent { .. } => return,
+            Phase::Present { born_at, adopt_by, .. } => (born_at, adopt_by.is_some()),
+            Phase::Condemned { born_at } => (born_at, true),
+        };
+        let steady = now.since(born_at) >= STEADY;
+        self.early_ends = if steady { 0 } else { self.early_ends.saturating_add(1) };
+        let held = !self.bequests.is_empty() || !self.orphans.is_empty();
+        // One heir gets its chance; if it dies over it as well, the VIPs must not wait for a third.
+        if held && (adopting || self.stopping) {
+            self.carry_out(Death::Ended);
+        }
+        if self.stopping {
+            self.phase = Phase::Absent { start_at: None };
+            return;
+        }
+        let delay = match self.early_ends {
+            0 | 1 => Duration::ZERO,
+            n => (FIRST_DELAY * 2_u32.saturating_pow(n - 2).min(64)).min(LONGEST_DELAY),
+        };
+        self.phase = Phase::Absent { start_at: Some(now + delay) };
+        self.orphans.append(&mut self.bequests);
+        if self.early_ends > 1 && !self.orphans.is_empty() {
+            self.carry_out(Death::Ended);
+        }
+    }
+
+    fn look_at_the_clock(&mut self, now: Instant) {
+        match self.phase {
+            Phase::Absent { start_at: Some(at) } if now >= at => self.start(now),
+            Phase::Present { born_at, alive_at, adopt_by } => {
+                let deadline = match (adopt_by, self.patience) {
+                    (Some(by), _) => by,
+                    (None, Some(patience)) => alive_at + patience,
+                    (None, None) => return,
+                };
+                let patience = self.patience.unwrap_or_default();
+                if now < deadline {
+                } else if now > deadline + patience / 2 {
+                    // We slept ourselves: its signs of life may be waiting to be read.
+                    let adopt_by = adopt_by.map(|_| now + patience / 2);
+                    self.phase = Phase::Present { born_at, alive_at: now, adopt_by };
+                } else {
+                    self.phase = Phase::Condemned { born_at };
+                    self.outputs.push_back(Output::Kill);
+                    let death = if adopt_by.is_some() { Death::Ended } else { Death::Stalled };
+                    self.carry_out(death);
+                }
+            }
+            Phase::Absent { .. } | Phase::Condemned { .. } => {}
+        }
+    }
+
+    fn start(&mut self, now: Instant) {
+        let adopt: Vec<Name> = self.orphans.keys().cloned().collect();
+        let adopt_by = self.patience.filter(|_| !adopt.is_empty()).map(|p| now + p / 2);
+        self.phase = Phase::Present { born_at: now, alive_at: now, adopt_by };
+        self.outputs.push_back(Output::Start { adopt });
+    }
+
+    /// Silence, then farewells, then addresses: the order of DESIGN §4.
+    fn carry_out(&mut self, death: Death) {
+        let mut held = core::mem::take(&mut self.orphans);
+        held.append(&mut self.bequests);
+        self.patience = None;
+        self.outputs.push_back(Output::Silence);
+        let names = held.keys().cloned().collect();
+        let mut ops = Vec::new();
+        for bequest in held.into_values() {
+            self.outputs.extend(bequest.farewells.into_iter().map(Output::Farewell));
+            let removal = |(index, vip)| AddressOp::Remove { index, vip };
+            ops.extend(bequest.vips.into_iter().map(removal));
+        }
+        self.outputs.push_back(Output::Remove(ops));
+        self.outputs.push_back(Output::CarriedOut { names, death });
+    }
+
+    fn weigh(&mut self) {
+        let all = self.bequests.values().chain(self.orphans.values());
+        self.patience = all.map(|bequest| bequest.patience).min();
+    }
+}

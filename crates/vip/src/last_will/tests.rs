@@ -1,0 +1,167 @@
+//! The engine's ends, one by one: who takes over, and what is done when nobody does.
+
+use core::time::Duration;
+
+use base::{IfIndex, Instant, Name, Transmit, Vip};
+
+use super::*;
+
+const LEASE: Duration = Duration::from_millis(600);
+
+fn at(ms: u64) -> Instant {
+    Instant::ZERO + Duration::from_secs(100) + Duration::from_millis(ms)
+}
+
+fn bequest(name: &str) -> Bequest {
+    let index = IfIndex::new(2).unwrap();
+    let vip = Vip::new("192.0.2.6".parse().unwrap(), 24, Name::from("eth0"));
+    let farewell = Transmit {
+        index,
+        source: "192.0.2.1".parse().unwrap(),
+        destination: "224.0.0.18".parse().unwrap(),
+        ttl: 255,
+        payload: vec![0x31, 51, 0],
+    };
+    let name = Name::from(name);
+    Bequest { name, farewells: vec![farewell], vips: vec![(index, vip)], patience: LEASE }
+}
+
+/// The machine and what it said, a word for each output.
+struct Guardian(LastWill);
+
+impl Guardian {
+    /// One whose engine has lived for a while and holds for `a`.
+    fn of_a_holder() -> Self {
+        let mut guardian = Self(LastWill::new(at(0) - Duration::from_secs(60)));
+        assert_eq!(guardian.tell_early(Input::Wake), ["start"]);
+        assert_eq!(guardian.hold(0, "a"), [""; 0]);
+        guardian
+    }
+
+    fn tell_early(&mut self, input: Input) -> Vec<String> {
+        self.0.handle(at(0) - Duration::from_secs(60), input);
+        self.words()
+    }
+
+    fn tell(&mut self, ms: u64, input: Input) -> Vec<String> {
+        self.0.handle(at(ms), input);
+        self.words()
+    }
+
+    fn hold(&mut self, ms: u64, name: &str) -> Vec<String> {
+        self.tell(ms, Input::Edit(Edit::Hold(bequest(name))))
+    }
+
+    fn words(&mut self) -> Vec<String> {
+        core::iter::from_fn(|| self.0.poll_output())
+            .map(|output| match output {
+                Output::Start { adopt } if adopt.is_empty() => "start".into(),
+                Output::Start { adopt } => format!("start for {}", joined(&adopt)),
+                Output::Kill => "kill".into(),
+                Output::Silence => "silence".into(),
+                Output::Farewell(transmit) => format!("farewell on {}", transmit.index),
+                Output::Remove(ops) => format!("remove {}", ops.len()),
+                Output::CarriedOut { names, death } => format!("{death:?}: {}", joined(&names)),
+                Output::Adopted => "adopted".into(),
+            })
+            .collect()
+    }
+}
+
+fn joined(names: &[Name]) -> String {
+    names.iter().map(|name| &**name).collect::<Vec<_>>().join(" ")
+}
+
+const GIVEN_UP: [&str; 4] = ["silence", "farewell on 2", "remove 1", "Ended: a"];
+
+#[test]
+fn an_heir_that_holds_again_in_time_leaves_no_gap() {
+    let mut guardian = Guardian::of_a_holder();
+    assert_eq!(guardian.tell(100, Input::Ended), ["start for a"]);
+    assert_eq!(guardian.0.poll_timeout(), Some(at(400)), "half a lease");
+    assert_eq!(guardian.hold(150, "a"), ["adopted"]);
+    assert_eq!(guardian.0.poll_timeout(), Some(at(750)), "and its own lease from then on");
+}
+
+#[test]
+fn what_nobody_holds_again_within_half_a_lease_is_given_up_in_order() {
+    let mut guardian = Guardian::of_a_holder();
+    assert_eq!(guardian.hold(10, "b"), [""; 0]);
+    assert_eq!(guardian.tell(100, Input::Ended), ["start for a b"]);
+    assert_eq!(guardian.hold(150, "b"), [""; 0]);
+    assert_eq!(guardian.tell(399, Input::Wake), [""; 0]);
+    assert_eq!(
+        guardian.tell(400, Input::Wake),
+        ["kill", "silence", "farewell on 2", "farewell on 2", "remove 2", "Ended: a b"]
+    );
+    assert_eq!(guardian.hold(401, "a"), [""; 0], "last words change nothing");
+    assert_eq!(guardian.tell(402, Input::Ended), ["start"], "and begins as anybody does");
+}
+
+#[test]
+fn an_heir_that_dies_as_well_gets_no_successor_to_wait_for() {
+    let mut guardian = Guardian::of_a_holder();
+    assert_eq!(guardian.tell(100, Input::Ended), ["start for a"]);
+    let said = guardian.tell(120, Input::Ended);
+    assert_eq!(said[..4], GIVEN_UP);
+    assert_eq!(said[4..], ["start"], "for nobody");
+}
+
+#[test]
+fn an_engine_that_stands_still_is_killed_when_its_lease_is_over() {
+    let mut guardian = Guardian::of_a_holder();
+    for ms in [150, 300, 450] {
+        assert_eq!(guardian.tell(ms, Input::Alive), [""; 0]);
+    }
+    assert_eq!(guardian.tell(1_049, Input::Wake), [""; 0]);
+    assert_eq!(
+        guardian.tell(1_050, Input::Wake),
+        ["kill", "silence", "farewell on 2", "remove 1", "Stalled: a"]
+    );
+    assert_eq!(guardian.tell(1_060, Input::Ended), ["start"], "its life was long enough");
+}
+
+#[test]
+fn a_guardian_that_slept_itself_blames_nobody() {
+    let mut guardian = Guardian::of_a_holder();
+    assert_eq!(guardian.tell(5_000, Input::Wake), [""; 0]);
+    assert_eq!(guardian.0.poll_timeout(), Some(at(5_600)));
+    assert_eq!(guardian.tell(5_600, Input::Wake)[0], "kill", "but does not wait for ever");
+}
+
+#[test]
+fn an_engine_that_holds_nothing_may_stand_still_and_die_without_farewells() {
+    let mut guardian = Guardian::of_a_holder();
+    let release = Edit::Release { name: Name::from("a") };
+    assert_eq!(guardian.tell(10, Input::Edit(release)), [""; 0]);
+    assert_eq!(guardian.0.poll_timeout(), None);
+    assert_eq!(guardian.tell(90_000, Input::Wake), [""; 0]);
+    assert_eq!(guardian.tell(90_001, Input::Ended), ["start"]);
+}
+
+#[test]
+fn during_a_stop_nobody_inherits() {
+    let mut guardian = Guardian::of_a_holder();
+    assert_eq!(guardian.tell(10, Input::Stop), [""; 0]);
+    assert_eq!(guardian.tell(100, Input::Ended), GIVEN_UP);
+    assert_eq!(guardian.0.poll_timeout(), None);
+    assert_eq!(guardian.tell(90_000, Input::Wake), [""; 0]);
+}
+
+#[test]
+fn starts_in_a_row_are_ever_further_apart() {
+    let mut guardian = Guardian(LastWill::new(at(0)));
+    assert_eq!(guardian.tell(0, Input::Wake), ["start"]);
+    let (mut now, mut pauses) = (0, Vec::new());
+    for _ in 0..10 {
+        let said = guardian.tell(now, Input::Ended);
+        let Some(next) = guardian.0.poll_timeout().filter(|_| said.is_empty()) else {
+            pauses.push(0);
+            continue;
+        };
+        pauses.push(next.since(at(now)).as_millis());
+        now += u64::try_from(next.since(at(now)).as_millis()).unwrap();
+        assert_eq!(guardian.tell(now, Input::Wake), ["start"]);
+    }
+    assert_eq!(pauses, [0, 100, 200, 400, 800, 1600, 3200, 5000, 5000, 5000]);
+}

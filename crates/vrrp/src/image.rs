@@ -1,0 +1,89 @@
+//! What one engine leaves to the next when it hands over in good order (`mainstay upgrade`): where
+//! each instance stands, to the instant.
+//!
+//! The image outlives the program that made it, so its shape is a promise: a version is never
+//! changed, a new one is added, and both this and the last are understood (`tests/image.rs` reads
+//! images that were stored when they were made). Instants are CLOCK_MONOTONIC's, the same in every
+//! process of a node.
+
+use core::net::IpAddr;
+use core::time::Duration;
+
+use base::{EventId, Instant, Name, Priority};
+use serde::{Deserialize, Serialize};
+
+/// The image of a router, in the version it was made in.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Image {
+    /// mainstay 0.1.
+    V1 {
+        /// The last number given to an event.
+        events: u64,
+        /// All instances, in the order of the configuration.
+        instances: Vec<InstanceV1>,
+    },
+}
+
+/// One instance.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct InstanceV1 {
+    /// Its name.
+    pub name: Name,
+    /// Its state.
+    pub phase: PhaseV1,
+    /// The holder's interval, as learned.
+    pub learned_interval: Option<Duration>,
+    /// The holder, as last heard.
+    pub peer: Option<PeerV1>,
+    /// When its state last changed, and by which event.
+    pub changed_at: Instant,
+    /// That event.
+    pub changed_by: Option<EventId>,
+}
+
+/// A state and its deadline.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum PhaseV1 {
+    /// Cannot run, or waits for the end of the start-up delay.
+    Initialize,
+    /// Waits for silence, as it has since `armed_at`.
+    Backup {
+        /// Since then.
+        armed_at: Instant,
+        /// A weaker holder speaks and is not listened to.
+        preempting: bool,
+        /// The holder resigned; the event that said so.
+        resigned: Option<EventId>,
+        /// When a weaker holder's time is up.
+        preempt_at: Option<Instant>,
+    },
+    /// Holds; the next advert is due then.
+    Active {
+        /// Then.
+        advert_at: Instant,
+    },
+}
+
+/// A holder as last heard.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct PeerV1 {
+    /// Its address.
+    pub source: IpAddr,
+    /// Its priority.
+    pub priority: Priority,
+    /// Its interval.
+    pub interval: Duration,
+    /// When.
+    pub at: Instant,
+    /// The event that told of it.
+    pub event: EventId,
+}
+
+impl Image {
+    /// The last number given to an event, and the instances, in the present version.
+    pub(crate) fn into_parts(self) -> (u64, Vec<InstanceV1>) {
+        match self {
+            Image::V1 { events, instances } => (events, instances),
+        }
+    }
+}

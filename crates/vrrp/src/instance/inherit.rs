@@ -1,0 +1,96 @@
+//! Going on where another engine of this node left off: by its image after a hand-over, or as a
+//! holder after its death.
+
+use base::{Instant, State};
+
+use super::{Instance, Peer, Phase, Turn, Waiting};
+use crate::config::InstanceConfig;
+use crate::image::{InstanceV1, PeerV1, PhaseV1};
+use base::{EventId, Reason};
+use vip::HolderId;
+
+/// What an instance begins with instead of the RFC's start-up.
+#[derive(Clone, Debug)]
+pub(crate) enum Inheritance {
+    /// The engine before held for it and died; nothing else is known.
+    Held,
+    /// The engine before handed over.
+    Image(Box<InstanceV1>),
+}
+
+impl Instance {
+    /// An instance that goes on as the engine before left it, if it can run.
+    pub(crate) fn heir(
+        now: Instant,
+        config: InstanceConfig,
+        holder: HolderId,
+        inheritance: Inheritance,
+    ) -> Self {
+        Self { inherits: Some(inheritance), not_before: now, ..Self::new(now, config, holder) }
+    }
+
+    /// Takes the inheritance up, now that it can run. False if there is none.
+    pub(super) fn inherit(&mut self, turn: &mut Turn<'_>, cause: Option<EventId>) -> bool {
+        let image = match self.inherits.take() {
+            None => return false,
+            Some(Inheritance::Held) => {
+                self.become_active(turn, Reason::Adopted, cause);
+                return true;
+            }
+            Some(Inheritance::Image(image)) => image,
+        };
+        let phase = match image.phase {
+            PhaseV1::Initialize => return false,
+            PhaseV1::Active { advert_at } => {
+                // The engine before spoke an interval earlier, and peers count from there.
+                self.note_sent(advert_at - self.config.interval.as_duration());
+                self.silenced = self.is_leased();
+                Phase::Active { advert_at }
+            }
+            PhaseV1::Backup { armed_at, preempting, resigned, preempt_at } => {
+                let waiting = match resigned {
+                    Some(event) => Waiting::Resigned(event),
+                    None if preempting => Waiting::Preempting,
+                    None => Waiting::Silence,
+                };
+                Phase::Backup { armed_at, waiting, preempt_at }
+            }
+        };
+        self.phase = phase;
+        self.learned_interval = image.learned_interval;
+        self.changed(turn, State::Initialize, Reason::Adopted, cause.or(image.changed_by));
+        self.changed_at = image.changed_at;
+        self.peer = image.peer.map(|peer| {
+            let PeerV1 { source, priority, interval, at, event } = peer;
+            Peer { source, priority, interval, at, event }
+        });
+        true
+    }
+
+    /// What the next engine needs to go on.
+    pub(crate) fn image(&self) -> InstanceV1 {
+        InstanceV1 {
+            name: self.config.name.clone(),
+            phase: match self.phase {
+                Phase::Initialize => PhaseV1::Initialize,
+                Phase::Active { advert_at } => PhaseV1::Active { advert_at },
+                Phase::Backup { armed_at, waiting, preempt_at } => PhaseV1::Backup {
+                    armed_at,
+                    preempting: waiting == Waiting::Preempting,
+                    resigned: match waiting {
+                        Waiting::Resigned(event) => Some(event),
+                        Waiting::Silence | Waiting::Preempting => None,
+                    },
+                    preempt_at,
+                },
+            },
+            learned_interval: self.learned_interval,
+            peer: self.peer.map(|peer| {
+                let Peer { source, priority, interval, at, event } = peer;
+                PeerV1 { source, priority, interval, at, event }
+            }),
+            changed_at: self.changed_at,
+            changed_by: self.changed_by,
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! A holder that was silenced, late or asleep: it says nothing until it knows that nobody else holds.
+
+use core::time::Duration;
+
+use base::{EventId, Instant, Reason, State};
+use vip::lease::FLOOR;
+
+use super::{Inheritance, Instance, Phase, Turn};
+use crate::image::PhaseV1;
+
+/// A Backup that is later than this, and than an interval, listens anew.
+const LATE: Duration = Duration::from_millis(100);
+
+impl Instance {
+    /// Its VIPs are silent, or may be.
+    pub(crate) fn silence(&mut self) {
+        self.silenced = self.state() == State::Active;
+    }
+
+    /// Whether it claims nothing because its VIPs may be silent.
+    pub(crate) fn is_silenced(&self) -> bool {
+        self.silenced
+    }
+
+    /// Its VIPs are heard again, and nobody else can have taken them: it claims them at once.
+    pub(crate) fn speak_again(&mut self, turn: &mut Turn<'_>) {
+        self.silenced = false;
+        if self.state() == State::Active {
+            self.send(turn, self.priority());
+            let advert_at = turn.now + self.config.interval.as_duration();
+            self.phase = Phase::Active { advert_at };
+        }
+    }
+
+    /// Lets go without a word: somebody else may hold by now, and would be contradicted. Listens for
+    /// as long as any Backup does.
+    pub(crate) fn stand_back(&mut self, turn: &mut Turn<'_>, cause: EventId) {
+        if self.state() == State::Active {
+            self.wait_for_silence(turn.now, None);
+            self.changed(turn, State::Active, Reason::MayBeOvertaken, Some(cause));
+        }
+    }
+
+    /// Whether a peer that counts from our last advert can have taken over by now: on time it never
+    /// can. Lateness of some milliseconds is no evidence, however short the interval.
+    pub(crate) fn may_be_overtaken(&self, now: Instant) -> bool {
+        let patience = self.sent_at.map(|(_, patience)| patience);
+        self.state() == State::Active
+            && patience.is_none_or(|patience| self.silence_until(now) >= patience.max(FLOOR))
+    }
+
+    /// How long it has said nothing.
+    pub(crate) fn silence_until(&self, now: Instant) -> Duration {
+        now.since(self.sent_at.map_or(self.changed_at, |(at, _)| at)).saturating_add(self.slept)
+    }
+
+    /// It said so at `now`, and peers wait for as long as was right then.
+    pub(super) fn note_sent(&mut self, now: Instant) {
+        self.sent_at = Some((now, self.config.lease_terms().patience()));
+        self.slept = Duration::ZERO;
+    }
+
+    /// The machine slept, and its clock with it. What a Backup waited for may have come meanwhile:
+    /// it waits anew.
+    pub(crate) fn overslept(&mut self, now: Instant, span: Duration) {
+        self.slept = self.slept.saturating_add(span);
+        if let Phase::Backup { preempt_at, .. } = self.phase {
+            self.wait_for_silence(now, preempt_at);
+        }
+    }
+
+    /// Whether its deadline is over for so long that this node did not run, or not enough.
+    pub(super) fn judges_late(&self, now: Instant) -> bool {
+        let late = self.active_interval().max(LATE);
+        self.deadline().is_some_and(|deadline| now >= deadline + late)
+    }
+
+    /// Whether it is to go on with what an engine before this one held, and has not begun to.
+    pub(crate) fn inherits(&self) -> bool {
+        match &self.inherits {
+            Some(Inheritance::Held) => true,
+            Some(Inheritance::Image(image)) => matches!(image.phase, PhaseV1::Active { .. }),
+            None => false,
+        }
+    }
+
+    /// There is nothing to go on with: its lease has ended.
+    pub(crate) fn renounce(&mut self) {
+        self.inherits = None;
+    }
+
+    pub(super) fn is_leased(&self) -> bool {
+        self.config.lease && self.config.all_vips().next().is_some()
+    }
+}

@@ -1,0 +1,124 @@
+//! A hand-over in good order: the next engine goes on to the instant, and understands images of
+//! former versions.
+
+use base::{EventId, Instant, Name, Origin, Priority, Reason, State};
+use vrrp::{Image, Input, InstanceConfig, InstanceV1, PeerV1, PhaseV1};
+
+use crate::bench::{Bench, HIGHER, VIP, address, config, link, millis, saying, secs};
+
+/// Another engine on the same node, which goes on from this one.
+fn next(before: &Bench, config: InstanceConfig) -> (Bench, crate::seen::Outs) {
+    let image = before.router.image();
+    let (mut bench, _) = Bench::silent(Vec::new());
+    bench.now = before.now;
+    bench.addresses = before.addresses.clone();
+    bench.snapshot(vec![link(2, "eth0")]);
+    bench.feed(Input::Adopt { image: Some(image), held: Vec::new(), events: 500 });
+    let outs = bench.feed(Input::Configure(vec![config]));
+    (bench, outs)
+}
+
+#[test]
+fn a_holder_goes_on_holding_and_speaks_when_its_next_advert_is_due() {
+    let mut before = Bench::active(config(100));
+    before.pass(millis(300));
+    let (mut after, outs) = next(&before, config(100));
+    assert_eq!(outs.changes(), [(State::Initialize, State::Active, Reason::Adopted)]);
+    assert!(outs.adverts().is_empty(), "nothing is due");
+    assert_eq!(outs.ops(), [""; 0], "neither added nor removed");
+    assert_eq!(outs.wills().len(), 1);
+    assert_eq!(after.left(), before.left(), "to the instant");
+    let outs = after.sleep();
+    assert_eq!(outs.spoken(), [100]);
+    assert_eq!(after.only().since, before.only().since);
+}
+
+#[test]
+fn a_backup_goes_on_waiting_for_the_holder_it_heard() {
+    let mut before = Bench::new(config(100));
+    before.hear(saying(HIGHER, 200));
+    before.pass(secs(3));
+    let (mut after, outs) = next(&before, config(100));
+    assert_eq!(outs.changes(), [(State::Initialize, State::Backup, Reason::Adopted)]);
+    assert_eq!(after.left(), before.left());
+    assert_eq!(after.only().peer.unwrap().source, before.only().peer.unwrap().source);
+    let outs = after.sleep();
+    assert_eq!(outs.changes(), [(State::Backup, State::Active, Reason::HolderSilent)]);
+    assert_eq!(outs.ops(), ["+192.0.2.100"]);
+}
+
+#[test]
+fn a_resignation_heard_by_the_engine_before_still_counts() {
+    let mut before = Bench::new(config(100));
+    before.hear(saying(HIGHER, 200));
+    before.hear(saying(HIGHER, 0));
+    let (mut after, _) = next(&before, config(100));
+    assert_eq!(after.left(), before.left());
+    let outs = after.sleep();
+    assert_eq!(outs.changes(), [(State::Backup, State::Active, Reason::HolderResigned)]);
+}
+
+#[test]
+fn an_instance_that_is_new_starts_as_anybody() {
+    let before = Bench::active(config(100));
+    let other = InstanceConfig { name: "new".into(), ..config(100) };
+    let (after, outs) = next(&before, other);
+    assert_eq!(outs.changes(), [(State::Initialize, State::Backup, Reason::Startup)]);
+    assert_eq!(after.state(), State::Backup);
+}
+
+#[test]
+fn what_was_held_and_is_not_configured_any_more_is_nobodys() {
+    let before = Bench::active(config(100));
+    let (bench, _) = next(&before, InstanceConfig { name: "new".into(), ..config(90) });
+    let there = bench.addresses.contains(&address(2, VIP));
+    assert!(there, "asked to be removed, and the kernel has not done it yet");
+}
+
+/// Images as they were made by mainstay 0.1.0: never to be changed.
+const V1: &str = "0009020256490280b5f6baf502000080d0dbc3f402010005056f74686572018092b3f3f4020001000700010\
+                  2000100c0000209c8020080e5d0eef402000380fdbdc8f40200";
+
+#[test]
+fn images_of_former_versions_are_understood() {
+    let at = |ms: u64| Instant::ZERO + secs(100) + millis(ms);
+    let event = |number| EventId { origin: Origin::Engine, number };
+    let instances = vec![
+        InstanceV1 {
+            name: Name::from("VI"),
+            phase: PhaseV1::Active { advert_at: at(250) },
+            learned_interval: None,
+            peer: None,
+            changed_at: at(0),
+            changed_by: Some(event(5)),
+        },
+        InstanceV1 {
+            name: Name::from("other"),
+            phase: PhaseV1::Backup {
+                armed_at: at(100),
+                preempting: false,
+                resigned: Some(event(7)),
+                preempt_at: None,
+            },
+            learned_interval: Some(secs(2)),
+            peer: Some(PeerV1 {
+                source: HIGHER.parse().unwrap(),
+                priority: Priority::new(200),
+                interval: secs(2),
+                at: at(90),
+                event: event(3),
+            }),
+            changed_at: at(10),
+            changed_by: None,
+        },
+    ];
+    let hex = |bytes: Vec<u8>| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let made = postcard::to_stdvec(&Image::V1 { events: 9, instances: instances.clone() }).unwrap();
+    assert_eq!(hex(made), V1, "version 1 is made as it always was");
+    let bytes: Vec<u8> = (0..V1.len())
+        .step_by(2)
+        .map(|at| u8::from_str_radix(&V1[at..at + 2], 16).unwrap())
+        .collect();
+    let read: Image = postcard::from_bytes(&bytes).unwrap();
+    assert_eq!(read, Image::V1 { events: 9, instances });
+}

@@ -20,8 +20,8 @@ mod keepalived;
 mod messages;
 mod role;
 mod run;
-mod simulate;
 mod runner;
+mod simulate;
 mod translate;
 
 use std::ffi::{OsStr, OsString};

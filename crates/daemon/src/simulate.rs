@@ -41,7 +41,8 @@ fn options(args: &SimulateArgs) -> Result<Options, String> {
         Some(text) => Some(WallTime::parse(text).ok_or(format!("{text} is no time"))?),
         None => None,
     };
-    let asked = args.graph.is_some() || args.dot.is_some() || args.scores || args.save_output.is_some();
+    let asked =
+        args.graph.is_some() || args.dot.is_some() || args.scores || args.save_output.is_some();
     let summary = args.summary || !asked;
     Ok(Options {
         input: args.input.clone(),

@@ -115,7 +115,8 @@ fn clear_failures(cib: &mut Element, step: &Step) {
     let base = rsc.split(':').next().unwrap_or(rsc);
     let state = node_state(cib, name, id);
     let ours = |attribute: &str| {
-        let rest = attribute.strip_prefix("fail-count-").or(attribute.strip_prefix("last-failure-"));
+        let rest =
+            attribute.strip_prefix("fail-count-").or(attribute.strip_prefix("last-failure-"));
         rest.is_some_and(|rest| {
             let whose = rest.split('#').next().unwrap_or_default();
             whose == &**rsc || whose.split(':').next() == Some(base)
@@ -141,7 +142,9 @@ fn delete(cib: &mut Element, step: &Step) {
     let names = recorded_names(step);
     let state = node_state(cib, name, id);
     if let Some(list) = state.child_mut("lrm").and_then(|lrm| lrm.child_mut("lrm_resources")) {
-        list.retain(|resource| !resource.id().is_some_and(|id| names.iter().any(|name| name == id)));
+        list.retain(|resource| {
+            !resource.id().is_some_and(|id| names.iter().any(|name| name == id))
+        });
     }
 }
 
@@ -225,9 +228,10 @@ pub fn record(cib: &mut Element, step: &Step, rc: Option<i64>, failures: i64) {
         .with("interval", &step.interval.to_string())
         .with("on_node", node)
         .with("op-digest", &digest(step));
-    for (attribute, meta_name) in
-        [("migrate_source", "CRM_meta_migrate_source"), ("migrate_target", "CRM_meta_migrate_target")]
-    {
+    for (attribute, meta_name) in [
+        ("migrate_source", "CRM_meta_migrate_source"),
+        ("migrate_target", "CRM_meta_migrate_target"),
+    ] {
         if let Some(value) = meta(meta_name) {
             op.set(attribute, &value);
         }
@@ -236,7 +240,9 @@ pub fn record(cib: &mut Element, step: &Step, rc: Option<i64>, failures: i64) {
     history.push(op);
     if step.task == Task::Stop && rc == 0 {
         // What was monitored is not any more.
-        history.retain(|other| other.get("interval").is_none_or(|interval| interval == "0") || other.id() == Some(&id));
+        history.retain(|other| {
+            other.get("interval").is_none_or(|interval| interval == "0") || other.id() == Some(&id)
+        });
     }
 }
 

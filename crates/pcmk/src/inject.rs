@@ -34,7 +34,8 @@ impl Event {
         let (node, rc) = rest.split_once('=').ok_or_else(wrong)?;
         let (head, interval) = key.rsplit_once('_').ok_or_else(wrong)?;
         let tasks = ["migrate_to", "migrate_from", "monitor", "start", "stop", "promote", "demote"];
-        let task = tasks.iter().find(|task| head.ends_with(&format!("_{task}"))).ok_or_else(wrong)?;
+        let task =
+            tasks.iter().find(|task| head.ends_with(&format!("_{task}"))).ok_or_else(wrong)?;
         let resource = head.strip_suffix(&format!("_{task}")).ok_or_else(wrong)?;
         let interval = interval.parse().map_err(|_| wrong())?;
         let rc = rc.parse().map_err(|_| wrong())?;
@@ -47,7 +48,9 @@ pub fn apply(cib: &mut Element, event: &Event) {
     match event {
         Event::NodeUp(node) => set_node(cib, node, ("true", "online", "member", "member"), false),
         Event::NodeDown(node) => set_node(cib, node, ("false", "offline", "down", "down"), true),
-        Event::NodeFail(node) => set_node(cib, node, ("false", "offline", "member", "member"), false),
+        Event::NodeFail(node) => {
+            set_node(cib, node, ("false", "offline", "member", "member"), false)
+        }
         Event::Quorum(have) => cib.set("have-quorum", if *have { "1" } else { "0" }),
         Event::Granted(ticket, granted) => set_ticket(cib, ticket, "granted", *granted),
         Event::Standby(ticket, standby) => set_ticket(cib, ticket, "standby", *standby),
@@ -89,9 +92,8 @@ fn set_ticket(cib: &mut Element, ticket: &str, name: &str, value: bool) {
 fn set_result(cib: &mut Element, resource: &str, task: &str, interval: i64, node: &str, rc: i64) {
     let configured = cib.child("configuration").and_then(|it| it.child("resources"));
     let base = resource.split(':').next().unwrap_or(resource);
-    let found = configured.and_then(|all| {
-        all.descend().find(|it| it.name() == "primitive" && it.id() == Some(base))
-    });
+    let found = configured
+        .and_then(|all| all.descend().find(|it| it.name() == "primitive" && it.id() == Some(base)));
     let Some(found) = found else { return };
     let text = |name: &str| found.get(name).unwrap_or_default().into();
     let expected = if task == "monitor" && interval == 0 { "7" } else { "0" };

@@ -172,7 +172,8 @@ fn set_option(options: &mut Options, letter: char, value: Option<String>) -> Res
         'e' => event(Event::Standby(value, false)),
         'i' => event(Event::operation(&value)?),
         'q' => {
-            let have = cib::value::truth(&value).ok_or_else(|| format!("-q {value}: yes or no?"))?;
+            let have =
+                cib::value::truth(&value).ok_or_else(|| format!("-q {value}: yes or no?"))?;
             event(Event::Quorum(have));
         }
         'x' => options.input = Some(value.into()),
@@ -181,7 +182,8 @@ fn set_option(options: &mut Options, letter: char, value: Option<String>) -> Res
         'I' => options.save_input = Some(value.into()),
         'O' => options.save_output = Some(value.into()),
         't' => {
-            options.time = Some(WallTime::parse(&value).ok_or_else(|| format!("{value} is no time"))?);
+            options.time =
+                Some(WallTime::parse(&value).ok_or_else(|| format!("{value} is no time"))?);
         }
         's' => options.scores = true,
         'U' => options.utilization = true,
@@ -259,7 +261,9 @@ fn read_input(path: Option<&Path>) -> Result<Document, String> {
         }
         _ => {
             let mut text = String::new();
-            std::io::stdin().read_to_string(&mut text).map_err(|error| format!("input: {error}"))?;
+            std::io::stdin()
+                .read_to_string(&mut text)
+                .map_err(|error| format!("input: {error}"))?;
             ("input".to_owned(), text)
         }
     };
@@ -289,16 +293,19 @@ mod tests {
     use super::*;
 
     fn options(words: &[&str]) -> Result<Options, String> {
-        let all: Vec<OsString> = std::iter::once("crm_simulate").chain(words.iter().copied()).map(Into::into).collect();
+        let all: Vec<OsString> =
+            std::iter::once("crm_simulate").chain(words.iter().copied()).map(Into::into).collect();
         read_options(&all)
     }
 
     #[test]
     fn the_spellings_of_pcs_and_of_the_suite_are_read() {
-        let read = options(&["-x", "in.xml", "-D", "d", "-G", "g", "-sSQ", "-t", "2020-01-01"]).expect("options");
+        let read = options(&["-x", "in.xml", "-D", "d", "-G", "g", "-sSQ", "-t", "2020-01-01"])
+            .expect("options");
         assert!(read.scores && read.simulate && read.quiet);
         assert_eq!(read.graph.as_deref(), Some(Path::new("g")));
-        let read = options(&["--simulate", "--save-output=o", "--save-graph", "g", "--xml-pipe"]).expect("options");
+        let read = options(&["--simulate", "--save-output=o", "--save-graph", "g", "--xml-pipe"])
+            .expect("options");
         assert_eq!((read.save_output.as_deref(), read.input), (Some(Path::new("o")), None));
         assert!(options(&["--what"]).is_err());
         assert!(options(&["-x"]).is_err());
@@ -306,7 +313,8 @@ mod tests {
 
     #[test]
     fn events_are_read() {
-        let read = options(&["-d", "n1", "--op-inject", "a_b_monitor_10000@n2=7"]).expect("options");
+        let read =
+            options(&["-d", "n1", "--op-inject", "a_b_monitor_10000@n2=7"]).expect("options");
         let wanted = Event::Result("a_b".into(), "monitor".into(), 10_000, "n2".into(), 7);
         assert_eq!(read.events, [Event::NodeDown("n1".into()), wanted]);
         assert!(options(&["-i", "nonsense"]).is_err());

@@ -7,7 +7,11 @@ use sched::{NodeKind, NodeView, ResourceView, Role, Shape, StepKind, Task, Trans
 /// How many resource instances are held back, if any.
 #[must_use]
 pub fn held_back(transition: &Transition) -> String {
-    let leaves: Vec<&ResourceView> = transition.resources.iter().filter(|it| it.shape == Shape::Primitive && !it.orphan).collect();
+    let leaves: Vec<&ResourceView> = transition
+        .resources
+        .iter()
+        .filter(|it| it.shape == Shape::Primitive && !it.orphan)
+        .collect();
     let disabled = leaves.iter().filter(|it| it.target_role == Some(Role::Stopped)).count();
     let blocked = leaves.iter().filter(|it| it.blocked).count();
     if disabled + blocked == 0 {
@@ -50,7 +54,13 @@ fn nodes(nodes: &[NodeView], text: &mut String) {
             (NodeKind::Guest, false) => continue,
         };
         let state = if node.unclean {
-            Some(if node.online { "UNCLEAN (online)" } else if node.pending { "UNCLEAN (pending)" } else { "UNCLEAN (offline)" })
+            Some(if node.online {
+                "UNCLEAN (online)"
+            } else if node.pending {
+                "UNCLEAN (pending)"
+            } else {
+                "UNCLEAN (offline)"
+            })
         } else if node.pending {
             Some("pending")
         } else if node.standby_onfail && node.online {
@@ -100,7 +110,9 @@ fn flags(resource: &ResourceView) -> String {
 fn flags_after(resource: &ResourceView, mut flags: Vec<String>) -> String {
     match resource.target_role {
         Some(Role::Stopped) => flags.push("disabled".into()),
-        Some(Role::Unpromoted) if resource.promotable => flags.push("target-role:Unpromoted".into()),
+        Some(Role::Unpromoted) if resource.promotable => {
+            flags.push("target-role:Unpromoted".into())
+        }
         _ => {}
     }
     if resource.blocked {
@@ -120,7 +132,13 @@ fn show(transition: &Transition, resource: &ResourceView, indent: usize, text: &
     match resource.shape {
         Shape::Primitive => primitive(transition, resource, indent, text),
         Shape::Group => {
-            let _ = writeln!(text, "{:indent$}* Resource Group: {}{}:", "", resource.id, collective_flags(resource, &[]));
+            let _ = writeln!(
+                text,
+                "{:indent$}* Resource Group: {}{}:",
+                "",
+                resource.id,
+                collective_flags(resource, &[])
+            );
             for child in &resource.children {
                 show(transition, &transition.resources[*child], indent + 2, text);
             }
@@ -152,7 +170,11 @@ fn state(resource: &ResourceView) -> &'static str {
 }
 
 fn primitive(transition: &Transition, resource: &ResourceView, indent: usize, text: &mut String) {
-    let provider = if resource.provider.is_empty() { String::new() } else { format!(":{}", resource.provider) };
+    let provider = if resource.provider.is_empty() {
+        String::new()
+    } else {
+        format!(":{}", resource.provider)
+    };
     let orphan = if resource.orphan { " ORPHANED" } else { "" };
     let names: Vec<&str> =
         resource.running_on.iter().map(|node| &*transition.nodes[*node].name).collect();
@@ -187,7 +209,13 @@ fn clone(transition: &Transition, resource: &ResourceView, indent: usize, text: 
     }
     let first = resource.children.first().map(|child| transition.resources[*child].base.clone());
     let flags = collective_flags(resource, &words);
-    let _ = writeln!(text, "{:indent$}* Clone Set: {} [{}]{flags}:", "", resource.id, first.unwrap_or_default());
+    let _ = writeln!(
+        text,
+        "{:indent$}* Clone Set: {} [{}]{flags}:",
+        "",
+        resource.id,
+        first.unwrap_or_default()
+    );
     let mut lists: [Vec<&str>; 3] = Default::default();
     let mut used = vec![false; transition.nodes.len()];
     let mut instances: Vec<usize> = resource.children.clone();
@@ -199,7 +227,13 @@ fn clone(transition: &Transition, resource: &ResourceView, indent: usize, text: 
         let active: Vec<&ResourceView> =
             leaves.iter().copied().filter(|leaf| !leaf.running_on.is_empty()).collect();
         let plain = |leaf: &&ResourceView| {
-            !leaf.failed && leaf.managed && !leaf.blocked && !leaf.orphan && leaf.pending.is_none() && leaf.running_on.len() <= 1 && !leaf.failure_ignored
+            !leaf.failed
+                && leaf.managed
+                && !leaf.blocked
+                && !leaf.orphan
+                && leaf.pending.is_none()
+                && leaf.running_on.len() <= 1
+                && !leaf.failure_ignored
         };
         if resource.unique {
             show(transition, instance, inner, text);
@@ -266,7 +300,11 @@ fn bundle(transition: &Transition, resource: &ResourceView, indent: usize, text:
     let Some(view) = &resource.bundle else { return };
     let set = if view.replicas.len() > 1 { " set" } else { "" };
     let flags = collective_flags(resource, if resource.unique { &["unique"] } else { &[] });
-    let _ = writeln!(text, "{:indent$}* Container bundle{set}: {} [{}]{flags}:", "", resource.id, view.image);
+    let _ = writeln!(
+        text,
+        "{:indent$}* Container bundle{set}: {} [{}]{flags}:",
+        "", resource.id, view.image
+    );
     let inner = indent + 2;
     for (number, replica) in view.replicas.iter().enumerate() {
         let container = &transition.resources[replica.container];
@@ -278,9 +316,12 @@ fn bundle(transition: &Transition, resource: &ResourceView, indent: usize, text:
                 None => container.id.to_string(),
             },
         };
-        let address = replica.address.as_ref().map(|address| format!(" ({address})")).unwrap_or_default();
-        let host = container.running_on.first().map(|node| format!(" {}", transition.nodes[*node].name));
-        let provider = if shown.provider.is_empty() { String::new() } else { format!(":{}", shown.provider) };
+        let address =
+            replica.address.as_ref().map(|address| format!(" ({address})")).unwrap_or_default();
+        let host =
+            container.running_on.first().map(|node| format!(" {}", transition.nodes[*node].name));
+        let provider =
+            if shown.provider.is_empty() { String::new() } else { format!(":{}", shown.provider) };
         let role = if shown.running_on.is_empty() { "Stopped" } else { state(shown) };
         let _ = writeln!(
             text,
@@ -322,7 +363,11 @@ pub fn summary(transition: &Transition) -> String {
             (None, true) => "  blocked".into(),
             (None, false) => String::new(),
         };
-        let _ = writeln!(text, "  * {:<10} {:<width$} {}{reason}", event.verb, event.subject, event.detail);
+        let _ = writeln!(
+            text,
+            "  * {:<10} {:<width$} {}{reason}",
+            event.verb, event.subject, event.detail
+        );
     }
     text
 }
@@ -337,22 +382,35 @@ pub fn execution(transition: &Transition) -> String {
         let own = step.resource.as_ref().map(|resource| &*resource.id);
         let rsc = own.or(step.resource_id.as_deref()).unwrap_or_default();
         let _ = match (step.kind, step.task) {
-            (StepKind::Pseudo, Task::Fence) => writeln!(text, "  * Pseudo action:   {} on {node}", step.key),
+            (StepKind::Pseudo, Task::Fence) => {
+                writeln!(text, "  * Pseudo action:   {} on {node}", step.key)
+            }
             (StepKind::Pseudo, _) => writeln!(text, "  * Pseudo action:   {}", step.key),
             (_, Task::Fence) => {
-                let op = step.attributes.iter().find(|(name, _)| &**name == "CRM_meta_stonith_action");
+                let op =
+                    step.attributes.iter().find(|(name, _)| &**name == "CRM_meta_stonith_action");
                 let op = op.map(|(_, op)| &**op).unwrap_or_default();
                 writeln!(text, "  * Fencing {node} ({op})")
             }
-            (StepKind::Cluster, Task::Shutdown) => writeln!(text, "  * Cluster action:  do_shutdown on {node}"),
-            (StepKind::Cluster, task) => writeln!(text, "  * Cluster action:  {task} for {rsc} on {node}"),
+            (StepKind::Cluster, Task::Shutdown) => {
+                writeln!(text, "  * Cluster action:  do_shutdown on {node}")
+            }
+            (StepKind::Cluster, task) => {
+                writeln!(text, "  * Cluster action:  {task} for {rsc} on {node}")
+            }
             (StepKind::Resource, _) if step.interval > 0 && step.task != Task::Cancel => {
-                writeln!(text, "  * Resource action: {rsc:<15} {}={} on {node}", step.operation, step.interval)
+                writeln!(
+                    text,
+                    "  * Resource action: {rsc:<15} {}={} on {node}",
+                    step.operation, step.interval
+                )
             }
             (StepKind::Resource, Task::Cancel) => {
                 writeln!(text, "  * Resource action: {rsc:<15} cancel={} on {node}", step.interval)
             }
-            (StepKind::Resource, _) => writeln!(text, "  * Resource action: {rsc:<15} {} on {node}", step.operation),
+            (StepKind::Resource, _) => {
+                writeln!(text, "  * Resource action: {rsc:<15} {} on {node}", step.operation)
+            }
         };
     }
     text

@@ -9,6 +9,7 @@ mod action;
 mod assign;
 mod bundle;
 mod changes;
+mod check;
 mod colocations;
 mod constraint;
 mod create;
@@ -22,8 +23,8 @@ mod locations;
 mod nodes;
 mod operation;
 mod options;
-mod orders;
 mod ordering;
+mod orders;
 mod probes;
 mod reason;
 mod remote;
@@ -41,6 +42,7 @@ use cib::Cib;
 use cib::dates::WallTime;
 use cib::rules::Facts;
 
+pub use check::check;
 pub use reason::{Cause, Contribution};
 pub use task::{Key, Phase, Task};
 pub use transition::{
@@ -95,7 +97,9 @@ pub fn plan_with(cib: &Cib, now: WallTime, ask: Ask) -> Transition {
 
 /// The digest by which histories record with which parameters something was done.
 #[must_use]
-pub fn parameter_digest<'a>(parameters: impl Iterator<Item = (&'a str, &'a str)>) -> cib::model::Text {
+pub fn parameter_digest<'a>(
+    parameters: impl Iterator<Item = (&'a str, &'a str)>,
+) -> cib::model::Text {
     digest::digest(parameters)
 }
 

@@ -13,9 +13,14 @@ impl World<'_> {
             let action = &self[id];
             let Some(node) = action.node else { continue };
             if action.task == Task::Fence && action.in_graph {
-                let op = action.extra.as_ref().and_then(|extra| extra.fence_op.clone()).unwrap_or_default();
+                let op = action
+                    .extra
+                    .as_ref()
+                    .and_then(|extra| extra.fence_op.clone())
+                    .unwrap_or_default();
                 let container = self[node].remote.and_then(|remote| self[remote].container);
-                let place = container.map(|it| format!(" (resource: {})", self[it].id)).unwrap_or_default();
+                let place =
+                    container.map(|it| format!(" (resource: {})", self[it].id)).unwrap_or_default();
                 let reason = action.reason.clone().unwrap_or_default();
                 let detail = format!("{place} '{reason}'");
                 events.push(self.event(&format!("Fence ({op})"), &self[node].name, detail, None));
@@ -37,7 +42,8 @@ impl World<'_> {
             Variant::Primitive => events.extend(self.event_of(rsc)),
             Variant::Bundle => {
                 for replica in self[rsc].bundle.iter().flat_map(|state| &state.replicas) {
-                    let parts = [replica.ip, Some(replica.container), replica.remote, replica.child];
+                    let parts =
+                        [replica.ip, Some(replica.container), replica.remote, replica.child];
                     for part in parts.into_iter().flatten() {
                         self.events_below(part, events);
                     }
@@ -105,10 +111,13 @@ impl World<'_> {
             }
             let promote = required(Task::Promote, Some(to)).filter(|id| self[*id].in_graph);
             let demote = required(Task::Demote, None).filter(|id| self[*id].in_graph);
-            let roles = || format!("{} -> {} {}", it.role.word(), it.next_role.word(), self[to].name);
+            let roles =
+                || format!("{} -> {} {}", it.role.word(), it.next_role.word(), self[to].name);
             return match (promote, demote) {
                 (Some(id), None) => vec![self.event("Promote", name, bracket(roles()), Some(id))],
-                (Some(id), Some(_)) => vec![self.event("Re-promote", name, bracket(self.place(it.role, to)), Some(id))],
+                (Some(id), Some(_)) => {
+                    vec![self.event("Re-promote", name, bracket(self.place(it.role, to)), Some(id))]
+                }
                 (None, Some(id)) => vec![self.event("Demote", name, bracket(roles()), Some(id))],
                 (None, None) => Vec::new(),
             };

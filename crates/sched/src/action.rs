@@ -1,7 +1,5 @@
 //! Actions and the links between them.
 
-use std::collections::HashMap;
-
 use bitflags::bitflags;
 use cib::model::Text;
 
@@ -86,7 +84,6 @@ pub(crate) struct Link {
     pub first: ActionId,
     pub then: ActionId,
     pub rel: Rel,
-    pub graphed: bool,
 }
 
 /// Index into the links.
@@ -154,7 +151,6 @@ pub(crate) struct Action {
     pub reason: Option<Text>,
     pub in_graph: bool,
     pub mark: u32,
-    pub busy: bool,
     pub extra: Option<Box<Extra>>,
 }
 
@@ -165,8 +161,6 @@ pub(crate) struct Extra {
     pub target_rc: Option<i64>,
     /// `reboot`, `off`, `on`.
     pub fence_op: Option<Text>,
-    /// Role a monitor is for.
-    pub role: Option<Role>,
     /// Source and target of a migration.
     pub migration: Option<(NodeId, NodeId)>,
     /// What a cancellation cancels: task and interval.
@@ -175,8 +169,6 @@ pub(crate) struct Extra {
     pub about: Option<Task>,
     /// Attributes with their values.
     pub meta: Vec<(Text, Text)>,
-    /// Parameters with their values.
-    pub parameters: HashMap<Text, Text>,
 }
 
 impl Action {
@@ -198,10 +190,6 @@ impl Action {
 
     pub(crate) fn extra(&mut self) -> &mut Extra {
         self.extra.get_or_insert_default()
-    }
-
-    pub(crate) fn migration(&self) -> Option<(NodeId, NodeId)> {
-        self.extra.as_ref()?.migration
     }
 
     pub(crate) fn interval(&self) -> i64 {
@@ -279,7 +267,6 @@ impl World<'_> {
             reason: None,
             in_graph: false,
             mark: 0,
-            busy: false,
             extra: None,
         });
         id
@@ -472,7 +459,7 @@ impl World<'_> {
             return false;
         }
         let id = self.links.len();
-        self.links.push(Link { first, then, rel, graphed: false });
+        self.links.push(Link { first, then, rel });
         self[first].after.push(id);
         self[then].before.push(id);
         true

@@ -82,10 +82,10 @@ impl World<'_> {
     pub(crate) fn current_node(&self, rsc: RscId) -> Option<NodeId> {
         let nodes = self.nodes_of(rsc, true);
         let it = &self[rsc];
-        if let Some(source) = it.partial_source {
-            if nodes.contains(&source) {
-                return Some(source);
-            }
+        if let Some(source) = it.partial_source
+            && nodes.contains(&source)
+        {
+            return Some(source);
         }
         if !it.needs_fencing {
             let well = nodes.iter().find(|node| self[**node].online && !self[**node].unclean);
@@ -113,10 +113,10 @@ impl World<'_> {
     }
 
     fn assign_primitive(&mut self, rsc: RscId, prefer: Option<NodeId>) -> Option<NodeId> {
-        if let Some(parent) = self[rsc].parent {
-            if !self[parent].allocating {
-                self.assign(parent, prefer);
-            }
+        if let Some(parent) = self[rsc].parent
+            && !self[parent].allocating
+        {
+            self.assign(parent, prefer);
         }
         if !self[rsc].provisional {
             return self[rsc].assigned;
@@ -210,15 +210,12 @@ impl World<'_> {
             if !unique_instance
                 && best_score > Score::ZERO
                 && self.node_available(best, None, false)
+                && let Some(here) = self.current_node(rsc)
+                && self.node_available(here, None, false)
+                && nodes.contains(&here)
+                && score(self, here) == best_score
             {
-                if let Some(here) = self.current_node(rsc) {
-                    if self.node_available(here, None, false)
-                        && nodes.contains(&here)
-                        && score(self, here) == best_score
-                    {
-                        choice = here;
-                    }
-                }
+                choice = here;
             }
             chosen = Some(choice);
         }
@@ -282,11 +279,12 @@ impl World<'_> {
         let before = self[rsc].assigned;
         self[rsc].provisional = false;
         let mut node = node;
-        if let Some(fit) = node {
-            if !force && !self.available(rsc, fit) {
-                self[rsc].next_role = Role::Stopped;
-                node = None;
-            }
+        if let Some(fit) = node
+            && !force
+            && !self.available(rsc, fit)
+        {
+            self[rsc].next_role = Role::Stopped;
+            node = None;
         }
         self.unassign(rsc);
         self[rsc].provisional = false;

@@ -135,7 +135,6 @@ impl World<'_> {
                     score: Score::INFINITY,
                     attribute: None,
                     influence: true,
-                    explicit: false,
                 });
             }
             self.assign(remote, None);
@@ -250,7 +249,6 @@ impl World<'_> {
                     score: Score::INFINITY,
                     attribute: None,
                     influence: true,
-                    explicit: false,
                 });
             }
             if let Some(remote) = replica.remote {
@@ -323,16 +321,11 @@ impl World<'_> {
                 }
             }
             let Some(remote) = replica.remote else { continue };
-            if self.probe(remote, node) {
-                if let Some(probe) = self.find(remote, &Key::PROBE, Some(node)) {
-                    any = true;
-                    self.order_action_after(
-                        replica.container,
-                        Key::START,
-                        probe,
-                        Rel::NESTED_PROBE,
-                    );
-                }
+            if self.probe(remote, node)
+                && let Some(probe) = self.find(remote, &Key::PROBE, Some(node))
+            {
+                any = true;
+                self.order_action_after(replica.container, Key::START, probe, Rel::NESTED_PROBE);
             }
         }
         any

@@ -45,10 +45,11 @@ pub fn check(transition: &Transition) -> Vec<String> {
     }
     let mut stops: HashMap<&str, Vec<usize>> = HashMap::new();
     for (at, step) in steps.iter().enumerate() {
-        if step.task == Task::Stop && step.kind != StepKind::Cluster {
-            if let Some(rsc) = &step.resource_id {
-                stops.entry(rsc).or_default().push(at);
-            }
+        if step.task == Task::Stop
+            && step.kind != StepKind::Cluster
+            && let Some(rsc) = &step.resource_id
+        {
+            stops.entry(rsc).or_default().push(at);
         }
     }
     for (at, step) in steps.iter().enumerate() {

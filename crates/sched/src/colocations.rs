@@ -149,7 +149,6 @@ impl World<'_> {
             score: common.score,
             attribute: common.attribute.cloned().filter(|name| &**name != "#uname"),
             influence,
-            explicit: true,
         });
     }
 

@@ -27,8 +27,6 @@ pub(crate) struct Coloc {
     pub score: Score,
     pub attribute: Option<Text>,
     pub influence: bool,
-    /// Whether it stands in the configuration.
-    pub explicit: bool,
 }
 
 /// One side of an order: an action there is, or those with a key there will be.
@@ -46,13 +44,6 @@ pub(crate) struct OrderSpec {
     pub then: End,
     pub then_rsc: Option<RscId>,
     pub rel: Rel,
-}
-
-impl Coloc {
-    /// Whether it is between promoted instances only.
-    pub(crate) fn mandatory(&self) -> bool {
-        self.score.is_always()
-    }
 }
 
 fn task_of(key: &Key) -> Option<Task> {

@@ -175,11 +175,11 @@ impl World<'_> {
                 MultipleActive::StopOnly | MultipleActive::Block => {}
             }
         }
-        if self[rsc].start_pending {
-            if let Some(node) = assigned {
-                let start = self.act(rsc, Key::START, Some(node), true);
-                self[start].flags.insert(Flags::PRINT);
-            }
+        if self[rsc].start_pending
+            && let Some(node) = assigned
+        {
+            let start = self.act(rsc, Key::START, Some(node), true);
+            self[start].flags.insert(Flags::PRINT);
         }
         if current.is_none() {
             current = running.first().copied();
@@ -203,9 +203,7 @@ impl World<'_> {
         self.take_down_and_up(rsc, current, stop, promote);
         self.take_to_next_role(rsc);
         self.create_recurring(rsc);
-        if migrate && moving {
-            self.create_migration(rsc, current);
-        } else if migrate && source.is_some() && self[rsc].partial_source.is_some() {
+        if migrate && (moving || self[rsc].partial_source.is_some()) {
             self.create_migration(rsc, current);
         }
     }

@@ -126,10 +126,10 @@ impl World<'_> {
         for child in self[rsc].children.clone() {
             self.apply_exclusive(child, node);
         }
-        if let Some(entry) = self[rsc].allowed.get_mut(node) {
-            if entry.discovery != crate::world::Discovery::Exclusive {
-                entry.score = Score::MINUS_INFINITY;
-            }
+        if let Some(entry) = self[rsc].allowed.get_mut(node)
+            && entry.discovery != crate::world::Discovery::Exclusive
+        {
+            entry.score = Score::MINUS_INFINITY;
         }
     }
 

@@ -26,10 +26,10 @@ impl World<'_> {
                 if is_dc {
                     dc_down = Some(fence);
                 } else {
-                    if !self.options.concurrent_fencing {
-                        if let Some(last) = fencings.last().copied() {
-                            self.link(last, fence, Rel::ORDERED);
-                        }
+                    if !self.options.concurrent_fencing
+                        && let Some(last) = fencings.last().copied()
+                    {
+                        self.link(last, fence, Rel::ORDERED);
                     }
                     fencings.push(fence);
                 }

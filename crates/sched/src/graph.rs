@@ -21,10 +21,12 @@ impl World<'_> {
         if !action.runnable() || (action.optional() && !action.has(Flags::PRINT)) {
             return false;
         }
-        if let Some(rsc) = action.rsc {
-            if !self[rsc].managed && action.task != Task::Monitor && action.interval() == 0 {
-                return false;
-            }
+        if let Some(rsc) = action.rsc
+            && !self[rsc].managed
+            && action.task != Task::Monitor
+            && action.interval() == 0
+        {
+            return false;
         }
         if action.pseudo() || matches!(action.task, Task::Fence | Task::Shutdown) {
             return true;
@@ -62,15 +64,15 @@ impl World<'_> {
         if rel == Rel::LOAD {
             if b.rsc.is_some() && b.task == Task::MigrateTo {
                 let there = b.rsc.and_then(|rsc| self[rsc].assigned);
-                return a.node == there && !(a.optional() && !self.shown(first));
+                return a.node == there && (!a.optional() || self.shown(first));
             }
             return a.node == b.node && !a.optional();
         }
         if rel == Rel::AVOID {
-            if let (Some(x), Some(y)) = (a.node, b.node) {
-                if x != y {
-                    return false;
-                }
+            if let (Some(x), Some(y)) = (a.node, b.node)
+                && x != y
+            {
+                return false;
             }
             return !a.optional();
         }
@@ -83,7 +85,7 @@ impl World<'_> {
         if failed_unmanaged {
             return false;
         }
-        !(a.optional() && !self.shown(first))
+        !a.optional() || self.shown(first)
     }
 
     fn shown(&self, id: ActionId) -> bool {

@@ -86,11 +86,10 @@ pub(crate) fn active_span(ops: &[&OpRecord]) -> (Option<usize>, Option<usize>) {
             // The first that found it after it was stopped last.
             "monitor"
                 if implied_monitor
-                    .is_none_or(|implied| stop.is_some_and(|stop| implied <= stop)) =>
+                    .is_none_or(|implied| stop.is_some_and(|stop| implied <= stop))
+                    && (op.rc == Some(0) || op.rc == Some(8)) =>
             {
-                if op.rc == Some(0) || op.rc == Some(8) {
-                    implied_monitor = Some(at);
-                }
+                implied_monitor = Some(at);
             }
             "promote" | "demote" => implied_start = Some(at),
             _ => {}
@@ -142,10 +141,10 @@ impl<'c> World<'c> {
         }
         self.conclude(rsc, node, on_fail);
         self.remember_monitors(rsc, node, &ops);
-        if let Some(wanted) = self.target_role(rsc) {
-            if self[rsc].next_role == Role::Unknown || wanted < self[rsc].next_role {
-                self[rsc].next_role = wanted;
-            }
+        if let Some(wanted) = self.target_role(rsc)
+            && (self[rsc].next_role == Role::Unknown || wanted < self[rsc].next_role)
+        {
+            self[rsc].next_role = wanted;
         }
         if saved > self[rsc].role {
             self[rsc].role = saved;
@@ -205,10 +204,11 @@ impl<'c> World<'c> {
         } else {
             self.anonymous_instance(node, parent, strip_instance(id))
         };
-        if let Some(rsc) = result {
-            if &*self[rsc].id != id && self[rsc].history_id.as_deref() != Some(id) {
-                self[rsc].history_id = Some(id.into());
-            }
+        if let Some(rsc) = result
+            && &*self[rsc].id != id
+            && self[rsc].history_id.as_deref() != Some(id)
+        {
+            self[rsc].history_id = Some(id.into());
         }
         result
     }

@@ -95,10 +95,10 @@ impl World<'_> {
         }
         if let Some(connection) = connection {
             for node in self.node_order.clone() {
-                if self[node].remote != Some(connection) {
-                    if let Some(entry) = self[rsc].allowed.get_mut(node) {
-                        entry.score = Score::MINUS_INFINITY;
-                    }
+                if self[node].remote != Some(connection)
+                    && let Some(entry) = self[rsc].allowed.get_mut(node)
+                {
+                    entry.score = Score::MINUS_INFINITY;
                 }
             }
             return;
@@ -115,16 +115,15 @@ impl World<'_> {
             score,
             attribute: None,
             influence: true,
-            explicit: false,
         });
     }
 
     fn avoid_remote_nodes(&mut self, rsc: RscId) {
         for node in self.node_order.clone() {
-            if self[node].remote.is_some() {
-                if let Some(entry) = self[rsc].allowed.get_mut(node) {
-                    entry.score = Score::MINUS_INFINITY;
-                }
+            if self[node].remote.is_some()
+                && let Some(entry) = self[rsc].allowed.get_mut(node)
+            {
+                entry.score = Score::MINUS_INFINITY;
             }
         }
     }
@@ -157,7 +156,6 @@ impl World<'_> {
                         score: Score::INFINITY,
                         attribute: None,
                         influence,
-                        explicit: false,
                     });
                 }
                 _ => {}
@@ -210,10 +208,10 @@ impl World<'_> {
                 }
             }
             if !self[member].running_on.is_empty() {
-                if let (true, Some(previous), Some(last)) = (ordered, previous, last_active) {
-                    if self[previous].running_on.is_empty() {
-                        self.tasks(member, Task::Stop, last, Task::Stop, Rel::ORDERED);
-                    }
+                if let (true, Some(previous), Some(last)) = (ordered, previous, last_active)
+                    && self[previous].running_on.is_empty()
+                {
+                    self.tasks(member, Task::Stop, last, Task::Stop, Rel::ORDERED);
                 }
                 last_active = Some(member);
             }

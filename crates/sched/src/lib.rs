@@ -31,6 +31,7 @@ mod remote;
 mod resources;
 mod sorting;
 mod status;
+mod table;
 mod task;
 mod tickets;
 mod transition;
@@ -49,7 +50,7 @@ pub use transition::{
     BundleView, Considered, Event, FailedView, GraphOptions, NodeView, ReplicaView, ResourceView,
     Shape, Step, StepKind, StepResource, Transition,
 };
-pub use world::{NodeKind, Role};
+pub use world::{NodeId, NodeKind, Role, RscId};
 
 use world::World;
 

@@ -140,8 +140,7 @@ impl<'c> World<'c> {
         if said.as_deref() == Some("demote") {
             let promoted = values.get("role").and_then(|role| Role::parse(role));
             let fits = task == Task::Promote
-                || (task == Task::Monitor && interval > 0 && promoted == Some(Role::Promoted))
-                || (task == Task::Promote);
+                || (task == Task::Monitor && interval > 0 && promoted == Some(Role::Promoted));
             if !fits {
                 said = None;
             }

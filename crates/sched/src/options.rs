@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use cib::Score;
 use cib::model::{Cib, Text};
 use cib::rules::Facts;
-use cib::value::{is_true, leading_integer, milliseconds, truth};
+use cib::value::{leading_integer, milliseconds, truth};
 
 /// What to do without quorum.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -51,7 +51,6 @@ pub(crate) struct Options {
     pub strategy: Strategy,
     pub default_managed: Option<bool>,
     pub default_stickiness: Option<Score>,
-    pub have_watchdog: bool,
     pub unfencing: bool,
 }
 
@@ -109,7 +108,6 @@ impl Options {
                 "default_resource_stickiness",
             ])
             .and_then(Score::parse),
-            have_watchdog: is_true(get(&["have-watchdog"])),
             unfencing: false,
             values,
         }

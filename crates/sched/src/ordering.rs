@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 
+mod relate;
 mod update;
 
 use crate::action::Rel;

@@ -101,16 +101,16 @@ impl World<'_> {
         if mode == Discovery::Never {
             return false;
         }
-        if self.is_guest(node) {
-            if let Some(host) = self[node].remote.and_then(|remote| self[remote].container) {
-                if self[host].role == Role::Stopped {
-                    self.probe_host_first(host, top);
-                    return false;
-                }
-                if self.host_will_stop(node, host) {
-                    self.order(host, Key::STOP, top, Key::START, Rel::ORDERED);
-                    return false;
-                }
+        if self.is_guest(node)
+            && let Some(host) = self[node].remote.and_then(|remote| self[remote].container)
+        {
+            if self[host].role == Role::Stopped {
+                self.probe_host_first(host, top);
+                return false;
+            }
+            if self.host_will_stop(node, host) {
+                self.order(host, Key::STOP, top, Key::START, Rel::ORDERED);
+                return false;
             }
         }
         let probe = self.probe_action(rsc, node);
@@ -137,10 +137,10 @@ impl World<'_> {
     }
 
     fn probe_host_first(&mut self, host: RscId, rsc: RscId) {
-        if let Some(node) = self[host].assigned {
-            if !self[host].known_on.contains(&node) {
-                self.order(host, Key::PROBE, rsc, Key::START, Rel::ORDERED);
-            }
+        if let Some(node) = self[host].assigned
+            && !self[host].known_on.contains(&node)
+        {
+            self.order(host, Key::PROBE, rsc, Key::START, Rel::ORDERED);
         }
     }
 
@@ -152,14 +152,6 @@ impl World<'_> {
             || it.next_role == Role::Stopped
             || (it.role > Role::Stopped
                 && it.assigned.is_some_and(|there| !it.running_on.contains(&there)))
-    }
-
-    fn probes_of(&self, rsc: RscId) -> Vec<ActionId> {
-        self.leaves(rsc)
-            .into_iter()
-            .flat_map(|leaf| self[leaf].actions.iter().rev().copied().collect::<Vec<_>>())
-            .filter(|id| self[*id].key == Key::PROBE && self[*id].task == Task::Monitor)
-            .collect()
     }
 
     /// Orders what depends on what is not known yet after the probes that tell.
@@ -241,19 +233,18 @@ impl World<'_> {
             }
             self[id].mark = mark;
             let owner = self[id].rsc;
-            if let Some(rsc) = owner {
-                if self[rsc].variant == Variant::Primitive && rsc != origin {
-                    let down = match self[id].task {
-                        Task::Start => Some(Task::Stop),
-                        Task::Promote => Some(Task::Demote),
-                        _ => None,
-                    };
-                    for target in
-                        down.map(|down| self.tasks_of(rsc, down, None)).unwrap_or_default()
-                    {
-                        if !self[target].pseudo() {
-                            targets.push(target);
-                        }
+            if let Some(rsc) = owner
+                && self[rsc].variant == Variant::Primitive
+                && rsc != origin
+            {
+                let down = match self[id].task {
+                    Task::Start => Some(Task::Stop),
+                    Task::Promote => Some(Task::Demote),
+                    _ => None,
+                };
+                for target in down.map(|down| self.tasks_of(rsc, down, None)).unwrap_or_default() {
+                    if !self[target].pseudo() {
+                        targets.push(target);
                     }
                 }
             }
@@ -359,10 +350,5 @@ impl World<'_> {
             }
         }
         !(self[then].task == Task::Shutdown && at.is_some() && there.is_some() && at != there)
-    }
-
-    /// All probes of a resource and its parts.
-    pub(crate) fn all_probes(&self, rsc: RscId) -> Vec<ActionId> {
-        self.probes_of(rsc)
     }
 }

@@ -53,6 +53,23 @@ fn can_be_unique(resource: &Resource) -> bool {
     }
 }
 
+/// Whether any resource gives or needs unfencing.
+fn mentions_unfencing(resources: &[Resource]) -> bool {
+    let says = |sets: &AttrSets| {
+        sets.0.iter().flat_map(|set| &set.pairs).any(|pair| {
+            matches!(&*pair.name, "provides" | "requires") && &*pair.value == "unfencing"
+        })
+    };
+    resources.iter().any(|resource| {
+        says(&resource.meta)
+            || match &resource.kind {
+                Kind::Group(members) => mentions_unfencing(members),
+                Kind::Clone { child, .. } => mentions_unfencing(std::slice::from_ref(child)),
+                Kind::Primitive { .. } | Kind::Bundle(_) => false,
+            }
+    })
+}
+
 fn is_connection(class: &str, provider: &str, agent: &str) -> bool {
     class == "ocf" && provider == "pacemaker" && agent == "remote"
 }
@@ -135,7 +152,7 @@ impl<'c> World<'c> {
 
     pub(crate) fn read_resources(&mut self, made_up: Vec<Arc<Resource>>) {
         let cib = self.cib;
-        self.options.unfencing = false;
+        self.options.unfencing = self.options.fencing && mentions_unfencing(&cib.resources);
         for resource in &cib.resources {
             if let Some(id) = self.add_resource(Conf::Document(resource), None, None) {
                 self.top.push(id);
@@ -150,11 +167,11 @@ impl<'c> World<'c> {
         top.sort_by_key(|id| std::cmp::Reverse(self[*id].priority));
         self.top = top;
         for id in self.rsc_ids() {
-            if let Some(container) = self.meta(id, "container").map(Text::from) {
-                if let Some(host) = self.find_resource(&container) {
-                    self[id].container = Some(host);
-                    self[host].fillers.push(id);
-                }
+            if let Some(container) = self.meta(id, "container").map(Text::from)
+                && let Some(host) = self.find_resource(&container)
+            {
+                self[id].container = Some(host);
+                self[host].fillers.push(id);
             }
             if self[id].is_remote_connection {
                 let name = self[id].id.clone();
@@ -231,10 +248,10 @@ impl<'c> World<'c> {
         let remote = is_connection(&class, &provider, &agent);
         let guest = remote && get("container").is_some();
         let mut managed = !self.options.maintenance && self.options.default_managed.unwrap_or(true);
-        if let Some(said) = get("is-managed") {
-            if !said.eq_ignore_ascii_case("default") {
-                managed = is_true(Some(said));
-            }
+        if let Some(said) = get("is-managed")
+            && !said.eq_ignore_ascii_case("default")
+        {
+            managed = is_true(Some(said));
         }
         let maintenance = is_true(get("maintenance")) || self.options.maintenance;
         managed &= !maintenance;
@@ -409,7 +426,6 @@ impl<'c> World<'c> {
             max: number(self, &["clone-max"], nodes),
             node_max: number(self, &["clone-node-max"], 1),
             min: number(self, &["clone-min"], 0),
-            interleave: self.meta_true(clone, "interleave"),
             ordered: self.meta_true(clone, "ordered"),
             ..Instances::default()
         };

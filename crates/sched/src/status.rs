@@ -6,7 +6,7 @@ use cib::model::{NodeState, Text};
 use cib::value::{is_true, leading_integer, truth};
 
 use crate::action::{Flags, Rel};
-use crate::task::{Key, Task};
+use crate::task::Task;
 use crate::world::{ActionId, NodeId, NodeKind, Role, TicketState, World};
 
 impl World<'_> {
@@ -187,8 +187,10 @@ impl World<'_> {
                 }
                 self.judge_remote(node);
                 self.take_remote_attributes(node, state);
-            } else if !fence
-                && !(self[node].online || self.options.fencing || self.options.shutdown_lock)
+            } else if !(fence
+                || self[node].online
+                || self.options.fencing
+                || self.options.shutdown_lock)
             {
                 continue;
             }
@@ -231,10 +233,11 @@ impl World<'_> {
         {
             self[node].maintenance = true;
         }
-        if let Some(said) = attribute(self, "resource-discovery-enabled") {
-            if !is_true(Some(&said)) && (self.is_guest(node) || self.options.fencing) {
-                self[node].discovery = false;
-            }
+        if let Some(said) = attribute(self, "resource-discovery-enabled")
+            && !is_true(Some(&said))
+            && (self.is_guest(node) || self.options.fencing)
+        {
+            self[node].discovery = false;
         }
     }
 
@@ -291,12 +294,13 @@ impl World<'_> {
         match self[node].kind {
             NodeKind::Guest => {
                 let host = self[node].remote.and_then(|id| self[id].container);
-                if let Some(host) = host {
-                    if !self[host].failed && self[host].managed {
-                        self[node].remote_requires_reset = true;
-                        self[host].failed = true;
-                        self[host].stop_requested = true;
-                    }
+                if let Some(host) = host
+                    && !self[host].failed
+                    && self[host].managed
+                {
+                    self[node].remote_requires_reset = true;
+                    self[host].failed = true;
+                    self[host].stop_requested = true;
                 }
             }
             NodeKind::Remote => {
@@ -364,27 +368,21 @@ impl World<'_> {
         if !self.options.unfencing || !self.options.fencing {
             return;
         }
-        let needs = self[rsc].needs_unfencing || (self[rsc].fence_device && self.options.unfencing);
-        if (self[rsc].fence_device && self.options.unfencing) || needs {
-            let runnable = self.node_unfencible(node);
-            let unfence = self.fence_op(node, Some("on"), !runnable || true, "", false);
-            self.order_actions(unfence, action, rel);
-            if !self[node].unclean && self.is_member(node) {
-                // What it depends on could be unfenced first.
-            }
+        if !self[rsc].fence_device && !self[rsc].needs_unfencing {
+            return;
         }
-    }
-
-    fn node_unfencible(&self, node: NodeId) -> bool {
-        self[node].online
+        let at = &self[node];
+        let unfenced = at.attrs.get("#node-unfenced").is_some_and(|since| &**since != "0");
+        let possible = at.online && !at.unclean && !at.shutdown;
+        let reason = format!("required by {} {}", self[rsc].id, self[action].task);
+        let unfence = self.fence_op(node, Some("on"), true, "", false);
+        self.order_actions(unfence, action, rel);
+        if !unfenced && possible {
+            self.fence_op(node, Some("on"), false, &reason, false);
+        }
     }
 
     pub(crate) fn is_member(&self, node: NodeId) -> bool {
         self[node].kind == NodeKind::Member
-    }
-
-    /// Key of the stop of everything; named here as several subjects wait for it.
-    pub(crate) fn stop_key() -> Key {
-        Key::STOP
     }
 }

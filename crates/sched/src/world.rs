@@ -19,11 +19,13 @@ use crate::options::Options;
 use crate::reason::Reasons;
 use crate::task::Key;
 
+pub(crate) use crate::table::{Allowed, Discovery, Table};
+
 macro_rules! id {
-    ($(#[$doc:meta])* $name:ident) => {
+    ($(#[$doc:meta])* $visible:vis $name:ident) => {
         $(#[$doc])*
         #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
-        pub struct $name(u32);
+        $visible struct $name(u32);
 
         impl $name {
             pub(crate) fn new(index: usize) -> Self {
@@ -32,7 +34,7 @@ macro_rules! id {
 
             /// Its place in the arena.
             #[must_use]
-            pub fn index(self) -> usize {
+            $visible fn index(self) -> usize {
                 usize::try_from(self.0).unwrap_or(usize::MAX)
             }
         }
@@ -41,23 +43,23 @@ macro_rules! id {
 
 id!(
     /// A resource (or an instance, or a member).
-    RscId
+    pub RscId
 );
 id!(
     /// A node.
-    NodeId
+    pub NodeId
 );
 id!(
     /// An action.
-    ActionId
+    pub(crate) ActionId
 );
 id!(
     /// A colocation.
-    ColocId
+    pub(crate) ColocId
 );
 id!(
     /// A location.
-    LocId
+    pub(crate) LocId
 );
 
 /// What a resource is doing or shall do.
@@ -163,81 +165,6 @@ pub(crate) enum Variant {
     Bundle,
 }
 
-/// Whether to look for a resource on a node.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(crate) enum Discovery {
-    #[default]
-    Always,
-    Never,
-    Exclusive,
-}
-
-/// What a resource thinks of a node.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Allowed {
-    pub score: Score,
-    pub discovery: Discovery,
-    /// How many instances of a clone it has been given in this plan.
-    pub count: i64,
-    /// A mixing of scores would have made it unfit.
-    pub spared: bool,
-}
-
-/// A table of opinions on nodes; nodes without entry are not to be used.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub(crate) struct Table(Vec<Option<Allowed>>);
-
-impl Table {
-    pub(crate) fn get(&self, node: NodeId) -> Option<&Allowed> {
-        self.0.get(node.index())?.as_ref()
-    }
-
-    pub(crate) fn get_mut(&mut self, node: NodeId) -> Option<&mut Allowed> {
-        self.0.get_mut(node.index())?.as_mut()
-    }
-
-    pub(crate) fn score(&self, node: NodeId) -> Option<Score> {
-        self.get(node).map(|entry| entry.score)
-    }
-
-    pub(crate) fn insert(&mut self, node: NodeId, entry: Allowed) {
-        if self.0.len() <= node.index() {
-            self.0.resize(node.index() + 1, None);
-        }
-        self.0[node.index()] = Some(entry);
-    }
-
-    pub(crate) fn remove(&mut self, node: NodeId) {
-        if let Some(entry) = self.0.get_mut(node.index()) {
-            *entry = None;
-        }
-    }
-
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (NodeId, &Allowed)> {
-        self.0
-            .iter()
-            .enumerate()
-            .filter_map(|(index, entry)| Some((NodeId::new(index), entry.as_ref()?)))
-    }
-
-    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (NodeId, &mut Allowed)> {
-        self.0
-            .iter_mut()
-            .enumerate()
-            .filter_map(|(index, entry)| Some((NodeId::new(index), entry.as_mut()?)))
-    }
-
-    pub(crate) fn add(&mut self, node: NodeId, score: Score) {
-        if let Some(entry) = self.get_mut(node) {
-            entry.score = entry.score + score;
-        }
-    }
-
-    pub(crate) fn any_usable(&self) -> bool {
-        self.iter().any(|(_, entry)| entry.score > Score::ZERO || entry.score >= Score::ZERO)
-    }
-}
-
 /// What a resource is configured by: a part of the document, or made up here.
 #[derive(Clone, Debug)]
 pub(crate) enum Conf<'c> {
@@ -272,7 +199,6 @@ pub(crate) struct Instances {
     pub node_max: i64,
     pub promoted_max: i64,
     pub promoted_node_max: i64,
-    pub interleave: bool,
     pub ordered: bool,
     pub min: i64,
     /// Whether there are more usable nodes than instances.
@@ -361,9 +287,7 @@ pub(crate) struct Rsc<'c> {
 /// How an instance stands in the contest for promotion.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Promotion {
-    pub score: Option<Score>,
     pub sort: Score,
-    pub wanted_here: bool,
 }
 
 /// See the module.
@@ -484,10 +408,6 @@ impl<'c> World<'c> {
         (0..self.rscs.len()).map(RscId::new)
     }
 
-    pub(crate) fn is(&self, rsc: RscId, variant: Variant) -> bool {
-        self[rsc].variant == variant
-    }
-
     /// The outermost resource it is part of; a bundle counts only if asked for.
     pub(crate) fn top_of(&self, rsc: RscId, through_bundles: bool) -> RscId {
         let mut top = rsc;
@@ -498,11 +418,6 @@ impl<'c> World<'c> {
             top = parent;
         }
         top
-    }
-
-    /// The collective of instances it belongs to, if it is an instance or part of one.
-    pub(crate) fn is_clone_part(&self, rsc: RscId) -> bool {
-        self[self.top_of(rsc, false)].variant == Variant::Clone
     }
 
     pub(crate) fn in_bundle(&self, rsc: RscId) -> bool {

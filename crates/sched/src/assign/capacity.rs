@@ -96,7 +96,7 @@ impl World<'_> {
         !clones && fits(dependent, dependent_role) && fits(primary, primary_role)
     }
 
-    fn add_needs(&self, rsc: RscId, origin: RscId, all: &[RscId], needs: &mut HashMap<Text, i64>) {
+    fn add_needs(&self, rsc: RscId, all: &[RscId], needs: &mut HashMap<Text, i64>) {
         if !self[rsc].provisional {
             return;
         }
@@ -120,10 +120,8 @@ impl World<'_> {
                     all.contains(child)
                         || self[*child].children.iter().any(|part| all.contains(part))
                 });
-                if !listed {
-                    if let Some(first) = self[rsc].children.first() {
-                        self.add_needs(*first, origin, all, needs);
-                    }
+                if !listed && let Some(first) = self[rsc].children.first() {
+                    self.add_needs(*first, all, needs);
                 }
             }
             Variant::Bundle => {
@@ -143,7 +141,7 @@ impl World<'_> {
         self.tied(rsc, rsc, &mut all);
         let mut needs = HashMap::new();
         for id in &all {
-            self.add_needs(*id, rsc, &all, &mut needs);
+            self.add_needs(*id, &all, &mut needs);
         }
         let nodes: Vec<NodeId> = self
             .node_order

@@ -247,10 +247,10 @@ impl World<'_> {
         if coloc.score.is_always() {
             let mut places = Vec::new();
             for instance in &self[primary].children {
-                if let Some(node) = self.location(*instance, false) {
-                    if !self.blocked_any(*instance) {
-                        places.push((node, Score::ZERO));
-                    }
+                if let Some(node) = self.location(*instance, false)
+                    && !self.blocked_any(*instance)
+                {
+                    places.push((node, Score::ZERO));
                 }
             }
             self.only_on(dependent, &places, false);

@@ -175,10 +175,10 @@ impl World<'_> {
             if !self[*instance].provisional {
                 continue;
             }
-            if let Some(node) = self.preferred_place(*instance, optimal) {
-                if self.assign_early(*instance, node, per_node) {
-                    assigned += 1;
-                }
+            if let Some(node) = self.preferred_place(*instance, optimal)
+                && self.assign_early(*instance, node, per_node)
+            {
+                assigned += 1;
             }
         }
         // … then the others.

@@ -141,10 +141,10 @@ impl World<'_> {
         let before = self.reasons_before(rsc);
         self.apply_coloc(rsc, primary, coloc, true);
         self.note_difference(rsc, &before, coloc, primary);
-        if let Some(archive) = archive {
-            if !self.any_available(&self[rsc].allowed) {
-                self[rsc].allowed = archive;
-            }
+        if let Some(archive) = archive
+            && !self.any_available(&self[rsc].allowed)
+        {
+            self[rsc].allowed = archive;
         }
     }
 

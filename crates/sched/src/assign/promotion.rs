@@ -117,11 +117,11 @@ impl World<'_> {
         locations.extend(self[clone].locations.iter().copied());
         for loc in locations {
             let loc = &self.locs[loc.index()];
-            if loc.role == Role::Promoted {
-                if let Some((_, score)) = loc.nodes.iter().find(|(there, _)| *there == node) {
-                    let score = *score;
-                    self.raise_priority(child, score);
-                }
+            if loc.role == Role::Promoted
+                && let Some((_, score)) = loc.nodes.iter().find(|(there, _)| *there == node)
+            {
+                let score = *score;
+                self.raise_priority(child, score);
             }
         }
         for coloc in self.this_with(child) {

@@ -257,10 +257,10 @@ impl<'c> World<'c> {
         };
         let remote = self.add_part(bundle, connection)?;
         for other in self.node_order.clone() {
-            if self.is_guest_or_remote(other) {
-                if let Some(entry) = self[remote].allowed.get_mut(other) {
-                    entry.score = Score::MINUS_INFINITY;
-                }
+            if self.is_guest_or_remote(other)
+                && let Some(entry) = self[remote].allowed.get_mut(other)
+            {
+                entry.score = Score::MINUS_INFINITY;
             }
         }
         if let Some(address) = &replica.address {

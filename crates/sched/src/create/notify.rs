@@ -93,10 +93,10 @@ impl World<'_> {
     ) {
         let start = self.notice(clone, Task::Start, Some(start), Some(running));
         let stop = self.notice(clone, Task::Stop, Some(stop), Some(stopped));
-        if let (Some(start), Some(stop)) = (&start, &stop) {
-            if let (Some(done), Some(pre)) = (stop.post_done, start.pre) {
-                self.link(done, pre, Rel::ORDERED);
-            }
+        if let (Some(start), Some(stop)) = (&start, &stop)
+            && let (Some(done), Some(pre)) = (stop.post_done, start.pre)
+        {
+            self.link(done, pre, Rel::ORDERED);
         }
         let all = self.notifications.entry(clone).or_default();
         all.start = start;
@@ -125,10 +125,10 @@ impl World<'_> {
             (all.demote, all.stop),
         ];
         for (first, then) in pairs {
-            if let (Some(first), Some(then)) = (first, then) {
-                if let (Some(done), Some(pre)) = (first.post_done, then.pre) {
-                    self.link(done, pre, Rel::ORDERED);
-                }
+            if let (Some(first), Some(then)) = (first, then)
+                && let (Some(done), Some(pre)) = (first.post_done, then.pre)
+            {
+                self.link(done, pre, Rel::ORDERED);
             }
         }
     }

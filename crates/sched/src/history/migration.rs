@@ -57,11 +57,11 @@ impl<'c> World<'c> {
         let Some(mut than) = from.or(to) else { return false };
         let source = than.migrate_source.clone().unwrap_or_default();
         let mut recorded_at_target = from.is_some();
-        if let (Some(to), Some(_)) = (to, from) {
-            if source.eq_ignore_ascii_case(node) {
-                than = to;
-                recorded_at_target = false;
-            }
+        if let (Some(to), Some(_)) = (to, from)
+            && source.eq_ignore_ascii_case(node)
+        {
+            than = to;
+            recorded_at_target = false;
         }
         let target = than.migrate_target.clone().unwrap_or_default();
         let one_node = if recorded_at_target {

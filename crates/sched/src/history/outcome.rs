@@ -111,13 +111,13 @@ impl<'c> World<'c> {
                 *last_failure = Some(record.index);
             }
             Status::NotConnected | Status::Error | Status::Hard | Status::Fatal => {
-                if status == Status::NotConnected && self.is_guest_or_remote(node) {
-                    if let Some(connection) = self[node].remote {
-                        if self[connection].managed {
-                            self[connection].failed = true;
-                            self[connection].stop_requested = true;
-                        }
-                    }
+                if status == Status::NotConnected
+                    && self.is_guest_or_remote(node)
+                    && let Some(connection) = self[node].remote
+                    && self[connection].managed
+                {
+                    self[connection].failed = true;
+                    self[connection].stop_requested = true;
                 }
                 self.failed(record, status, rc, last_failure, on_fail, history);
             }
@@ -201,18 +201,14 @@ impl<'c> World<'c> {
             result = Status::Error;
         }
         match rc {
-            0 => {
-                if probe && expected == NOT_RUNNING {
-                    result = Status::Done;
-                }
+            0 if probe && expected == NOT_RUNNING => {
+                result = Status::Done;
             }
-            NOT_RUNNING => {
-                if probe || expected == rc || !self[rsc].managed {
-                    result = Status::Done;
-                    self[rsc].role = Role::Stopped;
-                    *on_fail = OnFail::Ignore;
-                    self[rsc].next_role = Role::Unknown;
-                }
+            NOT_RUNNING if (probe || expected == rc || !self[rsc].managed) => {
+                result = Status::Done;
+                self[rsc].role = Role::Stopped;
+                *on_fail = OnFail::Ignore;
+                self[rsc].next_role = Role::Unknown;
             }
             PROMOTED => {
                 if probe && rc != expected {
@@ -418,10 +414,10 @@ impl<'c> World<'c> {
         self.respond(rsc, node, effective, active);
         if self[rsc].failed && self[rsc].is_remote_connection {
             let name = self[rsc].id.clone();
-            if let Some(remote) = self.node_named(&name) {
-                if self[remote].unclean {
-                    self[remote].unseen = false;
-                }
+            if let Some(remote) = self.node_named(&name)
+                && self[remote].unclean
+            {
+                self[remote].unseen = false;
             }
         }
         if active {
@@ -458,13 +454,12 @@ impl<'c> World<'c> {
             self[rsc].stop_requested = true;
             fence = true;
         } else if self.options.fencing {
-            if self.is_remote(node) {
-                if let Some(connection) = self[node].remote {
-                    if !self[connection].failed {
-                        // Only if the connection cannot be had elsewhere.
-                        self[node].unseen = true;
-                    }
-                }
+            if self.is_remote(node)
+                && let Some(connection) = self[node].remote
+                && !self[connection].failed
+            {
+                // Only if the connection cannot be had elsewhere.
+                self[node].unseen = true;
             }
             fence = true;
         }
@@ -520,11 +515,11 @@ impl<'c> World<'c> {
                 self[rsc].stop_requested = true;
                 if self.options.fencing {
                     let name = self[rsc].id.clone();
-                    if let Some(remote) = self.node_named(&name) {
-                        if self[remote].kind == NodeKind::Remote && !self[remote].remote_was_fenced
-                        {
-                            self.want_fencing(remote, "remote connection is unrecoverable", false);
-                        }
+                    if let Some(remote) = self.node_named(&name)
+                        && self[remote].kind == NodeKind::Remote
+                        && !self[remote].remote_was_fenced
+                    {
+                        self.want_fencing(remote, "remote connection is unrecoverable", false);
                     }
                 }
                 if active {

@@ -233,6 +233,7 @@ impl<'c> World<'c> {
                 }
                 result = Status::Hard;
             }
+            _ if rc > 9 || rc == 1 => result = Status::Error,
             _ => {}
         }
         (result, rc)

@@ -1,7 +1,8 @@
 //! mainstay: keeps virtual IPs served, whatever breaks.
 //!
 //! One binary. `mainstay run` is the daemon; the other commands ask it, check a file, or show the
-//! whole thing on this machine. Started as `keepalived` it takes keepalived's options.
+//! whole thing on this machine. Started as `keepalived` it takes keepalived's options, started as
+//! `crm_simulate` that tool's.
 
 #![forbid(unsafe_code)]
 
@@ -21,6 +22,7 @@ mod role;
 mod run;
 mod runner;
 mod sensors;
+mod simulate;
 mod translate;
 
 use std::ffi::{OsStr, OsString};
@@ -43,6 +45,9 @@ fn main() -> ExitCode {
     if name == Some(OsStr::new("keepalived")) {
         return keepalived::main(arguments).into();
     }
+    if name == Some(OsStr::new("crm_simulate")) {
+        return simulate::as_crm_simulate(&arguments);
+    }
     let exit = match Cli::parse().command {
         Command::Run(args) => run(args),
         Command::Check(args) => check::nodes(&check::Asked {
@@ -62,6 +67,7 @@ fn main() -> ExitCode {
         Command::Why(args) => ask::why(&args),
         Command::Upgrade(args) => ask::upgrade(args),
         Command::Demo(args) => return demo(&args),
+        Command::Simulate(args) => return simulate::simulate(&args),
     };
     exit.into()
 }

@@ -40,6 +40,8 @@ pub enum Command {
     /// Build three hosts, a switch and a client on this machine, break the master, and show that
     /// the client kept being served
     Demo(DemoArgs),
+    /// Show what the cluster would do about a CIB, and why; nothing is done
+    Simulate(SimulateArgs),
 }
 
 /// `mainstay run`
@@ -153,6 +155,53 @@ pub struct UpgradeArgs {
     /// now
     #[arg(long)]
     pub binary: Option<PathBuf>,
+}
+
+/// `mainstay simulate`
+#[derive(Args, Debug, Clone, Default)]
+pub struct SimulateArgs {
+    /// The CIB; standard input if none is given
+    #[arg(short = 'i', long = "in", value_name = "FILE")]
+    pub input: Option<PathBuf>,
+    /// Write the transition graph as XML here
+    #[arg(long, value_name = "FILE")]
+    pub graph: Option<PathBuf>,
+    /// Write the transition for dot(1) here
+    #[arg(long, value_name = "FILE")]
+    pub dot: Option<PathBuf>,
+    /// Write the CIB as it would be afterwards here
+    #[arg(long, value_name = "FILE")]
+    pub save_output: Option<PathBuf>,
+    /// Show the placement scores
+    #[arg(long)]
+    pub scores: bool,
+    /// Show the state before, what happens, and the state afterwards
+    #[arg(long)]
+    pub summary: bool,
+    /// The time to plan for, as in `2026-11-25 19:00`
+    #[arg(short = 't', long, value_name = "TIME")]
+    pub time: Option<String>,
+    /// Say that there is, or is not, quorum
+    #[arg(long, value_name = "yes|no")]
+    pub quorum: Option<String>,
+    /// A node that joins
+    #[arg(long, value_name = "NODE")]
+    pub node_up: Vec<String>,
+    /// A node that leaves in good order
+    #[arg(long, value_name = "NODE")]
+    pub node_down: Vec<String>,
+    /// A node that is lost
+    #[arg(long, value_name = "NODE")]
+    pub node_fail: Vec<String>,
+    /// A result: RESOURCE_TASK_INTERVAL@NODE=RC
+    #[arg(long, value_name = "RESULT")]
+    pub op: Vec<String>,
+    /// A ticket that is granted
+    #[arg(long, value_name = "TICKET")]
+    pub ticket_grant: Vec<String>,
+    /// A ticket that is revoked
+    #[arg(long, value_name = "TICKET")]
+    pub ticket_revoke: Vec<String>,
 }
 
 /// Whom to ask and how to print.

@@ -9,12 +9,15 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("vip", &["base"]),
     ("vrrp", &["base", "vip"]),
     ("conf", &["base"]),
+    ("cib", &[]),
+    ("sched", &["cib"]),
+    ("pcmk", &["cib", "sched"]),
     ("linux", &["base"]),
     ("ui", &["base"]),
     ("sim", &["base", "vip", "vrrp"]),
     ("fuzz", &["base", "conf", "ui", "vip", "vrrp"]),
     ("lab", &["base", "linux"]),
-    ("daemon", &["base", "vip", "vrrp", "conf", "linux", "ui", "lab"]),
+    ("daemon", &["base", "vip", "vrrp", "conf", "linux", "ui", "lab", "cib", "pcmk"]),
     ("xtask", &["conf"]),
 ];
 

@@ -1,0 +1,17 @@
+//! The cluster document: the CIB as text, as a tree, and as typed values.
+//!
+//! [`xml`] is the lossless tree; [`model`] reads a tree into what planning needs to know, with old
+//! spellings already translated; [`rules`] and [`dates`] decide what a conditional part of the
+//! document says at a given time on a given node. Nothing here knows what to do about any of it.
+
+#![forbid(unsafe_code)]
+
+pub mod dates;
+pub mod model;
+pub mod rules;
+pub mod score;
+pub mod value;
+pub mod xml;
+
+pub use model::Cib;
+pub use score::Score;

@@ -1,0 +1,206 @@
+//! One subject each: a small CIB in, the actions out.
+
+use cib::Cib;
+use cib::dates::WallTime;
+use sched::{Role, Transition};
+
+/// A CIB of online nodes `n1`, `n2`, … where everything has been probed and nothing runs, except
+/// what `running` says: (node, resource).
+fn document(
+    nodes: usize,
+    options: &str,
+    resources: &str,
+    constraints: &str,
+    running: &[(&str, &str)],
+) -> String {
+    let all: Vec<String> = (1..=nodes).map(|n| format!("n{n}")).collect();
+    let list: String = all.iter().map(|n| format!("<node id='{n}' uname='{n}'/>")).collect();
+    let state = |node: &String| {
+        let history: String = running
+            .iter()
+            .filter(|(at, _)| at == node)
+            .map(|(_, rsc)| {
+                format!(
+                    "<lrm_resource id='{rsc}' class='ocf' provider='p' type='t'><lrm_rsc_op id='{rsc}_last_0' operation='start' interval='0' call-id='1' rc-code='0' op-status='0' transition-key='1:1:0:u' op-digest='f2317cad3d54cec5d7d7aa7d0bf35cf8'/></lrm_resource>"
+                )
+            })
+            .collect();
+        format!(
+            "<node_state id='{node}' uname='{node}' in_ccm='true' crmd='online' join='member' expected='member'><lrm id='{node}'><lrm_resources>{history}</lrm_resources></lrm></node_state>"
+        )
+    };
+    let states: String = all.iter().map(state).collect();
+    format!(
+        "<cib have-quorum='1' dc-uuid='n1'><configuration><crm_config><cluster_property_set id='o'><nvpair id='o1' name='stonith-enabled' value='false'/><nvpair id='o2' name='enable-startup-probes' value='false'/>{options}</cluster_property_set></crm_config><nodes>{list}</nodes><resources>{resources}</resources><constraints>{constraints}</constraints></configuration><status>{states}</status></cib>"
+    )
+}
+
+fn rsc(id: &str, more: &str) -> String {
+    format!("<primitive id='{id}' class='ocf' provider='p' type='t'>{more}</primitive>")
+}
+
+fn plan(text: &str) -> Transition {
+    let transition = sched::plan(&Cib::parse(text).expect("a document"), WallTime(1_700_000_000));
+    assert_eq!(sched::check(&transition), Vec::<String>::new());
+    transition
+}
+
+/// The real actions as `key@node`, sorted.
+fn actions(text: &str) -> Vec<String> {
+    let transition = plan(text);
+    let real = transition.steps.iter().filter(|step| step.kind != sched::StepKind::Pseudo);
+    let mut all: Vec<String> = real
+        .map(|step| format!("{}@{}", step.key, step.node.as_ref().map_or("", |(name, _)| name)))
+        .collect();
+    all.sort();
+    all
+}
+
+/// Whether one action (transitively) waits for another.
+fn waits(transition: &Transition, then: &str, first: &str) -> bool {
+    let mut pending: Vec<usize> =
+        (0..transition.steps.len()).filter(|at| transition.steps[*at].key == then).collect();
+    let mut seen = vec![false; transition.steps.len()];
+    while let Some(at) = pending.pop() {
+        for input in &transition.steps[at].inputs {
+            if transition.steps[*input].key == first {
+                return true;
+            }
+            if !std::mem::replace(&mut seen[*input], true) {
+                pending.push(*input);
+            }
+        }
+    }
+    false
+}
+
+#[test]
+fn what_is_configured_starts_where_it_is_preferred() {
+    let location = "<rsc_location id='l' rsc='a' node='n2' score='10'/>";
+    assert_eq!(actions(&document(2, "", &rsc("a", ""), location, &[])), ["a_start_0@n2"]);
+    let never = "<rsc_location id='l' rsc='a' node='n1' score='-INFINITY'/>";
+    assert_eq!(actions(&document(1, "", &rsc("a", ""), never, &[])), Vec::<String>::new());
+}
+
+#[test]
+fn what_runs_where_it_shall_run_is_left_alone() {
+    assert_eq!(actions(&document(2, "", &rsc("a", ""), "", &[("n2", "a")])), Vec::<String>::new());
+}
+
+#[test]
+fn stickiness_outweighs_a_smaller_preference_only() {
+    let meta = "<meta_attributes id='m'><nvpair id='m1' name='resource-stickiness' value='50'/></meta_attributes>";
+    let prefers = |score: &str| format!("<rsc_location id='l' rsc='a' node='n2' score='{score}'/>");
+    let at =
+        |score: &str| actions(&document(2, "", &rsc("a", meta), &prefers(score), &[("n1", "a")]));
+    assert_eq!(at("40"), Vec::<String>::new());
+    assert_eq!(at("60"), ["a_start_0@n2", "a_stop_0@n1"]);
+}
+
+#[test]
+fn a_mandatory_order_holds_both_ways() {
+    let both = rsc("a", "") + &rsc("b", "");
+    let order = "<rsc_order id='o' first='a' then='b'/>";
+    let start = plan(&document(1, "", &both, order, &[]));
+    assert!(waits(&start, "b_start_0", "a_start_0"));
+    let stopped = "<nvpair id='o3' name='stop-all-resources' value='true'/>";
+    let stop = plan(&document(1, stopped, &both, order, &[("n1", "a"), ("n1", "b")]));
+    assert!(waits(&stop, "a_stop_0", "b_stop_0"));
+}
+
+#[test]
+fn colocation_draws_and_drives_away() {
+    let both = rsc("a", "") + &rsc("b", "");
+    let constraints = |score: &str| {
+        format!(
+            "<rsc_location id='l' rsc='a' node='n2' score='INFINITY'/><rsc_colocation id='c' rsc='b' with-rsc='a' score='{score}'/>"
+        )
+    };
+    let at = |score: &str| actions(&document(2, "", &both, &constraints(score), &[]));
+    assert_eq!(at("INFINITY"), ["a_start_0@n2", "b_start_0@n2"]);
+    assert_eq!(at("-INFINITY"), ["a_start_0@n2", "b_start_0@n1"]);
+}
+
+#[test]
+fn a_group_starts_in_order_on_one_node() {
+    let group = format!("<group id='g'>{}{}</group>", rsc("a", ""), rsc("b", ""));
+    let text = document(2, "", &group, "", &[]);
+    assert_eq!(actions(&text), ["a_start_0@n1", "b_start_0@n1"]);
+    assert!(waits(&plan(&text), "b_start_0", "a_start_0"));
+}
+
+#[test]
+fn a_clone_runs_once_on_every_node() {
+    let clone = format!("<clone id='c'>{}</clone>", rsc("a", ""));
+    let transition = plan(&document(3, "", &clone, "", &[]));
+    let mut nodes: Vec<_> = transition
+        .steps
+        .iter()
+        .filter(|step| step.task == sched::Task::Start && step.node.is_some())
+        .filter_map(|step| step.node.clone())
+        .collect();
+    nodes.sort();
+    nodes.dedup();
+    assert_eq!(nodes.len(), 3);
+}
+
+#[test]
+fn a_promotable_clone_promotes_where_its_agent_wants() {
+    let meta = "<meta_attributes id='m'><nvpair id='m1' name='promotable' value='true'/></meta_attributes>";
+    let clone = format!("<clone id='c'>{meta}{}</clone>", rsc("a", ""));
+    let promoted = "<rsc_location id='l' rsc='c'><rule id='r' role='Promoted' score='5'><expression id='e' attribute='#uname' operation='eq' value='n2'/></rule></rsc_location>";
+    let transition = plan(&document(2, "", &clone, promoted, &[]));
+    let promotes = transition.resources.iter().filter(|it| it.next_role == Role::Promoted).count();
+    // Without any promotion score nothing is promoted but by a preference of its administrator.
+    assert_eq!(promotes, 1);
+}
+
+#[test]
+fn a_resource_without_quorum_stops() {
+    let text =
+        document(1, "", &rsc("a", ""), "", &[]).replace("have-quorum='1'", "have-quorum='0'");
+    assert_eq!(actions(&text), Vec::<String>::new());
+}
+
+#[test]
+fn a_ticket_that_is_not_granted_keeps_things_down() {
+    let ticket = "<rsc_ticket id='t' rsc='a' ticket='T' loss-policy='stop'/>";
+    let text = document(1, "", &rsc("a", ""), ticket, &[]);
+    assert_eq!(actions(&text), Vec::<String>::new());
+    let granted = text
+        .replace("<status>", "<status><tickets><ticket_state id='T' granted='true'/></tickets>");
+    assert_eq!(actions(&granted), ["a_start_0@n1"]);
+}
+
+#[test]
+fn a_lost_node_is_fenced_before_its_resources_start_elsewhere() {
+    let fencing = "<primitive id='f' class='stonith' type='fence_x'/>";
+    let text = document(2, "", &(rsc("a", "") + fencing), "", &[("n2", "a"), ("n1", "f")])
+        .replace("name='stonith-enabled' value='false'", "name='stonith-enabled' value='true'")
+        .replace(
+            "<node_state id='n2' uname='n2' in_ccm='true' crmd='online'",
+            "<node_state id='n2' uname='n2' in_ccm='false' crmd='offline'",
+        );
+    let transition = plan(&text);
+    assert!(waits(&transition, "a_start_0", "stonith-n2-reboot"));
+}
+
+#[test]
+fn odd_documents_are_survived() {
+    for text in [
+        "<cib/>",
+        "<cib><configuration/><status/></cib>",
+        "<other/>",
+        "<cib><status><node_state/></status></cib>",
+    ] {
+        assert!(plan(text).steps.is_empty(), "{text}");
+    }
+    let odd = document(
+        1,
+        "",
+        "<clone id='c'/><group id='g'/><bundle id='b'/><primitive/>",
+        "<rsc_order id='o' first='x' then='x'/>",
+        &[],
+    );
+    let _ = plan(&odd);
+}

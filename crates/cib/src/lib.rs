@@ -6,11 +6,14 @@
 
 #![forbid(unsafe_code)]
 
+pub mod blank;
 pub mod dates;
+pub mod digest;
 pub mod model;
 pub mod rules;
 pub mod score;
 pub mod value;
+pub mod version;
 pub mod xml;
 
 pub use model::Cib;

@@ -10,6 +10,7 @@ pub mod blank;
 pub mod dates;
 pub mod digest;
 pub mod model;
+pub mod patch;
 pub mod rules;
 pub mod score;
 pub mod value;

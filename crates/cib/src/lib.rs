@@ -16,6 +16,7 @@ pub mod score;
 pub mod value;
 pub mod version;
 pub mod xml;
+pub mod xpath;
 
 pub use model::Cib;
 pub use score::Score;

@@ -12,6 +12,7 @@ pub mod digest;
 pub mod model;
 pub mod patch;
 pub mod rules;
+pub mod schema;
 pub mod score;
 pub mod value;
 pub mod version;

@@ -9,6 +9,7 @@
 pub mod blank;
 pub mod dates;
 pub mod digest;
+pub mod edit;
 pub mod model;
 pub mod patch;
 pub mod rules;

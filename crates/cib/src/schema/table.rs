@@ -67,7 +67,7 @@ pub(super) enum Rule {
     Empty,
     Set(Names),
     Pair(Names),
-    RuleElement,
+    Conditions,
     Expression,
     DateExpression,
     Duration,
@@ -248,7 +248,7 @@ impl Rule {
         match self {
             Rule::Set(names) => sets::set(names),
             Rule::Pair(names) => sets::pair(names),
-            Rule::RuleElement
+            Rule::Conditions
             | Rule::Expression
             | Rule::DateExpression
             | Rule::Duration
@@ -286,7 +286,7 @@ impl Rule {
             self,
             Rule::Set(_)
                 | Rule::Pair(_)
-                | Rule::RuleElement
+                | Rule::Conditions
                 | Rule::Expression
                 | Rule::DateExpression
                 | Rule::Duration

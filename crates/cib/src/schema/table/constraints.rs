@@ -12,7 +12,7 @@ const KINDS: Kind = Kind::Words(&[word("Optional"), word("Mandatory"), word("Ser
 
 const ID: &[Attribute] = &[must("id", Kind::Id)];
 const SETS: Slot = some(&[child("resource_set", Rule::ResourceSet)]);
-const RULES: Slot = some(&[child("rule", Rule::RuleElement)]);
+const RULES: Slot = some(&[child("rule", Rule::Conditions)]);
 const LIFETIME: Slot = maybe(&[child("lifetime", Rule::Lifetime)]);
 
 static CONSTRAINTS: [Form; 1] = [form(

@@ -14,7 +14,7 @@ const RULE: &[Attribute] = &[
 const CONDITIONS: Content = Content::Mixed(&[some(&[
     child("expression", Rule::Expression),
     child("date_expression", Rule::DateExpression),
-    child("rule", Rule::RuleElement),
+    child("rule", Rule::Conditions),
     child("rsc_expression", Rule::RscExpression).since(Schema::V3_4),
     child("op_expression", Rule::OpExpression).since(Schema::V3_4),
 ])]);
@@ -143,7 +143,7 @@ static OP_EXPRESSION: [Form; 1] = [form(
 
 pub(super) fn forms(rule: Rule) -> &'static [Form] {
     match rule {
-        Rule::RuleElement => &RULE_FORMS,
+        Rule::Conditions => &RULE_FORMS,
         Rule::Expression => &EXPRESSION,
         Rule::DateExpression => &DATE_EXPRESSION,
         Rule::Duration => &DURATION_FORMS,

@@ -9,7 +9,7 @@ macro_rules! set {
             form(
                 &[&[must("id", Kind::Id), may("score", Kind::Score)]],
                 Content::Mixed(&[
-                    maybe(&[child("rule", Rule::RuleElement)]),
+                    maybe(&[child("rule", Rule::Conditions)]),
                     any(&[child("nvpair", Rule::Pair($names))]),
                 ]),
             ),

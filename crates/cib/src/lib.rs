@@ -6,6 +6,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod acl;
 pub mod blank;
 pub mod dates;
 pub mod digest;

@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use crate::xml::Element;
+use crate::xml::{Element, Node};
 
 /// One step down.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -66,6 +66,46 @@ impl Path {
     /// The names along it.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.steps.iter().map(|step| step.name.as_str())
+    }
+
+    /// The path without its last step.
+    #[must_use]
+    pub fn parent(&self) -> Self {
+        let end = self.steps.len().saturating_sub(1);
+        Self { steps: self.steps[..end].to_vec() }
+    }
+
+    /// All the ways down that it fits in a document, as positions among the children. More than
+    /// one where siblings share a name and id.
+    #[must_use]
+    pub fn ways(&self, root: &Element) -> Vec<Vec<usize>> {
+        let Some((first, steps)) = self.steps.split_first() else { return Vec::new() };
+        if !first.matches(root) {
+            return Vec::new();
+        }
+        let mut ways: Vec<(Vec<usize>, &Element)> = vec![(Vec::new(), root)];
+        for step in steps {
+            let down = |(way, element): &(Vec<usize>, &'_ Element)| {
+                let way = way.clone();
+                let fits = |(at, node): (usize, &Node)| {
+                    node.element().is_some_and(|it| step.matches(it)).then_some(at)
+                };
+                let found: Vec<usize> =
+                    element.children.iter().enumerate().filter_map(fits).collect();
+                found.into_iter().map(move |at| [&way[..], &[at]].concat()).collect::<Vec<_>>()
+            };
+            let next: Vec<Vec<usize>> = ways.iter().flat_map(down).collect();
+            ways = next
+                .into_iter()
+                .filter_map(|way| {
+                    let element = way
+                        .iter()
+                        .try_fold(root, |element, at| element.children.get(*at)?.element())?;
+                    Some((way, element))
+                })
+                .collect();
+        }
+        ways.into_iter().map(|(way, _)| way).collect()
     }
 
     /// Reads a path.

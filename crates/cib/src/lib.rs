@@ -16,6 +16,7 @@ pub mod patch;
 pub mod rules;
 pub mod schema;
 pub mod score;
+pub mod upgrade;
 pub mod value;
 pub mod version;
 pub mod xml;

@@ -9,6 +9,7 @@ mod ask;
 mod channel;
 mod check;
 mod control;
+mod document;
 mod engine;
 mod exit;
 mod keepalived;
@@ -38,6 +39,7 @@ fn main() -> ExitCode {
         Command::Status(args) => ask::status(&args),
         Command::Events(args) => ask::events(&args),
         Command::Why(args) => ask::why(&args),
+        Command::Cib(args) => document::main(&args),
         Command::Demo(args) => return demo(&args),
     };
     exit.into()

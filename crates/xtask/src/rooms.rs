@@ -16,7 +16,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("ui", &["base"]),
     ("sim", &["base", "vip", "vrrp"]),
     ("lab", &["base", "linux"]),
-    ("daemon", &["base", "vip", "vrrp", "conf", "linux", "ui", "lab", "pcmk"]),
+    ("daemon", &["base", "vip", "vrrp", "cib", "conf", "linux", "ui", "lab", "pcmk"]),
     ("xtask", &[]),
 ];
 

@@ -172,9 +172,10 @@ pub fn duration(text: &str) -> Option<Span> {
             ('M', false) => span.try_months(amount),
             ('W', false) => span.try_weeks(amount),
             ('D', false) => span.try_days(amount),
-            ('H', true) => span.try_hours(amount),
+            ('H', _) => span.try_hours(amount),
             ('M', true) => span.try_minutes(amount),
-            ('S', true) => span.try_seconds(amount),
+            // The `T` is often forgotten where there can be no doubt.
+            ('S', _) => span.try_seconds(amount),
             _ => return None,
         }
         .ok()?;

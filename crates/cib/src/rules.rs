@@ -226,14 +226,20 @@ impl Comparison {
             true => "integer",
             false => "string",
         });
+        let text = || left.to_ascii_lowercase().cmp(&right.to_ascii_lowercase());
+        let number = |text: &str| text.trim().parse::<f64>().ok();
         match kind {
-            "integer" => Some(leading_integer(left)?.cmp(&leading_integer(right)?)),
-            "number" => {
-                let number = |text: &str| text.trim().parse::<f64>().ok();
-                number(left)?.partial_cmp(&number(right)?)
-            }
+            // What is no number is compared as text.
+            "integer" => match (leading_integer(left), leading_integer(right)) {
+                (Some(left), Some(right)) => Some(left.cmp(&right)),
+                _ => Some(text()),
+            },
+            "number" => match (number(left), number(right)) {
+                (Some(left), Some(right)) => left.partial_cmp(&right),
+                _ => Some(text()),
+            },
             "version" => Some(versions(left, right)),
-            _ => Some(left.to_ascii_lowercase().cmp(&right.to_ascii_lowercase())),
+            _ => Some(text()),
         }
     }
 }

@@ -161,7 +161,7 @@ fn resource(element: &Element, refs: &Refs<'_>) -> Option<Resource> {
     let mut operations = template.map(|it| operations(it, refs)).unwrap_or_default();
     let own = self::operations(element, refs);
     operations.retain(|inherited| {
-        !own.iter().any(|op| op.name == inherited.name && op.interval == inherited.interval)
+        !own.iter().any(|op| op.name == inherited.name && role_of(op) == role_of(inherited))
     });
     let operations = own.into_iter().chain(operations).collect();
     Some(Resource {
@@ -172,6 +172,15 @@ fn resource(element: &Element, refs: &Refs<'_>) -> Option<Resource> {
         utilization: sets("utilization"),
         operations,
     })
+}
+
+/// The role an operation is for; what is started and what is unpromoted are one.
+fn role_of(op: &Operation) -> &str {
+    match op.get("role").map(|role| &**role) {
+        Some("Master") => "Promoted",
+        Some(role) if !matches!(role, "Started" | "Slave" | "Unpromoted") => role,
+        _ => "",
+    }
 }
 
 fn operations(element: &Element, refs: &Refs<'_>) -> Vec<Operation> {

@@ -1,0 +1,10 @@
+//! Pacemaker's outward face: its tools by their names, with their texts and their XML.
+//!
+//! Everything here translates: from command lines to questions, and from plans to what
+//! `crm_simulate` would have printed. No decision is taken here.
+
+#![forbid(unsafe_code)]
+
+pub mod dot;
+pub mod graph;
+pub mod simulate;

@@ -1,0 +1,375 @@
+//! Mixing of scores among resources that want to be together.
+//!
+//! Damping factors are products of scores divided by infinity; they are kept as integers of
+//! 10⁻¹⁸, so that planning is the same everywhere.
+
+use cib::Score;
+
+use crate::reason::Cause;
+use crate::world::{Allowed, ColocId, Discovery, NodeId, Role, RscId, Table, Variant, World};
+
+/// 10⁻¹⁸ each.
+type Factor = i128;
+
+const ONE: Factor = 1_000_000_000_000_000_000;
+
+/// How scores are mixed.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Mix {
+    /// Follow what the source wants to be with (instead of what wants to be with it).
+    this_with: bool,
+    /// Never let a node that was fit become unfit.
+    non_negative: bool,
+    /// Give up if nothing is left.
+    active: bool,
+}
+
+fn damp(factor: Factor, score: Score) -> Factor {
+    factor * i128::from(score.get()) / 1_000_000
+}
+
+fn scaled(factor: Factor, score: Score) -> Score {
+    let exact = factor * i128::from(score.get());
+    let half = if exact < 0 { -ONE / 2 } else { ONE / 2 };
+    let mut delta = (exact + half) / ONE;
+    if delta == 0 && score != Score::ZERO && factor != 0 {
+        delta = if factor > 0 { 1 } else { -1 };
+    }
+    Score::new(i64::try_from(delta).unwrap_or(if delta < 0 { i64::MIN } else { i64::MAX }))
+}
+
+impl World<'_> {
+    fn sorted_colocs(&self, mut list: Vec<ColocId>, by_primary: bool) -> Vec<ColocId> {
+        let key = |id: &ColocId| {
+            let coloc = self.coloc(*id);
+            let other = if by_primary { coloc.primary } else { coloc.dependent };
+            let it = &self[other];
+            let promotable = it.variant == Variant::Clone && it.promotable;
+            (std::cmp::Reverse((it.priority, it.variant, promotable)), it.id.clone())
+        };
+        list.sort_by_key(key);
+        list
+    }
+
+    /// Whom a resource (as part of what it is part of) wants to be with.
+    pub(crate) fn this_with(&self, rsc: RscId) -> Vec<ColocId> {
+        let mut list = Vec::new();
+        self.collect_this_with(rsc, rsc, &mut list);
+        self.sorted_colocs(list, true)
+    }
+
+    fn collect_this_with(&self, rsc: RscId, origin: RscId, list: &mut Vec<ColocId>) {
+        let it = &self[rsc];
+        if it.variant == Variant::Group && rsc != origin && it.children.first() != Some(&origin) {
+            return;
+        }
+        list.extend(&it.with);
+        let Some(parent) = it.parent else { return };
+        match self[parent].variant {
+            Variant::Clone | Variant::Bundle if self.is_instance(rsc) => list.extend(self[parent].with.iter().filter(|id| {
+                // What all instances want decides where one goes only if it must, or if there is
+                // a choice of nodes.
+                let score = self.coloc(**id).score;
+                self[parent].instances.roomy || score < Score::ZERO || score.is_always()
+            })),
+            Variant::Group => self.collect_this_with(parent, origin, list),
+            _ => {}
+        }
+    }
+
+    fn is_instance(&self, rsc: RscId) -> bool {
+        let of_clone = self[rsc].parent.is_some_and(|parent| self[parent].variant == Variant::Clone);
+        of_clone || self.is_container(rsc)
+    }
+
+    /// Who wants to be with a resource (as part of what it is part of).
+    pub(crate) fn with_this(&self, rsc: RscId) -> Vec<ColocId> {
+        let mut list = Vec::new();
+        self.collect_with_this(rsc, rsc, &mut list);
+        self.sorted_colocs(list, false)
+    }
+
+    fn collect_with_this(&self, rsc: RscId, origin: RscId, list: &mut Vec<ColocId>) {
+        let it = &self[rsc];
+        if it.variant == Variant::Group && rsc != origin && it.children.last() != Some(&origin) {
+            return;
+        }
+        list.extend(&it.with_this);
+        let Some(parent) = it.parent else { return };
+        match self[parent].variant {
+            Variant::Clone | Variant::Bundle if self.is_instance(rsc) => list.extend(self[parent].with_this.iter().filter(|id| {
+                self.has_influence(**id, Some(rsc))
+                    && (self[parent].instances.roomy || self.coloc(**id).score < Score::ZERO)
+            })),
+            Variant::Group => self.collect_with_this(parent, origin, list),
+            _ => {}
+        }
+    }
+
+    /// Whether a dependent may draw its primary (`rsc`, if it is a part of it).
+    pub(crate) fn has_influence(&self, coloc: ColocId, rsc: Option<RscId>) -> bool {
+        let coloc = self.coloc(coloc);
+        let rsc = rsc.unwrap_or(coloc.primary);
+        let container = self[coloc.dependent].container == Some(coloc.primary);
+        if container
+            && self.in_bundle(coloc.dependent)
+            && !self[coloc.primary].failed
+            && self[rsc].running_on.len() == 1
+        {
+            // Moving a connection is cheap, moving a container is not.
+            return false;
+        }
+        coloc.influence || self[rsc].running_on.is_empty()
+    }
+
+    /// Puts a resource where the one it wants to be with goes.
+    pub(crate) fn follow(&mut self, rsc: RscId, coloc: ColocId) {
+        let (primary, score, role) = {
+            let coloc = self.coloc(coloc);
+            (coloc.primary, coloc.score, coloc.dependent_role)
+        };
+        let mild = score < Score::ZERO && !score.is_never();
+        let archive = (role >= Role::Promoted || mild).then(|| self[rsc].allowed.clone());
+        if self[primary].provisional {
+            self.assign(primary, None);
+        }
+        let before = self.reasons_before(rsc);
+        self.apply_coloc(rsc, primary, coloc, true);
+        self.note_difference(rsc, &before, coloc, primary);
+        if let Some(archive) = archive {
+            if !self.any_available(&self[rsc].allowed) {
+                self[rsc].allowed = archive;
+            }
+        }
+    }
+
+    fn reasons_before(&self, rsc: RscId) -> Option<Table> {
+        self.reasons.wanted().then(|| self[rsc].allowed.clone())
+    }
+
+    fn note_difference(&mut self, rsc: RscId, before: &Option<Table>, coloc: ColocId, other: RscId) {
+        let Some(before) = before else { return };
+        let after = self[rsc].allowed.clone();
+        let cause = Cause::Colocation(self.coloc(coloc).id.clone(), self[other].id.clone());
+        for (node, entry) in after.iter() {
+            let old = before.score(node).unwrap_or_default();
+            if old != entry.score {
+                let delta = Score::new(i64::from(entry.score.get()) - i64::from(old.get()));
+                self.reasons.note(rsc, node, delta, || cause.clone());
+            }
+        }
+    }
+
+    pub(crate) fn any_available(&self, table: &Table) -> bool {
+        table.iter().any(|(node, entry)| {
+            entry.score >= Score::ZERO && !entry.spared && self.node_available(node, None, false)
+        })
+    }
+
+    /// Mixes the wishes of a dependent into its primary's scores.
+    pub(crate) fn mix_dependent(&mut self, coloc: ColocId, primary: RscId) {
+        if !self.has_influence(coloc, None) {
+            return;
+        }
+        let (dependent, score) = (self.coloc(coloc).dependent, self.coloc(coloc).score);
+        let flags = Mix {
+            active: true,
+            non_negative: self[primary].variant == Variant::Clone,
+            this_with: false,
+        };
+        let before = self.reasons_before(primary);
+        self.mix_into_own(primary, dependent, coloc, score, flags);
+        self.note_difference(primary, &before, coloc, dependent);
+    }
+
+    pub(super) fn mix_promoted_dependent(&mut self, coloc: ColocId, clone: RscId) {
+        let (dependent, score) = (self.coloc(coloc).dependent, self.coloc(coloc).score);
+        let flags = Mix { active: true, non_negative: true, this_with: false };
+        self.mix_into_own(clone, dependent, coloc, score, flags);
+    }
+
+    pub(super) fn mix_promoted_primary(&mut self, coloc: ColocId, clone: RscId) {
+        let (primary, score) = (self.coloc(coloc).primary, self.coloc(coloc).score);
+        let flags = Mix { active: !score.is_always(), ..Mix::default() };
+        self.mix_into_own(clone, primary, coloc, score, flags);
+    }
+
+    fn mix_into_own(&mut self, target: RscId, source: RscId, coloc: ColocId, score: Score, flags: Mix) {
+        let mut table = self[target].allowed.clone();
+        self.mix(source, target, &mut table, coloc, damp(ONE, score), flags);
+        self[target].allowed = table;
+    }
+
+    /// What the parents of two instances say of the nodes these are on.
+    pub(super) fn mix_parent_colocations(&mut self, rsc: RscId, table: &mut Table) {
+        let parent = self[rsc].parent.unwrap_or(rsc);
+        for coloc in self[parent].with.clone() {
+            let (other, score) = (self.coloc(coloc).primary, self.coloc(coloc).score);
+            self.mix(other, rsc, table, coloc, damp(ONE, score), Mix::default());
+        }
+        for coloc in self[parent].with_this.clone() {
+            if self.has_influence(coloc, Some(rsc)) {
+                let (other, score) = (self.coloc(coloc).dependent, self.coloc(coloc).score);
+                let flags = Mix { non_negative: true, ..Mix::default() };
+                self.mix(other, rsc, table, coloc, damp(ONE, score), flags);
+            }
+        }
+    }
+
+    /// The scores of a resource with those of all that hang on it.
+    pub(super) fn mixed_scores(&mut self, rsc: RscId) -> Table {
+        let source = match self[rsc].variant {
+            Variant::Group => self[rsc].children.last().copied().unwrap_or(rsc),
+            _ => rsc,
+        };
+        let mut table = self[source].allowed.clone();
+        self[source].merging = true;
+        self.mix_on(source, source, &mut table, ONE, Mix { active: false, non_negative: false, this_with: true });
+        self[source].merging = false;
+        table
+    }
+
+    fn mix(
+        &mut self,
+        source: RscId,
+        target: RscId,
+        table: &mut Table,
+        coloc: ColocId,
+        factor: Factor,
+        flags: Mix,
+    ) {
+        if self[source].variant == Variant::Group {
+            if self[source].merging {
+                return;
+            }
+            self[source].merging = true;
+            if let Some(first) = self[source].children.first().copied() {
+                self.mix(first, target, table, coloc, factor, flags);
+            }
+            self[source].merging = false;
+            return;
+        }
+        if self[source].merging {
+            return;
+        }
+        self[source].merging = true;
+        let mut work = table.clone();
+        self.add_matching(&mut work, source, target, coloc, factor, flags.non_negative);
+        let mut done = true;
+        if self.any_available(&work) {
+            self.mix_on(source, target, &mut work, factor, flags);
+        } else if flags.active {
+            done = false;
+        }
+        if done {
+            if flags.non_negative {
+                for (_, entry) in work.iter_mut().filter(|(_, entry)| entry.spared) {
+                    entry.score = Score::new(1);
+                    entry.spared = false;
+                }
+            }
+            *table = work;
+        }
+        self[source].merging = false;
+    }
+
+    fn mix_on(&mut self, source: RscId, target: RscId, work: &mut Table, factor: Factor, flags: Mix) {
+        let next = if flags.this_with { self.this_with(source) } else { self.with_this(source) };
+        for coloc in next {
+            let (dependent, primary, score) = {
+                let coloc = self.coloc(coloc);
+                (coloc.dependent, coloc.primary, coloc.score)
+            };
+            let other = if flags.this_with {
+                primary
+            } else if !self.has_influence(coloc, None) {
+                continue;
+            } else {
+                dependent
+            };
+            let flags = Mix { active: true, ..flags };
+            self.mix(other, target, work, coloc, damp(factor, score), flags);
+        }
+    }
+
+    fn add_matching(
+        &mut self,
+        work: &mut Table,
+        source: RscId,
+        target: RscId,
+        coloc: ColocId,
+        factor: Factor,
+        non_negative: bool,
+    ) {
+        let attribute = self.coloc(coloc).attribute.clone();
+        let nodes: Vec<NodeId> = work.iter().map(|(node, _)| node).collect();
+        for node in nodes {
+            let score = match &attribute {
+                None => match self[source].allowed.score(node) {
+                    Some(score) if self.node_available(node, None, false) => score,
+                    _ => Score::MINUS_INFINITY,
+                },
+                Some(name) => {
+                    let value = self.attribute_for(node, name, target);
+                    let fits = self[source].allowed.iter().filter(|(other, _)| {
+                        self.node_available(*other, None, false)
+                            && same(&self.attribute_for(*other, name, source), &value)
+                    });
+                    fits.map(|(_, entry)| entry.score).max().unwrap_or(Score::MINUS_INFINITY)
+                }
+            };
+            if factor < 0 && score < Score::ZERO {
+                // Whom somebody avoids must not be drawn to where that one cannot be.
+                continue;
+            }
+            let delta = scaled(factor, score);
+            let Some(entry) = work.get_mut(node).filter(|entry| !entry.spared) else { continue };
+            let sum = delta + entry.score;
+            if non_negative && sum < Score::ZERO {
+                if entry.score > Score::ZERO {
+                    entry.spared = true;
+                    continue;
+                }
+                if entry.score == Score::ZERO {
+                    continue;
+                }
+            }
+            entry.score = sum;
+        }
+    }
+
+    /// A table with one node in it.
+    pub(super) fn one_node(&self, rsc: RscId, node: NodeId) -> Table {
+        let mut table = Table::default();
+        let entry = self[rsc].allowed.get(node).copied();
+        let fallback = Allowed { score: Score::ZERO, discovery: Discovery::Always, count: 0, spared: false };
+        let entry = Allowed { score: Score::ZERO, ..entry.unwrap_or(fallback) };
+        table.insert(node, entry);
+        table
+    }
+}
+
+/// Whether two values are equal but for case.
+pub(crate) fn same(a: &Option<cib::model::Text>, b: &Option<cib::model::Text>) -> bool {
+    match (a, b) {
+        (Some(a), Some(b)) => a.eq_ignore_ascii_case(b),
+        (None, None) => true,
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn damping_rounds_away_from_zero_and_never_to_nothing() {
+        let tenth = damp(ONE, Score::new(100_000));
+        assert_eq!(scaled(tenth, Score::new(15)), Score::new(2));
+        assert_eq!(scaled(tenth, Score::new(-15)), Score::new(-2));
+        assert_eq!(scaled(tenth, Score::new(1)), Score::new(1));
+        assert_eq!(scaled(-tenth, Score::new(1)), Score::new(-1));
+        assert_eq!(scaled(tenth, Score::ZERO), Score::ZERO);
+        assert_eq!(scaled(ONE, Score::MINUS_INFINITY), Score::MINUS_INFINITY);
+    }
+}

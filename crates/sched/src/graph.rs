@@ -1,0 +1,334 @@
+//! From the actions to the graph: what is done, and what each waits for.
+
+use std::collections::{BTreeMap, HashMap};
+
+use cib::model::Text;
+
+use crate::action::{Flags, LinkId, Rel};
+use crate::task::{Key, Task};
+use crate::transition::{Considered, GraphOptions, Step, StepKind, StepResource, Transition};
+use crate::world::{ActionId, NodeKind, RscId, Variant, World};
+
+mod attributes;
+mod views;
+
+impl World<'_> {
+    /// Whether an action is to be done.
+    pub(crate) fn belongs(&self, id: ActionId) -> bool {
+        let action = &self[id];
+        if !action.runnable() || (action.optional() && !action.has(Flags::PRINT)) {
+            return false;
+        }
+        if let Some(rsc) = action.rsc {
+            if !self[rsc].managed && action.task != Task::Monitor && action.interval() == 0 {
+                return false;
+            }
+        }
+        if action.pseudo() || matches!(action.task, Task::Fence | Task::Shutdown) {
+            return true;
+        }
+        let Some(node) = action.node else { return false };
+        let node = &self[node];
+        if action.has(Flags::ON_DC) || (node.kind == NodeKind::Guest && !node.remote_requires_reset) {
+            return true;
+        }
+        node.online && !node.unclean
+    }
+
+    /// Whether a link makes the graph wait.
+    pub(crate) fn input_counts(&self, then: ActionId, link: LinkId) -> bool {
+        self.waits(then, self.links[link].first, self.links[link].rel)
+    }
+
+    fn waits(&self, then: ActionId, first: ActionId, rel: Rel) -> bool {
+        if rel.is_empty() {
+            return false;
+        }
+        let (a, b) = (&self[first], &self[then]);
+        let changes = !(rel - (Rel::SHOWS_FIRST | Rel::SHOWS_THEN | Rel::ORDERED)).is_empty();
+        if !a.runnable() && (!changes || rel.intersects(Rel::MIN | Rel::MIGRATABLE_FIRST)) {
+            return false;
+        }
+        if rel.contains(Rel::UNMIGRATED_FIRST) && a.has(Flags::MIGRATABLE) {
+            return false;
+        }
+        let stop = a.key == Key::STOP;
+        if rel == Rel::ORDERED && a.has(Flags::MIGRATABLE) && stop {
+            return false;
+        }
+        if rel == Rel::LOAD {
+            if b.rsc.is_some() && b.task == Task::MigrateTo {
+                let there = b.rsc.and_then(|rsc| self[rsc].assigned);
+                return a.node == there && !(a.optional() && !self.shown(first));
+            }
+            return a.node == b.node && !a.optional();
+        }
+        if rel == Rel::AVOID {
+            if let (Some(x), Some(y)) = (a.node, b.node) {
+                if x != y {
+                    return false;
+                }
+            }
+            return !a.optional();
+        }
+        let failed_unmanaged = match (a.rsc, b.rsc) {
+            (Some(x), Some(y)) if x != y => {
+                self[x].failed && !self[x].managed && stop && self[y].variant == Variant::Clone
+            }
+            _ => false,
+        };
+        if failed_unmanaged {
+            return false;
+        }
+        !(a.optional() && !self.shown(first))
+    }
+
+    fn shown(&self, id: ActionId) -> bool {
+        self[id].has(Flags::PRINT) || self[id].in_graph || self.belongs(id)
+    }
+
+    /// The finished plan.
+    pub(crate) fn finish(&mut self) -> Transition {
+        self.add_maintenance_update();
+        let mut order: Vec<ActionId> = Vec::new();
+        for rsc in self.top.clone() {
+            for id in self.family(rsc) {
+                order.extend(self[id].actions.iter().copied());
+            }
+        }
+        order.extend((0..self.actions.len()).map(ActionId::new).filter(|id| self[*id].rsc.is_none()));
+        let chosen: Vec<ActionId> = order.into_iter().filter(|id| self.belongs(*id)).collect();
+        for id in &chosen {
+            self[*id].in_graph = true;
+        }
+        let place: HashMap<ActionId, usize> = chosen.iter().enumerate().map(|(at, id)| (*id, at)).collect();
+        let mut steps = Vec::with_capacity(chosen.len());
+        for id in &chosen {
+            let mut inputs = Vec::new();
+            for (first, rel) in self.merged_inputs(*id) {
+                if self.waits(*id, first, rel) {
+                    if let Some(at) = place.get(&first) {
+                        inputs.push(*at);
+                    }
+                }
+            }
+            let mut step = self.step(*id);
+            step.inputs = inputs;
+            steps.push(step);
+        }
+        let considered = if self.want_considered { self.considered() } else { Vec::new() };
+        let mut transition = Transition {
+            steps,
+            options: GraphOptions {
+                cluster_delay: self.options.get("cluster-delay").unwrap_or("60s").into(),
+                fencing_timeout: self.options.get("stonith-timeout").unwrap_or("60s").into(),
+                start_failure_fatal: self.options.start_failure_fatal,
+                batch_limit: self.options.get("batch-limit").unwrap_or("0").into(),
+                migration_limit: match self.options.number("migration-limit") {
+                    Some(limit) if limit > 0 => limit.to_string().into(),
+                    _ => "".into(),
+                },
+            },
+            scores: std::mem::take(&mut self.scores),
+            contributions: self.reasons.take(),
+            warnings: std::mem::take(&mut self.warnings),
+            quorate: self.options.quorate,
+            considered,
+            ..Transition::default()
+        };
+        self.fill_views(&mut transition);
+        transition
+    }
+
+    fn merged_inputs(&self, id: ActionId) -> BTreeMap<ActionId, Rel> {
+        let mut merged: BTreeMap<ActionId, Rel> = BTreeMap::new();
+        for link in &self[id].before {
+            let link = &self.links[*link];
+            *merged.entry(link.first).or_default() |= link.rel;
+        }
+        merged
+    }
+
+    fn considered(&self) -> Vec<Considered> {
+        let ids = (0..self.actions.len()).map(ActionId::new);
+        ids.map(|id| {
+            let action = &self[id];
+            let node = if action.pseudo() && action.task != Task::Fence { None } else { action.node };
+            let node = node.map_or("<none>", |node| &self[node].name);
+            let before = self.merged_inputs(id).into_iter().filter(|(_, rel)| !rel.is_empty());
+            Considered {
+                id: number(id),
+                name: format!("{} {node}", self.key_text(id)),
+                pseudo: action.pseudo(),
+                in_graph: action.in_graph,
+                runnable: action.runnable(),
+                optional: action.optional(),
+                print_always: action.has(Flags::PRINT),
+                unmanaged: action.rsc.is_some_and(|rsc| !self[rsc].managed),
+                before: before
+                    .map(|(first, rel)| (number(first), self[first].in_graph && self.waits(id, first, rel)))
+                    .collect(),
+            }
+        })
+        .collect()
+    }
+
+    /// The key of an action inside planning.
+    pub(crate) fn key_text(&self, id: ActionId) -> String {
+        let action = &self[id];
+        match (action.rsc, &action.extra) {
+            (Some(rsc), Some(extra)) if extra.cancels.is_some() => {
+                let (task, interval) = extra.cancels.unwrap_or((Task::Monitor, 0));
+                Key::Op(task, interval).render(&self[rsc].id)
+            }
+            (Some(rsc), _) => action.key.render(&self[rsc].id),
+            (None, _) => action.key.render(""),
+        }
+    }
+
+    fn recorded_key(&self, id: ActionId, rsc: RscId) -> Option<String> {
+        let history = self[rsc].history_id.as_deref()?;
+        let action = &self[id];
+        Some(match (&action.key, action.extra.as_ref().and_then(|extra| extra.cancels)) {
+            (_, Some((task, interval))) => Key::Op(task, interval).render(history),
+            // A recorded notification is named by when it was sent and what it was about.
+            (Key::Notify(..), None) if action.task == Task::Notified => format!("{history}_notified_0"),
+            (Key::Notify(phase, about), None) => {
+                let about = action.extra.as_ref().and_then(|extra| extra.about).unwrap_or(*about);
+                Key::Notify(*phase, about).render(history)
+            }
+            (key, None) => key.render(history),
+        })
+    }
+
+    fn step(&mut self, id: ActionId) -> Step {
+        let action = &self[id];
+        let kind = match action.task {
+            Task::Fence if !action.pseudo() => StepKind::Cluster,
+            Task::Shutdown | Task::ClearFailCount | Task::LrmDelete => StepKind::Cluster,
+            _ if action.pseudo() => StepKind::Pseudo,
+            _ => StepKind::Resource,
+        };
+        let node_counts = kind != StepKind::Pseudo || action.task == Task::Fence;
+        let node = action.node.filter(|_| node_counts);
+        let router = node.and_then(|_| self.router(id)).map(|router| self[router].name.clone());
+        let internal = self.key_text(id);
+        let recorded = action.rsc.and_then(|rsc| self.recorded_key(id, rsc));
+        let operation: Text = match (&action.key, action.task) {
+            (Key::Named(name), Task::Milestone) => name.clone(),
+            _ => action.task.word().into(),
+        };
+        let (key, internal_key) = match recorded {
+            Some(recorded) => (recorded, Some(internal)),
+            None => (internal, None),
+        };
+        let mut priority = action.priority;
+        let rsc = action.rsc;
+        let interval = action.interval();
+        let task = action.task;
+        let reason = action.reason.clone();
+        if let Some(rsc) = rsc {
+            priority = priority.max(self[rsc].priority);
+        }
+        let resource = rsc.filter(|_| !self[id].pseudo()).map(|rsc| self.step_resource(rsc));
+        let attributes = self.step_attributes(id, node);
+        let downed = if node.is_some() { self.downed(id) } else { Vec::new() };
+        let maintenance = if task == Task::MaintenanceNodes { self.maintenance_changes() } else { Vec::new() };
+        Step {
+            id: number(id),
+            kind,
+            task,
+            operation,
+            key,
+            internal_key,
+            node: node.map(|node| (self[node].name.clone(), self[node].id.clone())),
+            router,
+            cib_only: task == Task::LrmDelete,
+            resource,
+            resource_id: rsc.map(|rsc| self[rsc].id.clone()),
+            interval,
+            attributes,
+            downed,
+            maintenance,
+            priority,
+            inputs: Vec::new(),
+            reason,
+        }
+    }
+
+    fn step_resource(&self, rsc: RscId) -> StepResource {
+        let it = &self[rsc];
+        let (id, long_id) = if it.orphan && it.history_id.is_some() {
+            (it.history_id.clone().unwrap_or_default(), Some(it.id.clone()))
+        } else if !it.unique {
+            let long = match &it.history_id {
+                Some(history) if *history != it.base => history.clone(),
+                _ => it.id.clone(),
+            };
+            (it.base.clone(), Some(long))
+        } else {
+            (it.id.clone(), None)
+        };
+        StepResource {
+            id,
+            long_id,
+            class: it.class.clone(),
+            provider: it.provider.clone(),
+            agent: it.agent.clone(),
+        }
+    }
+
+    fn downed(&self, id: ActionId) -> Vec<Text> {
+        let action = &self[id];
+        let Some(node) = action.node else { return Vec::new() };
+        match action.task {
+            Task::Shutdown => vec![self[node].id.clone()],
+            Task::Fence => {
+                let op = action.extra.as_ref().and_then(|extra| extra.fence_op.clone());
+                if !op.is_some_and(|op| matches!(&*op, "off" | "reboot" | "poweroff")) {
+                    return Vec::new();
+                }
+                let mut down = vec![self[node].id.clone()];
+                for rsc in &self[node].running {
+                    for filler in &self[*rsc].fillers {
+                        if self[*filler].is_remote_connection {
+                            down.push(self[*filler].id.clone());
+                        }
+                    }
+                }
+                down
+            }
+            Task::Stop => {
+                let Some(rsc) = action.rsc.filter(|rsc| self[*rsc].is_remote_connection) else {
+                    return Vec::new();
+                };
+                let migrating = action.before.iter().any(|link| {
+                    let first = self.links[*link].first;
+                    self[first].task == Task::MigrateFrom && self[first].rsc == Some(rsc)
+                });
+                if migrating { Vec::new() } else { vec![self[rsc].id.clone()] }
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn maintenance_changes(&self) -> Vec<(Text, bool)> {
+        let nodes = self.node_order.iter().map(|node| &self[*node]);
+        nodes
+            .filter(|node| node.kind != NodeKind::Member && node.maintenance != node.remote_maintenance)
+            .map(|node| (node.id.clone(), node.maintenance))
+            .collect()
+    }
+
+    fn add_maintenance_update(&mut self) {
+        if !self.maintenance_changes().is_empty() {
+            let id = self.cluster_milestone("maintenance_nodes");
+            self[id].task = Task::MaintenanceNodes;
+            self[id].flags.insert(Flags::PRINT);
+        }
+    }
+}
+
+pub(crate) fn number(id: ActionId) -> u32 {
+    u32::try_from(id.index()).unwrap_or(u32::MAX)
+}

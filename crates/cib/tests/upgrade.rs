@@ -264,3 +264,17 @@ fn a_document_without_a_schema_follows_the_first_that_fits() {
     let upgraded = upgrade(&root).expect("valid");
     assert_eq!((upgraded.from, upgraded.to), (Schema::V1_0, Schema::V3_9));
 }
+
+/// A default that only holds at times is no default for ever.
+#[test]
+fn a_property_under_a_rule_stays_under_it() {
+    let text = "<cib validate-with=\"pacemaker-2.10\" epoch=\"5\" num_updates=\"3\" admin_epoch=\"0\"><configuration><crm_config><cluster_property_set id=\"o\" score=\"7\"><rule id=\"ru\" score=\"1\"><expression id=\"e\" attribute=\"#uname\" operation=\"eq\" value=\"a\"/></rule><nvpair id=\"p\" name=\"default_action_timeout\" value=\"30s\"/></cluster_property_set></crm_config><nodes/><resources/><constraints/></configuration></cib>";
+    let upgraded = upgrade(&read(text)).expect("valid");
+    let set = upgraded.root.child("configuration").and_then(|it| it.child("op_defaults"));
+    assert_eq!(
+        set.map(ToString::to_string).as_deref(),
+        Some(
+            "<op_defaults><meta_attributes id=\"_2TO3_p\" score=\"7\"><rule id=\"_2TO3_p-ru\" score=\"1\"><expression id=\"_2TO3_p-e\" attribute=\"#uname\" operation=\"eq\" value=\"a\"/></rule><nvpair id=\"p\" name=\"timeout\" value=\"30s\"/></meta_attributes></op_defaults>"
+        )
+    );
+}

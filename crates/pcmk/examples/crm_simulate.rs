@@ -24,10 +24,20 @@ fn dump(pattern: &str, path: &std::ffi::OsStr) {
     for action in transition.considered.iter().filter(|action| action.name.contains(pattern)) {
         eprintln!(
             "{} {} optional={} runnable={} pseudo={} print={} graph={}",
-            action.id, action.name, action.optional, action.runnable, action.pseudo, action.print_always, action.in_graph
+            action.id,
+            action.name,
+            action.optional,
+            action.runnable,
+            action.pseudo,
+            action.print_always,
+            action.in_graph
         );
         for (first, waits) in &action.before {
-            eprintln!("    after {} {}", name(*first).unwrap_or_default(), if *waits { "*" } else { "" });
+            eprintln!(
+                "    after {} {}",
+                name(*first).unwrap_or_default(),
+                if *waits { "*" } else { "" }
+            );
         }
     }
 }

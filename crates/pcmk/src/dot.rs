@@ -25,10 +25,14 @@ pub fn render(transition: &Transition) -> String {
     let mut lines = Vec::new();
     let by_id: HashMap<u32, &Considered> =
         transition.considered.iter().map(|action| (action.id, action)).collect();
-    let shown = |action: &Considered| style(action).is_some() && (action.in_graph || !action.optional);
+    let shown =
+        |action: &Considered| style(action).is_some() && (action.in_graph || !action.optional);
     for action in &transition.considered {
         if let (true, Some((style, color, font))) = (shown(action), style(action)) {
-            lines.push(format!("\"{}\" [ style={style} color=\"{color}\" fontcolor=\"{font}\"]", action.name));
+            lines.push(format!(
+                "\"{}\" [ style={style} color=\"{color}\" fontcolor=\"{font}\"]",
+                action.name
+            ));
         }
         for (first, waits) in &action.before {
             let Some(first) = by_id.get(first) else { continue };

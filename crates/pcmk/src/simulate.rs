@@ -46,7 +46,10 @@ fn read_options(arguments: &[OsString]) -> Result<Options, String> {
     while let Some(word) = words.next() {
         let word = word.to_string_lossy();
         let mut value = |name: &str| {
-            words.next().map(|value| value.to_string_lossy().into_owned()).ok_or(format!("{name} needs a value"))
+            words
+                .next()
+                .map(|value| value.to_string_lossy().into_owned())
+                .ok_or(format!("{name} needs a value"))
         };
         if let Some(long) = word.strip_prefix("--") {
             match long {
@@ -63,7 +66,8 @@ fn read_options(arguments: &[OsString]) -> Result<Options, String> {
                 'D' => options.dot = Some(value("-D")?.into()),
                 't' => {
                     let text = value("-t")?;
-                    options.time = Some(WallTime::parse(&text).ok_or(format!("{text} is no time"))?);
+                    options.time =
+                        Some(WallTime::parse(&text).ok_or(format!("{text} is no time"))?);
                 }
                 's' => options.scores = true,
                 'Q' => options.quiet = true,
@@ -80,7 +84,9 @@ fn read_options(arguments: &[OsString]) -> Result<Options, String> {
 
 fn run(options: &Options, now: WallTime) -> Result<(), String> {
     let text = match &options.input {
-        Some(path) => fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?,
+        Some(path) => {
+            fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?
+        }
         None => {
             let mut text = String::new();
             std::io::stdin().read_to_string(&mut text).map_err(|error| error.to_string())?;
@@ -99,7 +105,8 @@ fn run(options: &Options, now: WallTime) -> Result<(), String> {
         fs::write(path, xml).map_err(|error| format!("{}: {error}", path.display()))?;
     }
     if let Some(path) = &options.dot {
-        fs::write(path, crate::dot::render(&transition)).map_err(|error| format!("{}: {error}", path.display()))?;
+        fs::write(path, crate::dot::render(&transition))
+            .map_err(|error| format!("{}: {error}", path.display()))?;
     }
     Ok(())
 }

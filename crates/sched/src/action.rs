@@ -208,7 +208,11 @@ impl Action {
         match self.key {
             Key::Op(_, interval) => interval,
             // What is cancelled has an interval.
-            _ => self.extra.as_ref().and_then(|extra| extra.cancels).map_or(0, |(_, interval)| interval),
+            _ => self
+                .extra
+                .as_ref()
+                .and_then(|extra| extra.cancels)
+                .map_or(0, |(_, interval)| interval),
         }
     }
 }
@@ -239,7 +243,12 @@ impl World<'_> {
     }
 
     /// The first action that does a task, on a node if given.
-    pub(crate) fn first_task(&self, rsc: RscId, task: Task, node: Option<NodeId>) -> Option<ActionId> {
+    pub(crate) fn first_task(
+        &self,
+        rsc: RscId,
+        task: Task,
+        node: Option<NodeId>,
+    ) -> Option<ActionId> {
         let actions = self[rsc].actions.iter().rev();
         actions
             .filter(|id| self[**id].task == task && (node.is_none() || self[**id].node == node))
@@ -247,7 +256,13 @@ impl World<'_> {
             .next()
     }
 
-    fn blank(&mut self, rsc: Option<RscId>, key: Key, task: Task, node: Option<NodeId>) -> ActionId {
+    fn blank(
+        &mut self,
+        rsc: Option<RscId>,
+        key: Key,
+        task: Task,
+        node: Option<NodeId>,
+    ) -> ActionId {
         let id = ActionId::new(self.actions.len());
         self.actions.push(Action {
             rsc,
@@ -282,9 +297,12 @@ impl World<'_> {
         let mut found = self.find(rsc, &key, node);
         if found.is_none() {
             // One that was wanted before its node was known.
-            found = self[rsc].actions.iter().rev().copied().find(|id| {
-                self[*id].key == key && self[*id].node.is_none()
-            });
+            found = self[rsc]
+                .actions
+                .iter()
+                .rev()
+                .copied()
+                .find(|id| self[*id].key == key && self[*id].node.is_none());
             if let Some(id) = found {
                 self[id].node = node;
             }
@@ -320,7 +338,11 @@ impl World<'_> {
     fn settle(&mut self, id: ActionId, for_graph: bool) {
         let Some(rsc) = self[id].rsc else { return };
         let (task, node) = (self[id].task, self[id].node);
-        if !self[rsc].managed && node.is_some() && self[id].interval() == 0 && self.is_probe_or_op(id) {
+        if !self[rsc].managed
+            && node.is_some()
+            && self[id].interval() == 0
+            && self.is_probe_or_op(id)
+        {
             self[id].flags.insert(Flags::OPTIONAL);
         }
         if self[id].pseudo() {
@@ -383,7 +405,13 @@ impl World<'_> {
     }
 
     /// A milestone of a resource.
-    pub(crate) fn milestone(&mut self, rsc: RscId, task: Task, optional: bool, runnable: bool) -> ActionId {
+    pub(crate) fn milestone(
+        &mut self,
+        rsc: RscId,
+        task: Task,
+        optional: bool,
+        runnable: bool,
+    ) -> ActionId {
         let id = self.act(rsc, Key::op(task), None, optional);
         self[id].flags.insert(Flags::PSEUDO);
         self[id].flags.set(Flags::RUNNABLE, runnable);
@@ -402,7 +430,13 @@ impl World<'_> {
     }
 
     /// An action of the cluster on a node, by name.
-    pub(crate) fn cluster_action(&mut self, name: &str, task: Task, node: NodeId, optional: bool) -> ActionId {
+    pub(crate) fn cluster_action(
+        &mut self,
+        name: &str,
+        task: Task,
+        node: NodeId,
+        optional: bool,
+    ) -> ActionId {
         let id = match self.named.get(name) {
             Some(id) => *id,
             None => {
@@ -425,10 +459,14 @@ impl World<'_> {
         // The shorter list is searched.
         let known = if self[first].after.len() < self[then].before.len() {
             let after = self[first].after.iter();
-            after.copied().find(|link| self.links[*link].then == then && self.links[*link].rel.intersects(rel))
+            after.copied().find(|link| {
+                self.links[*link].then == then && self.links[*link].rel.intersects(rel)
+            })
         } else {
             let before = self[then].before.iter();
-            before.copied().find(|link| self.links[*link].first == first && self.links[*link].rel.intersects(rel))
+            before.copied().find(|link| {
+                self.links[*link].first == first && self.links[*link].rel.intersects(rel)
+            })
         };
         if known.is_some() {
             return false;

@@ -4,11 +4,11 @@
 //! first; then the wishes of those that want to be with it are mixed into its own scores, damped
 //! by how much they want it; then the best node that is available takes it.
 
+mod capacity;
 mod collective;
 mod instances;
 mod mixing;
 mod promotion;
-mod capacity;
 
 use std::cmp::Ordering;
 use std::collections::HashMap;
@@ -64,7 +64,8 @@ impl World<'_> {
         let mut scores: HashMap<RscId, Vec<Score>> = HashMap::new();
         for rsc in &order {
             let table = self.mixed_scores(*rsc);
-            let here = if self.nodes_of(*rsc, true).is_empty() { None } else { self.current_node(*rsc) };
+            let here =
+                if self.nodes_of(*rsc, true).is_empty() { None } else { self.current_node(*rsc) };
             let places = std::iter::once(here).chain(nodes.iter().copied().map(Some));
             let score = |node: Option<NodeId>| {
                 node.and_then(|node| table.score(node)).unwrap_or(Score::MINUS_INFINITY)
@@ -206,7 +207,10 @@ impl World<'_> {
             let unique_instance = self[rsc].parent.is_some_and(|parent| {
                 self[parent].variant == Variant::Clone && self[parent].unique
             });
-            if !unique_instance && best_score > Score::ZERO && self.node_available(best, None, false) {
+            if !unique_instance
+                && best_score > Score::ZERO
+                && self.node_available(best, None, false)
+            {
                 if let Some(here) = self.current_node(rsc) {
                     if self.node_available(here, None, false)
                         && nodes.contains(&here)
@@ -293,7 +297,8 @@ impl World<'_> {
                     Task::Stop => self[id].flags.remove(Flags::OPTIONAL),
                     Task::Start => self[id].flags.remove(Flags::RUNNABLE),
                     _ => {
-                        let stopped = self[id].extra.as_ref().is_some_and(|extra| extra.target_rc == Some(7));
+                        let stopped =
+                            self[id].extra.as_ref().is_some_and(|extra| extra.target_rc == Some(7));
                         if self[id].interval() > 0 && !stopped {
                             self[id].flags.remove(Flags::RUNNABLE);
                         }
@@ -330,7 +335,10 @@ impl World<'_> {
         for node in &self.node_order {
             if let Some(entry) = self[rsc].allowed.get(*node) {
                 let name = &self[*node].name;
-                lines.push(format!("pcmk__{place}: {} allocation score on {name}: {}", self[rsc].id, entry.score));
+                lines.push(format!(
+                    "pcmk__{place}: {} allocation score on {name}: {}",
+                    self[rsc].id, entry.score
+                ));
             }
         }
         self.scores.extend(lines);

@@ -62,7 +62,9 @@ impl World<'_> {
     pub(crate) fn is_container(&self, rsc: RscId) -> bool {
         let Some((bundle, at)) = self[rsc].replica else { return false };
         let state = self[bundle].bundle.as_ref();
-        state.and_then(|state| state.replicas.get(at)).is_some_and(|replica| replica.container == rsc)
+        state
+            .and_then(|state| state.replicas.get(at))
+            .is_some_and(|replica| replica.container == rsc)
     }
 
     /// What runs inside a container.
@@ -104,9 +106,11 @@ impl World<'_> {
             self.assign_replica(&replica);
         }
         if let Some(child) = self.bundled(rsc) {
-            let inside: Vec<NodeId> = self.replicas(rsc).iter().filter_map(|replica| replica.node).collect();
+            let inside: Vec<NodeId> =
+                self.replicas(rsc).iter().filter_map(|replica| replica.node).collect();
             for (node, entry) in self[child].allowed.iter_mut() {
-                entry.score = if inside.contains(&node) { Score::ZERO } else { Score::MINUS_INFINITY };
+                entry.score =
+                    if inside.contains(&node) { Score::ZERO } else { Score::MINUS_INFINITY };
             }
             self.assign(child, None);
         }
@@ -172,10 +176,17 @@ impl World<'_> {
         let nodes =
             merge_sorted(nodes, &|a, b| self.compare_nodes(&self[dependent].allowed, *a, *b, None));
         let hosts = nodes.into_iter().filter_map(|node| self.host_of(node));
-        hosts.into_iter().find_map(|host| self.instance_on(bundle, host, Role::Unknown, false, None))
+        hosts
+            .into_iter()
+            .find_map(|host| self.instance_on(bundle, host, Role::Unknown, false, None))
     }
 
-    pub(crate) fn apply_with_bundle(&mut self, dependent: RscId, primary: RscId, coloc_id: ColocId) -> Score {
+    pub(crate) fn apply_with_bundle(
+        &mut self,
+        dependent: RscId,
+        primary: RscId,
+        coloc_id: ColocId,
+    ) -> Score {
         let coloc = self.coloc(coloc_id).clone();
         if self[primary].provisional {
             return Score::ZERO;
@@ -197,8 +208,11 @@ impl World<'_> {
                 continue;
             }
             let Some(host) = self.location(replica.container, false) else { continue };
-            let promoted = replica.child.is_some_and(|child| self[child].next_role >= Role::Promoted);
-            if self.blocked_any(replica.container) || (coloc.primary_role >= Role::Promoted && !promoted) {
+            let promoted =
+                replica.child.is_some_and(|child| self[child].next_role >= Role::Promoted);
+            if self.blocked_any(replica.container)
+                || (coloc.primary_role >= Role::Promoted && !promoted)
+            {
                 continue;
             }
             hosts.push((host, Score::ZERO));
@@ -261,7 +275,8 @@ impl World<'_> {
 
     pub(crate) fn create_bundle(&mut self, bundle: RscId) {
         for replica in self.replicas(bundle) {
-            for part in [replica.ip, Some(replica.container), replica.remote].into_iter().flatten() {
+            for part in [replica.ip, Some(replica.container), replica.remote].into_iter().flatten()
+            {
                 self.create_actions(part);
             }
         }
@@ -296,7 +311,13 @@ impl World<'_> {
                     for (other, rival) in replicas.iter().enumerate() {
                         if other != at {
                             let rel = Rel::ORDERED | Rel::SAME_NODE;
-                            self.order(replica.container, Key::PROBE, rival.container, Key::START, rel);
+                            self.order(
+                                replica.container,
+                                Key::PROBE,
+                                rival.container,
+                                Key::START,
+                                rel,
+                            );
                         }
                     }
                 }
@@ -305,18 +326,33 @@ impl World<'_> {
             if self.probe(remote, node) {
                 if let Some(probe) = self.find(remote, &Key::PROBE, Some(node)) {
                     any = true;
-                    self.order_action_after(replica.container, Key::START, probe, Rel::NESTED_PROBE);
+                    self.order_action_after(
+                        replica.container,
+                        Key::START,
+                        probe,
+                        Rel::NESTED_PROBE,
+                    );
                 }
             }
         }
         any
     }
 
-    pub(crate) fn bundle_flags(&mut self, id: ActionId, bundle: RscId, node: Option<NodeId>) -> Flags {
+    pub(crate) fn bundle_flags(
+        &mut self,
+        id: ActionId,
+        bundle: RscId,
+        node: Option<NodeId>,
+    ) -> Flags {
         if let Some(child) = self.bundled(bundle) {
             let inside = matches!(
                 self[id].task,
-                Task::Notify | Task::Notified | Task::Promote | Task::Promoted | Task::Demote | Task::Demoted
+                Task::Notify
+                    | Task::Notified
+                    | Task::Promote
+                    | Task::Promoted
+                    | Task::Demote
+                    | Task::Demoted
             );
             if inside {
                 let instances = self[child].children.clone();

@@ -49,7 +49,14 @@ impl<'c> World<'c> {
         all
     }
 
-    fn check_history(&mut self, rsc: RscId, node: NodeId, state: usize, at: usize, history: &'c History) {
+    fn check_history(
+        &mut self,
+        rsc: RscId,
+        node: NodeId,
+        state: usize,
+        at: usize,
+        history: &'c History,
+    ) {
         if self[rsc].variant != Variant::Primitive {
             return;
         }
@@ -107,7 +114,13 @@ impl<'c> World<'c> {
     }
 
     /// Checks one record; whether its definition changed.
-    pub(crate) fn check_op(&mut self, rsc: RscId, node: NodeId, op: &OpRecord, place: (usize, usize, usize)) -> bool {
+    pub(crate) fn check_op(
+        &mut self,
+        rsc: RscId,
+        node: NodeId,
+        op: &OpRecord,
+        place: (usize, usize, usize),
+    ) -> bool {
         if op.interval > 0 && self.configured_op(rsc, &op.operation, op.interval).is_none() {
             if self.options.stop_orphan_actions {
                 self.cancel(rsc, node, op, true);
@@ -180,9 +193,16 @@ impl<'c> World<'c> {
     }
 
     /// The cancellation of a recurring operation.
-    pub(crate) fn cancel_action(&mut self, rsc: RscId, node: NodeId, task: Task, interval: i64) -> crate::world::ActionId {
+    pub(crate) fn cancel_action(
+        &mut self,
+        rsc: RscId,
+        node: NodeId,
+        task: Task,
+        interval: i64,
+    ) -> crate::world::ActionId {
         // Its key is that of what it cancels, so it is told from it by its name.
-        let key = Key::Named(format!("cancel:{}", Key::Op(task, interval).render(&self[rsc].id)).into());
+        let key =
+            Key::Named(format!("cancel:{}", Key::Op(task, interval).render(&self[rsc].id)).into());
         let id = self.act(rsc, key, Some(node), false);
         self[id].task = Task::Cancel;
         self[id].flags.remove(Flags::OPTIONAL);

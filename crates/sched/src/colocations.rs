@@ -34,7 +34,8 @@ impl World<'_> {
         };
         let (mut dependents, mut primaries) = (None, None);
         if constraint.sets.is_empty() {
-            let (Some(dependent), Some(primary)) = (&constraint.dependent, &constraint.primary) else {
+            let (Some(dependent), Some(primary)) = (&constraint.dependent, &constraint.primary)
+            else {
                 return;
             };
             let roles = (
@@ -97,7 +98,8 @@ impl World<'_> {
             let listed = set.ordering.as_deref().is_some_and(|word| word == "listed");
             for pair in members.windows(2) {
                 if let [first, second] = *pair {
-                    let (dependent, primary) = if listed { (first, second) } else { (second, first) };
+                    let (dependent, primary) =
+                        if listed { (first, second) } else { (second, first) };
                     self.colocate(&own, dependent, primary, (role, role));
                 }
             }
@@ -113,7 +115,11 @@ impl World<'_> {
     fn colocate_sets(&mut self, common: &Common<'_>, left: &ResourceSet, right: &ResourceSet) {
         let (lefts, rights) = (self.set_members(left), self.set_members(right));
         let roles = (role_of(left.role.as_deref()), role_of(right.role.as_deref()));
-        let lefts = if left.sequential.unwrap_or(true) { lefts[..lefts.len().min(1)].to_vec() } else { lefts };
+        let lefts = if left.sequential.unwrap_or(true) {
+            lefts[..lefts.len().min(1)].to_vec()
+        } else {
+            lefts
+        };
         let rights = match rights.last() {
             Some(last) if right.sequential.unwrap_or(true) => vec![*last],
             _ => rights,
@@ -125,7 +131,13 @@ impl World<'_> {
         }
     }
 
-    fn colocate(&mut self, common: &Common<'_>, dependent: RscId, primary: RscId, roles: (Role, Role)) {
+    fn colocate(
+        &mut self,
+        common: &Common<'_>,
+        dependent: RscId,
+        primary: RscId,
+        roles: (Role, Role),
+    ) {
         let critical = self[dependent].critical;
         let influence = common.influence.unwrap_or(critical);
         self.add_colocation(Coloc {
@@ -151,14 +163,16 @@ impl World<'_> {
         let anti = coloc.score.is_never();
         let roles = (coloc.dependent_role, coloc.primary_role);
         self.colocs.push(coloc);
-        let at = self[dependent].with.iter().position(|other| {
-            self.more_important(primary, self.coloc(*other).primary)
-        });
+        let at = self[dependent]
+            .with
+            .iter()
+            .position(|other| self.more_important(primary, self.coloc(*other).primary));
         let at = at.unwrap_or(self[dependent].with.len());
         self[dependent].with.insert(at, id);
-        let at = self[primary].with_this.iter().position(|other| {
-            self.more_important(dependent, self.coloc(*other).dependent)
-        });
+        let at = self[primary]
+            .with_this
+            .iter()
+            .position(|other| self.more_important(dependent, self.coloc(*other).dependent));
         let at = at.unwrap_or(self[primary].with_this.len());
         self[primary].with_this.insert(at, id);
         if anti {

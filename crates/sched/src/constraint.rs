@@ -64,7 +64,14 @@ fn task_of(key: &Key) -> Option<Task> {
 
 impl World<'_> {
     /// Orders the actions of two resources, when they exist, by their keys.
-    pub(crate) fn order(&mut self, first: RscId, first_key: Key, then: RscId, then_key: Key, rel: Rel) {
+    pub(crate) fn order(
+        &mut self,
+        first: RscId,
+        first_key: Key,
+        then: RscId,
+        then_key: Key,
+        rel: Rel,
+    ) {
         let (first_task, then_task) = (task_of(&first_key), task_of(&then_key));
         self.orders.push(OrderSpec {
             first: End::Keyed(first, first_key),
@@ -77,8 +84,15 @@ impl World<'_> {
     }
 
     /// Orders an action before those of a resource.
-    pub(crate) fn order_action_before(&mut self, first: ActionId, then: RscId, then_key: Key, rel: Rel) {
-        let (first_rsc, first_task, then_task) = (self[first].rsc, self[first].task, task_of(&then_key));
+    pub(crate) fn order_action_before(
+        &mut self,
+        first: ActionId,
+        then: RscId,
+        then_key: Key,
+        rel: Rel,
+    ) {
+        let (first_rsc, first_task, then_task) =
+            (self[first].rsc, self[first].task, task_of(&then_key));
         self.orders.push(OrderSpec {
             first: End::Action(first),
             first_rsc,
@@ -92,8 +106,15 @@ impl World<'_> {
     }
 
     /// Orders an action after those of a resource.
-    pub(crate) fn order_action_after(&mut self, first: RscId, first_key: Key, then: ActionId, rel: Rel) {
-        let (then_rsc, then_task, first_task) = (self[then].rsc, self[then].task, task_of(&first_key));
+    pub(crate) fn order_action_after(
+        &mut self,
+        first: RscId,
+        first_key: Key,
+        then: ActionId,
+        rel: Rel,
+    ) {
+        let (then_rsc, then_task, first_task) =
+            (self[then].rsc, self[then].task, task_of(&first_key));
         self.orders.push(OrderSpec {
             first: End::Keyed(first, first_key),
             first_rsc: Some(first),
@@ -107,7 +128,13 @@ impl World<'_> {
     }
 
     /// What is ordered by starts and stops is ordered by migrations, too.
-    fn order_migrations(&mut self, first: RscId, first_task: Option<Task>, then: RscId, then_task: Option<Task>) {
+    fn order_migrations(
+        &mut self,
+        first: RscId,
+        first_task: Option<Task>,
+        then: RscId,
+        then_task: Option<Task>,
+    ) {
         if first == then || self.contains(first, then) || self.contains(then, first) {
             return;
         }
@@ -134,8 +161,12 @@ impl World<'_> {
                     self.add_order(first, Key::STOP, then, Key::op(Task::MigrateFrom), rel);
                 }
             }
-            (Some(Task::Promote), Some(Task::Start)) => self.add_order(first, Key::PROMOTE, then, to, rel),
-            (Some(Task::Demote), Some(Task::Stop)) => self.add_order(first, Key::DEMOTE, then, to, rel),
+            (Some(Task::Promote), Some(Task::Start)) => {
+                self.add_order(first, Key::PROMOTE, then, to, rel)
+            }
+            (Some(Task::Demote), Some(Task::Stop)) => {
+                self.add_order(first, Key::DEMOTE, then, to, rel)
+            }
             _ => {}
         }
     }

@@ -52,7 +52,9 @@ impl World<'_> {
             self.create_actions(member);
         }
         let mut tasks = vec![Task::Start, Task::Running, Task::Stop, Task::Stopped];
-        if cib::value::is_true(self.meta(group, "promotable")) || self[self.top_of(group, false)].promotable {
+        if cib::value::is_true(self.meta(group, "promotable"))
+            || self[self.top_of(group, false)].promotable
+        {
             tasks.extend([Task::Demote, Task::Demoted, Task::Promote, Task::Promoted]);
         }
         for task in tasks {
@@ -131,7 +133,8 @@ impl World<'_> {
                 if self[rsc].assigned.is_none() { Role::Stopped } else { Role::Started };
         }
         let running = self[rsc].running_on.clone();
-        let clean = running.iter().filter(|node| self[**node].online && !self[**node].unclean).count();
+        let clean =
+            running.iter().filter(|node| self[**node].online && !self[**node].unclean).count();
         let mut current = self.current_node(rsc);
         for node in self[rsc].dangling.clone() {
             self.stop_dangling(rsc, node);
@@ -146,7 +149,13 @@ impl World<'_> {
         let mut stop = moving;
         let (source, target) = (self[rsc].partial_source, self[rsc].partial_target);
         let mut multiply = if self[rsc].needs_fencing { running.len() > 1 } else { clean > 1 };
-        if source.is_some() && target.is_some() && running.len() == 2 && current == source && assigned == target && migrate {
+        if source.is_some()
+            && target.is_some()
+            && running.len() == 2
+            && current == source
+            && assigned == target
+            && migrate
+        {
             // The migration goes on where it is.
             multiply = false;
         } else if source.is_some() || target.is_some() {
@@ -245,10 +254,14 @@ impl World<'_> {
         restart: Restart,
     ) {
         match (from, to) {
-            (Role::Stopped, Role::Started | Role::Unpromoted) => self.start(rsc, node, optional, restart),
+            (Role::Stopped, Role::Started | Role::Unpromoted) => {
+                self.start(rsc, node, optional, restart)
+            }
             (Role::Started | Role::Unpromoted, Role::Stopped) => self.stop(rsc, optional),
             (Role::Unpromoted, Role::Started) => self.stop(rsc, optional),
-            (Role::Started | Role::Unpromoted, Role::Promoted) => self.promote(rsc, node, optional, restart),
+            (Role::Started | Role::Unpromoted, Role::Promoted) => {
+                self.promote(rsc, node, optional, restart)
+            }
             (Role::Promoted, to) if to != Role::Promoted => self.demote(rsc, optional),
             (Role::Unknown, Role::Stopped) => self.stop(rsc, optional),
             _ => {}

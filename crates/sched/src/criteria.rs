@@ -10,16 +10,28 @@ impl World<'_> {
     pub(crate) fn apply_health(&mut self) {
         let strategy = self.options.get("node-health-strategy").unwrap_or("none").to_owned();
         let number = |world: &Self, name: &str, default: i64| {
-            Score::new(world.options.get(name).and_then(Score::parse).map_or(default, |s| i64::from(s.get())))
+            Score::new(
+                world
+                    .options
+                    .get(name)
+                    .and_then(Score::parse)
+                    .map_or(default, |s| i64::from(s.get())),
+            )
         };
         let (red, yellow, green, base) = match strategy.as_str() {
             "migrate-on-red" => (Score::MINUS_INFINITY, Score::ZERO, Score::ZERO, Score::ZERO),
-            "only-green" => (Score::MINUS_INFINITY, Score::MINUS_INFINITY, Score::ZERO, Score::ZERO),
+            "only-green" => {
+                (Score::MINUS_INFINITY, Score::MINUS_INFINITY, Score::ZERO, Score::ZERO)
+            }
             "progressive" | "custom" => (
                 number(self, "node-health-red", -1_000_000),
                 number(self, "node-health-yellow", 0),
                 number(self, "node-health-green", 0),
-                if strategy == "progressive" { number(self, "node-health-base", 0) } else { Score::ZERO },
+                if strategy == "progressive" {
+                    number(self, "node-health-base", 0)
+                } else {
+                    Score::ZERO
+                },
             ),
             _ => return,
         };
@@ -124,7 +136,10 @@ impl World<'_> {
     /// A resource whose node shuts down cleanly waits for it.
     fn apply_lock(&mut self, rsc: RscId) {
         let top = self.top_of(rsc, true);
-        if self[rsc].fence_device || self[rsc].is_remote_connection || self[top].variant >= Variant::Clone {
+        if self[rsc].fence_device
+            || self[rsc].is_remote_connection
+            || self[top].variant >= Variant::Clone
+        {
             return;
         }
         let candidate = match self[rsc].lock_node {
@@ -143,16 +158,30 @@ impl World<'_> {
                 return;
             }
             None => match *self[rsc].running_on.as_slice() {
-                [node] if self[node].shutdown && !self[node].unclean && self[node].online && !self.is_guest_or_remote(node) => Some(node),
+                [node]
+                    if self[node].shutdown
+                        && !self[node].unclean
+                        && self[node].online
+                        && !self.is_guest_or_remote(node) =>
+                {
+                    Some(node)
+                }
                 _ => None,
             },
         };
         let Some(node) = candidate else { return };
-        if self[rsc].lock_node.is_none() && self.fail_count(rsc, node, true, true, None).0 > 0 && self[rsc].failed {
+        if self[rsc].lock_node.is_none()
+            && self.fail_count(rsc, node, true, true, None).0 > 0
+            && self[rsc].failed
+        {
             return;
         }
         let since = self[rsc].lock_time;
-        let asked = self[node].attrs.get("shutdown").and_then(|v| cib::value::leading_integer(v)).unwrap_or(self.now.0);
+        let asked = self[node]
+            .attrs
+            .get("shutdown")
+            .and_then(|v| cib::value::leading_integer(v))
+            .unwrap_or(self.now.0);
         self[rsc].lock_node = Some(node);
         self[rsc].lock_time = if since > 0 { since } else { asked };
         let limit = self.options.shutdown_lock_limit;

@@ -53,18 +53,28 @@ pub(crate) fn digest<'a>(parameters: impl Iterator<Item = (&'a str, &'a str)>) -
 
 /// Names that are not part of what an agent is given.
 fn counts(name: &str) -> bool {
-    !matches!(name, "id" | "op-digest" | "crm_feature_set" | "target_rc") && !name.starts_with("CRM_meta_")
+    !matches!(name, "id" | "op-digest" | "crm_feature_set" | "target_rc")
+        && !name.starts_with("CRM_meta_")
 }
 
 impl World<'_> {
     /// Whether the parameters of a record differ from the configuration at all.
     pub(crate) fn parameters_changed(&mut self, rsc: RscId, node: NodeId, op: &OpRecord) -> bool {
         let task = Task::parse(&op.operation).unwrap_or(Task::Monitor);
-        !matches!(self.compare(rsc, node, op, task, false), Change::Unknown | Change::Same | Change::PrivateOnly)
+        !matches!(
+            self.compare(rsc, node, op, task, false),
+            Change::Unknown | Change::Same | Change::PrivateOnly
+        )
     }
 
     /// All parameters of an operation on a node, as far as digests go.
-    fn digested(&mut self, rsc: RscId, node: NodeId, task: Task, interval: i64) -> (HashMap<Text, Text>, bool) {
+    fn digested(
+        &mut self,
+        rsc: RscId,
+        node: NodeId,
+        task: Task,
+        interval: i64,
+    ) -> (HashMap<Text, Text>, bool) {
         let mut all = self.parameters(rsc, Some(node));
         self.substitute_address(rsc, Some(node), &mut all);
         let mut own = HashMap::new();
@@ -119,10 +129,14 @@ impl World<'_> {
             let secret = op.secure_params.clone().unwrap_or_default();
             let secret: Vec<&str> = secret.split_whitespace().collect();
             // Once, what the fencer itself evaluates was left out, too.
-            let old = op.feature_set.as_deref().is_some_and(|set| cib::rules::versions(set, "3.16.0").is_lt());
+            let old = op
+                .feature_set
+                .as_deref()
+                .is_some_and(|set| cib::rules::versions(set, "3.16.0").is_lt());
             let skips = old && self[rsc].fence_device;
             let open = digest(pairs().filter(|(name, _)| {
-                let fencer = name.starts_with("pcmk_") || matches!(*name, "provides" | "stonith-timeout");
+                let fencer =
+                    name.starts_with("pcmk_") || matches!(*name, "provides" | "stonith-timeout");
                 !secret.contains(name) && *name != "CRM_meta_timeout" && !(skips && fencer)
             }));
             if open == *recorded {

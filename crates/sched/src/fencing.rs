@@ -10,7 +10,8 @@ impl World<'_> {
             self[*rsc].managed || self.family(*rsc).into_iter().any(|id| self[id].managed)
         });
         let mut dc_down: Option<ActionId> = None;
-        let (mut fencings, mut shutdowns): (Vec<ActionId>, Vec<ActionId>) = (Vec::new(), Vec::new());
+        let (mut fencings, mut shutdowns): (Vec<ActionId>, Vec<ActionId>) =
+            (Vec::new(), Vec::new());
         for node in self.node_order.clone() {
             let is_dc = self.dc == Some(node);
             if self.is_guest(node) {
@@ -65,7 +66,10 @@ impl World<'_> {
                 continue;
             }
             let Some(rsc) = self[id].rsc else { continue };
-            if self[rsc].maintenance || self[node].maintenance || !(self[rsc].managed || self[rsc].blocked) {
+            if self[rsc].maintenance
+                || self[node].maintenance
+                || !(self[rsc].managed || self[rsc].blocked)
+            {
                 continue;
             }
             self[id].flags.remove(Flags::OPTIONAL);
@@ -99,7 +103,10 @@ impl World<'_> {
                                 && !self[parent].unique
                                 && self[parent].known_on.contains(&node)
                         });
-                    if self[id].task == Task::Start && self[rsc].allowed.get(node).is_some() && !known {
+                    if self[id].task == Task::Start
+                        && self[rsc].allowed.get(node).is_some()
+                        && !known
+                    {
                         self.link(fence, id, Rel::ORDERED | Rel::BLOCKS);
                     }
                 }

@@ -29,7 +29,8 @@ impl World<'_> {
         }
         let Some(node) = action.node else { return false };
         let node = &self[node];
-        if action.has(Flags::ON_DC) || (node.kind == NodeKind::Guest && !node.remote_requires_reset) {
+        if action.has(Flags::ON_DC) || (node.kind == NodeKind::Guest && !node.remote_requires_reset)
+        {
             return true;
         }
         node.online && !node.unclean
@@ -96,12 +97,15 @@ impl World<'_> {
                 order.extend(self[id].actions.iter().copied());
             }
         }
-        order.extend((0..self.actions.len()).map(ActionId::new).filter(|id| self[*id].rsc.is_none()));
+        order.extend(
+            (0..self.actions.len()).map(ActionId::new).filter(|id| self[*id].rsc.is_none()),
+        );
         let chosen: Vec<ActionId> = order.into_iter().filter(|id| self.belongs(*id)).collect();
         for id in &chosen {
             self[*id].in_graph = true;
         }
-        let place: HashMap<ActionId, usize> = chosen.iter().enumerate().map(|(at, id)| (*id, at)).collect();
+        let place: HashMap<ActionId, usize> =
+            chosen.iter().enumerate().map(|(at, id)| (*id, at)).collect();
         let mut steps = Vec::with_capacity(chosen.len());
         for id in &chosen {
             let mut inputs = Vec::new();
@@ -153,7 +157,8 @@ impl World<'_> {
         let ids = (0..self.actions.len()).map(ActionId::new);
         ids.map(|id| {
             let action = &self[id];
-            let node = if action.pseudo() && action.task != Task::Fence { None } else { action.node };
+            let node =
+                if action.pseudo() && action.task != Task::Fence { None } else { action.node };
             let node = node.map_or("<none>", |node| &self[node].name);
             let before = self.merged_inputs(id).into_iter().filter(|(_, rel)| !rel.is_empty());
             Considered {
@@ -166,7 +171,9 @@ impl World<'_> {
                 print_always: action.has(Flags::PRINT),
                 unmanaged: action.rsc.is_some_and(|rsc| !self[rsc].managed),
                 before: before
-                    .map(|(first, rel)| (number(first), self[first].in_graph && self.waits(id, first, rel)))
+                    .map(|(first, rel)| {
+                        (number(first), self[first].in_graph && self.waits(id, first, rel))
+                    })
                     .collect(),
             }
         })
@@ -192,7 +199,9 @@ impl World<'_> {
         Some(match (&action.key, action.extra.as_ref().and_then(|extra| extra.cancels)) {
             (_, Some((task, interval))) => Key::Op(task, interval).render(history),
             // A recorded notification is named by when it was sent and what it was about.
-            (Key::Notify(..), None) if action.task == Task::Notified => format!("{history}_notified_0"),
+            (Key::Notify(..), None) if action.task == Task::Notified => {
+                format!("{history}_notified_0")
+            }
             (Key::Notify(phase, about), None) => {
                 let about = action.extra.as_ref().and_then(|extra| extra.about).unwrap_or(*about);
                 Key::Notify(*phase, about).render(history)
@@ -233,7 +242,8 @@ impl World<'_> {
         let resource = rsc.filter(|_| !self[id].pseudo()).map(|rsc| self.step_resource(rsc));
         let attributes = self.step_attributes(id, node);
         let downed = if node.is_some() { self.downed(id) } else { Vec::new() };
-        let maintenance = if task == Task::MaintenanceNodes { self.maintenance_changes() } else { Vec::new() };
+        let maintenance =
+            if task == Task::MaintenanceNodes { self.maintenance_changes() } else { Vec::new() };
         Step {
             id: number(id),
             kind,
@@ -315,7 +325,9 @@ impl World<'_> {
     fn maintenance_changes(&self) -> Vec<(Text, bool)> {
         let nodes = self.node_order.iter().map(|node| &self[*node]);
         nodes
-            .filter(|node| node.kind != NodeKind::Member && node.maintenance != node.remote_maintenance)
+            .filter(|node| {
+                node.kind != NodeKind::Member && node.maintenance != node.remote_maintenance
+            })
             .map(|node| (node.id.clone(), node.maintenance))
             .collect()
     }

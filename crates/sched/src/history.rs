@@ -22,7 +22,11 @@ pub(crate) use outcome::Record;
 /// Splits `name:3` into its parts.
 pub(crate) fn strip_instance(id: &str) -> &str {
     match id.rsplit_once(':') {
-        Some((base, number)) if !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()) => base,
+        Some((base, number))
+            if !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()) =>
+        {
+            base
+        }
         _ => id,
     }
 }
@@ -51,7 +55,11 @@ pub(crate) fn later(a: &OpRecord, b: &OpRecord) -> Ordering {
     if a_key.uuid != b_key.uuid || a_key.transition == b_key.transition {
         // A pending action is the later one, unless its result is there already.
         return if b.call_id < 0 {
-            if a_key.uuid == b_key.uuid && a_key.action == b_key.action { Ordering::Greater } else { Ordering::Less }
+            if a_key.uuid == b_key.uuid && a_key.action == b_key.action {
+                Ordering::Greater
+            } else {
+                Ordering::Less
+            }
         } else if a_key.uuid == b_key.uuid && a_key.action == b_key.action {
             Ordering::Less
         } else {
@@ -76,7 +84,10 @@ pub(crate) fn active_span(ops: &[&OpRecord]) -> (Option<usize>, Option<usize>) {
             "stop" if op.status == Some(0) => stop = Some(at),
             "start" | "migrate_from" => start = Some(at),
             // The first that found it after it was stopped last.
-            "monitor" if implied_monitor.is_none_or(|implied| stop.is_some_and(|stop| implied <= stop)) => {
+            "monitor"
+                if implied_monitor
+                    .is_none_or(|implied| stop.is_some_and(|stop| implied <= stop)) =>
+            {
                 if op.rc == Some(0) || op.rc == Some(8) {
                     implied_monitor = Some(at);
                 }
@@ -98,7 +109,13 @@ impl<'c> World<'c> {
         }
     }
 
-    fn read_resource_history(&mut self, node: NodeId, state: usize, at: usize, history: &'c History) {
+    fn read_resource_history(
+        &mut self,
+        node: NodeId,
+        state: usize,
+        at: usize,
+        history: &'c History,
+    ) {
         let lock = history.shutdown_lock.filter(|_| self.options.shutdown_lock);
         if history.operations.is_empty() && lock.is_none() {
             return;
@@ -143,7 +160,8 @@ impl<'c> World<'c> {
         let records: Vec<&OpRecord> = ops.iter().map(|(_, op)| *op).collect();
         let (start, stop) = active_span(&records);
         for (at, op) in records.iter().enumerate() {
-            let before_stop = stop.is_some_and(|stop| start.is_none_or(|start| start < stop) && at <= stop);
+            let before_stop =
+                stop.is_some_and(|stop| start.is_none_or(|start| start < stop) && at <= stop);
             let before_start = start.is_some_and(|start| at < start);
             if before_stop || before_start || op.interval <= 0 || op.status == Some(-1) {
                 continue;
@@ -217,9 +235,9 @@ impl<'c> World<'c> {
                     }
                 }
             } else if !skip_idle && idle.is_none() && !self[child].blocked {
-                idle = self.part_of(child, base).filter(|part| {
-                    self[*part].pending_node.is_none_or(|pending| pending == node)
-                });
+                idle = self
+                    .part_of(child, base)
+                    .filter(|part| self[*part].pending_node.is_none_or(|pending| pending == node));
             }
         }
         let mut rsc = found.or(if skip_idle { None } else { idle });
@@ -291,7 +309,9 @@ impl<'c> World<'c> {
         for state in &cib.node_states {
             for history in &state.history {
                 let Some(container) = &history.container else { continue };
-                let (Some(rsc), Some(host)) = (self.find_resource(&history.id), self.find_resource(container)) else {
+                let (Some(rsc), Some(host)) =
+                    (self.find_resource(&history.id), self.find_resource(container))
+                else {
                     continue;
                 };
                 if self[rsc].orphan_container_filler && self[rsc].container.is_none() {
@@ -361,7 +381,8 @@ impl<'c> World<'c> {
         let known = self.failed_ops.iter().any(|failed| {
             failed.resource == record.rsc && failed.node == record.node && {
                 let cib = self.cib;
-                let other = &cib.node_states[failed.state].history[failed.history].operations[failed.op];
+                let other =
+                    &cib.node_states[failed.state].history[failed.history].operations[failed.op];
                 other.operation == record.op.operation && other.interval == record.op.interval
             }
         });
@@ -417,7 +438,8 @@ impl<'c> World<'c> {
                     self[rsc].managed = false;
                     self[rsc].blocked = true;
                     if let Some(parent) = self[rsc].parent {
-                        let together = matches!(self[parent].variant, Variant::Group | Variant::Bundle);
+                        let together =
+                            matches!(self[parent].variant, Variant::Group | Variant::Bundle);
                         if together && self[parent].multiple_active == MultipleActive::Block {
                             for child in self[parent].children.clone() {
                                 self[child].managed = false;

@@ -35,7 +35,13 @@ impl World<'_> {
         if !self[rsc].managed {
             return;
         }
-        self.tasks(rsc, Task::Stop, rsc, Task::Start, Rel::ORDERED | Rel::MAKES_THEN | Rel::RESTART);
+        self.tasks(
+            rsc,
+            Task::Stop,
+            rsc,
+            Task::Start,
+            Rel::ORDERED | Rel::MAKES_THEN | Rel::RESTART,
+        );
         let top = self.top_of(rsc, false);
         if self[top].promotable || self[rsc].role > Role::Unpromoted {
             self.tasks(rsc, Task::Demote, rsc, Task::Stop, Rel::MAKES_FIRST_PROMOTED);
@@ -47,10 +53,17 @@ impl World<'_> {
             for node in self.allowed_nodes(rsc) {
                 let unfence = self.fence_op(node, Some("on"), true, "", false);
                 self.order_action_after(rsc, Key::STOP, unfence, Rel::ORDERED | Rel::SAME_NODE);
-                self.order_action_before(unfence, rsc, Key::START, Rel::MAKES_THEN_ON_NODE | Rel::SAME_NODE);
+                self.order_action_before(
+                    unfence,
+                    rsc,
+                    Key::START,
+                    Rel::MAKES_THEN_ON_NODE | Rel::SAME_NODE,
+                );
             }
         }
-        if !self[rsc].utilization.is_empty() && self.options.strategy != crate::options::Strategy::Default {
+        if !self[rsc].utilization.is_empty()
+            && self.options.strategy != crate::options::Strategy::Default
+        {
             let allowed = self.allowed_nodes(rsc);
             self.order_by_load(rsc, &allowed);
         }
@@ -74,7 +87,11 @@ impl World<'_> {
         } else if self[container].is_remote_connection {
             connection = Some(container);
         } else {
-            connection = self[container].fillers.iter().copied().find(|filler| self[*filler].is_remote_connection);
+            connection = self[container]
+                .fillers
+                .iter()
+                .copied()
+                .find(|filler| self[*filler].is_remote_connection);
         }
         if let Some(connection) = connection {
             for node in self.node_order.clone() {
@@ -118,7 +135,8 @@ impl World<'_> {
         self.tasks(group, Task::Start, group, Task::Running, Rel::BLOCKS);
         let top = self.top_of(group, false);
         let promotable = self[top].promotable;
-        let (ordered, colocated) = (self.group_is(group, "ordered"), self.group_is(group, "collocated"));
+        let (ordered, colocated) =
+            (self.group_is(group, "ordered"), self.group_is(group, "collocated"));
         let (mut previous, mut last_active): (Option<RscId>, Option<RscId>) = (None, None);
         for member in self[group].children.clone() {
             self.constrain(member);
@@ -162,14 +180,32 @@ impl World<'_> {
                     self.tasks(group, Task::Promote, member, Task::Promote, hold);
                 }
             } else if let Some(previous) = previous {
-                self.tasks(previous, Task::Start, member, Task::Start, Rel::MAKES_THEN | Rel::BLOCKS);
+                self.tasks(
+                    previous,
+                    Task::Start,
+                    member,
+                    Task::Start,
+                    Rel::MAKES_THEN | Rel::BLOCKS,
+                );
                 self.tasks(member, Task::Stop, previous, Task::Stop, Rel::ORDERED | Rel::RESTART);
                 if !self[member].running_on.is_empty() && self[previous].running_on.is_empty() {
                     // A member put in before one that runs already.
-                    self.tasks(member, Task::Stop, previous, Task::Start, Rel::MAKES_FIRST | Rel::BLOCKS);
+                    self.tasks(
+                        member,
+                        Task::Stop,
+                        previous,
+                        Task::Start,
+                        Rel::MAKES_FIRST | Rel::BLOCKS,
+                    );
                 }
                 if promotable {
-                    self.tasks(previous, Task::Promote, member, Task::Promote, Rel::MAKES_THEN | Rel::BLOCKS);
+                    self.tasks(
+                        previous,
+                        Task::Promote,
+                        member,
+                        Task::Promote,
+                        Rel::MAKES_THEN | Rel::BLOCKS,
+                    );
                     self.tasks(member, Task::Demote, previous, Task::Demote, Rel::ORDERED);
                 }
             }

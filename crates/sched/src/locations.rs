@@ -210,7 +210,8 @@ impl World<'_> {
                     entry
                 }
                 None => {
-                    let fresh = Allowed { score, discovery: Discovery::Always, count: 0, spared: false };
+                    let fresh =
+                        Allowed { score, discovery: Discovery::Always, count: 0, spared: false };
                     self[rsc].allowed.insert(*node, fresh);
                     match self[rsc].allowed.get_mut(*node) {
                         Some(entry) => entry,

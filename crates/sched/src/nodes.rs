@@ -43,7 +43,13 @@ pub(crate) fn natural(a: &str, b: &str) -> std::cmp::Ordering {
 }
 
 impl World<'_> {
-    pub(crate) fn add_node(&mut self, id: &str, name: &str, kind: NodeKind, score: Score) -> NodeId {
+    pub(crate) fn add_node(
+        &mut self,
+        id: &str,
+        name: &str,
+        kind: NodeKind,
+        score: Score,
+    ) -> NodeId {
         let node = NodeId::new(self.nodes.len());
         let mut attrs: HashMap<Text, Text> = HashMap::new();
         let kind_word = match kind {
@@ -58,7 +64,9 @@ impl World<'_> {
             kind,
             score,
             online: false,
-            unclean: kind == NodeKind::Member && self.options.fencing && self.options.startup_fencing,
+            unclean: kind == NodeKind::Member
+                && self.options.fencing
+                && self.options.startup_fencing,
             unseen: true,
             pending: false,
             standby: false,
@@ -101,9 +109,11 @@ impl World<'_> {
             let node = self.add_node(&config.id, &config.name, kind, score);
             self.give_attributes(node, config);
         }
-        self.dc = self.cib.dc.as_deref().and_then(|dc| {
-            self.node_order.iter().copied().find(|node| &*self[*node].id == dc)
-        });
+        self.dc = self
+            .cib
+            .dc
+            .as_deref()
+            .and_then(|dc| self.node_order.iter().copied().find(|node| &*self[*node].id == dc));
         if let Some(dc) = self.dc {
             self[dc].is_dc = true;
         }
@@ -170,10 +180,7 @@ impl World<'_> {
 
 /// Values that are numbers.
 pub(crate) fn numbers(values: &HashMap<Text, Text>) -> HashMap<Text, i64> {
-    values
-        .iter()
-        .map(|(name, value)| (name.clone(), leading_integer(value).unwrap_or(0)))
-        .collect()
+    values.iter().map(|(name, value)| (name.clone(), leading_integer(value).unwrap_or(0))).collect()
 }
 
 #[cfg(test)]

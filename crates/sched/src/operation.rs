@@ -31,9 +31,15 @@ pub(crate) fn enabled(op: &Operation) -> bool {
 
 impl<'c> World<'c> {
     /// The configured operation with a name and interval.
-    pub(crate) fn configured_op(&self, rsc: RscId, name: &str, interval: i64) -> Option<&Operation> {
+    pub(crate) fn configured_op(
+        &self,
+        rsc: RscId,
+        name: &str,
+        interval: i64,
+    ) -> Option<&Operation> {
         let ops = self[rsc].conf.operations.iter();
-        ops.filter(|op| &*op.name == name).find(|op| op.interval.unwrap_or(0).max(0) == interval && enabled(op))
+        ops.filter(|op| &*op.name == name)
+            .find(|op| op.interval.unwrap_or(0).max(0) == interval && enabled(op))
     }
 
     /// So, by a key; the second look takes what is nearest: a promote's for a promotion's notify,
@@ -49,7 +55,8 @@ impl<'c> World<'c> {
         }
         // One that is switched off does not run, but says what it would mean.
         let ops = self[rsc].conf.operations.iter();
-        let mut off = ops.filter(|op| &*op.name == task.word() && op.interval.unwrap_or(0) == interval);
+        let mut off =
+            ops.filter(|op| &*op.name == task.word() && op.interval.unwrap_or(0) == interval);
         if let Some(op) = off.next() {
             return Some(op);
         }
@@ -103,7 +110,8 @@ impl<'c> World<'c> {
         if probe && op.is_none() {
             let ops = it.conf.operations.iter();
             let monitors = ops.filter(|op| &*op.name == "monitor" && enabled(op));
-            let frequent = monitors.filter(|op| op.interval.unwrap_or(0) > 0).min_by_key(|op| op.interval);
+            let frequent =
+                monitors.filter(|op| op.interval.unwrap_or(0) > 0).min_by_key(|op| op.interval);
             if let Some(timeout) = frequent.and_then(|op| {
                 let mut meta = HashMap::new();
                 op.meta.unpack(&facts, &mut meta);
@@ -145,7 +153,8 @@ impl<'c> World<'c> {
                 op.interval.unwrap_or(0) > 0
                     && op.get("role").and_then(|role| Role::parse(role)) == Some(Role::Promoted)
             });
-            let inherited = monitor.and_then(|op| op.get("on-fail")).map(|text| text.to_ascii_lowercase());
+            let inherited =
+                monitor.and_then(|op| op.get("on-fail")).map(|text| text.to_ascii_lowercase());
             said = inherited.filter(|word| word != "demote");
         }
         let mut fail_role = Role::Unknown;
@@ -172,7 +181,12 @@ impl<'c> World<'c> {
             on_fail = Some(OnFail::RestartContainer);
         } else if it.is_remote_connection
             && it.container.is_none()
-            && !matches!(on_fail, Some(OnFail::Block | OnFail::Ignore | OnFail::Stop | OnFail::Standby | OnFail::Fence))
+            && !matches!(
+                on_fail,
+                Some(
+                    OnFail::Block | OnFail::Ignore | OnFail::Stop | OnFail::Standby | OnFail::Fence
+                )
+            )
             && !(task == Task::Monitor && interval == 0)
             && task != Task::Start
         {

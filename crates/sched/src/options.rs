@@ -104,8 +104,11 @@ impl Options {
             shutdown_lock_limit: seconds("shutdown-lock-limit"),
             strategy,
             default_managed: get(&["is-managed-default", "is_managed_default"]).and_then(truth),
-            default_stickiness: get(&["default-resource-stickiness", "default_resource_stickiness"])
-                .and_then(Score::parse),
+            default_stickiness: get(&[
+                "default-resource-stickiness",
+                "default_resource_stickiness",
+            ])
+            .and_then(Score::parse),
             have_watchdog: is_true(get(&["have-watchdog"])),
             unfencing: false,
             values,

@@ -133,7 +133,8 @@ impl World<'_> {
             if !coloc.score.is_always() || (!starts && coloc.primary_role != Role::Promoted) {
                 continue;
             }
-            let blocked = if coloc.dependent_role == Role::Promoted { Task::Promote } else { Task::Start };
+            let blocked =
+                if coloc.dependent_role == Role::Promoted { Task::Promote } else { Task::Start };
             self.block_task(coloc.dependent, blocked, own, queue);
         }
     }

@@ -98,7 +98,14 @@ impl World<'_> {
         }
     }
 
-    fn order_two(&mut self, order: &Order, first: RscId, then: RscId, kind: Strictness, symmetrical: bool) {
+    fn order_two(
+        &mut self,
+        order: &Order,
+        first: RscId,
+        then: RscId,
+        kind: Strictness,
+        symmetrical: bool,
+    ) {
         let first_task = task_of(order.first_action.as_deref());
         let then_task = order.then_action.as_deref().and_then(Task::parse).unwrap_or(first_task);
         let side = if symmetrical { Side::Forward } else { Side::OneWay };
@@ -122,7 +129,8 @@ impl World<'_> {
         if !symmetrical {
             return;
         }
-        let (Some(first_inverse), Some(then_inverse)) = (inverse(first_task), inverse(then_task)) else {
+        let (Some(first_inverse), Some(then_inverse)) = (inverse(first_task), inverse(then_task))
+        else {
             return;
         };
         let rel = relation(kind, first_inverse, Side::Backward);
@@ -182,7 +190,13 @@ impl World<'_> {
         }
     }
 
-    fn order_sets(&mut self, left: &ResourceSet, right: &ResourceSet, kind: Strictness, side: Side) {
+    fn order_sets(
+        &mut self,
+        left: &ResourceSet,
+        right: &ResourceSet,
+        kind: Strictness,
+        side: Side,
+    ) {
         let (mut left_task, mut right_task) =
             (task_of(left.action.as_deref()), task_of(right.action.as_deref()));
         if side == Side::Backward {
@@ -190,14 +204,20 @@ impl World<'_> {
             (left_task, right_task) = (l, r);
         }
         // On the way down everything has to go first, whatever suffices on the way up.
-        let all = left.require_all.unwrap_or(true) || matches!(left_task, Task::Stop | Task::Demote);
+        let all =
+            left.require_all.unwrap_or(true) || matches!(left_task, Task::Stop | Task::Demote);
         let rel = relation(kind, right_task, side);
         let (lefts, rights) = (self.set_members(left), self.set_members(right));
         if !all {
             let gate = self.cluster_milestone(&format!("one-or-more:{}", left.id));
             self[gate].required_runnable = 1;
             for first in lefts {
-                self.order_action_after(first, Key::op(left_task), gate, Rel::MIN | Rel::SHOWS_THEN);
+                self.order_action_after(
+                    first,
+                    Key::op(left_task),
+                    gate,
+                    Rel::MIN | Rel::SHOWS_THEN,
+                );
             }
             for then in rights {
                 self.order_action_before(gate, then, Key::op(right_task), rel | Rel::BLOCKS);
@@ -230,7 +250,9 @@ impl World<'_> {
         }
         let facts = self.facts();
         for constraint in &cib.constraint_order {
-            let lives = |rule: &Option<cib::rules::Rule>| rule.as_ref().is_none_or(|rule| rule.holds(&facts));
+            let lives = |rule: &Option<cib::rules::Rule>| {
+                rule.as_ref().is_none_or(|rule| rule.holds(&facts))
+            };
             match *constraint {
                 ConstraintRef::Location(at) if lives(&cib.locations[at].lifetime) => {
                     self.read_location(&cib.locations[at]);

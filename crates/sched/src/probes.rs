@@ -84,7 +84,10 @@ impl World<'_> {
     fn probe_primitive(&mut self, rsc: RscId, node: NodeId) -> bool {
         let top = self.top_of(rsc, false);
         let it = &self[rsc];
-        if (it.container.is_some() && !it.is_remote_connection) || it.orphan || it.known_on.contains(&node) {
+        if (it.container.is_some() && !it.is_remote_connection)
+            || it.orphan
+            || it.known_on.contains(&node)
+        {
             return false;
         }
         let entry = it.allowed.get(node).copied();
@@ -179,8 +182,11 @@ impl World<'_> {
             .collect();
         let mut walked: Vec<(ActionId, Vec<ActionId>)> = Vec::new();
         for probe in probes {
-            let after: Vec<(ActionId, Rel)> =
-                self[probe].after.iter().map(|link| (self.links[*link].then, self.links[*link].rel)).collect();
+            let after: Vec<(ActionId, Rel)> = self[probe]
+                .after
+                .iter()
+                .map(|link| (self.links[*link].then, self.links[*link].rel))
+                .collect();
             for (then, rel) in after {
                 self.order_members_after(probe, then, rel);
                 let known = walked.iter().find(|(known, _)| *known == then);
@@ -210,7 +216,8 @@ impl World<'_> {
         {
             return;
         }
-        let next: Vec<ActionId> = self[then].after.iter().map(|link| self.links[*link].then).collect();
+        let next: Vec<ActionId> =
+            self[then].after.iter().map(|link| self.links[*link].then).collect();
         for start in next {
             let Some(member) = self[start].rsc else { continue };
             if self[member].running_on.is_empty()
@@ -241,7 +248,9 @@ impl World<'_> {
                         Task::Promote => Some(Task::Demote),
                         _ => None,
                     };
-                    for target in down.map(|down| self.tasks_of(rsc, down, None)).unwrap_or_default() {
+                    for target in
+                        down.map(|down| self.tasks_of(rsc, down, None)).unwrap_or_default()
+                    {
                         if !self[target].pseudo() {
                             targets.push(target);
                         }
@@ -250,9 +259,9 @@ impl World<'_> {
             }
             let collective = owner.filter(|rsc| self[*rsc].variant >= Variant::Clone);
             let interleave = collective.is_some_and(|rsc| self.meta_true(rsc, "interleave"));
-            let mate = collective.filter(|_| interleave).and_then(|rsc| {
-                self.compatible_instance(origin, rsc, Role::Unknown, false, None)
-            });
+            let mate = collective
+                .filter(|_| interleave)
+                .and_then(|rsc| self.compatible_instance(origin, rsc, Role::Unknown, false, None));
             for link in self[id].after.clone() {
                 let (then, rel) = (self.links[link].then, self.links[link].rel);
                 if !rel.contains(Rel::MAKES_THEN) {
@@ -262,7 +271,9 @@ impl World<'_> {
                         || self[origin].parent == Some(rsc)
                         || self[chained].variant > Variant::Group
                         || self[chained].parent != Some(rsc)
-                        || (self[rsc].variant > Variant::Group && interleave && mate != Some(chained))
+                        || (self[rsc].variant > Variant::Group
+                            && interleave
+                            && mate != Some(chained))
                     {
                         continue;
                     }

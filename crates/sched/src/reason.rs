@@ -47,7 +47,13 @@ impl Reasons {
         Self { wanted, all: Vec::new() }
     }
 
-    pub(crate) fn note(&mut self, resource: RscId, node: NodeId, score: Score, cause: impl FnOnce() -> Cause) {
+    pub(crate) fn note(
+        &mut self,
+        resource: RscId,
+        node: NodeId,
+        score: Score,
+        cause: impl FnOnce() -> Cause,
+    ) {
         if self.wanted && score != Score::ZERO {
             self.all.push(Contribution { resource, node, score, cause: cause() });
         }

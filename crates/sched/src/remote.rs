@@ -51,7 +51,9 @@ impl World<'_> {
     }
 
     pub(crate) fn is_failed_remote(&self, node: NodeId) -> bool {
-        self.is_remote(node) && self[node].remote.is_some() && self.connection(node) == Connection::Failed
+        self.is_remote(node)
+            && self[node].remote.is_some()
+            && self.connection(node) == Connection::Failed
     }
 
     fn after_start(&mut self, connection: RscId, action: ActionId, extra: Rel) {
@@ -116,13 +118,18 @@ impl World<'_> {
         let state = self.connection(node);
         match self.kind(id) {
             Task::Start | Task::Promote => {
-                let extra = if state == Connection::Failed { Rel::MAKES_THEN } else { Rel::empty() };
+                let extra =
+                    if state == Connection::Failed { Rel::MAKES_THEN } else { Rel::empty() };
                 self.after_start(connection, id, extra);
             }
             Task::Stop => match state {
                 Connection::Alive => self.before_stop(id, connection, Rel::MAKES_FIRST),
                 Connection::Failed => {
-                    self.want_fencing(node, "resources are active but connection is unrecoverable", false);
+                    self.want_fencing(
+                        node,
+                        "resources are active but connection is unrecoverable",
+                        false,
+                    );
                 }
                 _ if self[connection].next_role == Role::Stopped => {
                     self.before_stop(id, connection, Rel::MAKES_FIRST);
@@ -183,7 +190,8 @@ impl World<'_> {
         }
         let connection = self[node].remote?;
         let (began, ended) = (self.current_node(connection), self[connection].assigned);
-        let partial = self[connection].container.is_none() && self[connection].partial_target.is_some();
+        let partial =
+            self[connection].container.is_none() && self[connection].partial_target.is_some();
         let (Some(began), Some(ended)) = (began, ended) else { return began.or(ended) };
         if began == ended {
             return Some(began);
@@ -210,7 +218,12 @@ impl World<'_> {
     }
 
     /// Puts the host of a bundle's container where its address is asked for.
-    pub(crate) fn substitute_address(&self, rsc: RscId, node: Option<NodeId>, parameters: &mut HashMap<Text, Text>) {
+    pub(crate) fn substitute_address(
+        &self,
+        rsc: RscId,
+        node: Option<NodeId>,
+        parameters: &mut HashMap<Text, Text>,
+    ) {
         if !self.needs_replaced_address(rsc) {
             return;
         }

@@ -16,7 +16,8 @@ use crate::world::{
 
 /// A made-up resource's set of values.
 pub(crate) fn set_of(id: &str, pairs: &[(&str, &str)]) -> AttrSets {
-    let pairs = pairs.iter().map(|(name, value)| Pair { name: (*name).into(), value: (*value).into() });
+    let pairs =
+        pairs.iter().map(|(name, value)| Pair { name: (*name).into(), value: (*value).into() });
     AttrSets(vec![AttrSet {
         id: id.into(),
         score: Score::ZERO,
@@ -169,7 +170,12 @@ impl<'c> World<'c> {
         self.by_id.get(id).copied()
     }
 
-    fn meta_of(&self, conf: &Conf<'_>, agent: (&str, &str, &str), parent: Option<RscId>) -> HashMap<Text, Text> {
+    fn meta_of(
+        &self,
+        conf: &Conf<'_>,
+        agent: (&str, &str, &str),
+        parent: Option<RscId>,
+    ) -> HashMap<Text, Text> {
         let mut meta = HashMap::new();
         let facts = Facts { agent: Some(agent), ..self.facts() };
         conf.meta.unpack(&facts, &mut meta);
@@ -212,7 +218,8 @@ impl<'c> World<'c> {
         let get = |name: &str| meta.get(name).map(|value| &**value);
         let rsc = RscId::new(self.rscs.len());
         let top = parent.map_or(rsc, |parent| self.top_of(parent, false));
-        let in_clone = variant == Variant::Clone || self.rscs.get(top.index()).is_some_and(|top| top.variant == Variant::Clone);
+        let in_clone = variant == Variant::Clone
+            || self.rscs.get(top.index()).is_some_and(|top| top.variant == Variant::Clone);
         let unique = match (in_clone, get("globally-unique")) {
             (false, _) => true,
             (true, Some(said)) => is_true(Some(said)),
@@ -231,10 +238,12 @@ impl<'c> World<'c> {
         }
         let maintenance = is_true(get("maintenance")) || self.options.maintenance;
         managed &= !maintenance;
-        let threshold = get("migration-threshold").and_then(Score::parse).map_or(1_000_000, |score| {
-            if score.get() < 0 { 1_000_000 } else { i64::from(score.get()) }
-        });
-        let mut failure_timeout = get("failure-timeout").and_then(milliseconds).unwrap_or(0).max(0) / 1000;
+        let threshold =
+            get("migration-threshold").and_then(Score::parse).map_or(1_000_000, |score| {
+                if score.get() < 0 { 1_000_000 } else { i64::from(score.get()) }
+            });
+        let mut failure_timeout =
+            get("failure-timeout").and_then(milliseconds).unwrap_or(0).max(0) / 1000;
         let stickiness = get("resource-stickiness")
             .filter(|said| !said.eq_ignore_ascii_case("default"))
             .and_then(Score::parse);
@@ -242,7 +251,8 @@ impl<'c> World<'c> {
         self.have_stonith_resource |= fence_device;
         let (needs_quorum, needs_fencing, needs_unfencing) =
             self.requirements(get("requires"), fence_device, remote);
-        let allow_migrate = get("allow-migrate").map_or(remote && !guest, |said| is_true(Some(said)));
+        let allow_migrate =
+            get("allow-migrate").map_or(remote && !guest, |said| is_true(Some(said)));
         let multiple_active = match get("multiple-active") {
             Some("stop_only") => MultipleActive::StopOnly,
             Some("block") => MultipleActive::Block,
@@ -253,7 +263,9 @@ impl<'c> World<'c> {
         if remote && !guest {
             let mut parameters = HashMap::new();
             conf.parameters.unpack(&self.facts(), &mut parameters);
-            if let Some(ms) = parameters.get("reconnect_interval").and_then(|text| milliseconds(text)) {
+            if let Some(ms) =
+                parameters.get("reconnect_interval").and_then(|text| milliseconds(text))
+            {
                 reconnect = ms;
                 failure_timeout = ms / 1000;
             }
@@ -269,7 +281,12 @@ impl<'c> World<'c> {
                 if it.discovery_mode == Discovery::Never {
                     continue;
                 }
-                let entry = Allowed { score: it.score, discovery: it.discovery_mode, count: 0, spared: false };
+                let entry = Allowed {
+                    score: it.score,
+                    discovery: it.discovery_mode,
+                    count: 0,
+                    spared: false,
+                };
                 allowed.insert(*node, entry);
             }
         }
@@ -398,7 +415,8 @@ impl<'c> World<'c> {
         };
         if self[clone].promotable {
             instances.promoted_max = number(self, &["promoted-max", "master-max"], 1);
-            instances.promoted_node_max = number(self, &["promoted-node-max", "master-node-max"], 1);
+            instances.promoted_node_max =
+                number(self, &["promoted-node-max", "master-node-max"], 1);
         }
         if self[clone].unique && !can_be_unique(&self[clone].conf) {
             // Such agents cannot tell their instances apart.
@@ -409,7 +427,9 @@ impl<'c> World<'c> {
             instances.node_max = instances.node_max.min(1);
         }
         self[clone].instances = instances;
-        if self.meta(clone, "resource-stickiness").is_none() && self.options.default_stickiness.is_none() {
+        if self.meta(clone, "resource-stickiness").is_none()
+            && self.options.default_stickiness.is_none()
+        {
             self[clone].meta.insert("resource-stickiness".into(), "1".into());
         }
         let unique: Text = if self[clone].unique { "true".into() } else { "false".into() };
@@ -447,7 +467,12 @@ impl<'c> World<'c> {
         Some(instance)
     }
 
-    fn requirements(&mut self, said: Option<&str>, fence_device: bool, remote: bool) -> (bool, bool, bool) {
+    fn requirements(
+        &mut self,
+        said: Option<&str>,
+        fence_device: bool,
+        remote: bool,
+    ) -> (bool, bool, bool) {
         let fencing = self.options.fencing;
         match said.map(str::to_ascii_lowercase).as_deref() {
             Some("nothing") => (false, false, false),
@@ -458,7 +483,9 @@ impl<'c> World<'c> {
             _ if fence_device || remote => (true, false, false),
             _ if self.options.unfencing => (false, true, true),
             _ if fencing => (false, true, false),
-            _ if self.options.no_quorum == crate::options::NoQuorum::Ignore => (false, false, false),
+            _ if self.options.no_quorum == crate::options::NoQuorum::Ignore => {
+                (false, false, false)
+            }
             _ => (true, false, false),
         }
     }
@@ -481,7 +508,11 @@ impl<'c> World<'c> {
     }
 
     /// The parameters of a resource on a node.
-    pub(crate) fn parameters(&self, rsc: RscId, node: Option<crate::world::NodeId>) -> HashMap<Text, Text> {
+    pub(crate) fn parameters(
+        &self,
+        rsc: RscId,
+        node: Option<crate::world::NodeId>,
+    ) -> HashMap<Text, Text> {
         let mut values = HashMap::new();
         let lookup = |name: &str| node.and_then(|node| self.node_attribute(node, name));
         let mut facts = self.facts();

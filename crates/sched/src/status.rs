@@ -92,13 +92,15 @@ impl World<'_> {
     }
 
     fn judge_member(&mut self, node: NodeId, state: &NodeState) {
-        let membership = state.in_ccm.as_deref().map(|said| {
-            truth(said).unwrap_or_else(|| leading_integer(said).unwrap_or(0) > 0)
-        });
+        let membership = state
+            .in_ccm
+            .as_deref()
+            .map(|said| truth(said).unwrap_or_else(|| leading_integer(said).unwrap_or(0) > 0));
         let in_cluster = membership.unwrap_or(false);
-        let process = state.crmd.as_deref().is_some_and(|said| {
-            said == "online" || leading_integer(said).unwrap_or(0) > 0
-        });
+        let process = state
+            .crmd
+            .as_deref()
+            .is_some_and(|said| said == "online" || leading_integer(said).unwrap_or(0) > 0);
         let join = state.join.as_deref().unwrap_or_default();
         let expected = state.expected.as_deref();
         self[node].expected_up = expected == Some("member") && !self[node].shutdown;
@@ -215,7 +217,10 @@ impl World<'_> {
         }
         self.take_transient(node, state);
         let attribute = |world: &Self, name: &str| world[node].attrs.get(name).cloned();
-        if attribute(self, "shutdown").and_then(|value| leading_integer(&value)).is_some_and(|at| at != 0) {
+        if attribute(self, "shutdown")
+            .and_then(|value| leading_integer(&value))
+            .is_some_and(|at| at != 0)
+        {
             self[node].shutdown = true;
         }
         if is_true(attribute(self, "standby").as_deref()) {
@@ -333,7 +338,8 @@ impl World<'_> {
         }
         if self.options.priority_fencing_delay > 0 && delay {
             let delay: Text = self.options.priority_fencing_delay.to_string().into();
-            let known = self[id].extra().meta.iter().any(|(name, _)| &**name == "priority-fencing-delay");
+            let known =
+                self[id].extra().meta.iter().any(|(name, _)| &**name == "priority-fencing-delay");
             if !known {
                 self[id].extra().meta.push(("priority-fencing-delay".into(), delay));
             }
@@ -348,7 +354,13 @@ impl World<'_> {
     }
 
     /// Orders an action after (or, for a stop, before) the unfencing its node may need.
-    pub(crate) fn order_vs_unfencing(&mut self, rsc: crate::world::RscId, node: NodeId, action: ActionId, rel: Rel) {
+    pub(crate) fn order_vs_unfencing(
+        &mut self,
+        rsc: crate::world::RscId,
+        node: NodeId,
+        action: ActionId,
+        rel: Rel,
+    ) {
         if !self.options.unfencing || !self.options.fencing {
             return;
         }

@@ -565,7 +565,12 @@ impl<'c> World<'c> {
     }
 
     /// Whether something may be put on a node at all.
-    pub(crate) fn node_available(&self, node: NodeId, score: Option<Score>, guest_too: bool) -> bool {
+    pub(crate) fn node_available(
+        &self,
+        node: NodeId,
+        score: Option<Score>,
+        guest_too: bool,
+    ) -> bool {
         let it = &self[node];
         if !it.online || it.shutdown || it.unclean || it.standby || it.maintenance {
             return false;

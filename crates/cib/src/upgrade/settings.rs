@@ -93,6 +93,7 @@ fn each(element: &mut Element, act: &mut dyn FnMut(&mut Element)) {
 
 fn properties(configuration: &mut Element, notes: &mut Vec<String>) {
     let mut moved: Vec<(&'static str, Element)> = Vec::new();
+    let mut conditional: Vec<(&'static str, Element)> = Vec::new();
     let config = configuration.child_mut("crm_config");
     let sets = config.into_iter().flat_map(Element::elements_mut);
     for set in sets {
@@ -103,6 +104,7 @@ fn properties(configuration: &mut Element, notes: &mut Vec<String>) {
                 pair.set("name", to);
             }
         }
+        let before = moved.len();
         set.retain(|pair| {
             let name = pair.get("name").filter(|_| pair.name() == "nvpair");
             let Some((name, fate)) = name.and_then(|name| Some((name, property(name)?))) else {
@@ -126,9 +128,41 @@ fn properties(configuration: &mut Element, notes: &mut Vec<String>) {
             }
             false
         });
+        // What only held at times goes on to hold at these times only.
+        if let Some(rule) = set.child("rule") {
+            for (section, pair) in moved.drain(before..) {
+                conditional.push((section, held_at_times(set, rule, pair)));
+            }
+        }
     }
     for (section, pair) in moved {
         default(configuration, section, pair, notes);
+    }
+    for (section, set) in conditional {
+        configuration.child_or_new(section).push(set);
+    }
+}
+
+/// A set of its own for a pair, under the same rule, with ids of its own.
+fn held_at_times(from: &Element, rule: &Element, pair: Element) -> Element {
+    let id = format!("_2TO3_{}", pair.id().unwrap_or_default());
+    let mut rule = rule.clone();
+    prefix_ids(&mut rule, &format!("{id}-"));
+    let mut set = Element::new("meta_attributes").with("id", &id);
+    if let Some(score) = from.get("score") {
+        set.set("score", score);
+    }
+    set.push(rule);
+    set.push(pair);
+    set
+}
+
+fn prefix_ids(element: &mut Element, prefix: &str) {
+    if let Some(id) = element.id().map(|id| format!("{prefix}{id}")) {
+        element.set("id", &id);
+    }
+    for child in element.elements_mut() {
+        prefix_ids(child, prefix);
     }
 }
 

@@ -83,7 +83,13 @@ impl World<'_> {
         }
     }
 
-    fn in_flow(&self, dependent: RscId, primary: RscId, dependent_role: crate::world::Role, primary_role: crate::world::Role) -> bool {
+    fn in_flow(
+        &self,
+        dependent: RscId,
+        primary: RscId,
+        dependent_role: crate::world::Role,
+        primary_role: crate::world::Role,
+    ) -> bool {
         use crate::world::Role;
         let fits = |rsc: RscId, role: Role| role == Role::Unknown || role == self[rsc].next_role;
         let clones = self[primary].variant >= Variant::Clone;
@@ -111,7 +117,8 @@ impl World<'_> {
             Variant::Clone => {
                 // One instance goes along; the first stands for it.
                 let listed = self[rsc].children.iter().any(|child| {
-                    all.contains(child) || self[*child].children.iter().any(|part| all.contains(part))
+                    all.contains(child)
+                        || self[*child].children.iter().any(|part| all.contains(part))
                 });
                 if !listed {
                     if let Some(first) = self[rsc].children.first() {
@@ -138,10 +145,15 @@ impl World<'_> {
         for id in &all {
             self.add_needs(*id, rsc, &all, &mut needs);
         }
-        let nodes: Vec<NodeId> = self.node_order.iter().copied().filter(|node| {
-            self[rsc].allowed.score(*node).is_some_and(|score| score >= cib::Score::ZERO)
-                && self.node_available(*node, None, false)
-        }).collect();
+        let nodes: Vec<NodeId> = self
+            .node_order
+            .iter()
+            .copied()
+            .filter(|node| {
+                self[rsc].allowed.score(*node).is_some_and(|score| score >= cib::Score::ZERO)
+                    && self.node_available(*node, None, false)
+            })
+            .collect();
         let mut most: Option<NodeId> = None;
         let mut any = false;
         for node in &nodes {

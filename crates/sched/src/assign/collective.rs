@@ -128,7 +128,8 @@ impl World<'_> {
         if !self[dependent].provisional {
             return Bears::Nothing;
         }
-        if coloc.dependent_role != Role::Unknown && coloc.dependent_role != self[by_role].next_role {
+        if coloc.dependent_role != Role::Unknown && coloc.dependent_role != self[by_role].next_role
+        {
             return Bears::Nothing;
         }
         let of_primary = self.role_holder(primary);
@@ -306,8 +307,11 @@ impl World<'_> {
             return self.instance_on(collective, node, role, current, attribute);
         }
         let nodes: Vec<NodeId> = self[rsc].allowed.iter().map(|(node, _)| node).collect();
-        let nodes = merge_sorted(nodes, &|a, b| self.compare_nodes(&self[rsc].allowed, *a, *b, None));
-        nodes.into_iter().find_map(|node| self.instance_on(collective, node, role, current, attribute))
+        let nodes =
+            merge_sorted(nodes, &|a, b| self.compare_nodes(&self[rsc].allowed, *a, *b, None));
+        nodes
+            .into_iter()
+            .find_map(|node| self.instance_on(collective, node, role, current, attribute))
     }
 
     pub(crate) fn instance_on(
@@ -345,8 +349,12 @@ impl World<'_> {
                 continue;
             }
             if !coloc.score.is_always() {
-                let value = coloc.attribute.as_ref().and_then(|name| self.attribute_for(node, name, primary));
-                let nodes: Vec<NodeId> = self[dependent].allowed.iter().map(|(node, _)| node).collect();
+                let value = coloc
+                    .attribute
+                    .as_ref()
+                    .and_then(|name| self.attribute_for(node, name, primary));
+                let nodes: Vec<NodeId> =
+                    self[dependent].allowed.iter().map(|(node, _)| node).collect();
                 for other in nodes {
                     let together = match &coloc.attribute {
                         None => other == node,
@@ -369,7 +377,8 @@ impl World<'_> {
     fn follow_promoted(&mut self, dependent: RscId, primary: RscId, coloc: ColocId) -> Score {
         let coloc = self.coloc(coloc).clone();
         let attribute = coloc.attribute.as_deref();
-        let mate = self.compatible_instance(dependent, primary, coloc.primary_role, false, attribute);
+        let mate =
+            self.compatible_instance(dependent, primary, coloc.primary_role, false, attribute);
         if mate.is_some() {
             self.raise_priority(dependent, coloc.score);
             return coloc.score;

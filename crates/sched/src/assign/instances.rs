@@ -147,7 +147,13 @@ impl World<'_> {
         instance_number(&self[a].id).cmp(&instance_number(&self[b].id))
     }
 
-    pub(crate) fn assign_instances(&mut self, collective: RscId, instances: &[RscId], max: i64, per_node: i64) {
+    pub(crate) fn assign_instances(
+        &mut self,
+        collective: RscId,
+        instances: &[RscId],
+        max: i64,
+        per_node: i64,
+    ) {
         let mut usable: i64 = 0;
         let nodes: Vec<NodeId> = self[collective].allowed.iter().map(|(node, _)| node).collect();
         for node in nodes {

@@ -66,19 +66,22 @@ impl World<'_> {
         list.extend(&it.with);
         let Some(parent) = it.parent else { return };
         match self[parent].variant {
-            Variant::Clone | Variant::Bundle if self.is_instance(rsc) => list.extend(self[parent].with.iter().filter(|id| {
-                // What all instances want decides where one goes only if it must, or if there is
-                // a choice of nodes.
-                let score = self.coloc(**id).score;
-                self[parent].instances.roomy || score < Score::ZERO || score.is_always()
-            })),
+            Variant::Clone | Variant::Bundle if self.is_instance(rsc) => {
+                list.extend(self[parent].with.iter().filter(|id| {
+                    // What all instances want decides where one goes only if it must, or if there is
+                    // a choice of nodes.
+                    let score = self.coloc(**id).score;
+                    self[parent].instances.roomy || score < Score::ZERO || score.is_always()
+                }))
+            }
             Variant::Group => self.collect_this_with(parent, origin, list),
             _ => {}
         }
     }
 
     fn is_instance(&self, rsc: RscId) -> bool {
-        let of_clone = self[rsc].parent.is_some_and(|parent| self[parent].variant == Variant::Clone);
+        let of_clone =
+            self[rsc].parent.is_some_and(|parent| self[parent].variant == Variant::Clone);
         of_clone || self.is_container(rsc)
     }
 
@@ -97,10 +100,12 @@ impl World<'_> {
         list.extend(&it.with_this);
         let Some(parent) = it.parent else { return };
         match self[parent].variant {
-            Variant::Clone | Variant::Bundle if self.is_instance(rsc) => list.extend(self[parent].with_this.iter().filter(|id| {
-                self.has_influence(**id, Some(rsc))
-                    && (self[parent].instances.roomy || self.coloc(**id).score < Score::ZERO)
-            })),
+            Variant::Clone | Variant::Bundle if self.is_instance(rsc) => {
+                list.extend(self[parent].with_this.iter().filter(|id| {
+                    self.has_influence(**id, Some(rsc))
+                        && (self[parent].instances.roomy || self.coloc(**id).score < Score::ZERO)
+                }))
+            }
             Variant::Group => self.collect_with_this(parent, origin, list),
             _ => {}
         }
@@ -147,7 +152,13 @@ impl World<'_> {
         self.reasons.wanted().then(|| self[rsc].allowed.clone())
     }
 
-    fn note_difference(&mut self, rsc: RscId, before: &Option<Table>, coloc: ColocId, other: RscId) {
+    fn note_difference(
+        &mut self,
+        rsc: RscId,
+        before: &Option<Table>,
+        coloc: ColocId,
+        other: RscId,
+    ) {
         let Some(before) = before else { return };
         let after = self[rsc].allowed.clone();
         let cause = Cause::Colocation(self.coloc(coloc).id.clone(), self[other].id.clone());
@@ -194,7 +205,14 @@ impl World<'_> {
         self.mix_into_own(clone, primary, coloc, score, flags);
     }
 
-    fn mix_into_own(&mut self, target: RscId, source: RscId, coloc: ColocId, score: Score, flags: Mix) {
+    fn mix_into_own(
+        &mut self,
+        target: RscId,
+        source: RscId,
+        coloc: ColocId,
+        score: Score,
+        flags: Mix,
+    ) {
         let mut table = self[target].allowed.clone();
         self.mix(source, target, &mut table, coloc, damp(ONE, score), flags);
         self[target].allowed = table;
@@ -224,7 +242,13 @@ impl World<'_> {
         };
         let mut table = self[source].allowed.clone();
         self[source].merging = true;
-        self.mix_on(source, source, &mut table, ONE, Mix { active: false, non_negative: false, this_with: true });
+        self.mix_on(
+            source,
+            source,
+            &mut table,
+            ONE,
+            Mix { active: false, non_negative: false, this_with: true },
+        );
         self[source].merging = false;
         table
     }
@@ -273,7 +297,14 @@ impl World<'_> {
         self[source].merging = false;
     }
 
-    fn mix_on(&mut self, source: RscId, target: RscId, work: &mut Table, factor: Factor, flags: Mix) {
+    fn mix_on(
+        &mut self,
+        source: RscId,
+        target: RscId,
+        work: &mut Table,
+        factor: Factor,
+        flags: Mix,
+    ) {
         let next = if flags.this_with { self.this_with(source) } else { self.with_this(source) };
         for coloc in next {
             let (dependent, primary, score) = {
@@ -342,7 +373,8 @@ impl World<'_> {
     pub(super) fn one_node(&self, rsc: RscId, node: NodeId) -> Table {
         let mut table = Table::default();
         let entry = self[rsc].allowed.get(node).copied();
-        let fallback = Allowed { score: Score::ZERO, discovery: Discovery::Always, count: 0, spared: false };
+        let fallback =
+            Allowed { score: Score::ZERO, discovery: Discovery::Always, count: 0, spared: false };
         let entry = Allowed { score: Score::ZERO, ..entry.unwrap_or(fallback) };
         table.insert(node, entry);
         table

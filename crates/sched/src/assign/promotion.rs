@@ -38,7 +38,9 @@ impl World<'_> {
             let active = parts.iter().find(|part| self[**part].running_on.contains(&node));
             match active {
                 Some(part) if *part == rsc => return allowed,
-                None if parts.iter().any(|part| self[*part].known_on.contains(&node)) => return allowed,
+                None if parts.iter().any(|part| self[*part].known_on.contains(&node)) => {
+                    return allowed;
+                }
                 _ => {}
             }
         }
@@ -51,8 +53,11 @@ impl World<'_> {
     /// The promotion score of an instance on a node; none if nobody set one.
     fn promotion_score(&self, rsc: RscId, node: NodeId) -> Option<Score> {
         if !self[rsc].children.is_empty() {
-            let scores: Vec<Score> =
-                self[rsc].children.iter().filter_map(|child| self.promotion_score(*child, node)).collect();
+            let scores: Vec<Score> = self[rsc]
+                .children
+                .iter()
+                .filter_map(|child| self.promotion_score(*child, node))
+                .collect();
             let total = scores.iter().map(|score| i64::from(score.get())).sum();
             return (!scores.is_empty()).then(|| Score::new(total));
         }
@@ -62,7 +67,11 @@ impl World<'_> {
         let it = &self[rsc];
         let name = it.history_id.as_deref().unwrap_or(&it.id);
         let value = self.promotion_attribute(rsc, node, name).or_else(|| {
-            if it.unique { None } else { self.promotion_attribute(rsc, node, strip_instance(&it.id)) }
+            if it.unique {
+                None
+            } else {
+                self.promotion_attribute(rsc, node, strip_instance(&it.id))
+            }
         })?;
         Some(Score::parse(&value).unwrap_or_default())
     }
@@ -201,8 +210,12 @@ impl World<'_> {
 
     fn decide_role(&mut self, clone: RscId, child: RscId, promoted: &mut i64) {
         if self.show_scores {
-            let place = self.location(child, false).map_or("none".into(), |node| self[node].name.clone());
-            let line = format!("{} promotion score on {place}: {}", self[child].id, self[child].promotion.sort);
+            let place =
+                self.location(child, false).map_or("none".into(), |node| self[node].name.clone());
+            let line = format!(
+                "{} promotion score on {place}: {}",
+                self[child].id, self[child].promotion.sort
+            );
             self.scores.push(line);
         }
         let mut node = None;

@@ -73,7 +73,9 @@ impl<'c> World<'c> {
         }
         let prefix = self[rsc].id.clone();
         let child = match &bundle.child {
-            Some(inside) => Some(self.add_inside(rsc, inside, &prefix, (replicas, per_host, promoted))?),
+            Some(inside) => {
+                Some(self.add_inside(rsc, inside, &prefix, (replicas, per_host, promoted))?)
+            }
             None => None,
         };
         let addresses = addresses(bundle, replicas);
@@ -284,7 +286,8 @@ fn common(bundle: &Bundle, prefix: &str, addresses: &[Option<Text>], inside: boo
     let mut mounts = bundle.storage.clone();
     let mut ports: Vec<(Text, Text)> = Vec::new();
     for (port, internal, range) in &bundle.ports {
-        let Some(source) = port.as_ref().or(range.as_ref()).filter(|source| !source.is_empty()) else {
+        let Some(source) = port.as_ref().or(range.as_ref()).filter(|source| !source.is_empty())
+        else {
             continue;
         };
         let target = internal.as_ref().filter(|_| port.is_some()).unwrap_or(source);
@@ -332,7 +335,8 @@ fn run_options(
     let port = bundle.control_port.as_deref().unwrap_or(PORT);
     text.push_str(&format!(" -e PCMK_remote_port={port}"));
     for (source, is_root, target, options) in &common.mounts {
-        let source = if *is_root { format!("{source}/{prefix}-{offset}") } else { source.to_string() };
+        let source =
+            if *is_root { format!("{source}/{prefix}-{offset}") } else { source.to_string() };
         if *is_root {
             if !points.is_empty() {
                 points.push(',');

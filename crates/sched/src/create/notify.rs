@@ -24,7 +24,14 @@ pub(crate) struct Notifications {
 }
 
 impl World<'_> {
-    fn notice_milestone(&mut self, rsc: RscId, about: ActionId, task: Task, phase: Phase, notice: Task) -> ActionId {
+    fn notice_milestone(
+        &mut self,
+        rsc: RscId,
+        about: ActionId,
+        task: Task,
+        phase: Phase,
+        notice: Task,
+    ) -> ActionId {
         let key = Key::Notify(phase, self[about].task);
         let optional = self[about].optional();
         let id = self.act(rsc, key, None, optional);
@@ -47,7 +54,8 @@ impl World<'_> {
         let mut notice = Notice { task, pre: None, pre_done: None, post: None, post_done: None };
         if let Some(action) = action {
             let pre = self.notice_milestone(rsc, action, Task::Notify, Phase::Pre, task);
-            let done = self.notice_milestone(rsc, action, Task::Notified, Phase::ConfirmedPre, task);
+            let done =
+                self.notice_milestone(rsc, action, Task::Notified, Phase::ConfirmedPre, task);
             self[pre].flags.insert(Flags::RUNNABLE);
             self[done].flags.insert(Flags::RUNNABLE);
             self.link(pre, done, Rel::ORDERED);
@@ -58,7 +66,8 @@ impl World<'_> {
         if let Some(complete) = complete {
             let runnable = self[complete].runnable();
             let post = self.notice_milestone(rsc, complete, Task::Notify, Phase::Post, task);
-            let done = self.notice_milestone(rsc, complete, Task::Notified, Phase::ConfirmedPost, task);
+            let done =
+                self.notice_milestone(rsc, complete, Task::Notified, Phase::ConfirmedPost, task);
             for id in [post, done] {
                 self[id].priority = 1_000_000;
                 self[id].flags.set(Flags::RUNNABLE, runnable);
@@ -148,7 +157,9 @@ impl World<'_> {
 
     fn notify_instances(&mut self, clone: RscId, notice: &Notice) {
         if self.any_required(clone, notice.task) {
-            for id in [notice.pre, notice.pre_done, notice.post, notice.post_done].into_iter().flatten() {
+            for id in
+                [notice.pre, notice.pre_done, notice.post, notice.post_done].into_iter().flatten()
+            {
                 self[id].flags.remove(Flags::OPTIONAL);
             }
         } else if notice.task != Task::Stop {
@@ -216,7 +227,8 @@ impl World<'_> {
     }
 
     fn notify_after(&mut self, rsc: RscId, node: NodeId, notice: &Notice) {
-        let id = self.notify_one(rsc, node, notice.post, notice.post_done, notice.task, Phase::Post);
+        let id =
+            self.notify_one(rsc, node, notice.post, notice.post_done, notice.task, Phase::Post);
         if let Some(id) = id {
             self[id].priority = 1_000_000;
         }

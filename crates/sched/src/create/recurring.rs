@@ -88,7 +88,12 @@ impl World<'_> {
         }
         if node.is_none() || self[rsc].managed {
             self.order_action_after(rsc, Key::START, monitor, Rel::MAKES_THEN | Rel::BLOCKS);
-            self.order_action_after(rsc, Key::op(Task::Reload), monitor, Rel::MAKES_THEN | Rel::BLOCKS);
+            self.order_action_after(
+                rsc,
+                Key::op(Task::Reload),
+                monitor,
+                Rel::MAKES_THEN | Rel::BLOCKS,
+            );
             if next == Role::Promoted {
                 self.order_action_after(rsc, Key::PROMOTE, monitor, Rel::ORDERED | Rel::BLOCKS);
             } else if self[rsc].role == Role::Promoted {

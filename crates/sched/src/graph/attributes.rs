@@ -12,7 +12,11 @@ fn meta_name(name: &str) -> Text {
 }
 
 impl World<'_> {
-    pub(super) fn step_attributes(&mut self, id: ActionId, node: Option<NodeId>) -> Vec<(Text, Text)> {
+    pub(super) fn step_attributes(
+        &mut self,
+        id: ActionId,
+        node: Option<NodeId>,
+    ) -> Vec<(Text, Text)> {
         let mut all: BTreeMap<Text, Text> = BTreeMap::new();
         let action = self[id].clone();
         let mut put = |name: &str, value: Text| {
@@ -45,8 +49,12 @@ impl World<'_> {
         if let Key::Notify(phase, about) = &action.key {
             put("notify_key_type", phase.word().into());
             put("notify_key_operation", about.word().into());
-            put("notify_type", if phase.word().ends_with("pre") { "pre".into() } else { "post".into() });
-            let about = action.extra.as_ref().and_then(|extra| extra.about).unwrap_or(about.undone());
+            put(
+                "notify_type",
+                if phase.word().ends_with("pre") { "pre".into() } else { "post".into() },
+            );
+            let about =
+                action.extra.as_ref().and_then(|extra| extra.about).unwrap_or(about.undone());
             put("notify_operation", about.word().into());
         }
         if self[rsc].variant == Variant::Primitive && (!action.pseudo() || action.node.is_some()) {
@@ -91,7 +99,8 @@ impl World<'_> {
                 put("clone_max", it.instances.max.to_string().into());
                 put("clone_node_max", it.instances.node_max.to_string().into());
                 if it.promotable {
-                    let (max, node_max) = (it.instances.promoted_max, it.instances.promoted_node_max);
+                    let (max, node_max) =
+                        (it.instances.promoted_max, it.instances.promoted_node_max);
                     for name in ["promoted_max", "master_max"] {
                         put(name, max.to_string().into());
                     }

@@ -78,7 +78,11 @@ impl World<'_> {
                 pending_node: it.pending_node.as_ref().map(at),
                 lock_node: it.lock_node.as_ref().map(at),
                 bundle: self.bundle_view(id),
-                score_on: it.allowed.iter().map(|(node, entry)| (at(&node), entry.score.get())).collect(),
+                score_on: it
+                    .allowed
+                    .iter()
+                    .map(|(node, entry)| (at(&node), entry.score.get()))
+                    .collect(),
             });
         }
         transition.top = self.top.iter().map(|id| id.index()).collect();

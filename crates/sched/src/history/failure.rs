@@ -69,12 +69,14 @@ impl World<'_> {
         let base = strip_instance(&self[rsc].id).to_owned();
         let cib = self.cib;
         let blocking = self[rsc].conf.operations.iter();
-        let mut blocking = blocking.filter(|op| op.get("on-fail").is_some_and(|word| &**word == "block"));
+        let mut blocking =
+            blocking.filter(|op| op.get("on-fail").is_some_and(|word| &**word == "block"));
         let matches = |configured: &cib::model::Operation, op: &OpRecord| {
             let interval = configured.interval.unwrap_or(0);
             let same = configured.name == op.operation && interval == op.interval;
             let expected = op.key.as_ref().map_or(-1, |key| key.target_rc);
-            same && (op.id.ends_with("_last_failure_0") || (op.rc != Some(expected) && op.status != Some(-1)))
+            same && (op.id.ends_with("_last_failure_0")
+                || (op.rc != Some(expected) && op.status != Some(-1)))
         };
         blocking.any(|configured| match op {
             Some(op) => matches(configured, op),
@@ -101,7 +103,8 @@ impl World<'_> {
             let wait = self[rsc].reconnect != 0 && self.options.fencing && op.interval != 0 && {
                 let name = self[rsc].id.clone();
                 let remote = self.node_named(&name);
-                &*op.operation == "monitor" && remote.is_some_and(|remote| !self[remote].remote_was_fenced)
+                &*op.operation == "monitor"
+                    && remote.is_some_and(|remote| !self[remote].remote_was_fenced)
             };
             expired = self.now.0 >= when + timeout && !wait;
             unexpired = self.fail_count(rsc, node, true, false, Some(op)).0;

@@ -156,7 +156,8 @@ impl<'c> World<'c> {
         let Some((source, target)) = Self::ends(record.op) else { return };
         self[rsc].role = Role::Started;
         let from = self.find_op(rsc, "migrate_from", &target, &source, true);
-        if !self.unknown_on(rsc, &target) && !self.newer_state(rsc, &target, Some(record.op), from) {
+        if !self.unknown_on(rsc, &target) && !self.newer_state(rsc, &target, Some(record.op), from)
+        {
             self.run_if_online(rsc, &target, false);
         } else if !self.acted_after(rsc, &source, record.op, true) {
             self[rsc].dangling.push(record.node);

@@ -67,8 +67,16 @@ impl<'c> World<'c> {
         if op.operation.is_empty()
             || !matches!(
                 &*op.operation,
-                "monitor" | "start" | "stop" | "promote" | "demote" | "migrate_to" | "migrate_from"
-                    | "reload" | "reload-agent" | "asyncmon"
+                "monitor"
+                    | "start"
+                    | "stop"
+                    | "promote"
+                    | "demote"
+                    | "migrate_to"
+                    | "migrate_from"
+                    | "reload"
+                    | "reload-agent"
+                    | "asyncmon"
             )
         {
             return;
@@ -157,7 +165,12 @@ impl<'c> World<'c> {
         (meta.on_fail, meta.fail_role)
     }
 
-    fn translate(&mut self, record: &Record<'_>, expired: bool, on_fail: &mut OnFail) -> (Status, i64) {
+    fn translate(
+        &mut self,
+        record: &Record<'_>,
+        expired: bool,
+        on_fail: &mut OnFail,
+    ) -> (Status, i64) {
         let (rsc, node, op) = (record.rsc, record.node, record.op);
         let mut rc = op.rc.unwrap_or(1);
         if matches!(rc, 190 | 191) {
@@ -508,7 +521,8 @@ impl<'c> World<'c> {
                 if self.options.fencing {
                     let name = self[rsc].id.clone();
                     if let Some(remote) = self.node_named(&name) {
-                        if self[remote].kind == NodeKind::Remote && !self[remote].remote_was_fenced {
+                        if self[remote].kind == NodeKind::Remote && !self[remote].remote_was_fenced
+                        {
                             self.want_fencing(remote, "remote connection is unrecoverable", false);
                         }
                     }

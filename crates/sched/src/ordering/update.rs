@@ -108,7 +108,8 @@ impl World<'_> {
         if !matches!(done, Task::Running | Task::Stopped | Task::Promoted | Task::Demoted) {
             return id;
         }
-        let notifies = self[rsc].notify && (self[rsc].variant == Variant::Clone || self.in_bundle(rsc));
+        let notifies =
+            self[rsc].notify && (self[rsc].variant == Variant::Clone || self.in_bundle(rsc));
         let key = if notifies { Key::Notify(Phase::ConfirmedPost, done) } else { Key::op(done) };
         self.find(rsc, &key, None).unwrap_or(id)
     }
@@ -166,7 +167,10 @@ impl World<'_> {
                         flags.remove(Flags::OPTIONAL);
                         self.lose(id, Flags::OPTIONAL);
                     }
-                    if task != own && flags.contains(Flags::RUNNABLE) && !theirs.contains(Flags::RUNNABLE) {
+                    if task != own
+                        && flags.contains(Flags::RUNNABLE)
+                        && !theirs.contains(Flags::RUNNABLE)
+                    {
                         flags.remove(Flags::RUNNABLE);
                         self.lose(id, Flags::RUNNABLE);
                     }
@@ -178,7 +182,12 @@ impl World<'_> {
         flags
     }
 
-    pub(crate) fn collective_flags(&mut self, id: ActionId, instances: &[RscId], node: Option<NodeId>) -> Flags {
+    pub(crate) fn collective_flags(
+        &mut self,
+        id: ActionId,
+        instances: &[RscId],
+        node: Option<NodeId>,
+    ) -> Flags {
         let mut flags = Flags::OPTIONAL | Flags::RUNNABLE | Flags::PSEUDO;
         let mut any = false;
         for instance in instances {
@@ -201,7 +210,13 @@ impl World<'_> {
         flags
     }
 
-    fn apply_link(&mut self, link: LinkId, first_flags: Flags, then_flags: Flags, queue: &mut Queue) -> Changed {
+    fn apply_link(
+        &mut self,
+        link: LinkId,
+        first_flags: Flags,
+        then_flags: Flags,
+        queue: &mut Queue,
+    ) -> Changed {
         let (first, then) = (self.links[link].first, self.links[link].then);
         let mut changed = Changed::default();
         let mut node = self[then].node;
@@ -212,14 +227,15 @@ impl World<'_> {
         }
         let rel = self.links[link].rel;
         let (first_rsc, then_rsc) = (self[first].rsc, self[then].rsc);
-        let mut ask = |world: &mut Self, on: Option<RscId>, flags: Flags, filter: Flags, rel: Rel| {
-            if let Some(on) = on {
-                changed.join(world.relate(on, first, then, node, flags, filter, rel, queue));
-                true
-            } else {
-                false
-            }
-        };
+        let mut ask =
+            |world: &mut Self, on: Option<RscId>, flags: Flags, filter: Flags, rel: Rel| {
+                if let Some(on) = on {
+                    changed.join(world.relate(on, first, then, node, flags, filter, rel, queue));
+                    true
+                } else {
+                    false
+                }
+            };
         let optional_only = first_flags & Flags::OPTIONAL;
         let mut direct = Changed::default();
         if rel.contains(Rel::MAKES_THEN)
@@ -249,7 +265,8 @@ impl World<'_> {
             && first_flags.contains(Flags::RUNNABLE)
         {
             self[then].runnable_before += 1;
-            if self[then].runnable_before >= self[then].required_runnable && !self[then].runnable() {
+            if self[then].runnable_before >= self[then].required_runnable && !self[then].runnable()
+            {
                 self[then].flags.insert(Flags::RUNNABLE);
                 direct.then = true;
             }
@@ -283,7 +300,10 @@ impl World<'_> {
             ask(self, then_rsc, first_flags, Flags::RUNNABLE, Rel::ASYMMETRIC);
         }
         changed.join(direct);
-        if self[first].runnable() && rel.contains(Rel::SHOWS_THEN) && !first_flags.contains(Flags::OPTIONAL) {
+        if self[first].runnable()
+            && rel.contains(Rel::SHOWS_THEN)
+            && !first_flags.contains(Flags::OPTIONAL)
+        {
             self[then].flags.insert(Flags::PRINT);
         }
         if rel.contains(Rel::SHOWS_FIRST) && !then_flags.contains(Flags::OPTIONAL) {
@@ -291,7 +311,12 @@ impl World<'_> {
         }
         let binding = rel.intersects(Rel::MAKES_THEN | Rel::MAKES_FIRST | Rel::RESTART);
         let stuck = first_rsc.is_some_and(|rsc| !self[rsc].managed && self[rsc].blocked);
-        if binding && stuck && !self[first].runnable() && self[first].task == Task::Stop && self[then].runnable() {
+        if binding
+            && stuck
+            && !self[first].runnable()
+            && self[first].task == Task::Stop
+            && self[then].runnable()
+        {
             self[then].flags.remove(Flags::RUNNABLE);
             changed.then = true;
         }
@@ -319,7 +344,9 @@ impl World<'_> {
                 let task = self[then].task;
                 for member in self[group].children.clone() {
                     if let Some(action) = self.first_task(member, task, node) {
-                        changed.join(self.relate(member, first, action, node, flags, filter, rel, queue));
+                        changed.join(
+                            self.relate(member, first, action, node, flags, filter, rel, queue),
+                        );
                     }
                 }
                 changed
@@ -384,9 +411,13 @@ impl World<'_> {
                 }
                 continue;
             };
-            let Some(first_action) = self.instance_action(first, mate, task, node, true) else { continue };
+            let Some(first_action) = self.instance_action(first, mate, task, node, true) else {
+                continue;
+            };
             let then_task = self[then].task;
-            let Some(then_action) = self.instance_action(then, then_instance, then_task, node, false) else {
+            let Some(then_action) =
+                self.instance_action(then, then_instance, then_task, node, false)
+            else {
                 continue;
             };
             if self.link(first_action, then_action, rel) {
@@ -394,7 +425,16 @@ impl World<'_> {
                 queue.push(then_action);
             }
             let flags = self.own_flags(first_action, node);
-            let one = self.relate(then_instance, first_action, then_action, node, flags, filter, rel, queue);
+            let one = self.relate(
+                then_instance,
+                first_action,
+                then_action,
+                node,
+                flags,
+                filter,
+                rel,
+                queue,
+            );
             if one.then {
                 queue.push(then_action);
                 self.push_followers(then_action, queue);

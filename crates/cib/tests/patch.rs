@@ -199,3 +199,39 @@ fn white_space_between_elements_survives_a_patch() {
         "<cib>\n  <configuration>\n    <a/>\n    <b/><c/>\n  </configuration>\n</cib>"
     );
 }
+
+/// All that moves is taken up before anything is put down: so `crm_diff` was seen to do it.
+#[test]
+fn moves_and_creations_in_one_patch() {
+    let node = |id: &str| Element::new("node").with("id", id);
+    let list = |ids: &str| {
+        ids.chars().fold(Element::new("cib"), |mut cib, id| {
+            cib.push(node(&id.to_string()));
+            cib
+        })
+    };
+    for (changes, want) in [
+        ("move A 2, create X 1", "BXACD"),
+        ("create X 2, move A 2", "BCAXD"),
+        ("create X 2, move A 3", "BCXAD"),
+        ("move D 1, create X 2, move A 3", "BDXAC"),
+        ("move B 0, create X 1, move A 3", "BXCAD"),
+        ("move A 9, move A 0", "BCDA"),
+    ] {
+        let mut patch = Element::new("diff").with("format", "2");
+        for change in changes.split(", ") {
+            let words: Vec<&str> = change.split(' ').collect();
+            let mut it =
+                Element::new("change").with("operation", words[0]).with("position", words[2]);
+            if words[0] == "move" {
+                it.set("path", &format!("/cib/node[@id='{}']", words[1]));
+            } else {
+                it.set("path", "/cib");
+                it.push(node(words[1]));
+            }
+            patch.push(it);
+        }
+        let patch = Patch::from_xml(&patch).expect("a patch");
+        assert_eq!(patch.apply(&list("ABCD"), Check::Strict), Ok(list(want)), "{changes}");
+    }
+}

@@ -1,8 +1,8 @@
 //! Applying a patch.
 //!
 //! Two passes. The first finds every place in the document as it was, takes away and changes
-//! attributes; the second puts what is new or moved to its final position, from the lowest position
-//! on. The document is opened only along the paths of the patch (a [`Arena`] of opened elements),
+//! attributes; the second takes up all that moves, then puts what is new or moved to its final
+//! position, from the lowest position on. The document is opened only along the paths of the patch (a [`Arena`] of opened elements),
 //! so a small patch costs little on a large CIB. Either all of a patch is applied or nothing.
 
 use super::path::{Path, Step};
@@ -170,13 +170,15 @@ impl Arena {
             return None;
         }
         let mut at = 0;
-        for step in steps {
+        for (depth, step) in steps.iter().enumerate() {
             let children = self.open(at).clone();
-            let element = children.iter().copied().find(|child| self.matches(*child, step));
-            at = match element {
-                Some(child) => child,
-                None if step.name == "comment" => self.comment(&children, position)?,
-                None => return None,
+            let element = || children.iter().copied().find(|child| self.matches(*child, step));
+            // An element may be called `comment`, too; but only a comment is told by position.
+            let comment = || self.comment(&children, position).filter(|_| step.name == "comment");
+            let last = depth.saturating_add(1) == steps.len();
+            at = match position.filter(|_| last) {
+                Some(_) => comment().or_else(element)?,
+                None => element().or_else(comment)?,
             };
         }
         Some(at)
@@ -235,11 +237,13 @@ impl Arena {
     }
 
     fn second_pass(&mut self, placements: Vec<Placement>) {
-        for Placement { parent, node, position, moved } in placements {
+        for Placement { parent, node, .. } in placements.iter().filter(|it| it.moved) {
+            self.open(*parent).retain(|child| child != node);
+        }
+        for Placement { parent, node, position, .. } in placements {
             let mut children = std::mem::take(self.open(parent));
-            if moved {
-                children.retain(|child| *child != node);
-            }
+            // If it is moved twice, the higher position counts.
+            children.retain(|child| *child != node);
             let mut counted = children
                 .iter()
                 .enumerate()

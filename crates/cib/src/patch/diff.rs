@@ -2,9 +2,9 @@
 //!
 //! Siblings are matched by name and id; what cannot be told by a path (two of the same name and
 //! id, ids with apostrophes, comments, text) is never changed in place but taken away and made
-//! anew. For the order, the applying side is acted out: it goes through the final positions from
-//! the first on, so whatever is not where it should be when its turn comes gets a move, and after
-//! its turn the beginning of the list is final. That makes patches that lead to the new document
+//! anew. For the order, the applying side is acted out: it takes up what moves and goes through the
+//! final positions from the first on, so whatever is not the next of those left when its turn comes
+//! gets a move, and after its turn the beginning of the list is final. That makes patches that lead to the new document
 //! however much was shuffled.
 
 use std::collections::HashMap;

@@ -11,6 +11,7 @@ mod ask;
 mod channel;
 mod check;
 mod control;
+mod document;
 mod engine;
 mod exit;
 mod explain;
@@ -66,6 +67,7 @@ fn main() -> ExitCode {
         Command::Events(args) => ask::events(&args),
         Command::Why(args) => ask::why(&args),
         Command::Upgrade(args) => ask::upgrade(args),
+        Command::Cib(args) => document::main(&args),
         Command::Demo(args) => return demo(&args),
         Command::Simulate(args) => return simulate::simulate(&args),
     };

@@ -42,6 +42,8 @@ pub enum Command {
     Demo(DemoArgs),
     /// Show what the cluster would do about a CIB, and why; nothing is done
     Simulate(SimulateArgs),
+    /// Look at, compare, check and change a cluster document (CIB) in a file
+    Cib(CibArgs),
 }
 
 /// `mainstay run`
@@ -255,6 +257,75 @@ pub struct DemoArgs {
     /// No colour, and no letters beyond ASCII
     #[arg(long)]
     pub plain: bool,
+}
+
+/// `mainstay cib`
+#[derive(Args, Debug, Clone)]
+pub struct CibArgs {
+    /// What to do with it.
+    #[command(subcommand)]
+    pub command: CibCommand,
+}
+
+/// The subcommands of `mainstay cib`. For files `-` is standard input.
+#[derive(Subcommand, Debug, Clone)]
+pub enum CibCommand {
+    /// Print it, or the part of it at a place
+    Query {
+        /// The CIB
+        file: PathBuf,
+        /// Which part.
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Put another document, section or element in its place; the version is raised
+    Replace {
+        /// The CIB, which is changed
+        file: PathBuf,
+        /// What to put there
+        with: PathBuf,
+        /// Where.
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Apply a patch that was made for exactly this version
+    Patch {
+        /// The CIB, which is changed
+        file: PathBuf,
+        /// The patch, as `diff` and crm_diff print it
+        patch: PathBuf,
+    },
+    /// Print the patch that leads from one CIB to another; nothing when they say the same
+    Diff {
+        /// The CIB it leads from
+        old: PathBuf,
+        /// The CIB it leads to
+        new: PathBuf,
+        /// Leave versions and digest out, so that it fits any version
+        #[arg(long)]
+        no_version: bool,
+    },
+    /// Hold it against the schema it names, and tell everything that is wrong with it
+    Validate {
+        /// The CIB
+        file: PathBuf,
+    },
+    /// Bring it to the latest schema
+    Upgrade {
+        /// The CIB, which is changed
+        file: PathBuf,
+    },
+}
+
+/// A part of a CIB.
+#[derive(Args, Debug, Clone)]
+pub struct Place {
+    /// A section, such as resources or status
+    #[arg(long, short = 'o')]
+    pub scope: Option<String>,
+    /// What this XPath 1.0 expression finds
+    #[arg(long, conflicts_with = "scope")]
+    pub xpath: Option<String>,
 }
 
 /// What the demo breaks.

@@ -10,6 +10,7 @@ mod kernel;
 mod lease;
 mod name;
 mod net;
+mod rival;
 mod time;
 mod transmit;
 mod vip;
@@ -22,6 +23,7 @@ pub use kernel::{
 pub use lease::{LeaseAnswer, LeaseAsk, LeaseClass, LeaseDone, LeaseKey, LeaseOp, LeaseTrouble};
 pub use name::Name;
 pub use net::{Family, IfIndex, Mac};
+pub use rival::{Neighbour, Rival, Sight};
 pub use time::{Centis, Instant};
 pub use transmit::Transmit;
 pub use vip::{Broadcast, Scope, Vip, VipFlags};

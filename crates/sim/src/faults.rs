@@ -3,6 +3,7 @@
 use core::net::IpAddr;
 use core::time::Duration;
 
+use base::{IfIndex, Mac, Neighbour, Sight};
 use vrrp::{Input, InstanceConfig, Packet, Router};
 
 use crate::kernel::{ETH0, Kernel};
@@ -34,6 +35,7 @@ impl Lan {
         node.active = false;
         node.alive = true;
         node.paused_until = None;
+        node.watched = Vec::new();
         node.router = Router::new();
         let (configs, snapshot) = (node.configs.clone(), node.kernel.snapshot());
         node.router.handle(now, Input::Configure(configs));
@@ -123,6 +125,21 @@ impl Lan {
     pub fn inject(&mut self, name: &str, packet: Packet) {
         let at = self.at(name);
         self.put(self.weather.delay, Coming::Packet(at, packet));
+    }
+
+    /// Somebody on the link says by ARP, to everybody, that `address` lives at `mac`.
+    ///
+    /// # Panics
+    /// For an IPv6 address.
+    pub fn forge_arp(&mut self, address: IpAddr, mac: Mac) {
+        let IpAddr::V4(v4) = address else { panic!("ARP is about IPv4, not {address}") };
+        let frame = vip::arp::gratuitous(v4, mac, vip::arp::TargetMac::Broadcast);
+        let index = IfIndex::new(2).expect("eth0 is 2");
+        let seen = Neighbour { index, address, mac, source: None, sight: Sight::Arp };
+        self.put(self.weather.delay, Coming::Frame(frame));
+        for at in 0..self.nodes.len() {
+            self.put(self.weather.delay, Coming::Claim(at, seen));
+        }
     }
 
     /// Ends every fault: cables in, carriers up, power on, fair weather, nobody paused.

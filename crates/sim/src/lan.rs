@@ -8,7 +8,7 @@ use core::net::IpAddr;
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
 
-use base::{Batch, Event, Instant, LeaseDone, Transmit};
+use base::{Batch, Event, IfIndex, Instant, LeaseDone, Neighbour, Transmit};
 use vrrp::{Input, InstanceConfig, Output, Packet};
 
 use crate::client::Client;
@@ -26,6 +26,8 @@ pub(crate) enum Coming {
     Packet(usize, Packet),
     /// A frame, to the client.
     Frame(Vec<u8>),
+    /// What a frame says about where an address lives, to this node.
+    Claim(usize, Neighbour),
     /// A batch, through the kernel of this node, asked for in this life of its router.
     Batch(usize, u32, Batch),
     /// Anything else, to this node's router in this life.
@@ -220,6 +222,10 @@ impl Lan {
                 }
                 Coming::Packet(..) => {}
                 Coming::Frame(frame) => self.client.hear(&frame),
+                Coming::Claim(at, seen) if self.nodes[at].looks_out_for(&seen) => {
+                    self.handle(at, Input::Neighbour(seen));
+                }
+                Coming::Claim(..) => {}
                 Coming::Batch(at, life, batch) if self.nodes[at].life == life => {
                     let (done, facts) = self.nodes[at].kernel.execute(batch);
                     for fact in facts {
@@ -281,10 +287,22 @@ impl Lan {
                         for delay in self.weather.arrivals(&mut self.random) {
                             self.put(delay, Coming::Frame(bytes.clone()));
                         }
+                        self.shout(at, index, &bytes);
                     }
                 }
+                Output::Watch(wanted) => self.nodes[at].watched = wanted,
                 Output::Sockets(_) | Output::Will(_) => {}
                 Output::Event(event) => self.nodes[at].note(event),
+            }
+        }
+    }
+
+    /// A frame for everybody: to the nodes that look out for what it says.
+    fn shout(&mut self, from: usize, index: IfIndex, frame: &[u8]) {
+        let Some(seen) = vip::claim::read(index, frame) else { return };
+        for to in (0..self.nodes.len()).filter(|to| *to != from) {
+            for delay in self.weather.arrivals(&mut self.random) {
+                self.put(delay, Coming::Claim(to, seen));
             }
         }
     }

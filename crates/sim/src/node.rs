@@ -4,12 +4,12 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use core::time::Duration;
 
 use base::{
-    Centis, Event, Family, IfIndex, Instant, Interval, Name, Preempt, Priority, State, Subject,
-    Vip, Vrid, What,
+    Centis, Event, Family, IfIndex, Instant, Interval, Name, Neighbour, Preempt, Priority, State,
+    Subject, Vip, Vrid, What,
 };
 use vip::announcer::BurstPolicy;
 use vrrp::wire::{Auth, ChecksumRule, GROUP_V4, GROUP_V6};
-use vrrp::{Checksum, InstanceConfig, Reach, Router};
+use vrrp::{Checksum, InstanceConfig, Reach, Router, WatchSpec};
 
 use crate::kernel::{ETH0, Kernel};
 
@@ -34,6 +34,8 @@ pub struct Node {
     pub(crate) active: bool,
     pub(crate) events: Vec<Event>,
     pub(crate) adverts_sent: u64,
+    /// What its router wants to hear of.
+    pub(crate) watched: Vec<WatchSpec>,
 }
 
 impl Node {
@@ -51,6 +53,7 @@ impl Node {
             active: false,
             events: Vec::new(),
             adverts_sent: 0,
+            watched: Vec::new(),
         }
     }
 
@@ -105,6 +108,13 @@ impl Node {
     #[must_use]
     pub fn is_awake(&self, now: Instant) -> bool {
         self.alive && self.paused_until.is_none_or(|until| until <= now)
+    }
+
+    /// Whether its kernel would hand this to its router.
+    pub(crate) fn looks_out_for(&self, seen: &Neighbour) -> bool {
+        let wants =
+            |spec: &WatchSpec| spec.index == seen.index && spec.addresses.contains(&seen.address);
+        self.is_on(seen.index) && self.watched.iter().any(wants)
     }
 
     /// Whether anything can go in or out by the interface with this number.

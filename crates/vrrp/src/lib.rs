@@ -25,6 +25,6 @@ pub mod wire;
 pub use config::{Checksum, InstanceConfig, Reach, TrackInterface};
 pub use image::{Image, InstanceV1, PeerV1, PhaseV1};
 pub use outbox::Output;
-pub use router::{Input, Packet, Router};
+pub use router::{Input, Packet, Router, WatchSpec};
 pub use sockets::SocketSpec;
-pub use status::{InstanceStatus, PeerStatus, RouterStatus, Traffic};
+pub use status::{InstanceStatus, PeerStatus, RivalStatus, RouterStatus, Traffic};

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use base::{Instant, Version};
 use ui::protocol::{
-    InstanceLease, InstanceReport, LeaseReport, LeasesReport, PeerReport, Status, VipReport,
+    InstanceLease, InstanceReport, LeaseReport, LeasesReport, PeerReport, RivalReport, Status,
+    VipReport,
 };
 use vip::lease::{ClassStatus, TableStatus};
 use vrrp::{InstanceStatus, RouterStatus};
@@ -73,6 +74,12 @@ impl Control {
                     present: one.present.contains(&vip.address),
                 })
                 .collect(),
+            rival: one.rival.as_ref().map(|known| RivalReport {
+                rival: known.rival.clone(),
+                first_s: seconds(at.since(known.first)),
+                last_s: seconds(at.since(known.last)),
+                because: known.because,
+            }),
             lease: one.lease.map(|lease| InstanceLease {
                 length_ms: millis(lease.length),
                 excess_ms: millis(lease.excess),

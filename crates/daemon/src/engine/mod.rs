@@ -9,6 +9,7 @@ mod counts;
 mod guardian;
 mod keeper;
 mod lease;
+mod lookout;
 mod wires;
 
 use std::io;
@@ -28,6 +29,7 @@ use crate::messages::{
 use control::Control;
 use guardian::Guardian;
 use lease::{Leases, Sleep};
+use lookout::Lookout;
 use wires::Wires;
 
 const CONTROL: u64 = 0;
@@ -73,6 +75,7 @@ struct Engine {
     signals: Signals,
     keeper: Channel<ToKeeper, FromKeeper>,
     wires: Wires,
+    lookout: Lookout,
     leases: Leases,
     sleep: Sleep,
     poll: Poll,
@@ -121,6 +124,7 @@ impl Engine {
             signals,
             keeper,
             wires: Wires::new()?,
+            lookout: Lookout::default(),
             leases: Leases::default(),
             sleep: Sleep::new(),
             poll,
@@ -208,6 +212,7 @@ impl Engine {
                     return Ok(Some(End::Orphaned(error)));
                 }
             }
+            watch if watch >= lookout::TOKENS => self.read_lookout(now, watch)?,
             wire => self.read_wire(now, wire)?,
         }
         Ok(None)
@@ -218,6 +223,7 @@ impl Engine {
         let deadlines = [
             self.router.poll_timeout(),
             self.wires.poll_timeout(),
+            self.lookout.poll_timeout(),
             self.guardian.poll_timeout(),
             self.stop_by,
         ];
@@ -247,7 +253,7 @@ impl Engine {
                 }
                 ToEngine::Status { ask } => {
                     let status = self.router.status();
-                    let counts = counts::report(&self.wires, &self.control);
+                    let counts = counts::report(&self.wires, &self.lookout, &self.control);
                     self.control.send(FromEngine::Status { ask, at: now, status, counts });
                 }
                 ToEngine::Stop => self.stop(now)?,
@@ -338,6 +344,13 @@ impl Engine {
         Ok(())
     }
 
+    fn read_lookout(&mut self, now: Instant, token: u64) -> io::Result<()> {
+        for claim in self.lookout.look(now, &self.poll, token) {
+            self.handle(now, Input::Neighbour(claim))?;
+        }
+        Ok(())
+    }
+
     fn handle(&mut self, now: Instant, input: Input) -> io::Result<()> {
         self.router.handle(now, input);
         self.drain(now)
@@ -353,6 +366,7 @@ impl Engine {
                 }
                 Output::Will(edit) => self.guardian.will(edit),
                 Output::Sockets(wanted) => self.wires.open(now, &self.poll, wanted),
+                Output::Watch(wanted) => self.lookout.watch(now, &self.poll, wanted),
                 Output::Advert(transmit) => self.wires.send(&transmit),
                 Output::Frame { index, bytes } => self.wires.send_frame(index, &bytes),
                 Output::Batch(batch) => self.keeper.send(&ToKeeper::Batch(batch))?,
@@ -360,6 +374,7 @@ impl Engine {
             }
         }
         self.wires.retry(now, &self.poll);
+        self.lookout.wake(now, &self.poll);
         Ok(())
     }
 }

@@ -8,6 +8,7 @@
 
 mod election;
 mod faults;
+mod heal;
 mod interfaces;
 mod mixed;
 mod partition;

@@ -96,6 +96,7 @@ impl Instance {
             }),
             vips: self.config.all_vips().cloned().collect(),
             present: Vec::new(),
+            rival: self.rivals.status(),
             lease: None,
             traffic: self.traffic,
             discards: *self.refusals.counters(),

@@ -9,14 +9,15 @@ mod configure;
 mod environment;
 mod hands;
 mod lease;
+mod neighbours;
 
 use core::net::IpAddr;
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
 
 use base::{
-    BatchDone, EventId, Family, IfIndex, Instant, KernelFact, LeaseDone, Name, Reason, State,
-    Subject, Vip, Vrid, What,
+    BatchDone, EventId, Family, IfIndex, Instant, KernelFact, LeaseDone, Name, Neighbour, Reason,
+    State, Subject, Vip, Vrid, What,
 };
 use serde::{Deserialize, Serialize};
 use vip::HolderId;
@@ -39,6 +40,8 @@ use crate::wire::{self, Arrival, Counters};
 
 use environment::LinkState;
 use lease::Doubt;
+use neighbours::Lookout;
+pub use neighbours::WatchSpec;
 
 /// Everything that can happen to the machine.
 #[derive(PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -47,6 +50,8 @@ pub enum Input {
     Configure(Vec<InstanceConfig>),
     /// A VRRP packet arrived.
     Packet(Packet),
+    /// A frame of another machine says that an address lives there; see [`Output::Watch`].
+    Neighbour(Neighbour),
     /// The kernel said something.
     Fact(KernelFact),
     /// A batch of kernel operations is through.
@@ -124,6 +129,10 @@ struct Seat {
 }
 
 impl Seat {
+    fn holds(&self) -> bool {
+        self.instance.state() == State::Active
+    }
+
     fn whereabouts(&self, links: &Links) -> Whereabouts {
         let vips = self.instance.config().all_vips();
         let numbers =
@@ -166,6 +175,9 @@ pub struct Router {
     clearing: BTreeSet<HolderId>,
     deadlines: Deadlines,
     sockets: Vec<SocketSpec>,
+    lookout: Lookout,
+    /// What the driver was last asked to look out for.
+    watched: Vec<WatchSpec>,
     strays: BTreeMap<IfIndex, Refusals>,
     stopping: Option<EventId>,
     /// Instances that an engine before this one held for, and that are not configured yet.
@@ -195,6 +207,7 @@ impl Router {
                 let arrival = Arrival { source, destination, ttl, payload: &payload };
                 return self.handle_packet(now, index, &arrival);
             }
+            Input::Neighbour(seen) => self.neighbour(now, &seen),
             Input::Fact(fact) => self.learn(now, &fact),
             Input::Done(done) if Lifetimes::is_mine(&done.ticket) => {}
             Input::Done(done) => self.keeper.handle(now, vip::keeper::Input::Done(done)),
@@ -391,6 +404,7 @@ impl Router {
                 break;
             }
         }
+        self.look_out();
         self.use_hands(now);
         self.clear_leases(now);
         self.use_leases(now);
@@ -401,9 +415,9 @@ impl Router {
         let Some(seat) = self.seats.get_mut(&slot) else {
             return self.deadlines.set(slot, None);
         };
-        self.deadlines.set(slot, seat.instance.deadline());
         let holder = seat.instance.holder();
-        let holds = seat.instance.state() == State::Active;
+        let holds = seat.holds();
+        self.lookout.holds(slot, holds);
         // What lapsed stays installed, and silent, until its doubt is settled; and what an engine
         // before this one installed, until it is known whether its lease lives.
         let installs = (holds && (seat.granted || seat.holding)) || seat.instance.inherits();
@@ -431,8 +445,15 @@ impl Router {
         }
         if seat.present.is_empty() {
             seat.instance.forget_reassert();
-        } else if let Some(reassert) = seat.instance.take_reassert(now) {
-            let vips = seat.present.clone();
+        }
+        let reassert = seat.instance.take_reassert(now);
+        let deadlines = [seat.instance.deadline(), seat.instance.reassert_at()];
+        self.deadlines.set(slot, deadlines.into_iter().flatten().min());
+        if let Some(reassert) = reassert {
+            let mut vips = seat.present.clone();
+            if let Some(about) = reassert.about {
+                vips.retain(|vip| about.contains(&vip.address));
+            }
             self.announce(now, holder, vips, Reason::RivalSeen, reassert.cause);
         }
     }

@@ -15,6 +15,7 @@ mod deaths;
 mod differences;
 mod exchange;
 mod frr;
+mod heal;
 mod keepalived;
 mod lease;
 mod mainstay;

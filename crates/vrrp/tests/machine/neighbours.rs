@@ -2,12 +2,13 @@
 //! answered by an advert and an announcement, and never yielded to.
 
 use base::{
-    Family, KernelFact, LinkFact, Mac, Neighbour, Priority, Reason, Rival, Sight, State, What,
+    Family, KernelFact, LinkFact, Mac, Neighbour, Priority, Reason, Rival, Sight, State, Vrid, What,
 };
 use vrrp::{Input, InstanceConfig, WatchSpec};
 
 use crate::bench::{
-    Bench, HIGHER, LOWER, VIP, config, config_v6, index, ip, link, millis, saying, secs, vip,
+    Bench, HIGHER, LOWER, Saying, VIP, config, config_v6, index, ip, link, millis, saying, secs,
+    vip,
 };
 use crate::seen::Outs;
 
@@ -238,4 +239,45 @@ fn arp_004_only_a_holder_looks_out_and_for_all_that_could_be_its_own() {
     bench.sleep();
     assert_eq!(bench.state(), State::Active);
     assert_eq!(bench.watched, [spec(9, &[VIP])]);
+}
+
+#[test]
+fn arp_004_what_is_watched_changes_with_the_first_and_the_last_that_holds() {
+    let one = |name: &str, vrid, address: &str| InstanceConfig {
+        name: name.into(),
+        vrid: Vrid::new(vrid).unwrap(),
+        vips: vec![vip(address)],
+        ..config(100)
+    };
+    let mut bench = Bench::of(vec![one("A", 1, "192.0.2.101"), one("B", 2, "192.0.2.102")]);
+    let from = |vrid| Saying { vrid, addresses: vec![], ..saying(HIGHER, 200) };
+    assert_eq!(bench.watched, []);
+    bench.sleep();
+    let both = bench.watched.clone();
+    assert_eq!(both[0].addresses, [ip("192.0.2.101"), ip("192.0.2.102")]);
+    let mut strong = from(1);
+    strong.addresses = vec![ip("192.0.2.101")];
+    bench.hear(strong);
+    assert_eq!(bench.one("A").state, State::Backup);
+    assert_eq!(bench.watched, both, "the other one still holds");
+    assert!(bench.feed(arp("192.0.2.101", THEIRS)).is_empty(), "and its own alone is defended");
+    let mut strong = from(2);
+    strong.addresses = vec![ip("192.0.2.102")];
+    bench.hear(strong);
+    assert_eq!(bench.watched, []);
+}
+
+#[test]
+fn arp_007_a_silenced_holder_answers_nobody_until_it_knows_that_it_still_holds() {
+    let mut bench = Bench::active(InstanceConfig { lease: true, ..config(100) });
+    bench.sleep();
+    bench.pass(secs(1));
+    // Frozen for longer than its lease, and for too short a time for a peer.
+    let mut outs = bench.feed(Input::Wake { drained: false });
+    outs.0.extend(bench.feed(arp(VIP, THEIRS)).0);
+    assert!(outs.adverts().is_empty() && outs.announced().is_empty(), "{outs:?}");
+    assert_eq!(two(&outs), [], "it may be the one that is wrong");
+    let outs = bench.feed(Input::Wake { drained: true });
+    assert_eq!((outs.spoken(), bench.state()), (vec![100], State::Active));
+    assert!(!outs.announced().is_empty());
 }

@@ -18,6 +18,9 @@ need ip iproute2
 need nft nftables
 need keepalived keepalived
 need /usr/lib/frr/vrrpd frr
+need crm_simulate pacemaker-cli-utils
+need xmllint libxml2-utils
+need xsltproc xsltproc
 if [ ${#missing[@]} -gt 0 ]; then
     if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
         say "installing ${missing[*]}"

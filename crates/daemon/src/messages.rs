@@ -142,6 +142,8 @@ pub(crate) enum ControlToGuardian {
         /// From this file; `None`: from the one this daemon was started from.
         binary: Option<PathBuf>,
     },
+    /// A reload was refused; what was in force stays.
+    ReloadRefused,
 }
 
 // ---- control and engine -------------------------------------------------------------------------

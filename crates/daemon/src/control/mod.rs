@@ -348,7 +348,7 @@ impl Control {
                 self.refused = Some(refused.report().to_string());
                 let what = What::ConfigRefused { errors: refused.errors() };
                 self.events.tell(now, Subject::Node, what, Reason::BadConfiguration, Vec::new());
-                Ok(())
+                self.guardian.send(&ControlToGuardian::ReloadRefused)
             }
         }
     }

@@ -7,6 +7,7 @@
 
 mod hands;
 mod leases;
+mod service;
 pub(crate) mod successor;
 mod turn;
 mod upgrade;
@@ -29,6 +30,7 @@ use crate::role::Part;
 use crate::run::Start;
 use hands::Hands;
 use leases::Leases;
+use service::Service;
 use upgrade::Upgrade;
 
 const SIGNALS: u64 = 0;
@@ -74,6 +76,7 @@ pub(crate) struct Guardian {
     will: LastWill,
     hands: Hands,
     leases: Leases,
+    service: Service,
     engine: Option<EngineWard>,
     control: Option<ControlWard>,
     runner: Option<Role>,
@@ -129,6 +132,7 @@ impl Guardian {
         let binary = std::env::current_exe()?;
         Ok(Self {
             leases: Leases::new(&start),
+            service: Service::new(now),
             start,
             started: now,
             poll,
@@ -213,8 +217,7 @@ impl Guardian {
                 Ok(Some(ControlToGuardian::Finished { status })) => {
                     return Ok(Some(Exit::Status(status)));
                 }
-                Ok(Some(ControlToGuardian::NeedRunner | ControlToGuardian::Upgrade { .. })) => {}
-                Ok(None) => {}
+                Ok(Some(_)) | Ok(None) => {}
                 Err(_) => return Ok(Some(Exit::Fatal)),
             }
         }

@@ -56,6 +56,7 @@ impl Guardian {
         if self.control_at.is_some_and(|at| now >= at) {
             self.replace_control(now)?;
         }
+        self.service.sign_of_life(now);
         self.advance_upgrade(now);
         self.will.handle(now, Input::Wake);
         self.carry_out(now)?;
@@ -68,8 +69,13 @@ impl Guardian {
     }
 
     fn sleep(&mut self) -> io::Result<()> {
-        let deadlines =
-            [self.will.poll_timeout(), self.control_at, self.stop_by, self.upgrade_timeout()];
+        let deadlines = [
+            self.will.poll_timeout(),
+            self.control_at,
+            self.stop_by,
+            self.upgrade_timeout(),
+            self.service.poll_timeout(),
+        ];
         self.timer.set(deadlines.into_iter().flatten().min())?;
         if let Some(engine) = self.engine.as_mut().filter(|engine| !engine.mute) {
             let _ = engine.line.flush();
@@ -91,15 +97,20 @@ impl Guardian {
         while let Some(signal) = self.signals.read()? {
             match signal {
                 Signal::Terminate | Signal::Interrupt => {
+                    self.service.stopping();
                     self.stop_by.get_or_insert(now + STOP_WITHIN);
                     self.will.handle(now, Input::Stop);
                     self.order(Order::Stop);
                 }
                 // `systemctl reload` after the package was replaced.
                 Signal::HangUp if super::identity(&self.binary) != self.file_of_binary => {
+                    self.service.reloading();
                     self.begin_upgrade(now, None, false);
                 }
-                Signal::HangUp => self.order(Order::Reload),
+                Signal::HangUp => {
+                    self.service.reloading();
+                    self.order(Order::Reload);
+                }
                 Signal::User1 | Signal::User2 | Signal::Child => {}
             }
         }
@@ -126,7 +137,9 @@ impl Guardian {
             match engine.line.recv() {
                 Ok(Some(EngineToGuardian::Ready { gaps })) => {
                     tell_gaps(Part::Engine, &gaps);
-                    self.engine_stood = true;
+                    if !std::mem::replace(&mut self.engine_stood, true) {
+                        self.service.ready();
+                    }
                 }
                 Ok(Some(EngineToGuardian::Will(edit))) => self.will.handle(now, Input::Edit(edit)),
                 Ok(Some(EngineToGuardian::Alive)) => self.will.handle(now, Input::Alive),
@@ -223,7 +236,9 @@ impl Guardian {
                 Ok(Some(ControlToGuardian::InForce { state, gaps })) => {
                     tell_gaps(Part::Control, &gaps);
                     self.state = Some(state);
+                    self.service.ready();
                 }
+                Ok(Some(ControlToGuardian::ReloadRefused)) => self.service.ready(),
                 Ok(Some(ControlToGuardian::NeedRunner)) => self.start_runner()?,
                 Ok(Some(ControlToGuardian::Upgrade { binary })) => {
                     self.begin_upgrade(now, binary, true);

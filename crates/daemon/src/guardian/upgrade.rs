@@ -216,6 +216,7 @@ impl Guardian {
         for part in [Part::Control, Part::Engine] {
             self.tell(now, What::RoleTakenOver { role: part.noun() }, Reason::Upgrade);
         }
+        self.service.ready();
         self.succeed_by = Some(binary);
     }
 
@@ -235,6 +236,7 @@ impl Guardian {
     }
 
     fn upgrade_failed(&mut self, now: Instant, why: String) {
+        self.service.ready();
         self.tell(now, What::UpgradeFailed { why: why.clone() }, Reason::Upgrade);
         if let Some(control) = &mut self.control {
             let why = format!("the upgrade was given up, all is as before: {why}");
@@ -272,7 +274,7 @@ impl Upgrade {
                 Ok(Some(ControlToGuardian::Finished { .. })) => {
                     return Err("the new version refuses the configuration".into());
                 }
-                Ok(Some(ControlToGuardian::NeedRunner | ControlToGuardian::Upgrade { .. })) => {}
+                Ok(Some(_)) => {}
                 Ok(None) => break,
                 Err(_) => return Err(gone(Part::Control)),
             }

@@ -21,6 +21,8 @@ mod lease;
 mod mainstay;
 mod mode;
 mod preference;
+mod service;
 mod speaker;
 mod unicast;
 mod upgrade;
+mod vectors;

@@ -14,6 +14,7 @@ need() { # need COMMAND PACKAGE...
 }
 missing=()
 need cc gcc libc6-dev
+need c++ g++
 need ip iproute2
 need nft nftables
 need keepalived keepalived
@@ -46,5 +47,9 @@ say "house rules"
 cargo xtask lint
 say "tests"
 cargo test --workspace --no-fail-fast
+say "fuzzers"
+cargo xtask fuzz --seconds "${FUZZ_SECONDS:-30}"
+say "simulation: 300 worlds"
+cargo xtask sim --seeds 1..301
 say "the article's cluster, every fault"
 cargo run --quiet --package daemon -- demo --fault all --plain

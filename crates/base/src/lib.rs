@@ -10,6 +10,7 @@ mod kernel;
 mod lease;
 mod name;
 mod net;
+pub mod plant;
 mod rival;
 mod time;
 mod transmit;

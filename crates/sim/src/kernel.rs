@@ -1,11 +1,20 @@
-//! One node's kernel, as far as VIPs are concerned: two interfaces and their addresses.
+//! One node's kernel, as far as VIPs are concerned: interfaces, addresses, lifetimes, and the news it
+//! tells of them.
+//!
+//! What it does and what it tells, in which order, was taken from a real one (Linux 6.18) and is
+//! compared with the real one operation by operation by `tests/kernel`. The traits that bite: the
+//! first IPv4 address of a prefix is primary, and its removal or lapse takes the others of the prefix
+//! along; IPv6 addresses go when their interface is taken down; a lifetime ends up to a third of a
+//! second late; an interface that is made again has another number.
 
 use base::{
     AddressFact, AddressOp, Batch, BatchDone, Errno, IfIndex, Instant, KernelFact, LinkFact, Mac,
     Name, Vip,
 };
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use core::time::Duration;
 
+use crate::random::Random;
 use crate::table::Table;
 
 /// The interface on the link where the client is.
@@ -13,11 +22,41 @@ pub const ETH0: &str = "eth0";
 /// A second interface, on a link of its own.
 pub const ETH1: &str = "eth1";
 
+/// What duplicate address detection takes after an interface came up.
+const DETECTION: Duration = Duration::from_millis(1_300);
+
+/// The link an interface is plugged into, whatever the interface is called: 0 is `eth0`'s, 1 `eth1`'s.
+pub type Segment = u8;
+
+#[derive(Clone, Debug)]
+struct Link {
+    fact: LinkFact,
+    segment: Segment,
+    up: bool,
+    carrier: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    fact: AddressFact,
+    /// When its lifetime ends.
+    until: Option<Instant>,
+    /// When it stops being tentative.
+    detected: Option<Instant>,
+}
+
 /// A kernel with `eth0` and `eth1`.
 #[derive(Clone, Debug)]
 pub struct Kernel {
-    links: Vec<LinkFact>,
-    addresses: Vec<AddressFact>,
+    number: u8,
+    /// In the order of their numbers.
+    links: Vec<Link>,
+    /// In the kernel's order: IPv4 primaries before secondaries.
+    entries: Vec<Entry>,
+    next_index: u32,
+    made: u8,
+    random: Random,
+    news: Vec<KernelFact>,
     pub(crate) table: Table,
 }
 
@@ -26,120 +65,409 @@ impl Kernel {
     /// fe80::(number)/64, `eth1` 10.0.0.(number)/24; both are up.
     #[must_use]
     pub fn of(number: u8) -> Self {
-        let link = |place: u8, name: &str| LinkFact {
-            index: index(place),
-            name: Name::from(name),
-            running: true,
-            mac: Some(Mac([2, 0, 0, 0, place, number])),
-            mtu: 1500,
-            multicast: true,
-        };
-        let v6 = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, u16::from(number));
-        let own = [
-            (2, IpAddr::from(Ipv4Addr::new(193, 168, 1, number)), 16),
-            (2, IpAddr::from(v6), 64),
-            (3, IpAddr::from(Ipv4Addr::new(10, 0, 0, number)), 24),
-        ];
-        let addresses = own.map(|(place, address, prefix)| AddressFact {
-            index: index(place),
-            address,
-            prefix,
-            tentative: false,
-        });
-        let links = vec![link(2, ETH0), link(3, ETH1)];
-        Self { links, addresses: addresses.into(), table: Table::default() }
+        let mut kernel = Self::bare(number);
+        for (segment, name) in [(0, ETH0), (1, ETH1)] {
+            kernel.make_link(segment, name);
+        }
+        for segment in [0, 1] {
+            kernel.raise(segment);
+            kernel.give_own(segment);
+        }
+        for entry in &mut kernel.entries {
+            entry.detected = None;
+            entry.fact.tentative = false;
+        }
+        kernel.news.clear();
+        kernel
     }
+
+    /// A kernel without interfaces; the first one made will have the number 2.
+    #[must_use]
+    pub fn bare(number: u8) -> Self {
+        Self {
+            number,
+            links: Vec::new(),
+            entries: Vec::new(),
+            next_index: 2,
+            made: 0,
+            random: Random::new(u64::from(number)),
+            news: Vec::new(),
+            table: Table::default(),
+        }
+    }
+
+    // ---- looking --------------------------------------------------------------------------------
 
     /// Whether it carries `address`.
     #[must_use]
     pub fn has(&self, address: IpAddr) -> bool {
-        self.addresses.iter().any(|known| known.address == address)
+        self.entries.iter().any(|known| known.fact.address == address)
+    }
+
+    /// Whether it carries `address` on an interface that runs, so that others can reach it there.
+    #[must_use]
+    pub fn serves(&self, address: IpAddr) -> bool {
+        let entries = || self.entries.iter().filter(|known| known.fact.address == address);
+        entries().any(|known| self.is_running(known.fact.index) && !known.fact.tentative)
     }
 
     /// Whether it answers for `address` at `now`: it has it, and no lapsed lease keeps it silent.
     #[must_use]
     pub fn answers(&self, address: IpAddr, now: Instant) -> bool {
-        self.has(address) && self.table.passes(address, now)
+        self.serves(address) && self.table.passes(address, now)
+    }
+
+    /// Whether no lapsed lease keeps `address` silent at `now`.
+    #[must_use]
+    pub fn passes(&self, address: IpAddr, now: Instant) -> bool {
+        self.table.passes(address, now)
     }
 
     /// Everything there is.
     #[must_use]
     pub fn snapshot(&self) -> KernelFact {
-        KernelFact::Snapshot { links: self.links.clone(), addresses: self.addresses.clone() }
+        KernelFact::Snapshot {
+            links: self.links.iter().map(|link| link.fact.clone()).collect(),
+            addresses: self.entries.iter().map(|entry| entry.fact).collect(),
+        }
+    }
+
+    /// Its addresses, in its order.
+    pub fn addresses(&self) -> impl Iterator<Item = &AddressFact> {
+        self.entries.iter().map(|entry| &entry.fact)
     }
 
     /// Whether the interface with this number is up.
     #[must_use]
     pub fn is_running(&self, index: IfIndex) -> bool {
-        self.links.iter().any(|link| link.index == index && link.running)
+        self.links.iter().any(|link| link.fact.index == index && link.fact.running)
     }
 
-    /// Whether `eth0` is up.
+    /// Whether `eth0` is up, whatever it is called at the moment.
     #[must_use]
     pub fn is_eth0_running(&self) -> bool {
-        self.is_running(index(2))
+        self.on_segment(0).is_some_and(|link| link.running)
     }
 
     /// Whether one of its interfaces has this Ethernet address.
     #[must_use]
     pub fn has_mac(&self, mac: Mac) -> bool {
-        self.links.iter().any(|link| link.mac == Some(mac))
+        self.links.iter().any(|link| link.fact.mac == Some(mac))
     }
 
-    /// Sets an interface up or down; the fact that follows.
+    /// The interface of that name.
+    #[must_use]
+    pub fn named(&self, name: &str) -> Option<&LinkFact> {
+        self.links.iter().map(|link| &link.fact).find(|link| link.name.as_str() == name)
+    }
+
+    /// The interface that is plugged into a segment.
+    #[must_use]
+    pub fn on_segment(&self, segment: Segment) -> Option<&LinkFact> {
+        self.links.iter().find(|link| link.segment == segment).map(|link| &link.fact)
+    }
+
+    /// Where the interface with this number is plugged in.
+    #[must_use]
+    pub fn segment(&self, index: IfIndex) -> Option<Segment> {
+        self.links.iter().find(|link| link.fact.index == index).map(|link| link.segment)
+    }
+
+    /// The addresses the node has of its own on a segment.
+    #[must_use]
+    pub fn own_addresses(&self, segment: Segment) -> Vec<(IpAddr, u8)> {
+        let number = self.number;
+        if segment == 0 {
+            let v6 = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, u16::from(number));
+            vec![(Ipv4Addr::new(193, 168, 1, number).into(), 16), (v6.into(), 64)]
+        } else {
+            vec![(Ipv4Addr::new(10, 0, 0, number).into(), 24)]
+        }
+    }
+
+    /// What it has told since it was last asked.
+    pub fn take_news(&mut self) -> Vec<KernelFact> {
+        core::mem::take(&mut self.news)
+    }
+
+    // ---- time -----------------------------------------------------------------------------------
+
+    /// When it next does something by itself.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.entries.iter().flat_map(|entry| [entry.until, entry.detected]).flatten().min()
+    }
+
+    /// Does what is due; answers with the addresses that lapsed themselves.
+    pub fn advance(&mut self, now: Instant) -> Vec<AddressFact> {
+        let mut lapsed = Vec::new();
+        while let Some(at) =
+            self.entries.iter().position(|entry| entry.until.is_some_and(|until| until <= now))
+        {
+            lapsed.push(self.entries[at].fact);
+            self.drop_entry(at);
+        }
+        for entry in &mut self.entries {
+            if entry.detected.is_some_and(|at| at <= now) {
+                entry.detected = None;
+                entry.fact.tentative = false;
+                self.news.push(KernelFact::Address(entry.fact));
+            }
+        }
+        lapsed
+    }
+
+    /// The whole machine stood still for this long, its kernel's timers too.
+    pub fn stood_still(&mut self, span: Duration) {
+        self.table.stood_still(span);
+        for entry in &mut self.entries {
+            entry.until = entry.until.map(|until| until + span);
+            entry.detected = entry.detected.map(|at| at + span);
+        }
+    }
+
+    // ---- interfaces -----------------------------------------------------------------------------
+
+    /// An interface loses or finds its carrier.
     ///
     /// # Panics
     /// When there is no interface of that name.
-    pub fn set_running(&mut self, name: &str, running: bool) -> KernelFact {
-        let link = self.links.iter_mut().find(|link| link.name.as_str() == name);
+    pub fn set_running(&mut self, name: &str, running: bool) {
+        let link = self.links.iter_mut().find(|link| link.fact.name.as_str() == name);
         let link = link.unwrap_or_else(|| panic!("there is no interface called {name}"));
-        link.running = running;
-        KernelFact::Link(link.clone())
+        link.carrier = running;
+        self.news.extend(link.retell());
     }
 
-    /// Removes an address as somebody else would; the fact that follows, if it was there.
-    pub fn remove(&mut self, address: IpAddr) -> Option<KernelFact> {
-        let at = self.addresses.iter().position(|known| known.address == address)?;
-        Some(KernelFact::AddressGone(self.addresses.remove(at)))
+    /// A segment's interface loses or finds its carrier; nothing happens if there is none.
+    pub fn set_carrier(&mut self, segment: Segment, carrier: bool) {
+        if let Some(link) = self.links.iter_mut().find(|link| link.segment == segment) {
+            link.carrier = carrier;
+            self.news.extend(link.retell());
+        }
     }
 
-    /// Carries out a batch: its outcome, and the facts that follow from it.
-    pub fn execute(&mut self, batch: Batch) -> (BatchDone, Vec<KernelFact>) {
-        let mut facts = Vec::new();
+    /// `ip link set … down`: IPv6 addresses go, IPv4 ones stay.
+    pub fn lower(&mut self, segment: Segment) {
+        let Some(link) = self.links.iter_mut().find(|link| link.segment == segment) else { return };
+        if !core::mem::replace(&mut link.up, false) {
+            return;
+        }
+        self.news.extend(link.retell());
+        let index = link.fact.index;
+        while let Some(at) = self.entries.iter().position(|entry| {
+            entry.fact.index == index && matches!(entry.fact.address, IpAddr::V6(_))
+        }) {
+            self.drop_entry(at);
+        }
+    }
+
+    /// `ip link set … up`: the link-local address comes back, tentative at first.
+    pub fn raise(&mut self, segment: Segment) {
+        let Some(link) = self.links.iter_mut().find(|link| link.segment == segment) else { return };
+        if !core::mem::replace(&mut link.up, true) {
+            // Up comes first, and the carrier is seen a moment later.
+            self.news.push(KernelFact::Link(link.fact.clone()));
+            self.news.extend(link.retell());
+        }
+    }
+
+    /// Gives a segment's interface the node's own addresses again, as whatever manages the network
+    /// would; those that are there stay. `now` is when detection of the link-local one begins.
+    pub fn configure_own(&mut self, now: Instant, segment: Segment) {
+        let before = self.entries.len();
+        self.give_own(segment);
+        for entry in &mut self.entries[before..] {
+            if matches!(entry.fact.address, IpAddr::V6(_)) {
+                entry.detected = Some(now + DETECTION);
+            }
+        }
+    }
+
+    fn give_own(&mut self, segment: Segment) {
+        let Some(index) = self.on_segment(segment).map(|link| link.index) else { return };
+        for (address, prefix) in self.own_addresses(segment) {
+            if !self.entries.iter().any(|e| e.fact.index == index && e.fact.address == address) {
+                let tentative = matches!(address, IpAddr::V6(_));
+                let fact = AddressFact { index, address, prefix, tentative };
+                self.insert(Entry { fact, until: None, detected: None });
+                self.news.push(KernelFact::Address(fact));
+            }
+        }
+    }
+
+    /// Makes an interface, down and with carrier, plugged into `segment`.
+    pub fn make_link(&mut self, segment: Segment, name: &str) {
+        let number = self.next_index;
+        self.next_index += 1;
+        let generation = self.made / 2;
+        self.made += 1;
+        let mac = Mac([2, 0, 0, generation, segment + 2, self.number]);
+        let fact = LinkFact {
+            index: IfIndex::new(number).expect("interfaces are counted from two"),
+            name: Name::from(name),
+            running: false,
+            mac: Some(mac),
+            mtu: 1500,
+            multicast: true,
+        };
+        self.links.push(Link { fact: fact.clone(), segment, up: false, carrier: true });
+        self.news.push(KernelFact::Link(fact));
+    }
+
+    /// `ip link del`: its addresses go first.
+    pub fn delete_link(&mut self, segment: Segment) {
+        let Some(at) = self.links.iter().position(|link| link.segment == segment) else { return };
+        let index = self.links[at].fact.index;
+        if core::mem::replace(&mut self.links[at].up, false) {
+            self.news.extend(self.links[at].retell());
+        }
+        // In their order: here the primary does not wait for its secondaries.
+        let (gone, kept): (Vec<_>, Vec<_>) =
+            self.entries.drain(..).partition(|entry| entry.fact.index == index);
+        self.entries = kept;
+        self.news.extend(gone.iter().map(|entry| KernelFact::AddressGone(entry.fact)));
+        self.links.remove(at);
+        self.news.push(KernelFact::LinkGone(index));
+    }
+
+    /// `ip link set … name`. IPv4 addresses are told again, since their labels change.
+    pub fn rename(&mut self, segment: Segment, name: &str) {
+        let Some(link) = self.links.iter_mut().find(|link| link.segment == segment) else { return };
+        link.fact.name = Name::from(name);
+        self.news.push(KernelFact::Link(link.fact.clone()));
+        let index = link.fact.index;
+        let here = self.entries.iter().filter(|entry| entry.fact.index == index);
+        let v4 = here.filter(|entry| matches!(entry.fact.address, IpAddr::V4(_)));
+        self.news.extend(v4.map(|entry| KernelFact::Address(entry.fact)));
+    }
+
+    // ---- addresses ------------------------------------------------------------------------------
+
+    /// Removes an address as somebody else would; whether it was there.
+    pub fn remove(&mut self, address: IpAddr) -> bool {
+        let at = self.entries.iter().position(|known| known.fact.address == address);
+        at.map(|at| self.drop_entry(at)).is_some()
+    }
+
+    /// Adds an address as somebody else would.
+    ///
+    /// # Errors
+    /// The kernel's answer.
+    pub fn put(&mut self, now: Instant, index: IfIndex, vip: &Vip) -> Result<(), Errno> {
+        self.add(now, index, vip)
+    }
+
+    /// Carries out a batch.
+    pub fn execute(&mut self, now: Instant, batch: Batch) -> BatchDone {
         let outcomes = batch
             .ops
             .iter()
             .map(|op| match op {
-                AddressOp::Add { index, vip } => self.add(*index, vip, &mut facts),
-                AddressOp::Remove { index, vip } => self.take(*index, vip, &mut facts),
+                AddressOp::Add { index, vip } => self.add(now, *index, vip),
+                AddressOp::Remove { index, vip } => self.take(*index, vip),
             })
             .collect();
-        (BatchDone { ticket: batch.ticket, outcomes }, facts)
+        BatchDone { ticket: batch.ticket, outcomes }
     }
 
-    fn exists(&self, at: IfIndex) -> Result<(), Errno> {
-        self.links.iter().find(|link| link.index == at).map(|_| ()).ok_or(Errno::NODEV)
-    }
-
-    fn add(&mut self, at: IfIndex, vip: &Vip, facts: &mut Vec<KernelFact>) -> Result<(), Errno> {
-        self.exists(at)?;
-        let fact =
-            AddressFact { index: at, address: vip.address, prefix: vip.prefix, tentative: false };
-        if !self.addresses.contains(&fact) {
-            self.addresses.push(fact);
+    fn add(&mut self, now: Instant, index: IfIndex, vip: &Vip) -> Result<(), Errno> {
+        if !self.links.iter().any(|link| link.fact.index == index) {
+            return Err(Errno::NODEV);
         }
-        facts.push(KernelFact::Address(fact));
+        let slack = Duration::from_millis(10 + self.random.below(320));
+        let until = vip.flags.lifetime.map(|lifetime| now + lifetime + slack);
+        // IPv6 knows an address by itself alone; IPv4 by its prefix too.
+        let there = self.entries.iter_mut().find(|known| {
+            let v6 = matches!(vip.address, IpAddr::V6(_));
+            known.fact.index == index
+                && known.fact.address == vip.address
+                && (v6 || known.fact.prefix == vip.prefix)
+        });
+        let fact = match there {
+            Some(known) => {
+                known.until = until;
+                known.fact
+            }
+            None => {
+                let detects = matches!(vip.address, IpAddr::V6(_)) && !vip.flags.no_dad;
+                let fact = AddressFact {
+                    index,
+                    address: vip.address,
+                    prefix: vip.prefix,
+                    tentative: detects,
+                };
+                let detected = detects.then_some(now + DETECTION);
+                self.insert(Entry { fact, until, detected });
+                fact
+            }
+        };
+        self.news.push(KernelFact::Address(fact));
         Ok(())
     }
 
-    fn take(&mut self, at: IfIndex, vip: &Vip, facts: &mut Vec<KernelFact>) -> Result<(), Errno> {
-        self.exists(at)?;
-        facts.push(self.remove(vip.address).ok_or(Errno::ADDRNOTAVAIL)?);
+    fn take(&mut self, index: IfIndex, vip: &Vip) -> Result<(), Errno> {
+        if !self.links.iter().any(|link| link.fact.index == index) {
+            return Err(Errno::NODEV);
+        }
+        let wanted = (index, vip.address, vip.prefix);
+        let at = self
+            .entries
+            .iter()
+            .position(|known| (known.fact.index, known.fact.address, known.fact.prefix) == wanted);
+        self.drop_entry(at.ok_or(Errno::ADDRNOTAVAIL)?);
         Ok(())
+    }
+
+    /// Puts an address where the kernel would: an IPv4 secondary behind everything, a primary behind
+    /// the other primaries.
+    fn insert(&mut self, entry: Entry) {
+        let primary = matches!(entry.fact.address, IpAddr::V4(_))
+            && !self.entries.iter().any(|known| same_subnet(&known.fact, &entry.fact));
+        let at = if primary {
+            let is_primary = |at: &usize| {
+                let known = &self.entries[*at].fact;
+                let earlier = &self.entries[..*at];
+                !earlier.iter().any(|before| same_subnet(&before.fact, known))
+            };
+            (0..self.entries.len()).rev().find(is_primary).map_or(0, |last| last + 1)
+        } else {
+            self.entries.len()
+        };
+        self.entries.insert(at, entry);
+    }
+
+    /// Removes an entry; the secondaries of an IPv4 primary first.
+    fn drop_entry(&mut self, at: usize) {
+        let fact = self.entries[at].fact;
+        let is_primary = !self.entries[..at].iter().any(|known| same_subnet(&known.fact, &fact));
+        if matches!(fact.address, IpAddr::V4(_)) && is_primary {
+            let (gone, kept): (Vec<_>, Vec<_>) = self
+                .entries
+                .drain(..)
+                .partition(|known| known.fact != fact && same_subnet(&known.fact, &fact));
+            self.entries = kept;
+            self.news.extend(gone.iter().map(|known| KernelFact::AddressGone(known.fact)));
+        }
+        self.entries.retain(|known| known.fact != fact);
+        self.news.push(KernelFact::AddressGone(fact));
     }
 }
 
-/// The interface with this number.
-fn index(number: u8) -> IfIndex {
-    IfIndex::new(u32::from(number)).expect("interfaces are counted from two")
+impl Link {
+    /// Works out anew whether it runs; the news, if that has changed.
+    fn retell(&mut self) -> Option<KernelFact> {
+        let running = self.up && self.carrier;
+        let changed = core::mem::replace(&mut self.fact.running, running) != running;
+        changed.then(|| KernelFact::Link(self.fact.clone()))
+    }
+}
+
+/// Whether two IPv4 addresses share an interface and a prefix.
+fn same_subnet(one: &AddressFact, other: &AddressFact) -> bool {
+    let (IpAddr::V4(a), IpAddr::V4(b)) = (one.address, other.address) else { return false };
+    let mask = u32::MAX.checked_shl(32 - u32::from(one.prefix.min(32))).unwrap_or(0);
+    one.index == other.index
+        && one.prefix == other.prefix
+        && (a.to_bits() ^ b.to_bits()) & mask == 0
 }

@@ -6,46 +6,66 @@
 
 use core::net::IpAddr;
 use core::time::Duration;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use base::{Batch, Event, IfIndex, Instant, LeaseDone, Neighbour, Transmit};
-use vrrp::{Input, InstanceConfig, Output, Packet};
+use base::{AddressOp, Batch, BatchDone, Event, Instant, Name, Neighbour};
+use vrrp::{Input, InstanceConfig};
 
 use crate::client::Client;
+use crate::cuts::Cuts;
+use crate::kernel::{Kernel, Segment};
 use crate::node::{Node, config};
 use crate::random::Random;
+use crate::sight::{Mail, Sight};
+use crate::tape::Tape;
 use crate::weather::Weather;
 
 /// How long a kernel takes for a batch.
-const KERNEL_TIME: Duration = Duration::from_micros(500);
+pub(crate) const KERNEL_TIME: Duration = Duration::from_micros(500);
 
 /// What is under way.
 #[derive(Debug)]
 pub(crate) enum Coming {
-    /// A packet, to the node with this number.
-    Packet(usize, Packet),
-    /// A frame, to the client.
-    Frame(Vec<u8>),
-    /// What a frame says about where an address lives, to this node.
-    Claim(usize, Neighbour),
+    /// An advert, to the node with this number.
+    Mail(usize, Mail),
+    /// What a frame on a link says about where an address lives, to this node.
+    Claim(usize, Segment, Neighbour),
+    /// A frame, from this node to the client.
+    Frame(usize, Vec<u8>),
     /// A batch, through the kernel of this node, asked for in this life of its router.
     Batch(usize, u32, Batch),
-    /// Anything else, to this node's router in this life.
-    Input(usize, u32, Input),
+    /// What came of it.
+    Done(usize, u32, BatchDone),
+    /// The node has something to read, or wakes.
+    Look(usize, u32),
+    /// The engine this life of a node's guardian started is up, and takes over from the one before.
+    Spawn(usize, u32, Vec<Name>),
+    /// That guardian learns that its engine has ended.
+    Ended(usize, u32),
+    /// This life of a node's engine was told to stop then, and looks whether it has.
+    Perish(usize, u32, Instant),
 }
 
 /// Nodes, a client, a link and a clock.
 #[derive(Debug)]
 pub struct Lan {
     pub(crate) now: Instant,
-    random: Random,
+    pub(crate) random: Random,
     pub(crate) weather: Weather,
+    /// How long the kernel's news may take to reach a router, at most.
+    pub(crate) news_delay: Duration,
+    pub(crate) cuts: Cuts,
     pub(crate) nodes: Vec<Node>,
-    client: Client,
+    pub(crate) client: Client,
     coming: BTreeMap<(Instant, u64), Coming>,
     sequence: u64,
     /// Nodes that something has come to at this instant.
-    stirred: BTreeSet<usize>,
+    pub(crate) stirred: BTreeSet<usize>,
+    pub(crate) tape: Tape,
+    /// Some of the adverts of late, for those who would send them again.
+    pub(crate) recorded: VecDeque<Mail>,
+    /// What was seen since a watcher last took it; `None` while nobody watches.
+    pub(crate) sights: Option<Vec<Sight>>,
 }
 
 impl Lan {
@@ -56,11 +76,16 @@ impl Lan {
             now: Instant::from_nanos(1_000_000_000),
             random: Random::new(seed),
             weather: Weather::default(),
+            news_delay: Duration::ZERO,
+            cuts: Cuts::default(),
             nodes: Vec::new(),
             client: Client::default(),
             coming: BTreeMap::new(),
             sequence: 0,
             stirred: BTreeSet::new(),
+            tape: Tape::default(),
+            recorded: VecDeque::new(),
+            sights: None,
         }
     }
 
@@ -148,6 +173,69 @@ impl Lan {
         self.weather.loss == 0 && there(one) && there(other)
     }
 
+    /// Whether what one of two nodes says on a segment reaches the other, dice apart, and the other
+    /// way round.
+    #[must_use]
+    pub fn are_together(&self, one: usize, other: usize, segment: Segment) -> bool {
+        let there = |node: &Node| {
+            node.is_awake(self.now)
+                && node.frozen_until <= self.now
+                && node.plugged
+                && node.kernel.on_segment(segment).is_some_and(|link| link.running)
+        };
+        let open = |from, to| !self.cuts.is_cut(from, Some(to));
+        there(&self.nodes[one]) && there(&self.nodes[other]) && open(one, other) && open(other, one)
+    }
+
+    /// Whether the kernels of two nodes can both be reached on a segment, and by each other.
+    #[must_use]
+    pub fn are_linked(&self, one: usize, other: usize, segment: Segment) -> bool {
+        let there = |node: &Node| {
+            node.alive
+                && node.frozen_until <= self.now
+                && node.plugged
+                && node.kernel.on_segment(segment).is_some_and(|link| link.running)
+        };
+        let open = |from, to| !self.cuts.is_cut(from, Some(to));
+        there(&self.nodes[one]) && there(&self.nodes[other]) && open(one, other) && open(other, one)
+    }
+
+    /// Whether what a node says on a segment reaches the client, dice apart.
+    #[must_use]
+    pub fn reaches_client(&self, node: usize, segment: Segment) -> bool {
+        let from = &self.nodes[node];
+        let link = from.kernel.on_segment(segment);
+        link.is_some_and(|link| from.is_on(self.now, link.index)) && !self.cuts.is_cut(node, None)
+    }
+
+    /// What the link does to packets.
+    #[must_use]
+    pub fn weather_now(&self) -> Weather {
+        self.weather
+    }
+
+    /// Everything that happened so far, as one number (D3).
+    #[must_use]
+    pub fn sum(&self) -> u64 {
+        self.tape.sum()
+    }
+
+    /// Begins to collect what can be seen.
+    pub fn watch(&mut self) {
+        self.sights.get_or_insert_default();
+    }
+
+    /// What was seen since this was last asked.
+    pub fn take_sights(&mut self) -> Vec<Sight> {
+        self.sights.as_mut().map(core::mem::take).unwrap_or_default()
+    }
+
+    pub(crate) fn see_that(&mut self, sight: Sight) {
+        if let Some(sights) = &mut self.sights {
+            sights.push(sight);
+        }
+    }
+
     /// Everything that happened, node by node: what two runs of one seed are compared by.
     #[must_use]
     pub fn trace(&self) -> Vec<(&str, &Event)> {
@@ -184,7 +272,6 @@ impl Lan {
                 return Some(self.now.since(begin));
             }
             if !self.step(end) {
-                self.now = end;
                 return done(self).then(|| self.now.since(begin));
             }
         }
@@ -192,15 +279,24 @@ impl Lan {
 
     /// When a node next acts by itself.
     fn alarm(node: &Node) -> Option<Instant> {
-        let timeout = node.router.poll_timeout().filter(|_| node.alive)?;
+        if !node.alive || !node.running {
+            return None;
+        }
+        let due = [node.router.poll_timeout(), node.sign_due()];
+        let timeout = node.world(due.into_iter().flatten().min()?);
         Some(node.paused_until.map_or(timeout, |until| until.max(timeout)))
     }
 
-    /// Goes to the next thing that happens, if that is before `end`.
-    fn step(&mut self, end: Instant) -> bool {
+    /// Goes to the next thing that happens, if that is before `end`; else to `end`, and says so.
+    pub fn step(&mut self, end: Instant) -> bool {
         let arrival = self.coming.first_key_value().map(|((at, _), _)| *at);
-        let next = self.nodes.iter().filter_map(Self::alarm).chain(arrival).min();
+        let kernels = self.nodes.iter().filter(|node| node.alive);
+        let kernels = kernels.filter_map(|node| node.kernel.poll_timeout());
+        let alarms = self.nodes.iter().filter_map(Self::alarm);
+        let guards = self.nodes.iter().filter_map(Self::guard_alarm);
+        let next = alarms.chain(guards).chain(kernels).chain(arrival).min();
         let Some(next) = next.filter(|next| *next <= end) else {
+            self.now = self.now.max(end);
             return false;
         };
         self.now = self.now.max(next);
@@ -211,125 +307,136 @@ impl Lan {
     fn happen(&mut self) {
         let now = self.now;
         for at in 0..self.nodes.len() {
-            if Self::alarm(&self.nodes[at]).is_some_and(|alarm| alarm <= now) {
+            let due = |at: Instant| at <= now;
+            if self.nodes[at].alive && self.nodes[at].kernel.poll_timeout().is_some_and(due) {
+                self.advance_kernel(at);
+            }
+            if Self::alarm(&self.nodes[at]).is_some_and(due) {
                 self.handle(at, Input::Wake { drained: false });
+            }
+            if Self::guard_alarm(&self.nodes[at]).is_some_and(due) {
+                self.guard(at, vip::last_will::Input::Wake);
             }
         }
         while let Some(entry) = self.coming.first_entry().filter(|entry| entry.key().0 <= now) {
             match entry.remove() {
-                Coming::Packet(at, packet) if self.nodes[at].is_on(packet.index) => {
-                    self.handle(at, Input::Packet(packet));
-                }
-                Coming::Packet(..) => {}
-                Coming::Frame(frame) => self.client.hear(&frame),
-                Coming::Claim(at, seen) if self.nodes[at].looks_out_for(&seen) => {
-                    self.handle(at, Input::Neighbour(seen));
-                }
-                Coming::Claim(..) => {}
-                Coming::Batch(at, life, batch) if self.nodes[at].life == life => {
-                    let (done, facts) = self.nodes[at].kernel.execute(batch);
-                    for fact in facts {
-                        self.handle(at, Input::Fact(fact));
+                Coming::Mail(at, mail) => self.arrive(at, mail),
+                Coming::Claim(at, segment, seen) => self.hear_claim(at, segment, seen),
+                Coming::Frame(from, frame) => self.show_client(from, &frame),
+                Coming::Batch(at, life, batch) => self.execute(at, life, batch),
+                Coming::Done(at, life, done) if self.nodes[at].life == life => {
+                    match self.postponed(at) {
+                        Some(until) => self.put(until, Coming::Done(at, life, done)),
+                        None => self.handle(at, Input::Done(done)),
                     }
-                    self.handle(at, Input::Done(done));
                 }
-                Coming::Input(at, life, input) if self.nodes[at].life == life => {
-                    self.handle(at, input);
-                }
-                Coming::Batch(..) | Coming::Input(..) => {}
+                Coming::Look(at, life) if self.nodes[at].life == life => self.read(at),
+                Coming::Done(..) | Coming::Look(..) => {}
+                Coming::Spawn(at, life, adopt) => self.spawned(at, life, adopt),
+                Coming::Ended(at, life) => self.notice(at, life),
+                Coming::Perish(at, life, since) => self.perish(at, life, since),
             }
         }
         for at in core::mem::take(&mut self.stirred) {
             self.handle(at, Input::Wake { drained: true });
+            if self.nodes[at].is_awake(now) {
+                self.sign_of_life(at);
+            }
         }
         self.stirred.clear();
     }
 
-    pub(crate) fn handle(&mut self, at: usize, input: Input) {
+    fn advance_kernel(&mut self, at: usize) {
         let now = self.now;
-        let node = &mut self.nodes[at];
-        if !node.alive {
-            return;
-        }
-        if !node.is_awake(now) {
-            // What arrives waits in the sockets; to wake a sleeper does nothing.
-            if !matches!(input, Input::Wake { .. }) {
-                let until = node.paused_until.unwrap_or(now);
-                let life = node.life;
-                self.put(until.since(now), Coming::Input(at, life, input));
-            }
-            return;
-        }
-        node.paused_until = None;
-        node.router.handle(now, input);
-        self.stirred.insert(at);
-        self.flush(at);
-    }
-
-    /// Carries out what a node's router asks for.
-    pub(crate) fn flush(&mut self, at: usize) {
-        while let Some(output) = self.nodes[at].router.poll_output() {
-            match output {
-                Output::Advert(transmit) => self.send(at, &transmit),
-                Output::Lease(ask) => {
-                    let now = self.now;
-                    let node = &mut self.nodes[at];
-                    let outcome = node.kernel.table.execute(now, &ask.op);
-                    let done = LeaseDone { ticket: ask.ticket, outcome };
-                    node.router.handle(now, Input::LeaseDone(done));
-                }
-                Output::Batch(batch) => {
-                    let life = self.nodes[at].life;
-                    self.put(KERNEL_TIME, Coming::Batch(at, life, batch));
-                }
-                Output::Frame { index, bytes } => {
-                    if self.nodes[at].is_on(index) {
-                        for delay in self.weather.arrivals(&mut self.random) {
-                            self.put(delay, Coming::Frame(bytes.clone()));
-                        }
-                        self.shout(at, index, &bytes);
-                    }
-                }
-                Output::Watch(wanted) => self.nodes[at].watched = wanted,
-                Output::Sockets(_) | Output::Will(_) => {}
-                Output::Event(event) => self.nodes[at].note(event),
-            }
+        let mut lapsed = Vec::new();
+        let gone = self.losing(at, |kernel| lapsed = kernel.advance(now));
+        if !gone.is_empty() {
+            let lapsed = lapsed.iter().map(|fact| fact.address).collect();
+            self.see_that(Sight::Lapsed { node: at, lapsed, gone });
         }
     }
 
-    /// A frame for everybody: to the nodes that look out for what it says.
-    fn shout(&mut self, from: usize, index: IfIndex, frame: &[u8]) {
-        let Some(seen) = vip::claim::read(index, frame) else { return };
-        for to in (0..self.nodes.len()).filter(|to| *to != from) {
-            for delay in self.weather.arrivals(&mut self.random) {
-                self.put(delay, Coming::Claim(to, seen));
-            }
+    /// Lets something be done to a node's kernel, publishes its news, and answers with the addresses
+    /// that are gone.
+    pub(crate) fn losing(&mut self, at: usize, act: impl FnOnce(&mut Kernel)) -> Vec<IpAddr> {
+        let kernel = &mut self.nodes[at].kernel;
+        let before: Vec<IpAddr> = kernel.addresses().map(|fact| fact.address).collect();
+        act(kernel);
+        let gone = before.into_iter().filter(|address| !kernel.has(*address)).collect();
+        self.publish(at);
+        gone
+    }
+
+    /// The same for what somebody else does: it is seen.
+    pub fn meddle(&mut self, at: usize, act: impl FnOnce(&mut Kernel)) {
+        let addresses = self.losing(at, act);
+        if !addresses.is_empty() {
+            self.see_that(Sight::Deleted { node: at, addresses });
         }
     }
 
-    fn send(&mut self, from: usize, transmit: &Transmit) {
-        self.nodes[from].adverts_sent += 1;
-        let Transmit { index, source, destination, ttl, payload } = transmit;
-        let (index, source, destination, ttl) = (*index, *source, *destination, *ttl);
-        if !self.nodes[from].is_on(index) {
+    /// Until when a node's processes are held up, counted from now, if they are.
+    pub(crate) fn postponed(&self, at: usize) -> Option<Duration> {
+        let until = self.nodes[at].paused_until.filter(|until| *until > self.now)?;
+        Some(until.since(self.now))
+    }
+
+    fn execute(&mut self, at: usize, life: u32, batch: Batch) {
+        if self.nodes[at].life != life || !self.nodes[at].alive || !self.nodes[at].running {
             return;
         }
-        for to in (0..self.nodes.len()).filter(|to| *to != from) {
-            if !destination.is_multicast() && !self.nodes[to].kernel.has(destination) {
+        if let Some(until) = self.postponed(at) {
+            // The keeper's thread is as asleep as the rest of the process.
+            return self.put(until, Coming::Batch(at, life, batch));
+        }
+        let now = self.now;
+        self.tape.mark(now, at, 3);
+        self.tape.number(batch.ticket.number());
+        let removed: Vec<IpAddr> = batch
+            .ops
+            .iter()
+            .filter(|op| matches!(op, AddressOp::Remove { .. }))
+            .map(|op| op.vip().address)
+            .collect();
+        let mut done = None;
+        let mut gone = self.losing(at, |kernel| done = Some(kernel.execute(now, batch)));
+        gone.retain(|address| !removed.contains(address));
+        if !gone.is_empty() {
+            // Secondaries that went with a primary of ours.
+            self.see_that(Sight::Deleted { node: at, addresses: gone });
+        }
+        let Some(done) = done else { return };
+        if self.news_delay.is_zero() {
+            self.read(at);
+            self.handle(at, Input::Done(done));
+        } else {
+            let delay = self.draw_news_delay();
+            self.put(delay, Coming::Done(at, life, done));
+        }
+    }
+
+    fn draw_news_delay(&mut self) -> Duration {
+        let most = u64::try_from(self.news_delay.as_nanos()).unwrap_or(u64::MAX);
+        Duration::from_nanos(self.random.below(most))
+    }
+
+    /// Hands the news of a node's kernel to its socket.
+    pub(crate) fn publish(&mut self, at: usize) {
+        for fact in self.nodes[at].kernel.take_news() {
+            if !self.nodes[at].running {
                 continue;
             }
-            for delay in self.weather.arrivals(&mut self.random) {
-                let payload = payload.clone();
-                let packet = Packet { index, source, destination, ttl, payload };
-                self.put(delay, Coming::Packet(to, packet));
-            }
+            let delay = self.draw_news_delay();
+            let ready = self.now + delay;
+            self.nodes[at].netlink.push(ready, fact);
+            self.look_soon(at, delay);
         }
     }
 
-    /// Something for a node's router, next thing.
-    pub(crate) fn tell_soon(&mut self, at: usize, input: Input) {
+    /// Has a node look at its sockets.
+    pub(crate) fn look_soon(&mut self, at: usize, delay: Duration) {
         let life = self.nodes[at].life;
-        self.put(Duration::ZERO, Coming::Input(at, life, input));
+        self.put(delay, Coming::Look(at, life));
     }
 
     pub(crate) fn put(&mut self, delay: Duration, what: Coming) {

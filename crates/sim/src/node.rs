@@ -1,17 +1,28 @@
-//! One simulated node: the real router, an imagined kernel.
+//! One simulated node: the real router, an imagined kernel, and the sockets between them.
+//!
+//! What comes while the processes are held up waits in the sockets, as far as they have room: adverts
+//! in one, news of the kernel in another that tells of everything anew once it has overflowed.
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use core::time::Duration;
+use std::collections::{BTreeMap, VecDeque};
 
 use base::{
-    Centis, Event, Family, IfIndex, Instant, Interval, Name, Neighbour, Preempt, Priority, State,
-    Subject, Vip, Vrid, What,
+    Centis, Event, Family, IfIndex, Instant, Interval, KernelFact, Name, Neighbour, Preempt,
+    Priority, State, Subject, Vip, Vrid, What,
 };
 use vip::announcer::BurstPolicy;
 use vrrp::wire::{Auth, ChecksumRule, GROUP_V4, GROUP_V6};
-use vrrp::{Checksum, InstanceConfig, Reach, Router, WatchSpec};
+use vrrp::{Checksum, InstanceConfig, Packet, Reach, Router, SocketSpec, WatchSpec};
 
-use crate::kernel::{ETH0, Kernel};
+use crate::guard::Guard;
+use crate::kernel::{ETH0, ETH1, Kernel};
+use crate::sight::{Mail, Vr};
+
+/// As many adverts as the receive buffer of a raw socket holds by default (208 KiB, 768 octets each).
+const SOCKET_ROOM: usize = 277;
+/// As many messages as a netlink socket holds by default.
+const NETLINK_ROOM: usize = 250;
 
 /// A node on the [`Lan`](crate::Lan).
 #[derive(Debug)]
@@ -22,20 +33,92 @@ pub struct Node {
     pub(crate) kernel: Kernel,
     /// What it runs, and will run again when it is booted.
     pub(crate) configs: Vec<InstanceConfig>,
+    /// Every name an instance of it ever had, for what its events are about.
+    pub(crate) known_as: BTreeMap<Name, Vr>,
     /// Counts its routers: what was meant for an earlier one reaches nobody.
     pub(crate) life: u32,
     /// Whether its cables are in.
     pub(crate) plugged: bool,
-    /// Whether its processes run at all.
+    /// Whether the machine has power.
     pub(crate) alive: bool,
-    /// Until when they are held up.
+    /// Whether mainstay runs on it.
+    pub(crate) running: bool,
+    /// Whether it was told to stop.
+    pub(crate) stopping: bool,
+    /// Its guardian, while that lives; how many there were; until when it is held up.
+    pub(crate) guard: Option<Guard>,
+    pub(crate) guard_life: u32,
+    pub(crate) guard_paused_until: Instant,
+    /// Until when its engine is held up.
     pub(crate) paused_until: Option<Instant>,
+    /// Until when the whole machine stands still.
+    pub(crate) frozen_until: Instant,
+    /// Since when it has been running without a gap.
+    pub(crate) awake_since: Instant,
+    /// How far its monotonic clock is ahead of ours, and behind, by the time it stood still.
+    pub(crate) ahead: Duration,
+    pub(crate) behind: Duration,
+    /// What of that its engine has not been told yet.
+    pub(crate) slept: Duration,
+    /// How far its wall clock is off. Nothing here reads it, and nothing may.
+    pub(crate) wall_offset: i64,
     /// Whether its first instance is Active, as its events tell.
     pub(crate) active: bool,
+    /// The same for each.
+    pub(crate) states: BTreeMap<Vr, State>,
+    pub(crate) sockets: Vec<SocketSpec>,
+    pub(crate) inbox: VecDeque<Mail>,
+    pub(crate) netlink: Netlink,
     pub(crate) events: Vec<Event>,
     pub(crate) adverts_sent: u64,
     /// What its router wants to hear of.
     pub(crate) watched: Vec<WatchSpec>,
+}
+
+/// The socket on which the kernel tells its news.
+#[derive(Debug, Default)]
+pub(crate) struct Netlink {
+    queue: VecDeque<(Instant, KernelFact)>,
+    overrun: bool,
+    /// Nobody reads it until then.
+    pub(crate) blocked_until: Instant,
+}
+
+impl Netlink {
+    /// News that can be read from `ready` on.
+    pub(crate) fn push(&mut self, ready: Instant, fact: KernelFact) {
+        if self.queue.len() >= NETLINK_ROOM {
+            self.overrun();
+        }
+        if !self.overrun {
+            let last = self.queue.back().map_or(ready, |(at, _)| ready.max(*at));
+            self.queue.push_back((last, fact));
+        }
+    }
+
+    /// Loses all it holds; whoever reads next must ask for everything anew.
+    pub(crate) fn overrun(&mut self) {
+        self.queue.clear();
+        self.overrun = true;
+    }
+
+    /// What can be read at `now`, given what the kernel looks like.
+    pub(crate) fn pop(&mut self, now: Instant, kernel: &mut Kernel) -> Option<KernelFact> {
+        if now < self.blocked_until {
+            return None;
+        }
+        if core::mem::take(&mut self.overrun) {
+            kernel.take_news();
+            self.queue.clear();
+            return Some(kernel.snapshot());
+        }
+        let ready = self.queue.front().is_some_and(|(at, _)| *at <= now);
+        if ready { self.queue.pop_front().map(|(_, fact)| fact) } else { None }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.queue.is_empty() && !self.overrun
+    }
 }
 
 impl Node {
@@ -46,11 +129,27 @@ impl Node {
             router: Router::new(),
             kernel: Kernel::of(number),
             configs,
+            known_as: BTreeMap::new(),
             life: 0,
             plugged: true,
             alive: true,
+            running: false,
+            stopping: false,
+            guard: None,
+            guard_life: 0,
+            guard_paused_until: Instant::ZERO,
             paused_until: None,
+            frozen_until: Instant::ZERO,
+            awake_since: Instant::ZERO,
+            ahead: Duration::ZERO,
+            behind: Duration::ZERO,
+            slept: Duration::ZERO,
+            wall_offset: 0,
             active: false,
+            states: BTreeMap::new(),
+            sockets: Vec::new(),
+            inbox: VecDeque::new(),
+            netlink: Netlink::default(),
             events: Vec::new(),
             adverts_sent: 0,
             watched: Vec::new(),
@@ -75,6 +174,12 @@ impl Node {
         &self.router
     }
 
+    /// What it was last told to run.
+    #[must_use]
+    pub fn configs(&self) -> &[InstanceConfig] {
+        &self.configs
+    }
+
     /// Everything it said happened, in order.
     #[must_use]
     pub fn events(&self) -> &[Event] {
@@ -90,16 +195,49 @@ impl Node {
     /// Whether its first instance is Active.
     #[must_use]
     pub fn is_active(&self) -> bool {
-        self.alive && self.active
+        self.alive && self.running && self.active
+    }
+
+    /// What it is for a virtual router, as its events tell.
+    #[must_use]
+    pub fn state(&self, vr: Vr) -> State {
+        let state = self.states.get(&vr).copied().unwrap_or(State::Initialize);
+        if self.alive && self.running { state } else { State::Initialize }
+    }
+
+    /// Its configuration of a virtual router.
+    #[must_use]
+    pub fn config_of(&self, vr: Vr) -> Option<&InstanceConfig> {
+        self.configs.iter().find(|config| vr_of(config) == vr)
+    }
+
+    /// The virtual router that one of its instances, by name, is or was about.
+    #[must_use]
+    pub fn vr_named(&self, name: &Name) -> Option<Vr> {
+        self.known_as.get(name).copied()
+    }
+
+    /// Takes note of the names a configuration uses.
+    pub(crate) fn learn_names(&mut self) {
+        for config in &self.configs {
+            self.known_as.insert(config.name.clone(), vr_of(config));
+        }
     }
 
     /// Takes note of what its router says happened.
     pub(crate) fn note(&mut self, event: Event) {
         if let (What::StateChanged { to, .. }, Subject::Instance(name)) =
             (&event.what, &event.subject)
-            && self.configs.first().is_some_and(|first| first.name == *name)
         {
-            self.active = *to == State::Active;
+            if self.configs.first().is_some_and(|first| first.name == *name) {
+                self.active = *to == State::Active;
+            }
+            if let Some(vr) = self.known_as.get(name) {
+                self.states.insert(*vr, *to);
+            }
+        }
+        if let Some(guard) = &mut self.guard {
+            guard.events = guard.events.max(event.id.number);
         }
         self.events.push(event);
     }
@@ -107,20 +245,68 @@ impl Node {
     /// Whether it does anything at `now`.
     #[must_use]
     pub fn is_awake(&self, now: Instant) -> bool {
-        self.alive && self.paused_until.is_none_or(|until| until <= now)
+        self.alive && self.running && self.paused_until.is_none_or(|until| until <= now)
     }
 
-    /// Whether its kernel would hand this to its router.
+    /// Since when it has been running without a gap.
+    #[must_use]
+    pub fn awake_since(&self) -> Instant {
+        self.awake_since
+    }
+
+    /// Whether everything its kernel told was read.
+    #[must_use]
+    pub fn is_informed(&self) -> bool {
+        self.netlink.is_empty()
+    }
+
+    /// Whether its router wants to hear of this.
     pub(crate) fn looks_out_for(&self, seen: &Neighbour) -> bool {
         let wants =
             |spec: &WatchSpec| spec.index == seen.index && spec.addresses.contains(&seen.address);
-        self.is_on(seen.index) && self.watched.iter().any(wants)
+        self.watched.iter().any(wants)
     }
 
     /// Whether anything can go in or out by the interface with this number.
-    pub(crate) fn is_on(&self, index: IfIndex) -> bool {
-        self.alive && self.plugged && self.kernel.is_running(index)
+    pub(crate) fn is_on(&self, now: Instant, index: IfIndex) -> bool {
+        self.alive && self.plugged && self.frozen_until <= now && self.kernel.is_running(index)
     }
+
+    /// Whether it has a socket that takes this packet.
+    pub(crate) fn listens(&self, packet: &Packet) -> bool {
+        let family = Family::of(&packet.source);
+        let socket = |spec: &&SocketSpec| spec.index == packet.index && spec.family == family;
+        let Some(spec) = self.sockets.iter().find(socket) else { return false };
+        if packet.destination.is_multicast() {
+            spec.groups.contains(&packet.destination)
+        } else {
+            self.kernel.has(packet.destination)
+        }
+    }
+
+    /// Puts an advert where the router will find it when it wakes.
+    pub(crate) fn keep(&mut self, mail: Mail) {
+        if self.inbox.len() < SOCKET_ROOM {
+            self.inbox.push_back(mail);
+        }
+    }
+
+    /// Its monotonic clock when ours shows `now`.
+    pub(crate) fn clock(&self, now: Instant) -> Instant {
+        now + self.ahead - self.behind
+    }
+
+    /// What our clock shows when its shows `at`.
+    pub(crate) fn world(&self, at: Instant) -> Instant {
+        at + self.behind - self.ahead
+    }
+}
+
+/// The virtual router a configuration is about.
+#[must_use]
+pub fn vr_of(config: &InstanceConfig) -> Vr {
+    let on_eth1 = config.interface.as_ref().is_some_and(|name| name.as_str() == ETH1);
+    Vr::new(u8::from(on_eth1), config.family, config.vrid.get())
 }
 
 /// The article's instance: VI_1 on `eth0`, VRID 51, VIP 193.168.0.6/16, VRRPv3 every second.

@@ -2,6 +2,7 @@
 //! renewal of what has ended fails, and what is listed passes only while its class lives.
 
 use core::net::IpAddr;
+use core::time::Duration;
 use std::collections::BTreeMap;
 
 use base::{Instant, LeaseAnswer, LeaseClass, LeaseKey, LeaseOp, LeaseTrouble};
@@ -44,9 +45,21 @@ impl Table {
         Ok(LeaseAnswer::Done)
     }
 
+    /// The guardian ends every lease at once.
+    pub(crate) fn silence(&mut self) {
+        self.alive.clear();
+    }
+
     /// Somebody removes it.
     pub(crate) fn remove(&mut self) {
         *self = Self::default();
+    }
+
+    /// The whole machine stood still for this long, and its clock with it.
+    pub(crate) fn stood_still(&mut self, span: Duration) {
+        for end in self.alive.values_mut() {
+            *end = *end + span;
+        }
     }
 
     fn lives(&self, class: LeaseClass, now: Instant) -> bool {

@@ -11,6 +11,9 @@ use base::{Priority, Version};
 /// second in VRRPv2 (RFC 3768 §6.1).
 #[must_use]
 pub fn skew_time(version: Version, priority: Priority, active_interval: Duration) -> Duration {
+    if base::planted!(NoSkew) {
+        return Duration::ZERO;
+    }
     let whole = match version {
         Version::V2 => Duration::from_secs(1),
         Version::V3 => active_interval,

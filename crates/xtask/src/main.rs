@@ -1,7 +1,10 @@
-//! The project's own commands: `cargo xtask lint`, `cargo xtask man`.
+//! The project's own commands: `cargo xtask lint`, `cargo xtask man`, `cargo xtask sim`,
+//! `cargo xtask fuzz`.
 //!
 //! What a compiler cannot check and a reviewer should not have to.
 
+mod campaign;
+mod fuzz;
 mod house;
 mod rooms;
 
@@ -13,8 +16,12 @@ fn main() -> ExitCode {
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["lint"] => lint(),
         ["man"] => man(),
+        ["fuzz", ref rest @ ..] => fuzz::run(&root(), rest),
+        ["sim", ref arguments @ ..] => campaign::sim(&root(), arguments),
         _ => {
             eprintln!("usage: cargo xtask lint    check the rules of the house (ARCHITECTURE.md)");
+            eprintln!("       cargo xtask sim     run seeds of the simulator; --help says which");
+            eprintln!("       cargo xtask fuzz    look for bytes that break something");
             eprintln!("       cargo xtask man     write {PAGE} from the keyword table");
             ExitCode::from(2)
         }

@@ -12,6 +12,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("linux", &["base"]),
     ("ui", &["base"]),
     ("sim", &["base", "vip", "vrrp"]),
+    ("fuzz", &["base", "conf", "ui", "vip", "vrrp"]),
     ("lab", &["base", "linux"]),
     ("daemon", &["base", "vip", "vrrp", "conf", "linux", "ui", "lab"]),
     ("xtask", &["conf"]),
@@ -56,8 +57,8 @@ fn judge(room: &str, may_use: &[&str], manifest: &str) -> Vec<String> {
             findings.push(format!("crates/{room} uses {used}, which it may not"));
         }
     }
-    // `linux` repeats them but for `unsafe_code`.
-    if !lints && room != "linux" {
+    // `linux` and `fuzz` repeat them but for `unsafe_code`.
+    if !lints && room != "linux" && room != "fuzz" {
         findings.push(format!("crates/{room}/Cargo.toml does not take the workspace's lints"));
     }
     findings

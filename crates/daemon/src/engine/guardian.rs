@@ -4,13 +4,12 @@
 //! and what to do if it is not. While something is held, a sign of life leaves at least three times
 //! within the shortest lease.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::time::Duration;
 
-use base::{Instant, Name};
+use base::Instant;
 use linux::Poll;
-use vip::last_will::Edit;
+use vip::last_will::{Edit, Signs};
 
 use super::{GUARDIAN, interest};
 use crate::channel::Channel;
@@ -18,50 +17,30 @@ use crate::messages::{EngineToGuardian, GuardianToEngine};
 
 pub(super) struct Guardian {
     pub(super) line: Channel<EngineToGuardian, GuardianToEngine>,
-    /// The lease of each instance that holds.
-    leases: BTreeMap<Name, Duration>,
-    /// A third of the shortest.
-    rhythm: Option<Duration>,
-    next: Option<Instant>,
+    signs: Signs,
     gone: bool,
 }
 
 impl Guardian {
     pub(super) fn new(line: Channel<EngineToGuardian, GuardianToEngine>) -> Self {
-        Self { line, leases: BTreeMap::new(), rhythm: None, next: None, gone: false }
+        Self { line, signs: Signs::default(), gone: false }
     }
 
     /// Passes a change of the will on.
     pub(super) fn will(&mut self, edit: Edit) {
-        match &edit {
-            Edit::Hold(bequest) => {
-                self.leases.insert(bequest.name.clone(), bequest.patience);
-                self.rhythm = self.rhythm.into_iter().chain([bequest.patience / 3]).min();
-            }
-            Edit::Release { name } => {
-                let least = |lease: Duration| self.rhythm == Some(lease / 3);
-                if self.leases.remove(name).is_some_and(least) {
-                    self.rhythm = self.leases.values().min().map(|lease| *lease / 3);
-                }
-            }
-        }
+        self.signs.edit(&edit);
         self.tell(&EngineToGuardian::Will(edit));
     }
 
     /// Gives a sign of life, if it is time to.
     pub(super) fn sign_of_life(&mut self, now: Instant) {
-        let Some(rhythm) = self.rhythm else {
-            self.next = None;
-            return;
-        };
-        if self.next.is_none_or(|next| now >= next) {
-            self.next = Some(now + rhythm);
+        if self.signs.give(now) {
             self.tell(&EngineToGuardian::Alive);
         }
     }
 
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
-        self.next.filter(|_| self.rhythm.is_some())
+        self.signs.poll_timeout()
     }
 
     /// Waits for room on the line, if there is something to be sent.

@@ -159,6 +159,7 @@ impl Announcer {
                 self.announce(holder, &vips, reason, cause);
             }
             Input::Gone { holder, vips } => self.gone(holder, &vips),
+            Input::Withdraw { .. } if base::planted!(AnnouncesOn) => {}
             Input::Withdraw { holder } => {
                 if let Some(entry) = self.holders.get_mut(&holder) {
                     let (policy, alarm) = (entry.policy, entry.alarm);
@@ -243,6 +244,9 @@ impl Announcer {
     }
 
     fn gone(&mut self, holder: HolderId, vips: &[Vip]) {
+        if base::planted!(AnnouncesOn) {
+            return;
+        }
         let Some(entry) = self.holders.get_mut(&holder) else { return };
         let gone: BTreeSet<Spot> = vips.iter().map(Spot::of).collect();
         entry.present.retain(|spot| !gone.contains(spot));

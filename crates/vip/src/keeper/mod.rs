@@ -224,6 +224,9 @@ impl Keeper {
             };
             let seen = self.addresses.get(key).map(|tentative| have(*tentative));
             slot.link_changed();
+            if base::planted!(SnapshotIgnored) {
+                continue;
+            }
             taken.push((*key, slot.snapshot(self.now, seen, link.running)));
         }
         for (key, meaning) in taken {

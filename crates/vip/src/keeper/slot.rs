@@ -369,6 +369,10 @@ impl Slot {
         if link_runs {
             self.flushed = false;
         }
+        // What is held is ours, even if an earlier run put it there: it must go with the claim.
+        if !base::planted!(AdoptedIsNotOurs) {
+            self.ours |= want.is_some() && self.have != Have::Absent;
+        }
         let act = self.lacking(want, removable);
         if self.refusal.is_some_and(|r| act != Some(r.act)) {
             self.refusal = None;
@@ -379,6 +383,9 @@ impl Slot {
             self.not_before = None;
         }
         let act = act?;
+        if base::planted!(NotPutBack) && act == Act::Add && self.taken_in_a_row > 0 {
+            return None;
+        }
         if self.not_before.is_some() {
             return None;
         }
@@ -418,6 +425,7 @@ impl Slot {
                 let other = self.installed.as_ref().is_some_and(|old| old != vip);
                 (!there || self.doubt || other).then_some(Act::Add)
             }
+            None if base::planted!(LeftOverKept) && !self.ours => None,
             None => ((there || self.doubt) && (removable || self.ours)).then_some(Act::Remove),
         }
     }
@@ -454,7 +462,8 @@ impl Slot {
         self.taken_in_a_row = if in_a_row { self.taken_in_a_row.saturating_add(1) } else { 1 };
         self.taken_at = now;
         if self.taken_in_a_row > PUT_BACK_AT_ONCE {
-            self.not_before = Some(now + PUT_BACK_PAUSE);
+            let pauses = if base::planted!(FightNeverEnds) { 3600 } else { 1 };
+            self.not_before = Some(now + PUT_BACK_PAUSE * pauses);
         }
         Meaning::Taken
     }

@@ -12,6 +12,7 @@
 //! deadline proves nothing about the engine, which gets its whole time again.
 
 mod io;
+mod signs;
 #[cfg(test)]
 mod tests;
 
@@ -21,6 +22,7 @@ use std::collections::{BTreeMap, VecDeque};
 use base::{AddressOp, Instant, Name};
 
 pub use io::{Bequest, Death, Edit, Input, Legacy, Output};
+pub use signs::Signs;
 
 /// An engine that lived so long did not die of what it was born with; it is replaced without delay.
 const STEADY: Duration = Duration::from_secs(10);
@@ -30,6 +32,9 @@ const FIRST_DELAY: Duration = Duration::from_millis(100);
 
 /// The longest delay between two starts.
 const LONGEST_DELAY: Duration = Duration::from_secs(5);
+
+/// Whoever wakes so late for a deadline may not have run at all.
+const SLEEPY: Duration = Duration::from_millis(10);
 
 /// How the engine stands, as far as the guardian knows.
 #[derive(Debug, PartialEq, Eq)]
@@ -229,6 +234,11 @@ impl LastWill {
                     // We slept ourselves: its signs of life may be waiting to be read.
                     let adopt_by = adopt_by.map(|_| now + patience / 2);
                     self.phase = Phase::Present { born_at, alive_at: now, adopt_by };
+                } else if adopt_by.is_none() && now > deadline + SLEEPY {
+                    // Perhaps we slept, perhaps not: time for one sign of life. With it a stall is
+                    // still over before a peer takes over, for a lease is two thirds of that.
+                    let alive_at = now - (patience - patience / 3);
+                    self.phase = Phase::Present { born_at, alive_at, adopt_by };
                 } else {
                     self.phase = Phase::Condemned { born_at };
                     self.outputs.push_back(Output::Kill);
@@ -252,13 +262,18 @@ impl LastWill {
         let mut held = core::mem::take(&mut self.orphans);
         held.append(&mut self.bequests);
         self.patience = None;
-        self.outputs.push_back(Output::Silence);
+        if !base::planted!(FarewellFirst) {
+            self.outputs.push_back(Output::Silence);
+        }
         let names = held.keys().cloned().collect();
         let mut ops = Vec::new();
         for bequest in held.into_values() {
             self.outputs.extend(bequest.farewells.into_iter().map(Output::Farewell));
             let removal = |(index, vip)| AddressOp::Remove { index, vip };
             ops.extend(bequest.vips.into_iter().map(removal));
+        }
+        if base::planted!(FarewellFirst) {
+            self.outputs.push_back(Output::Silence);
         }
         self.outputs.push_back(Output::Remove(ops));
         self.outputs.push_back(Output::CarriedOut { names, death });

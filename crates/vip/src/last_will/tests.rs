@@ -165,3 +165,18 @@ fn starts_in_a_row_are_ever_further_apart() {
     }
     assert_eq!(pauses, [0, 100, 200, 400, 800, 1600, 3200, 5000, 5000, 5000]);
 }
+
+#[test]
+fn a_guardian_that_woke_a_little_late_waits_for_one_sign_of_life() {
+    // Found by simulation: all processes held up for 500 ms, and the guardian, awake first, killed
+    // an engine that was about to give its sign of life.
+    let mut guardian = Guardian::of_a_holder();
+    assert_eq!(guardian.tell(650, Input::Wake), [""; 0]);
+    assert_eq!(guardian.tell(660, Input::Alive), [""; 0]);
+    assert_eq!(guardian.tell(1_200, Input::Wake), [""; 0]);
+    // One that gives none has had its chance.
+    let mut guardian = Guardian::of_a_holder();
+    assert_eq!(guardian.tell(650, Input::Wake), [""; 0]);
+    assert_eq!(guardian.tell(849, Input::Wake), [""; 0]);
+    assert_eq!(guardian.tell(851, Input::Wake)[0], "kill");
+}

@@ -383,6 +383,9 @@ impl Leases {
             Pulse::Alive { asked } => renew_at(class, asked) <= self.now && self.is_needed(class),
             Pulse::Dead | Pulse::Doomed => false,
         }) {
+            if base::planted!(LeaseRevived) {
+                return Some(LeaseOp::Arm { class });
+            }
             return Some(LeaseOp::Renew { class });
         }
         if core::mem::take(&mut self.dirty) {

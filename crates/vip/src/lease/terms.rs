@@ -59,7 +59,8 @@ impl Terms {
     /// The class of lease to take.
     #[must_use]
     pub fn class(&self) -> LeaseClass {
-        LeaseClass::of((self.bound() * 2 / 3).max(FLOOR))
+        let intervals = if base::planted!(LeaseTooLong) { 3 } else { 1 };
+        LeaseClass::of((self.bound() * intervals * 2 / 3).max(FLOOR))
     }
 
     /// By how much the lease is too long to keep its promise; zero where it keeps it.

@@ -403,3 +403,23 @@ fn a_snapshot_without_a_held_vip_reveals_a_theft_nobody_reported() {
         [Output::Taken { holder: HOLDER, vip: taken.clone() }, present(&[taken])]
     );
 }
+
+#[test]
+fn what_an_earlier_run_left_and_we_hold_goes_with_its_interfaces_name() {
+    // Found by simulation: held without ever having been added by us, it was nobody's to remove
+    // once its interface had another name.
+    let vips = [vip("2001:db8::6", 64, "eth0")];
+    let mut world = World::with_links(&["eth0"]);
+    let on = index(&world, "eth0");
+    world.kernel.install((on, vips[0].address, vips[0].prefix)).unwrap();
+    world.kernel.overrun();
+    world.read_fact();
+    world.manage(1, &vips);
+    world.hold(1);
+    world.settle();
+    assert!(world.keeper.held(HOLDER));
+    world.kernel.rename(&"eth0".into(), &"lan0".into());
+    world.settle();
+    let address = (on, vips[0].address, vips[0].prefix);
+    assert!(!world.kernel.addresses.contains(&address), "not under the other name");
+}

@@ -117,7 +117,7 @@ impl Instance {
     /// interval, if that is longer), however often rivals speak; but what was due earlier is only
     /// put off, since the last to be seen may have misled the neighbours as well.
     pub(crate) fn take_reassert(&mut self, now: Instant) -> Option<Reassert> {
-        if self.reassert_at().is_none_or(|at| now < at) {
+        if base::planted!(NoReassert) || self.reassert_at().is_none_or(|at| now < at) {
             return None;
         }
         self.reasserted_at = Some(now);
@@ -128,7 +128,8 @@ impl Instance {
     pub(crate) fn reassert_at(&self) -> Option<Instant> {
         let pause = self.config.interval.as_duration().max(Duration::from_secs(1));
         let at = self.reasserted_at.map_or(Instant::ZERO, |at| at + pause);
-        (self.reassert.is_some() && !self.silenced).then_some(at)
+        let due = self.reassert.is_some() && !self.silenced && !base::planted!(NoReassert);
+        due.then_some(at)
     }
 
     /// There is nothing that could be announced again; once there is, it is announced anyway.

@@ -101,7 +101,9 @@ impl Instance {
             Claim::Stronger
         } else if theirs < ours {
             Claim::Weaker
-        } else if self.around.attachment.is_none_or(|at| source > at.source) {
+        } else if !base::planted!(TieNeverYields)
+            && self.around.attachment.is_none_or(|at| source > at.source)
+        {
             // Addresses of one family compare as unsigned numbers in network order (VRRP-063).
             Claim::EqualHigher
         } else {
@@ -112,7 +114,8 @@ impl Instance {
     /// §6.4.2: "If the Priority in the ADVERTISEMENT is zero": Skew_Time, but never longer than what
     /// was left anyway (VRRP-055).
     fn holder_resigned(&mut self, turn: &mut Turn<'_>, source: IpAddr) {
-        if self.deadline().is_some_and(|deadline| deadline <= turn.now + self.skew_time()) {
+        let sooner = self.deadline().is_some_and(|at| at <= turn.now + self.skew_time());
+        if sooner && !base::planted!(ResignRearms) {
             return;
         }
         let cause = self.peer.map(|peer| peer.event);
@@ -136,7 +139,9 @@ impl Instance {
         let delay = match self.config.preempt {
             // An owner always preempts (VRRP-068).
             _ if self.config.priority.is_owner() => Duration::ZERO,
+            Preempt::After(_) if base::planted!(PreemptsAtOnce) => Duration::ZERO,
             Preempt::After(delay) => delay,
+            Preempt::Never if base::planted!(PreemptsAnyway) => Duration::ZERO,
             Preempt::Never => {
                 self.note_peer(turn, source, heard);
                 return self.wait_for_silence(turn.now, None);

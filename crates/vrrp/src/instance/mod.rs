@@ -225,6 +225,7 @@ impl Instance {
     fn active_interval(&self) -> Duration {
         let own = self.config.interval.as_duration();
         match (self.config.version(), self.learned_interval) {
+            (Version::V3, Some(theirs)) if base::planted!(UncappedInterval) => theirs,
             (Version::V3, Some(theirs)) => {
                 theirs.min(own * u32::from(self.config.learned_interval_cap))
             }
@@ -233,7 +234,10 @@ impl Instance {
     }
 
     fn skew_time(&self) -> Duration {
-        timers::skew_time(self.config.version(), self.priority(), self.active_interval())
+        let own = base::planted!(SkewOfOwnInterval);
+        let interval =
+            if own { self.config.interval.as_duration() } else { self.active_interval() };
+        timers::skew_time(self.config.version(), self.priority(), interval)
     }
 
     fn active_down_interval(&self) -> Duration {
@@ -296,6 +300,9 @@ impl Instance {
     }
 
     fn wait_for_silence(&mut self, now: Instant, preempt_at: Option<Instant>) {
+        if base::planted!(StaleTimer) && self.state() == State::Backup {
+            return;
+        }
         self.phase = Phase::Backup { armed_at: now, waiting: Waiting::Silence, preempt_at };
     }
 
@@ -303,7 +310,9 @@ impl Instance {
 
     /// RFC 9568 §6.4.1.
     fn startup(&mut self, turn: &mut Turn<'_>, reason: Reason, cause: Option<EventId>) {
-        self.learned_interval = None;
+        if !base::planted!(LearnedSurvivesStart) {
+            self.learned_interval = None;
+        }
         if self.inherit(turn, cause) {
         } else if self.config.priority.is_owner() {
             self.become_active(turn, Reason::Owner, cause);
@@ -333,7 +342,7 @@ impl Instance {
         let priority = heard.advert.priority();
         let what = What::StrongerHeard { source, priority };
         let cause = turn.out.event(turn.now, self.subject(), what, Reason::Packet, []);
-        if self.config.parting_advert {
+        if !base::planted!(NoPartingAdvert) && self.config.parting_advert {
             self.send(turn, self.priority());
         }
         self.wait_for_silence(turn.now, None);
@@ -383,9 +392,13 @@ impl Instance {
         around: Surroundings,
         cause: Option<EventId>,
     ) {
-        if around == self.around {
+        let lost = self.around.fault == Some(Reason::NoSourceAddress);
+        if around == self.around || (base::planted!(SourceLostForGood) && lost) {
             return;
         }
+        let stuck = base::planted!(TrackerSticks) && self.around.delta != 0;
+        let delta = if stuck { self.around.delta } else { around.delta };
+        let around = Surroundings { delta, ..around };
         let before = self.priority();
         let was = self.around;
         // A farewell leaves by the way that is about to be lost.
@@ -431,7 +444,9 @@ impl Instance {
     pub(crate) fn reconfigure(&mut self, turn: &mut Turn<'_>, config: InstanceConfig) {
         if let Phase::Active { advert_at } = self.phase {
             let latest = turn.now + config.interval.as_duration();
-            self.phase = Phase::Active { advert_at: advert_at.min(latest) };
+            let kept = base::planted!(ReloadKeepsOldDeadline);
+            let advert_at = if kept { advert_at } else { advert_at.min(latest) };
+            self.phase = Phase::Active { advert_at };
         }
         let from = self.priority();
         self.config = config;

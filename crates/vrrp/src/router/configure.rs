@@ -134,7 +134,7 @@ impl Router {
             seat.holding = false;
         }
         let mut turn = Turn { now, out: &mut self.out };
-        if seat.instance.is_same_router(&config) {
+        if seat.instance.is_same_router(&config) && !base::planted!(ReloadRestarts) {
             seat.instance.reconfigure(&mut turn, config);
         } else {
             // Another virtual router under an old name: leave the one, begin the other.

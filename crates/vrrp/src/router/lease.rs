@@ -36,6 +36,9 @@ impl Router {
 
     /// The clock stood still for `span` while the world went on.
     pub(super) fn slept(&mut self, now: Instant, span: Duration) {
+        if base::planted!(SleepUnnoticed) {
+            return;
+        }
         let what = What::Slept { span };
         let event = self.out.event(now, Subject::Node, what, Reason::Kernel, []);
         self.leases.handle(now, lease::Input::Slept);
@@ -155,7 +158,8 @@ impl Router {
             }
             self.touched.insert(slot);
             let mut turn = Turn { now, out: &mut self.out };
-            if doubt.lets_go || seat.instance.may_be_overtaken(now) {
+            let lets_go = doubt.lets_go && !base::planted!(LapseIsNoDoubt);
+            if lets_go || !base::planted!(LapseIsNoDoubt) && seat.instance.may_be_overtaken(now) {
                 seat.instance.stand_back(&mut turn, doubt.event);
             } else if seat.granted {
                 seat.instance.speak_again(&mut turn);

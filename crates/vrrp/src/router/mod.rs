@@ -313,7 +313,7 @@ impl Router {
         self.leases.handle(now, leases::Input::Wake);
         self.use_leases(now);
         self.send_all_due(now);
-        if drained {
+        if drained || base::planted!(JudgedBeforeDrained) {
             self.settle_doubts(now);
             for slot in core::mem::take(&mut self.due) {
                 let Some(seat) = self.seats.get_mut(&slot) else { continue };
@@ -421,7 +421,10 @@ impl Router {
         // What lapsed stays installed, and silent, until its doubt is settled; and what an engine
         // before this one installed, until it is known whether its lease lives.
         let installs = (holds && (seat.granted || seat.holding)) || seat.instance.inherits();
-        if installs != seat.holding {
+        let forgotten = base::planted!(ForgottenOnLinkDown)
+            && seat.instance.state() == State::Initialize
+            && self.stopping.is_none();
+        if installs != seat.holding && !forgotten {
             seat.holding = installs;
             seat.repairing = None;
             let input = if installs {

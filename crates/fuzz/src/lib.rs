@@ -1,0 +1,122 @@
+//! Fuzz targets: every door through which bytes of others come in, and what must hold whatever they
+//! are.
+//!
+//! Each target is an ordinary function; `src/bin` gives it to libFuzzer, and the tests here to the
+//! stored corpus, so that what was once found stays found without a fuzzer. `cargo xtask fuzz` runs
+//! them; it needs no nightly compiler, because coverage comes from LLVM's pass alone.
+
+mod bytes;
+mod driven;
+
+use vip::last_will::{Bequest, Death, Edit, LastWill};
+use vrrp::{Image, Input};
+
+use bytes::Bytes;
+
+/// A packet from the wire, as a frame and as a bare message, under every kind of terms.
+pub fn wire(data: &[u8]) {
+    vrrp::wire::fuzz::any_octets(data);
+}
+
+/// A configuration file: it is understood or refused with a text, and its report can be shown.
+pub fn config(data: &[u8]) {
+    let lenient = data.first().is_some_and(|first| first & 1 == 1);
+    let source = conf::Source { name: "fuzz.conf", text: data };
+    let loaded = conf::load(source, conf::Options { lenient, skip_ipvs: lenient });
+    let report = conf::render(&loaded, false);
+    let errors = loaded.diagnostics.iter().any(|d| d.severity == conf::Severity::Error);
+    assert_eq!(loaded.config.is_none(), errors, "refused without an error, or taken with one");
+    assert!(!errors || !report.is_empty(), "refused without a word");
+}
+
+/// A frame of the control socket, as a question and as an answer.
+pub fn frames(data: &[u8]) {
+    let _ = ui::protocol::read_frame::<ui::protocol::Request>(&mut &data[..]);
+    let _ = ui::protocol::read_frame::<ui::protocol::Response>(&mut &data[..]);
+}
+
+/// What another version handed over: understood or not, a router goes on from it.
+pub fn image(data: &[u8]) {
+    let Ok(image) = postcard::from_bytes::<Image>(data) else { return };
+    let mut world = driven::World::new(Bytes::new(data));
+    world.feed(Input::Adopt { image: Some(image), held: Vec::new(), events: 0 });
+    world.run(8);
+}
+
+/// A whole router, driven by bytes: configurations, packets, the kernel's news, time.
+pub fn router(data: &[u8]) {
+    let mut world = driven::World::new(Bytes::new(data));
+    world.run(usize::MAX);
+}
+
+/// The guardian's will, driven by bytes. However the engine behaves: addresses are removed only
+/// after the silence and the farewells, and no engine is started while another lives.
+pub fn will(data: &[u8]) {
+    use vip::last_will::{Input, Output};
+    let mut bytes = Bytes::new(data);
+    let mut now = base::Instant::ZERO;
+    let mut will = LastWill::new(now);
+    let (mut lives, mut silenced) = (false, false);
+    while let Some(kind) = bytes.next() {
+        now = now + core::time::Duration::from_millis(bytes.small(2_000));
+        let name = base::Name::from(if bytes.flag() { "a" } else { "b" });
+        let input = match kind % 6 {
+            0 => {
+                let patience = core::time::Duration::from_millis(60 + bytes.small(4_000));
+                let (farewells, vips) = (Vec::new(), Vec::new());
+                Input::Edit(Edit::Hold(Bequest { name, farewells, vips, patience }))
+            }
+            1 => Input::Edit(Edit::Release { name }),
+            2 => Input::Alive,
+            3 if lives => Input::Ended,
+            4 if bytes.small(16) == 0 => Input::Stop,
+            _ => Input::Wake,
+        };
+        lives &= input != Input::Ended;
+        will.handle(now, input);
+        while let Some(output) = will.poll_output() {
+            match output {
+                Output::Start { .. } => {
+                    assert!(!lives, "a second engine beside a living one");
+                    (lives, silenced) = (true, false);
+                }
+                Output::Silence => silenced = true,
+                Output::Farewell(_) | Output::Remove(_) => {
+                    assert!(silenced, "heard on the way out")
+                }
+                Output::Kill | Output::Adopted => {}
+                Output::CarriedOut { death, .. } => {
+                    assert!(matches!(death, Death::Ended | Death::Stalled));
+                    assert!(will.holders().next().is_none(), "carried out, and still held");
+                }
+            }
+        }
+        assert!(will.poll_timeout().is_none_or(|at| at >= now), "a deadline that is over");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    fn each(target: &str, run: impl Fn(&[u8])) {
+        let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("corpus").join(target);
+        let files = std::fs::read_dir(&folder).expect("every target has a corpus");
+        let mut tried = 0;
+        for file in files.flatten() {
+            run(&std::fs::read(file.path()).expect("a file of the corpus"));
+            tried += 1;
+        }
+        assert!(tried > 0, "{}", folder.display());
+    }
+
+    #[test]
+    fn the_corpus_breaks_nothing() {
+        each("wire", super::wire);
+        each("config", super::config);
+        each("frames", super::frames);
+        each("image", super::image);
+        each("router", super::router);
+        each("will", super::will);
+    }
+}

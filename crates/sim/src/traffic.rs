@@ -1,0 +1,255 @@
+//! What goes in and out of the routers: adverts, frames, what their kernels tell.
+
+use core::net::{IpAddr, Ipv6Addr};
+
+use base::{IfIndex, LeaseDone, Mac, Neighbour, Transmit};
+use vrrp::{Input, Output, Packet, RouterStatus};
+
+use crate::kernel::Segment;
+use crate::lan::{Coming, KERNEL_TIME, Lan};
+use crate::sight::{Glimpse, Mail, Sight};
+
+impl Lan {
+    pub(crate) fn handle(&mut self, at: usize, input: Input) {
+        let now = self.now;
+        let node = &mut self.nodes[at];
+        if !node.is_awake(now) {
+            return;
+        }
+        if node.paused_until.take().is_some() {
+            node.awake_since = now;
+        }
+        let clock = node.clock(now);
+        // The driver compares two clocks, one of which went on.
+        let span = core::mem::take(&mut node.slept);
+        if !span.is_zero() {
+            node.router.handle(clock, Input::Slept { span });
+            self.flush(at);
+        }
+        self.nodes[at].router.handle(clock, input);
+        self.stirred.insert(at);
+        self.flush(at);
+    }
+
+    /// An advert comes to a node: to its router, or to its socket if that is held up.
+    pub(crate) fn arrive(&mut self, at: usize, mut mail: Mail) {
+        let node = &mut self.nodes[at];
+        let Some(index) = node.kernel.on_segment(mail.segment).map(|link| link.index) else {
+            return;
+        };
+        mail.packet.index = index;
+        if !node.is_on(self.now, index) || !node.running || !node.listens(&mail.packet) {
+            return;
+        }
+        if node.is_awake(self.now) && node.inbox.is_empty() {
+            self.hand_over(at, mail);
+        } else {
+            node.keep(mail);
+        }
+    }
+
+    fn hand_over(&mut self, at: usize, mail: Mail) {
+        let Mail { packet, segment, spoiled } = mail;
+        self.tape.mark(self.now, at, 1);
+        self.tape.bytes(&packet.payload);
+        if let Some(advert) = Glimpse::of(segment, packet.source, &packet.payload) {
+            self.see_that(Sight::Handed { node: at, advert, valid: !spoiled });
+        }
+        if spoiled && self.sights.is_some() {
+            let before = shape(self.nodes[at].router.status());
+            self.handle(at, Input::Packet(packet));
+            let after = shape(self.nodes[at].router.status());
+            if before != after {
+                let difference = format!("{before:?} became {after:?}");
+                self.see_that(Sight::Swayed { node: at, difference });
+            }
+        } else {
+            self.handle(at, Input::Packet(packet));
+        }
+    }
+
+    /// A node reads what lies in its sockets.
+    pub(crate) fn read(&mut self, at: usize) {
+        while self.nodes[at].is_awake(self.now) {
+            let node = &mut self.nodes[at];
+            let Some(fact) = node.netlink.pop(self.now, &mut node.kernel) else { break };
+            self.tape.mark(self.now, at, 2);
+            self.handle(at, Input::Fact(fact));
+        }
+        while self.nodes[at].is_awake(self.now) {
+            let Some(mail) = self.nodes[at].inbox.pop_front() else { break };
+            self.hand_over(at, mail);
+        }
+    }
+
+    /// Carries out what a node's router asks for.
+    pub(crate) fn flush(&mut self, at: usize) {
+        while let Some(output) = self.nodes[at].router.poll_output() {
+            match output {
+                Output::Advert(transmit) => self.send(at, &transmit),
+                Output::Lease(ask) => {
+                    let (now, node) = (self.now, &mut self.nodes[at]);
+                    self.tape.mark(now, at, 7);
+                    let outcome = node.kernel.table.execute(now, &ask.op);
+                    let done = LeaseDone { ticket: ask.ticket, outcome };
+                    let clock = node.clock(now);
+                    node.router.handle(clock, Input::LeaseDone(done));
+                }
+                Output::Batch(batch) => {
+                    let life = self.nodes[at].life;
+                    self.put(KERNEL_TIME, Coming::Batch(at, life, batch));
+                }
+                Output::Frame { index, bytes } => {
+                    let Some(segment) = self.nodes[at].kernel.segment(index) else { continue };
+                    if !self.nodes[at].is_on(self.now, index) {
+                        continue;
+                    }
+                    self.send_frame(at, segment, &bytes);
+                    self.shout(at, segment, index, &bytes);
+                }
+                Output::Watch(wanted) => self.nodes[at].watched = wanted,
+                Output::Sockets(wanted) => self.nodes[at].sockets = wanted,
+                Output::Will(edit) => self.will(at, edit),
+                Output::Event(event) => {
+                    self.tape.mark(self.now, at, 4);
+                    self.tape.bytes(format!("{:?}", event.what).as_bytes());
+                    if self.sights.is_some() {
+                        let unread = !self.nodes[at].inbox.is_empty();
+                        self.see_that(Sight::Event { node: at, event: event.clone(), unread });
+                    }
+                    self.nodes[at].note(event);
+                }
+            }
+        }
+    }
+
+    fn send_frame(&mut self, at: usize, segment: Segment, bytes: &[u8]) {
+        self.tape.mark(self.now, at, 5);
+        self.tape.bytes(bytes);
+        if let Some((address, mac)) = announced(bytes) {
+            self.see_that(Sight::Announced { node: at, address, mac });
+        }
+        if !self.reaches_client(at, segment) {
+            return self.see_that(Sight::Lost { from: at, to: None });
+        }
+        let arrivals = self.weather.arrivals(&mut self.random);
+        if arrivals.is_empty() {
+            self.see_that(Sight::Lost { from: at, to: None });
+        }
+        for delay in arrivals {
+            self.put(delay, Coming::Frame(at, bytes.to_vec()));
+        }
+    }
+
+    /// The same frame, to the other nodes on the link.
+    fn shout(&mut self, from: usize, segment: Segment, index: IfIndex, frame: &[u8]) {
+        let Some(seen) = vip::claim::read(index, frame) else { return };
+        for to in (0..self.nodes.len()).filter(|to| *to != from) {
+            if self.cuts.is_cut(from, Some(to)) || self.nodes[to].watched.is_empty() {
+                continue;
+            }
+            for delay in self.weather.arrivals(&mut self.random) {
+                self.put(delay, Coming::Claim(to, segment, seen));
+            }
+        }
+    }
+
+    /// A claim comes to a node that may look out for it; a sleeper reads it when it wakes.
+    pub(crate) fn hear_claim(&mut self, at: usize, segment: Segment, mut seen: Neighbour) {
+        let node = &self.nodes[at];
+        let Some(index) = node.kernel.on_segment(segment).map(|link| link.index) else { return };
+        seen.index = index;
+        if !node.is_on(self.now, index) || !node.running || !node.looks_out_for(&seen) {
+            return;
+        }
+        match self.postponed(at) {
+            Some(until) => self.put(until, Coming::Claim(at, segment, seen)),
+            None => self.handle(at, Input::Neighbour(seen)),
+        }
+    }
+
+    pub(crate) fn show_client(&mut self, from: usize, frame: &[u8]) {
+        self.client.hear(frame);
+        if let Some((address, _)) = announced(frame) {
+            self.see_that(Sight::Believed { node: from, address });
+        }
+    }
+
+    pub(crate) fn send(&mut self, from: usize, transmit: &Transmit) {
+        self.nodes[from].adverts_sent += 1;
+        let Transmit { index, source, destination, ttl, payload } = transmit;
+        let (index, source, destination, ttl) = (*index, *source, *destination, *ttl);
+        self.tape.mark(self.now, from, 6);
+        self.tape.bytes(payload);
+        let Some(segment) = self.nodes[from].kernel.segment(index) else { return };
+        if let Some(advert) = Glimpse::of(segment, source, payload) {
+            self.see_that(Sight::Sent { node: from, advert });
+        }
+        if !self.nodes[from].is_on(self.now, index) || !self.nodes[from].kernel.has(source) {
+            return;
+        }
+        if self.sights.is_some() && self.nodes[from].adverts_sent % 37 == 1 {
+            let packet = Packet { index, source, destination, ttl, payload: payload.clone() };
+            self.recorded.push_back(Mail { packet, segment, spoiled: false });
+            if self.recorded.len() > 16 {
+                self.recorded.pop_front();
+            }
+        }
+        for to in (0..self.nodes.len()).filter(|to| *to != from) {
+            if self.cuts.is_cut(from, Some(to)) {
+                continue;
+            }
+            if !destination.is_multicast() && !self.nodes[to].kernel.has(destination) {
+                continue;
+            }
+            let arrivals = self.weather.arrivals(&mut self.random);
+            if arrivals.is_empty() {
+                self.see_that(Sight::Lost { from, to: Some(to) });
+            }
+            for delay in arrivals {
+                let payload = payload.clone();
+                let packet = Packet { index, source, destination, ttl, payload };
+                self.put(delay, Coming::Mail(to, Mail { packet, segment, spoiled: false }));
+            }
+        }
+    }
+}
+
+/// What the rules of reception protect: a status without its counters of refusals.
+fn shape(mut status: RouterStatus) -> RouterStatus {
+    status.discards = Default::default();
+    for instance in &mut status.instances {
+        instance.discards = Default::default();
+    }
+    status
+}
+
+/// What a gratuitous ARP or an unsolicited neighbour advertisement tells.
+pub(crate) fn announced(frame: &[u8]) -> Option<(IpAddr, Mac)> {
+    arp(frame).or_else(|| neighbour_advertisement(frame))
+}
+
+/// RFC 826.
+fn arp(frame: &[u8]) -> Option<(IpAddr, Mac)> {
+    if frame.get(12..14)? != [0x08, 0x06] {
+        return None;
+    }
+    let mac = frame.get(22..28)?.try_into().ok()?;
+    let address: [u8; 4] = frame.get(28..32)?.try_into().ok()?;
+    Some((IpAddr::from(address), Mac(mac)))
+}
+
+/// RFC 4861 §4.4.
+fn neighbour_advertisement(frame: &[u8]) -> Option<(IpAddr, Mac)> {
+    const ICMPV6: u8 = 58;
+    const ADVERTISEMENT: u8 = 136;
+    if frame.get(12..14)? != [0x86, 0xdd]
+        || *frame.get(20)? != ICMPV6
+        || *frame.get(54)? != ADVERTISEMENT
+    {
+        return None;
+    }
+    let address: [u8; 16] = frame.get(62..78)?.try_into().ok()?;
+    let mac = frame.get(80..86)?.try_into().ok()?;
+    Some((Ipv6Addr::from(address).into(), Mac(mac)))
+}

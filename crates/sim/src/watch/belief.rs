@@ -1,0 +1,103 @@
+//! Whom the client believes, against who holds.
+//!
+//! The client believes what it last heard (it does not ask by itself, as a real one does every half
+//! minute). A holder cannot put right what it cannot know: it must announce when it takes a VIP over,
+//! and again after it has heard of another holder. What got lost on the way is not held against it.
+
+use core::net::IpAddr;
+use core::time::Duration;
+use std::collections::BTreeMap;
+
+use base::{Instant, State};
+
+use super::rule::{Rule, Violation};
+use super::since::Since;
+use super::{Climate, longest_interval};
+use crate::lan::Lan;
+use crate::sight::{Sight, Vr};
+
+#[derive(Debug, Default)]
+pub(crate) struct Belief {
+    /// When the client last took in an announcement of each address.
+    believed_at: BTreeMap<IpAddr, Instant>,
+    /// When a frame of each node to the client was last lost.
+    lost_at: BTreeMap<usize, Instant>,
+    /// When each node last heard a claim to a virtual router, by whom.
+    rival_heard: BTreeMap<(usize, Vr, IpAddr), Instant>,
+    /// Since when each kernel has had each VIP.
+    had: BTreeMap<(usize, IpAddr), Instant>,
+    wrong: BTreeMap<IpAddr, Since>,
+}
+
+impl Belief {
+    pub(crate) fn see(&mut self, lan: &Lan, sight: &Sight) {
+        let now = lan.now();
+        match sight {
+            Sight::Believed { address, .. } => drop(self.believed_at.insert(*address, now)),
+            Sight::Lost { from, to: None } => drop(self.lost_at.insert(*from, now)),
+            Sight::Handed { node, advert, valid: true } if advert.priority > 0 => {
+                self.rival_heard.insert((*node, advert.vr, advert.source), now);
+            }
+            _ => {}
+        }
+    }
+
+    pub(crate) fn check(&mut self, lan: &Lan, vr: Vr, climate: Climate) -> Result<(), Violation> {
+        let now = lan.now();
+        let nodes = lan.nodes();
+        // A burst against rivals comes once a second or interval; both paths take a delay.
+        let within = longest_interval(lan, vr).max(Duration::from_secs(1))
+            + longest_interval(lan, vr)
+            + climate.worst_delay * 3
+            + Duration::from_millis(200);
+        let active: Vec<usize> =
+            (0..nodes.len()).filter(|at| nodes[*at].state(vr) == State::Active).collect();
+        let Some(vips) = nodes.iter().find_map(|node| Some(&node.config_of(vr)?.vips)) else {
+            return Ok(());
+        };
+        for vip in vips {
+            let address = vip.address;
+            for (at, node) in nodes.iter().enumerate() {
+                if node.kernel().serves(address) {
+                    self.had.entry((at, address)).or_insert(now);
+                } else {
+                    self.had.remove(&(at, address));
+                }
+            }
+            let mut wrong = false;
+            if let ([holder], Some(mac)) = (&active[..], lan.client().believes(address)) {
+                let here = self.had.get(&(*holder, address));
+                let alone =
+                    (0..nodes.len()).all(|at| at == *holder || !nodes[at].kernel().serves(address));
+                let told_at = self.believed_at.get(&address).copied().unwrap_or_default();
+                let reaches = lan.reaches_client(*holder, vr.segment);
+                let lost = self.lost_at.get(holder).is_some_and(|lost| *lost >= told_at);
+                let rival = nodes.iter().find(|node| node.kernel().has_mac(mac));
+                let heard = |address| self.rival_heard.get(&(*holder, vr, address));
+                // Since the client was told last, the holder took it over, or heard the one that
+                // told it.
+                let knows = here.is_some_and(|here| *here > told_at)
+                    || rival.is_some_and(|rival| {
+                        let sources = rival.kernel().addresses().map(|fact| fact.address);
+                        sources.filter_map(heard).any(|heard| *heard > told_at)
+                    });
+                let awake = nodes[*holder].is_awake(now);
+                wrong = here.is_some()
+                    && alone
+                    && awake
+                    && reaches
+                    && !lost
+                    && knows
+                    && !nodes[*holder].kernel().has_mac(mac);
+            }
+            if self.wrong.entry(address).or_default().note_kindly(now, wrong) > within {
+                let holder = active.first().map_or("nobody", |at| nodes[*at].name());
+                let mac = lan.client().believes(address);
+                let evidence =
+                    format!("{address} is held by {holder}, the client believes {mac:?}");
+                return Err(Violation::new(Rule::ClientMisled, now, evidence));
+            }
+        }
+        Ok(())
+    }
+}

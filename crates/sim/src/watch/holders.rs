@@ -1,0 +1,149 @@
+//! How many hold: at most one among those that hear each other, and after the heal exactly one.
+
+use core::time::Duration;
+use std::collections::BTreeMap;
+
+use base::{Instant, State, Subject, What};
+
+use super::rule::{Rule, Violation};
+use super::since::Since;
+use super::{Climate, longest_interval};
+use crate::lan::Lan;
+use crate::sight::{Sight, Vr};
+
+/// S1: what a takeover's overlap may take beyond an interval and two delays.
+const SLACK: Duration = Duration::from_millis(50);
+/// What a kernel may take on top of it.
+const KERNEL: Duration = Duration::from_millis(110);
+/// L2: changes of state of one node, left alone. A node that boots beside an equal one goes through
+/// four; one that preempts later adds two.
+const CHANGES: u32 = 6;
+
+#[derive(Debug, Default)]
+pub(crate) struct Holders {
+    active: BTreeMap<(usize, usize, Vr), Since>,
+    held: BTreeMap<(usize, usize, Vr), Since>,
+    lost: BTreeMap<(usize, usize), Instant>,
+    changes: BTreeMap<(usize, Vr), u32>,
+    longest: Duration,
+}
+
+impl Holders {
+    pub(crate) fn longest(&self) -> Duration {
+        self.longest
+    }
+
+    pub(crate) fn see(&mut self, lan: &Lan, sight: &Sight) {
+        match sight {
+            Sight::Lost { from, to: Some(to) } => {
+                self.lost.insert((*from, *to), lan.now());
+                self.changes.clear();
+            }
+            Sight::Disturbed | Sight::Lost { .. } => self.changes.clear(),
+            Sight::Event { node, event, .. } => {
+                if let (What::StateChanged { .. }, Subject::Instance(name)) =
+                    (&event.what, &event.subject)
+                    && let Some(vr) = lan.nodes()[*node].vr_named(name)
+                {
+                    *self.changes.entry((*node, vr)).or_default() += 1;
+                }
+            }
+            _ => {}
+        }
+    }
+
+    pub(crate) fn check(&mut self, lan: &Lan, vr: Vr, climate: Climate) -> Result<(), Violation> {
+        let now = lan.now();
+        let nodes = lan.nodes();
+        let vip = nodes.iter().find_map(|node| node.config_of(vr)?.vips.first());
+        let allowed = longest_interval(lan, vr) + climate.worst_delay * 2 + SLACK;
+        for one in 0..nodes.len() {
+            for other in one + 1..nodes.len() {
+                let lost = |a, b| self.lost.get(&(a, b)) == Some(&now);
+                let together = || {
+                    lan.are_together(one, other, vr.segment)
+                        && !lost(one, other)
+                        && !lost(other, one)
+                };
+                let is_active = |at: usize| nodes[at].state(vr) == State::Active;
+                let both = is_active(one) && is_active(other) && together();
+                // Frozen and dead ones count, as long as their kernels answer.
+                let has = |at: usize| {
+                    nodes[at].alive
+                        && vip.is_some_and(|vip| nodes[at].kernel().answers(vip.address, now))
+                };
+                let linked = || {
+                    lan.are_linked(one, other, vr.segment) && !lost(one, other) && !lost(other, one)
+                };
+                let leased = |at: usize| {
+                    nodes[at].config_of(vr).is_none_or(|config| config.lease)
+                        || nodes[at].is_awake(now)
+                };
+                let both_have = has(one) && has(other) && linked() && leased(one) && leased(other);
+
+                let names =
+                    || format!("{} and {} ({vr:?})", nodes[one].name(), nodes[other].name());
+                let span = self.active.entry((one, other, vr)).or_default();
+                let span = span.note_kindly(now, both);
+                self.longest = self.longest.max(span);
+                if span > allowed {
+                    let evidence = format!("{} both Active for {span:?} > {allowed:?}", names());
+                    return Err(Violation::new(Rule::TwoActives, now, evidence));
+                }
+                let span = self.held.entry((one, other, vr)).or_default();
+                let span = span.note_kindly(now, both_have);
+                if span > allowed + KERNEL {
+                    let evidence = format!("{} both have it for {span:?}", names());
+                    return Err(Violation::new(Rule::TwoHolders, now, evidence));
+                }
+            }
+        }
+        for (at, node) in nodes.iter().enumerate() {
+            // What piled up while it was away is no storm.
+            if !node.is_awake(now) || !node.is_informed() || node.awake_since() == now {
+                self.changes.remove(&(at, vr));
+            }
+            let changes = self.changes.get(&(at, vr)).copied().unwrap_or(0);
+            // An election at every jitter is nobody's fault but the weather's.
+            let calm = lan.weather_now().jitter * 2 < longest_interval(lan, vr);
+            if changes > CHANGES && calm {
+                let since = climate.undisturbed_since;
+                let evidence =
+                    format!("{}: {changes} changes of {vr:?} since {since}", node.name());
+                return Err(Violation::new(Rule::Storm, now, evidence));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Exactly one node is Active, its kernel has every VIP, and nobody else's has one.
+pub(crate) fn one_holder(lan: &Lan, vr: Vr) -> Result<(), Violation> {
+    let now = lan.now();
+    let nodes = lan.nodes();
+    let takes_part = |at: &usize| nodes[*at].config_of(vr).is_some();
+    let all: Vec<usize> = (0..nodes.len()).filter(takes_part).collect();
+    if all.is_empty() {
+        return Ok(());
+    }
+    let states = || {
+        let state = |at: &usize| format!("{} {:?}", nodes[*at].name(), nodes[*at].state(vr));
+        all.iter().map(state).collect::<Vec<_>>().join(", ")
+    };
+    let active: Vec<usize> =
+        all.iter().copied().filter(|at| nodes[*at].state(vr) == State::Active).collect();
+    let [holder] = active[..] else {
+        let rule = if active.is_empty() { Rule::NobodyHolds } else { Rule::SeveralHold };
+        return Err(Violation::new(rule, now, format!("{vr:?}: {}", states())));
+    };
+    for (at, node) in nodes.iter().enumerate() {
+        let Some(config) = node.config_of(vr) else { continue };
+        for vip in config.all_vips() {
+            if node.kernel().serves(vip.address) != (at == holder) {
+                let evidence = format!("{vr:?}: {vip} on {}: {}", node.name(), states());
+                return Err(Violation::new(Rule::SeveralHold, now, evidence));
+            }
+        }
+    }
+    Ok(())
+}

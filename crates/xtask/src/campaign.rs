@@ -1,0 +1,25 @@
+//! `cargo xtask sim`: builds the simulator's campaign in release and hands the arguments on.
+//!
+//! A run with a planted bug is another build, in a folder of its own: no binary of the product's
+//! target folder ever has the feature.
+
+use std::path::Path;
+use std::process::{Command, ExitCode};
+
+pub(crate) fn sim(root: &Path, arguments: &[&str]) -> ExitCode {
+    let mut command = Command::new(env!("CARGO"));
+    command.current_dir(root).args(["run", "--release", "--quiet", "--package", "sim"]);
+    command.args(["--example", "sim"]);
+    if arguments.iter().any(|argument| argument.starts_with("--plant")) {
+        command.args(["--features", "plant", "--target-dir", "target/plant"]);
+    }
+    command.arg("--").args(arguments);
+    match command.status() {
+        Ok(status) if status.success() => ExitCode::SUCCESS,
+        Ok(status) => ExitCode::from(status.code().and_then(|c| u8::try_from(c).ok()).unwrap_or(1)),
+        Err(error) => {
+            eprintln!("error: cargo: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -11,7 +11,7 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Errno, Instant, Mac, Name, Priority, State, Tracker, Verdict};
+use crate::{Errno, Instant, Mac, Name, Priority, Rival, Sight, State, Tracker, Verdict};
 
 /// Which part of mainstay saw it happen. Each numbers its own events, so that no two parts need to
 /// agree on a counter.
@@ -159,10 +159,29 @@ pub enum What {
         /// Its priority.
         priority: Priority,
     },
-    /// Adverts came from more than one router with a right to hold, for more than three intervals.
-    TwoActives {
+    /// While we hold, a frame of somebody else said that a VIP lives there.
+    RivalSeen {
+        /// The VIP.
+        vip: IpAddr,
+        /// Where it is said to live.
+        mac: Mac,
+        /// In which kind of frame.
+        sight: Sight,
+    },
+    /// Two hold: a rival's adverts went on for more than three intervals, or it answers for a VIP
+    /// that is held here. Once for as long as it goes on.
+    TwoHolders {
         /// The other one.
-        source: IpAddr,
+        rival: Rival,
+        /// From its first sight to its last so far.
+        both: Duration,
+    },
+    /// Nothing has been seen of the second holder for three intervals, or this node no longer holds.
+    TwoHoldersOver {
+        /// The other one.
+        rival: Rival,
+        /// From its first sight to its last.
+        both: Duration,
     },
     /// A stronger router's advert was heard.
     StrongerHeard {
@@ -447,6 +466,10 @@ reasons! {
     Refresh => "the periodic refresh",
     /// A weaker holder was heard; the neighbours may believe it.
     RivalSeen => "another holder may have misled the neighbours",
+    /// A rival has not been seen for three intervals.
+    RivalGone => "it was not seen any more for three intervals",
+    /// This node's own state changed, and with it who is a rival.
+    StateChanged => "this node's own state changed",
     /// A lease was not renewed in time.
     LeaseLate => "it was not renewed in time",
     /// A lease was ended by somebody else.

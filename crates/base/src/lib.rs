@@ -11,6 +11,7 @@ mod lease;
 mod name;
 mod net;
 pub mod plant;
+mod rival;
 mod secret;
 mod time;
 mod tracker;
@@ -25,6 +26,7 @@ pub use kernel::{
 pub use lease::{LeaseAnswer, LeaseAsk, LeaseClass, LeaseDone, LeaseKey, LeaseOp, LeaseTrouble};
 pub use name::Name;
 pub use net::{Family, IfIndex, Mac};
+pub use rival::{Neighbour, Rival, Sight};
 pub use secret::Secret;
 pub use time::{Centis, Instant, Wall, WallClock};
 pub use tracker::{Effect, Tracker, TrackerKind, Verdict, Weighed};

@@ -65,8 +65,13 @@ pub(crate) fn why(args: &WhyArgs) -> Exit {
             return Err(format!("there is no instance `{name}`; there are: {}", known.join(", ")));
         }
         for one in chosen {
+            let rival = one.rival.as_ref().and_then(|rival| rival.because);
+            if args.ask.json {
+                let wanted = one.because.into_iter().chain(rival).collect();
+                print(&json(&causes(&events, wanted))?)?;
+                continue;
+            }
             match one.because {
-                Some(id) if args.ask.json => print(&json(&causes(&events, id))?)?,
                 Some(id) => {
                     print(&format!("{} is {}:\n{}", one.name, one.state, text::chain(&events, id)))?
                 }
@@ -75,14 +80,17 @@ pub(crate) fn why(args: &WhyArgs) -> Exit {
                     one.name, one.state
                 ))?,
             }
+            if let Some(known) = &one.rival {
+                let told = rival.map(|id| text::chain(&events, id)).unwrap_or_default();
+                print(&format!("{}\n{told}", text::two_holders(known)))?;
+            }
         }
         Ok(())
     }))
 }
 
-/// The event and everything it followed from, latest first.
-fn causes(events: &[EventRecord], id: EventId) -> Vec<&EventRecord> {
-    let mut wanted = vec![id];
+/// These events and everything they followed from, latest first.
+fn causes(events: &[EventRecord], mut wanted: Vec<EventId>) -> Vec<&EventRecord> {
     let mut found = Vec::new();
     for record in events.iter().rev() {
         if wanted.contains(&record.event.id) {

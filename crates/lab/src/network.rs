@@ -234,6 +234,22 @@ impl Lab {
         node.bring_up()
     }
 
+    /// The interfaces of `name`, which somebody has deleted on it, are made again under their old
+    /// names and get their addresses; programs run on.
+    ///
+    /// # Errors
+    /// If an interface is still there.
+    ///
+    /// # Panics
+    /// If there is no such node.
+    pub fn plug_in_again(&mut self, name: &str) -> Result<(), LabError> {
+        let Self { nodes, switch, .. } = self;
+        let found = nodes.iter_mut().find(|node| *node.name() == name);
+        let node = found.unwrap_or_else(|| panic!("the lab has no node called {name}"));
+        plug_in(switch, node)?;
+        node.bring_up()
+    }
+
     /// The cables of `name` are cut at the switch: the node lives, without carrier.
     ///
     /// # Errors

@@ -306,6 +306,8 @@ impl Node {
 
     /// Gives the cards, once plugged in, their addresses; takes them up, then starts the echo.
     pub(crate) fn bring_up(&mut self) -> Result<(), LabError> {
+        // Another echo could not be heard beside the old one.
+        (self.watch, self.echo) = (None, None);
         let cards = self.cards.clone();
         self.run(move || -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
             let mut links = Links::open()?;

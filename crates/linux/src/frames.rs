@@ -107,13 +107,13 @@ impl AsFd for FrameTap {
     }
 }
 
-fn packet_socket() -> io::Result<OwnedFd> {
+pub(crate) fn packet_socket() -> io::Result<OwnedFd> {
     let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
     Ok(socket(AddressFamily::Packet, SockType::Raw, flags, None)?)
 }
 
 /// The link-layer address that names an interface (0: all of them) and a protocol (0: none).
-fn address(index: Option<IfIndex>, protocol: u16) -> io::Result<LinkAddr> {
+pub(crate) fn address(index: Option<IfIndex>, protocol: u16) -> io::Result<LinkAddr> {
     let invalid = || io::Error::from_raw_os_error(libc::EINVAL);
     let index = index.map_or(Ok(0), |index| i32::try_from(index.get())).map_err(|_| invalid())?;
     let raw = libc::sockaddr_ll {

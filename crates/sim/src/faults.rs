@@ -3,7 +3,7 @@
 use core::net::IpAddr;
 use core::time::Duration;
 
-use base::{Instant, Wall};
+use base::{IfIndex, Instant, Mac, Neighbour, Wall};
 use vrrp::{Input, InstanceConfig, Packet, RouterStatus};
 
 use crate::kernel::{ETH0, Kernel};
@@ -188,6 +188,22 @@ impl Lan {
         let at = self.at(name);
         let mail = Mail { packet, segment: 0, spoiled: false };
         self.put(self.weather.delay, Coming::Mail(at, mail));
+    }
+
+    /// Somebody on the first link says by ARP, to everybody, that `address` lives at `mac`.
+    ///
+    /// # Panics
+    /// For an IPv6 address.
+    pub fn forge_arp(&mut self, address: IpAddr, mac: Mac) {
+        let IpAddr::V4(v4) = address else { panic!("ARP is about IPv4, not {address}") };
+        let frame = vip::arp::gratuitous(v4, mac, vip::arp::TargetMac::Broadcast);
+        let index = IfIndex::new(2).expect("eth0 is 2");
+        let sight = base::Sight::Arp;
+        let seen = Neighbour { index, address, mac, source: None, sight };
+        self.put(self.weather.delay, Coming::Frame(0, frame));
+        for at in 0..self.nodes.len() {
+            self.put(self.weather.delay, Coming::Claim(at, 0, seen));
+        }
     }
 
     /// Ends every fault: cables in, carriers up, power on, fair weather, nobody paused.

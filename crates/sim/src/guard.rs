@@ -256,6 +256,7 @@ impl Node {
         self.states.clear();
         self.paused_until = None;
         self.router = Router::new();
+        self.watched = Vec::new();
         self.slept = Duration::ZERO;
         self.sockets.clear();
         self.inbox.clear();

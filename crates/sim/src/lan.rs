@@ -8,7 +8,7 @@ use core::net::IpAddr;
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use base::{AddressOp, Batch, BatchDone, Event, Instant, Name};
+use base::{AddressOp, Batch, BatchDone, Event, Instant, Name, Neighbour};
 use vrrp::{Input, InstanceConfig};
 
 use crate::client::Client;
@@ -28,6 +28,8 @@ pub(crate) const KERNEL_TIME: Duration = Duration::from_micros(500);
 pub(crate) enum Coming {
     /// An advert, to the node with this number.
     Mail(usize, Mail),
+    /// What a frame on a link says about where an address lives, to this node.
+    Claim(usize, Segment, Neighbour),
     /// A frame, from this node to the client.
     Frame(usize, Vec<u8>),
     /// A batch, through the kernel of this node, asked for in this life of its router.
@@ -319,6 +321,7 @@ impl Lan {
         while let Some(entry) = self.coming.first_entry().filter(|entry| entry.key().0 <= now) {
             match entry.remove() {
                 Coming::Mail(at, mail) => self.arrive(at, mail),
+                Coming::Claim(at, segment, seen) => self.hear_claim(at, segment, seen),
                 Coming::Frame(from, frame) => self.show_client(from, &frame),
                 Coming::Batch(at, life, batch) => self.execute(at, life, batch),
                 Coming::Done(at, life, done) if self.nodes[at].life == life => {
@@ -373,7 +376,7 @@ impl Lan {
     }
 
     /// Until when a node's processes are held up, counted from now, if they are.
-    fn postponed(&self, at: usize) -> Option<Duration> {
+    pub(crate) fn postponed(&self, at: usize) -> Option<Duration> {
         let until = self.nodes[at].paused_until.filter(|until| *until > self.now)?;
         Some(until.since(self.now))
     }

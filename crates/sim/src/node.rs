@@ -8,12 +8,12 @@ use core::time::Duration;
 use std::collections::{BTreeMap, VecDeque};
 
 use base::{
-    Centis, Event, Family, IfIndex, Instant, Interval, KernelFact, Name, Preempt, Priority, State,
-    Subject, Vip, Vrid, What,
+    Centis, Event, Family, IfIndex, Instant, Interval, KernelFact, Name, Neighbour, Preempt,
+    Priority, State, Subject, Vip, Vrid, What,
 };
 use vip::announcer::BurstPolicy;
 use vrrp::wire::{Auth, ChecksumRule, GROUP_V4, GROUP_V6};
-use vrrp::{Checksum, InstanceConfig, Packet, Reach, Router, SocketSpec};
+use vrrp::{Checksum, InstanceConfig, Packet, Reach, Router, SocketSpec, WatchSpec};
 
 use crate::guard::Guard;
 use crate::kernel::{ETH0, ETH1, Kernel};
@@ -71,6 +71,8 @@ pub struct Node {
     pub(crate) netlink: Netlink,
     pub(crate) events: Vec<Event>,
     pub(crate) adverts_sent: u64,
+    /// What its router wants to hear of.
+    pub(crate) watched: Vec<WatchSpec>,
 }
 
 /// The socket on which the kernel tells its news.
@@ -150,6 +152,7 @@ impl Node {
             netlink: Netlink::default(),
             events: Vec::new(),
             adverts_sent: 0,
+            watched: Vec::new(),
         }
     }
 
@@ -255,6 +258,13 @@ impl Node {
     #[must_use]
     pub fn is_informed(&self) -> bool {
         self.netlink.is_empty()
+    }
+
+    /// Whether its router wants to hear of this.
+    pub(crate) fn looks_out_for(&self, seen: &Neighbour) -> bool {
+        let wants =
+            |spec: &WatchSpec| spec.index == seen.index && spec.addresses.contains(&seen.address);
+        self.watched.iter().any(wants)
     }
 
     /// Whether anything can go in or out by the interface with this number.

@@ -2,7 +2,7 @@
 
 use core::net::{IpAddr, Ipv6Addr};
 
-use base::{LeaseDone, Mac, Transmit};
+use base::{IfIndex, LeaseDone, Mac, Neighbour, Transmit};
 use vrrp::{Input, Output, Packet, RouterStatus};
 
 use crate::kernel::Segment;
@@ -105,7 +105,9 @@ impl Lan {
                         continue;
                     }
                     self.send_frame(at, segment, &bytes);
+                    self.shout(at, segment, index, &bytes);
                 }
+                Output::Watch(wanted) => self.nodes[at].watched = wanted,
                 Output::Sockets(wanted) => self.nodes[at].sockets = wanted,
                 Output::Will(edit) => self.will(at, edit),
                 Output::Event(event) => {
@@ -136,6 +138,33 @@ impl Lan {
         }
         for delay in arrivals {
             self.put(delay, Coming::Frame(at, bytes.to_vec()));
+        }
+    }
+
+    /// The same frame, to the other nodes on the link.
+    fn shout(&mut self, from: usize, segment: Segment, index: IfIndex, frame: &[u8]) {
+        let Some(seen) = vip::claim::read(index, frame) else { return };
+        for to in (0..self.nodes.len()).filter(|to| *to != from) {
+            if self.cuts.is_cut(from, Some(to)) || self.nodes[to].watched.is_empty() {
+                continue;
+            }
+            for delay in self.weather.arrivals(&mut self.random) {
+                self.put(delay, Coming::Claim(to, segment, seen));
+            }
+        }
+    }
+
+    /// A claim comes to a node that may look out for it; a sleeper reads it when it wakes.
+    pub(crate) fn hear_claim(&mut self, at: usize, segment: Segment, mut seen: Neighbour) {
+        let node = &self.nodes[at];
+        let Some(index) = node.kernel.on_segment(segment).map(|link| link.index) else { return };
+        seen.index = index;
+        if !node.is_on(self.now, index) || !node.running || !node.looks_out_for(&seen) {
+            return;
+        }
+        match self.postponed(at) {
+            Some(until) => self.put(until, Coming::Claim(at, segment, seen)),
+            None => self.handle(at, Input::Neighbour(seen)),
         }
     }
 

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::path::PathBuf;
 
-use base::{Event, EventId, Family, Name, ScriptResult, State};
+use base::{Event, EventId, Family, Name, Rival, ScriptResult, State};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -161,6 +161,8 @@ pub struct InstanceReport {
     /// How adverts are signed, if they are; no key is in it.
     #[serde(default)]
     pub auth_hmac: Option<HmacReport>,
+    /// The second holder, while there are two.
+    pub rival: Option<RivalReport>,
     /// Its lease, if it wants one.
     pub lease: Option<InstanceLease>,
     /// Adverts and changes, counted.
@@ -197,6 +199,19 @@ pub struct PeerReport {
     pub interval_ms: u64,
     /// Seconds since it was last heard.
     pub heard_s: f64,
+}
+
+/// A second holder.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct RivalReport {
+    /// What is known of it.
+    pub rival: Rival,
+    /// Seconds since it was first seen.
+    pub first_s: f64,
+    /// Seconds since it was last seen.
+    pub last_s: f64,
+    /// The event that told of it.
+    pub because: Option<EventId>,
 }
 
 /// A VIP.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use base::{Event, EventId, State, What};
 
-use crate::protocol::{EventRecord, InstanceReport, LeasesReport, Status};
+use crate::protocol::{EventRecord, InstanceReport, LeasesReport, RivalReport, Status};
 
 /// One event as a person reads it in a log: `e12 VI_1: Backup -> Active, priority 100: no advert
 /// from the holder for the whole down interval (from e11)`.
@@ -63,8 +63,14 @@ pub fn what(what: &What) -> String {
         What::RivalHeard { source, priority } => {
             format!("{source} with priority {priority} claims to hold too")
         }
-        What::TwoActives { source } => {
-            format!("two holders: {source} has claimed to hold for more than three intervals")
+        What::RivalSeen { vip, mac, sight } => {
+            format!("{mac} says by {sight} that {vip} lives there")
+        }
+        What::TwoHolders { rival, both } => {
+            format!("TWO HOLDERS: {rival}; for {both:.1?} so far")
+        }
+        What::TwoHoldersOver { rival, both } => {
+            format!("no second holder any more: {rival}; both held for {both:.1?}")
         }
         What::StrongerHeard { source, priority } => {
             format!("hears {source} with priority {priority}")
@@ -219,6 +225,9 @@ fn instance(report: &InstanceReport) -> String {
         let mark = if vip.present { "held" } else { "not here" };
         let _ = writeln!(page, "  {}/{} dev {}: {mark}", vip.address, vip.prefix, vip.interface);
     }
+    if let Some(rival) = &report.rival {
+        let _ = writeln!(page, "  {}", two_holders(rival));
+    }
     match &report.lease {
         Some(lease) if lease.silenced => {
             page.push_str("  its VIPs are silenced: its lease ended\n")
@@ -263,6 +272,17 @@ fn instance(report: &InstanceReport) -> String {
         let _ = writeln!(page, "  last script: `{}`: {}", script.command, script.result);
     }
     page
+}
+
+/// Who else holds, and since when.
+#[must_use]
+pub fn two_holders(report: &RivalReport) -> String {
+    format!(
+        "TWO HOLDERS: {}; first seen {} ago, last {} ago",
+        report.rival,
+        span(report.first_s),
+        span(report.last_s)
+    )
 }
 
 /// Seconds as people say them.

@@ -7,6 +7,7 @@
 
 pub mod announcer;
 pub mod arp;
+pub mod claim;
 pub mod keeper;
 pub mod last_will;
 pub mod lease;

@@ -16,12 +16,12 @@ const NA_LEN: usize = 32;
 /// The same as the header fields carry it.
 const NA_LEN_WIRE: u8 = 32;
 
-const ICMPV6: u8 = 58;
-const NEIGHBOUR_ADVERTISEMENT: u8 = 136;
+pub(crate) const ICMPV6: u8 = 58;
+pub(crate) const ADVERTISEMENT: u8 = 136;
 const ROUTER: u8 = 0x80;
 const OVERRIDE: u8 = 0x20;
 /// RFC 4861 §7.1.2: receivers discard anything else.
-const HOP_LIMIT: u8 = 255;
+pub(crate) const HOP_LIMIT: u8 = 255;
 const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
 
 /// The unsolicited neighbour advertisement that tells `vip` lives at `mac`: a whole Ethernet frame.
@@ -30,7 +30,7 @@ const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
 pub fn unsolicited(vip: Ipv6Addr, mac: Mac, router: bool) -> Vec<u8> {
     let flags = OVERRIDE | if router { ROUTER } else { 0 };
     let mut na = Vec::with_capacity(NA_LEN);
-    na.extend([NEIGHBOUR_ADVERTISEMENT, 0, 0, 0, flags, 0, 0, 0]);
+    na.extend([ADVERTISEMENT, 0, 0, 0, flags, 0, 0, 0]);
     na.extend(vip.octets());
     na.extend([2, 1]); // target link-layer address, in units of 8 octets (RFC 4861 §4.6.1)
     na.extend(mac.0);
@@ -48,18 +48,19 @@ pub fn unsolicited(vip: Ipv6Addr, mac: Mac, router: bool) -> Vec<u8> {
     frame
 }
 
-/// The Internet checksum of an ICMPv6 message of our fixed length with its pseudo-header
-/// (RFC 8200 §8.1).
-fn checksum(source: Ipv6Addr, destination: Ipv6Addr, message: &[u8]) -> u16 {
-    let pseudo = [0, 0, 0, NA_LEN_WIRE, 0, 0, 0, ICMPV6];
-    let sum: u32 = [&source.octets()[..], &destination.octets(), &pseudo, message]
-        .iter()
-        .flat_map(|part| part.chunks_exact(2))
-        .map(|pair| u32::from(u16::from_be_bytes([pair[0], pair[1]])))
-        .sum();
-    let folded = (sum & 0xffff) + (sum >> 16);
-    let folded = (folded & 0xffff) + (folded >> 16);
-    !u16::try_from(folded).unwrap_or(u16::MAX)
+/// The Internet checksum of an ICMPv6 message with its pseudo-header (RFC 8200 §8.1); zero over a
+/// message that carries the right one.
+pub(crate) fn checksum(source: Ipv6Addr, destination: Ipv6Addr, message: &[u8]) -> u16 {
+    let length = u32::try_from(message.len()).unwrap_or(u32::MAX).to_be_bytes();
+    let parts = [&source.octets()[..], &destination.octets(), &length, &[0, 0, 0, ICMPV6], message];
+    let mut sum: u32 = 0;
+    for pair in parts.iter().flat_map(|part| part.chunks(2)) {
+        // Only a message can end on an odd octet.
+        let word = u16::from_be_bytes([pair[0], pair.get(1).copied().unwrap_or_default()]);
+        sum += u32::from(word);
+        sum = (sum & 0xffff) + (sum >> 16);
+    }
+    !u16::try_from(sum).unwrap_or(u16::MAX)
 }
 
 #[cfg(test)]

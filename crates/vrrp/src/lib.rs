@@ -26,6 +26,8 @@ pub mod wire;
 pub use config::{Checksum, InstanceConfig, Reach, TrackInterface, Tracked};
 pub use image::{Image, InstanceV1, InstanceV2, MarkV2, PeerV1, PhaseV1};
 pub use outbox::Output;
-pub use router::{Debounce, Input, Packet, Router};
+pub use router::{Debounce, Input, Packet, Router, WatchSpec};
 pub use sockets::SocketSpec;
-pub use status::{GroupStatus, HmacStatus, InstanceStatus, PeerStatus, RouterStatus, Traffic};
+pub use status::{
+    GroupStatus, HmacStatus, InstanceStatus, PeerStatus, RivalStatus, RouterStatus, Traffic,
+};

@@ -6,7 +6,7 @@
 use core::net::{IpAddr, Ipv6Addr};
 use std::collections::{BTreeMap, BTreeSet};
 
-use base::{AddressFact, Family, IfIndex, KernelFact, LinkFact, Name};
+use base::{AddressFact, Family, IfIndex, KernelFact, LinkFact, Mac, Name};
 
 use crate::wire::Subnet;
 
@@ -161,6 +161,11 @@ impl Links {
     /// The prefixes of the link behind `index`.
     pub(crate) fn subnets(&self, index: IfIndex) -> &[Subnet] {
         self.by_index.get(&index).map_or(&[], |entry| &entry.subnets)
+    }
+
+    /// Whether one of this node's interfaces has this MAC.
+    pub(crate) fn is_own_mac(&self, mac: Mac) -> bool {
+        self.by_index.values().any(|entry| entry.link.mac == Some(mac))
     }
 
     /// Whether `address` is one of this node's, tentative or not.

@@ -13,6 +13,7 @@ use base::{
 use serde::{Deserialize, Serialize};
 use vip::last_will::Edit;
 
+use crate::router::WatchSpec;
 use crate::sockets::SocketSpec;
 
 /// One thing the machine wants done. Each is to be carried out before the next is asked for.
@@ -20,6 +21,9 @@ use crate::sockets::SocketSpec;
 pub enum Output {
     /// Keep exactly these sockets open.
     Sockets(Vec<SocketSpec>),
+    /// Hand in the claims (`vip::claim`) that frames of others make about exactly these addresses;
+    /// about more does no harm.
+    Watch(Vec<WatchSpec>),
     /// Have the table do this, and hand in `Input::LeaseDone` before asking for the next output: an
     /// advert must not leave while it is not known whether its lease still lives, nor an address be
     /// installed before its lease is.
@@ -45,6 +49,7 @@ pub enum Output {
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
     sockets: Option<Vec<SocketSpec>>,
+    watch: Option<Vec<WatchSpec>>,
     /// There is never more than one.
     lease: Option<LeaseAsk>,
     adverts: VecDeque<Transmit>,
@@ -68,6 +73,10 @@ impl Outbox {
 
     pub(crate) fn sockets(&mut self, wanted: Vec<SocketSpec>) {
         self.sockets = Some(wanted);
+    }
+
+    pub(crate) fn watch(&mut self, wanted: Vec<WatchSpec>) {
+        self.watch = Some(wanted);
     }
 
     pub(crate) fn lease(&mut self, ask: LeaseAsk) {
@@ -127,6 +136,10 @@ impl Outbox {
         }
         if let Some(batch) = self.batches.pop_front() {
             return Some(Output::Batch(batch));
+        }
+        // Whoever is misled by our first announcement is seen.
+        if let Some(wanted) = self.watch.take() {
+            return Some(Output::Watch(wanted));
         }
         if let Some((index, bytes)) = self.frames.pop_front() {
             return Some(Output::Frame { index, bytes });

@@ -3,7 +3,7 @@
 use core::net::IpAddr;
 use core::time::Duration;
 
-use base::{EventId, Family, Instant, Name, Priority, Reason, State, Version, Vip, Vrid};
+use base::{EventId, Family, Instant, Name, Priority, Reason, Rival, State, Version, Vip, Vrid};
 use serde::{Deserialize, Serialize};
 
 use crate::wire::Counters;
@@ -82,6 +82,8 @@ pub struct InstanceStatus {
     pub present: Vec<IpAddr>,
     /// How adverts are signed, if they are.
     pub hmac: Option<HmacStatus>,
+    /// The second holder, while there are two.
+    pub rival: Option<RivalStatus>,
     /// The lease it holds under, if it wants one.
     pub lease: Option<LeaseStatus>,
     /// Adverts and changes counted.
@@ -126,6 +128,19 @@ pub struct HmacStatus {
     pub keys: Vec<u8>,
     /// How old adverts are told from new ones.
     pub freshness: Freshness,
+}
+
+/// A second holder.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RivalStatus {
+    /// What is known of it.
+    pub rival: Rival,
+    /// When it was first seen.
+    pub first: Instant,
+    /// When it was last seen.
+    pub last: Instant,
+    /// The event that told of it.
+    pub because: Option<EventId>,
 }
 
 /// What an instance has counted since it was made.

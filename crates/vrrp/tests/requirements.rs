@@ -1,4 +1,5 @@
-//! Every requirement VRRP-001..087 and VRRP-110..119 is either in the name of a test or in `DECLINED.md`.
+//! Every requirement VRRP-001..087 and VRRP-110..119 is either in the name of a test or in
+//! `DECLINED.md`; and every test that `docs/guarantees.md` names exists.
 //!
 //! A test is named by what it proves, `vrrp_021_ttl_not_255_is_dropped`; one that proves several
 //! carries all their numbers, `vrrp_080_081_…` or `vrrp_056_vrrp_057_…`.
@@ -60,11 +61,45 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-fn tested() -> BTreeSet<u16> {
+/// The names of all tests of all rooms.
+fn all_tests() -> BTreeSet<String> {
     let mut files = Vec::new();
     sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join(".."), &mut files);
     let texts = files.iter().map(|path| fs::read_to_string(path).unwrap());
-    texts.flat_map(|text| tests(&text).flat_map(numbers).collect::<Vec<_>>()).collect()
+    texts.flat_map(|text| tests(&text).map(str::to_owned).collect::<Vec<_>>()).collect()
+}
+
+fn tested() -> BTreeSet<u16> {
+    all_tests().iter().flat_map(|name| numbers(name)).collect()
+}
+
+/// The tests that a document names in back quotes, with or without their modules; what ends in `…`
+/// or `*` begins the names of several.
+fn named(text: &str) -> Vec<&str> {
+    let quoted = text.split('`').skip(1).step_by(2);
+    quoted
+        .map(|quoted| quoted.rsplit("::").next().unwrap_or_default())
+        .filter(|name| {
+            let bare = name.trim_end_matches(['…', '*']);
+            let letters = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+            bare.matches('_').count() >= 2 && bare.chars().all(letters)
+        })
+        .collect()
+}
+
+#[test]
+fn every_test_that_the_guarantees_name_exists() {
+    let tests = all_tests();
+    let text = include_str!("../../../docs/guarantees.md");
+    let names = named(text);
+    assert!(names.len() > 20, "the document was not read: {names:?}");
+    for name in names {
+        let bare = name.trim_end_matches(['…', '*']);
+        let whole = bare == name;
+        let found =
+            tests.iter().any(|test| if whole { test == name } else { test.starts_with(bare) });
+        assert!(found, "docs/guarantees.md names `{name}`, and there is no such test");
+    }
 }
 
 /// The rows of the table: their numbers and their reasons.

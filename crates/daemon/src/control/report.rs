@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use base::{Instant, Version};
 use ui::protocol::{
-    HmacReport, InstanceLease, InstanceReport, LeaseReport, LeasesReport, PeerReport, Status,
-    VipReport,
+    HmacReport, InstanceLease, InstanceReport, LeaseReport, LeasesReport, PeerReport, RivalReport,
+    Status, VipReport,
 };
 use vip::lease::{ClassStatus, TableStatus};
 use vrrp::wire::hmac::Freshness;
@@ -77,6 +77,12 @@ impl Control {
                     present: one.present.contains(&vip.address),
                 })
                 .collect(),
+            rival: one.rival.as_ref().map(|known| RivalReport {
+                rival: known.rival.clone(),
+                first_s: seconds(at.since(known.first)),
+                last_s: seconds(at.since(known.last)),
+                because: known.because,
+            }),
             auth_hmac: one.hmac.as_ref().map(|hmac| HmacReport {
                 mode: hmac.mode.to_string(),
                 active_key: hmac.active_key,

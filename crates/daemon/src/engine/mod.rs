@@ -9,6 +9,7 @@ mod counts;
 mod guardian;
 mod keeper;
 mod lease;
+mod lookout;
 mod wires;
 
 use std::collections::BTreeMap;
@@ -29,6 +30,7 @@ use crate::messages::{
 use control::Control;
 use guardian::Guardian;
 use lease::{Leases, Sleep};
+use lookout::Lookout;
 use wires::Wires;
 
 const CONTROL: u64 = 0;
@@ -78,6 +80,7 @@ struct Engine {
     signals: Signals,
     keeper: Channel<ToKeeper, FromKeeper>,
     wires: Wires,
+    lookout: Lookout,
     leases: Leases,
     sleep: Sleep,
     poll: Poll,
@@ -128,6 +131,7 @@ impl Engine {
             signals,
             keeper,
             wires: Wires::new()?,
+            lookout: Lookout::default(),
             leases: Leases::default(),
             sleep: Sleep::new(),
             poll,
@@ -229,6 +233,7 @@ impl Engine {
                     return Ok(Some(End::Orphaned(error)));
                 }
             }
+            watch if watch >= lookout::TOKENS => self.read_lookout(now, watch)?,
             wire => self.read_wire(now, wire)?,
         }
         Ok(None)
@@ -239,6 +244,7 @@ impl Engine {
         let deadlines = [
             self.router.poll_timeout(),
             self.wires.poll_timeout(),
+            self.lookout.poll_timeout(),
             self.guardian.poll_timeout(),
             self.stop_by,
         ];
@@ -273,7 +279,7 @@ impl Engine {
                 }
                 ToEngine::Status { ask } => {
                     let status = Box::new(self.router.status());
-                    let counts = counts::report(&self.wires, &self.control);
+                    let counts = counts::report(&self.wires, &self.lookout, &self.control);
                     self.control.send(FromEngine::Status { ask, at: now, status, counts });
                 }
                 ToEngine::Stop => self.stop(now)?,
@@ -368,6 +374,13 @@ impl Engine {
         Ok(())
     }
 
+    fn read_lookout(&mut self, now: Instant, token: u64) -> io::Result<()> {
+        for claim in self.lookout.look(now, &self.poll, token) {
+            self.handle(now, Input::Neighbour(claim))?;
+        }
+        Ok(())
+    }
+
     fn handle(&mut self, now: Instant, input: Input) -> io::Result<()> {
         self.router.handle(now, input);
         self.drain(now)
@@ -383,6 +396,7 @@ impl Engine {
                 }
                 Output::Will(edit) => self.guardian.will(edit),
                 Output::Sockets(wanted) => self.wires.open(now, &self.poll, wanted),
+                Output::Watch(wanted) => self.lookout.watch(now, &self.poll, wanted),
                 Output::Advert(transmit) => self.wires.send(&transmit),
                 Output::Frame { index, bytes } => self.wires.send_frame(index, &bytes),
                 Output::Batch(batch) => self.keeper.send(&ToKeeper::Batch(batch))?,
@@ -390,6 +404,7 @@ impl Engine {
             }
         }
         self.wires.retry(now, &self.poll);
+        self.lookout.wake(now, &self.poll);
         Ok(())
     }
 }

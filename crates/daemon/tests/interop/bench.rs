@@ -86,6 +86,11 @@ impl Bench {
         self.witness.sightings()
     }
 
+    /// What watches the switch.
+    pub(crate) fn witness(&self) -> &Witness {
+        &self.witness
+    }
+
     /// Ends the client's probe and gives what it saw.
     pub(crate) fn outcome(self) -> (lab::Outcome, Lab) {
         (self.probe.finish(), self.lab)
@@ -115,13 +120,18 @@ impl Bench {
 
     /// The client gets its answers from `node`, at the latest within a second.
     pub(crate) fn served_by(&self, node: &str) {
+        self.served_by_within(node, Duration::from_secs(1));
+    }
+
+    /// The same, at the latest within `limit`.
+    pub(crate) fn served_by_within(&self, node: &str, limit: Duration) {
         let served = || {
             let last = self.probe.last_answer();
             last.is_some_and(|answer| {
                 answer.node == node && monotonic().since(answer.at) < Duration::from_millis(100)
             })
         };
-        let waited = wait_for(Duration::from_secs(1), served);
+        let waited = wait_for(limit, served);
         let last = self.probe.last_answer();
         assert!(waited.is_some(), "the client's last answer: {last:?}\n{}", self.story());
     }

@@ -4,10 +4,12 @@
 use std::thread::sleep;
 use std::time::Duration;
 
-use base::{State, What};
+use base::{Sight, State, What};
+use lab::wait_for;
 use linux::clock::monotonic;
 
-use crate::bench::{Bench, OURS, PEER, keepalived_here};
+use crate::bench::{Bench, OURS, PATIENCE, PEER, keepalived_here};
+use crate::heal::alarms;
 use crate::keepalived::Keepalived;
 use crate::mainstay::Mainstay;
 use crate::mode::{Mode, Part, V2, V3_IPV4};
@@ -24,6 +26,21 @@ fn with_password(priority: u8, password: &str) -> Part {
         .with("auth_type PASS")
         .with(format!("auth_pass {password}"))
         .with("}")
+}
+
+/// Long enough that no frame of another can be a straggler of the take-over.
+fn holds_for_a_while(bench: &Bench) {
+    bench.advert("ours", monotonic());
+    sleep(bench.mode.interval * 2);
+}
+
+/// Waits for the alarm, and asserts that it names the peer's MAC and each of these sights.
+fn two_holders_are_told(bench: &Bench, us: &Mainstay, sights: &[Sight]) {
+    let raised = wait_for(PATIENCE, || !alarms(us, bench).is_empty());
+    assert!(raised.is_some(), "{}", bench.story());
+    let rival = alarms(us, bench).remove(0);
+    assert_eq!(rival.mac, bench.lab.node("peer").mac(), "{}", bench.story());
+    assert_eq!(rival.seen, sights, "{}", bench.story());
 }
 
 #[test]
@@ -49,17 +66,20 @@ fn i10_the_same_password_makes_one_holder() {
 fn i10_another_password_makes_two_holders_and_is_told() {
     let Some((mut bench, mut us, mut peer)) = bench(V2) else { return };
     us.start(&mut bench, &with_password(150, "1111"));
+    holds_for_a_while(&bench);
     peer.start(&mut bench, &with_password(100, "2222"));
     bench.advert("ours", monotonic());
     bench.advert("peer", monotonic());
     // keepalived 2.2.7 puts its own advert off with every packet it refuses: beside a holder of the
-    // same interval it claims the VIP once and is mute from then on. One refusal is all there is.
+    // same interval it claims the VIP once and is mute from then on. One refusal is all there is by
+    // VRRP; its gratuitous ARPs show that it holds.
     let alarm = || us.told(&bench, |what| matches!(what, What::Discarded { .. }));
-    let raised = lab::wait_for(V2.interval * 6, alarm);
+    let raised = wait_for(V2.interval * 6, alarm);
     assert!(raised.is_some(), "{}", bench.story());
     let refused = us.refused(&bench);
     assert!(refused.contains_key("auth-failures"), "{refused:?}");
     assert_eq!(refused.len(), 1, "{refused:?}");
+    two_holders_are_told(&bench, &us, &[Sight::Arp]);
     assert_eq!(us.states(&bench), [State::Backup, State::Active], "{}", bench.story());
 }
 
@@ -105,14 +125,16 @@ fn i15_a_holder_of_another_vip_list_is_followed() {
 fn i15_a_peer_that_refuses_our_list_does_not_shake_us() {
     let Some((mut bench, mut us, mut peer)) = bench(V3_IPV4) else { return };
     us.start(&mut bench, &Part::new(V3_IPV4, 150));
+    holds_for_a_while(&bench);
     // keepalived before 2.3.3 refuses an advert whose list is not its own, and so claims to hold.
     peer.start(&mut bench, &Part::new(V3_IPV4, 100).holding(&["193.168.0.6/16", "193.168.0.7/16"]));
     bench.advert("ours", monotonic());
     bench.advert("peer", monotonic());
-    // Once, and never again: see above.
+    // One advert, and never another: see above.
     let alarm = || us.told(&bench, |what| matches!(what, What::RivalHeard { .. }));
-    let raised = lab::wait_for(V3_IPV4.interval * 10, alarm);
+    let raised = wait_for(V3_IPV4.interval * 10, alarm);
     assert!(raised.is_some(), "{}", bench.story());
+    two_holders_are_told(&bench, &us, &[Sight::Advert, Sight::Arp]);
     assert_eq!(us.states(&bench), [State::Backup, State::Active], "{}", bench.story());
     assert!(us.refused(&bench).is_empty(), "{:?}", us.refused(&bench));
 }

@@ -17,6 +17,7 @@ mod differences;
 mod exchange;
 mod flood;
 mod frr;
+mod heal;
 mod keepalived;
 mod lease;
 mod mainstay;

@@ -9,6 +9,7 @@
 mod election;
 mod faults;
 mod groups;
+mod heal;
 mod interfaces;
 mod mixed;
 mod partition;

@@ -6,8 +6,7 @@ use core::time::Duration;
 
 use base::{Instant, Interval, Preempt, Priority, Reason, Wall, What};
 
-use super::{Instance, Phase, Reassert, Turn, Waiting, elapsed};
-use crate::refusals::REPORT_EVERY;
+use super::{Instance, Phase, Turn, Waiting};
 use crate::wire::hmac::Demand;
 use crate::wire::{Advert, Discard, Heard, Subnet, Terms};
 
@@ -81,7 +80,7 @@ impl Instance {
             (Phase::Backup { .. }, Claim::Resigned) => self.holder_resigned(turn, source),
             (Phase::Backup { .. }, Claim::Stronger | Claim::EqualHigher | Claim::EqualLower) => {
                 self.note_peer(turn, source, heard);
-                self.note_rival(turn, source, 1);
+                self.note_rival(turn, source);
                 self.wait_for_silence(turn.now, None);
             }
             (Phase::Backup { preempt_at, .. }, Claim::Weaker) => {
@@ -177,28 +176,5 @@ impl Instance {
             };
             self.phase = Phase::Backup { armed_at, waiting, preempt_at: Some(at) };
         }
-    }
-
-    /// §6.4.3: while we hold, a weaker node claims to hold too. Assert ourselves at once, for it and
-    /// for the bridges it has misled, and tell the neighbours again.
-    fn contest(&mut self, turn: &mut Turn<'_>, source: IpAddr, priority: Priority) {
-        let event = match self.told_rival {
-            Some((told, at, event)) if told == source && turn.now < at + REPORT_EVERY => event,
-            _ => {
-                let what = What::RivalHeard { source, priority };
-                let event = turn.out.event(turn.now, self.subject(), what, Reason::Packet, []);
-                self.told_rival = Some((source, turn.now, event));
-                event
-            }
-        };
-        self.note_rival(turn, source, 0);
-        self.contested_at = Some(turn.now);
-        let interval = self.config.interval.as_duration();
-        // A flood of weak adverts must not make us flood as well.
-        if self.config.answer_rivals && elapsed(self.answered_at, turn.now, interval / 4) {
-            self.answered_at = Some(turn.now);
-            self.send(turn, self.priority());
-        }
-        self.reassert = Some(Reassert { cause: event });
     }
 }

@@ -111,11 +111,9 @@ impl Instance {
         }
     }
 
-    pub(super) fn note_rival(&mut self, turn: &mut Turn<'_>, source: IpAddr, allowed: usize) {
-        let interval = self.active_interval();
-        if let Some(source) = self.rivals.heard(turn.now, source, interval, allowed) {
-            let what = What::TwoActives { source };
-            turn.out.event(turn.now, self.subject(), what, Reason::Packet, []);
-        }
+    /// A Backup expects one holder.
+    pub(super) fn note_rival(&mut self, turn: &mut Turn<'_>, source: IpAddr) {
+        let news = self.rivals.heard(turn.now, source, self.active_interval());
+        self.tell_rivals(turn, news, Reason::Packet, None);
     }
 }

@@ -7,6 +7,7 @@
 //! The tables of RFC 9568 §6.4 are the one `match` in [`Instance::heard`] and the three short
 //! functions `startup`, `send_due` and `judge`.
 
+mod contest;
 mod heard;
 mod inherit;
 mod learn;
@@ -17,9 +18,10 @@ mod together;
 use core::net::IpAddr;
 use core::time::Duration;
 
-use base::{EventId, IfIndex, Instant, Priority, Reason, State, Subject, Version, Wall, What};
+use base::{EventId, IfIndex, Instant, Mac, Priority, Reason, State, Subject, Version, Wall, What};
 use vip::HolderId;
 
+use contest::Reassert;
 pub(crate) use inherit::Inheritance;
 
 use crate::config::{InstanceConfig, Reach};
@@ -108,12 +110,6 @@ enum Standing {
     Again,
 }
 
-/// Announce again: the neighbours may have been misled.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Reassert {
-    pub(crate) cause: EventId,
-}
-
 /// How many times our own interval a peer's is believed that was heard once (VRRP-075).
 const UNPROVEN_CAP: u8 = 3;
 
@@ -150,6 +146,7 @@ pub(crate) struct Instance {
     spoke: Option<Sequence>,
     /// When a weaker router was last heard to hold while we do.
     contested_at: Option<Instant>,
+    told_mac: Option<(Mac, Instant, EventId)>,
     reassert: Option<Reassert>,
     reasserted_at: Option<Instant>,
     answered_at: Option<Instant>,
@@ -189,6 +186,7 @@ impl Instance {
             sequencer: Sequencer::default(),
             spoke: None,
             contested_at: None,
+            told_mac: None,
             reassert: None,
             reasserted_at: None,
             answered_at: None,
@@ -248,24 +246,6 @@ impl Instance {
     /// Base priority and what the trackers add.
     pub(crate) fn priority(&self) -> Priority {
         self.config.priority.adjusted(self.around.delta)
-    }
-
-    /// Whether it is to announce its VIPs again; asked once per turn. At most once a second (or
-    /// interval, if that is longer), however often rivals speak; but what was due earlier is only
-    /// put off to a later advert, since the last to be heard may have misled the neighbours as well.
-    pub(crate) fn take_reassert(&mut self, now: Instant) -> Option<Reassert> {
-        let pause = self.config.interval.as_duration().max(Duration::from_secs(1));
-        if base::planted!(NoReassert) || !elapsed(self.reasserted_at, now, pause) {
-            return None;
-        }
-        let reassert = self.reassert.take()?;
-        self.reasserted_at = Some(now);
-        Some(reassert)
-    }
-
-    /// There is nothing that could be announced again; once there is, it is announced anyway.
-    pub(crate) fn forget_reassert(&mut self) {
-        self.reassert = None;
     }
 
     // ---- deadlines ------------------------------------------------------------------------------
@@ -328,6 +308,8 @@ impl Instance {
             return;
         }
         self.send(turn, self.priority());
+        let news = self.rivals.look(turn.now, self.config.interval.as_duration());
+        self.tell_rivals(turn, news, Reason::RivalGone, None);
         // From the deadline, not from now, or every late wake-up would slow the rhythm; but a long
         // pause is not made up for by a burst.
         let interval = self.config.interval.as_duration();
@@ -459,9 +441,11 @@ impl Instance {
         let (to, priority) = (self.state(), self.priority());
         self.peer = self.peer.filter(|_| to != State::Initialize);
         self.silenced &= to == State::Active;
-        self.rivals.clear();
+        let news = self.rivals.clear();
+        self.tell_rivals(turn, news, Reason::StateChanged, None);
         self.told_rival = None;
         self.contested_at = None;
+        self.told_mac = None;
         self.reassert = None;
         self.changed_at = turn.now;
         let what = What::StateChanged { from, to, priority };

@@ -139,6 +139,7 @@ impl Instance {
                 keys: policy.ids().collect(),
                 freshness: policy.freshness(),
             }),
+            rival: self.rivals.status(),
             lease: None,
             traffic: self.traffic,
             discards: *self.refusals.counters(),

@@ -11,14 +11,15 @@ mod environment;
 mod groups;
 mod hands;
 mod lease;
+mod neighbours;
 
 use core::net::IpAddr;
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
 
 use base::{
-    BatchDone, EventId, Family, IfIndex, Instant, KernelFact, LeaseDone, Name, Reason, State,
-    Subject, Tracker, Verdict, Vip, Vrid, Wall, WallClock, What,
+    BatchDone, EventId, Family, IfIndex, Instant, KernelFact, LeaseDone, Name, Neighbour, Reason,
+    State, Subject, Tracker, Verdict, Vip, Vrid, Wall, WallClock, What,
 };
 use serde::{Deserialize, Serialize};
 use vip::HolderId;
@@ -45,6 +46,8 @@ use debounce::Debouncer;
 use environment::LinkState;
 use groups::{Groups, Membership};
 use lease::Doubt;
+use neighbours::Lookout;
+pub use neighbours::WatchSpec;
 
 /// Everything that can happen to the machine.
 #[derive(PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -53,6 +56,8 @@ pub enum Input {
     Configure(Vec<InstanceConfig>),
     /// A VRRP packet arrived.
     Packet(Packet),
+    /// A frame of another machine says that an address lives there; see [`Output::Watch`].
+    Neighbour(Neighbour),
     /// The kernel said something.
     Fact(KernelFact),
     /// How long news of these interfaces must last before they count. Holds until it is said again.
@@ -147,6 +152,10 @@ struct Seat {
 }
 
 impl Seat {
+    fn holds(&self) -> bool {
+        self.instance.state() == State::Active
+    }
+
     fn whereabouts(&self, links: &Links) -> Whereabouts {
         let vips = self.instance.config().all_vips();
         let numbers =
@@ -192,6 +201,9 @@ pub struct Router {
     clearing: BTreeSet<HolderId>,
     deadlines: Deadlines,
     sockets: Vec<SocketSpec>,
+    lookout: Lookout,
+    /// What the driver was last asked to look out for.
+    watched: Vec<WatchSpec>,
     strays: BTreeMap<IfIndex, Refusals>,
     floods: BTreeMap<IfIndex, Floods>,
     wall: WallClock,
@@ -225,6 +237,7 @@ impl Router {
                 let arrival = Arrival { source, destination, ttl, payload: &payload };
                 return self.handle_packet(now, index, &arrival);
             }
+            Input::Neighbour(seen) => self.neighbour(now, &seen),
             Input::Fact(fact) => self.learn(now, &fact),
             Input::Debounce(rules) => self.debounce(now, rules),
             Input::Verdict { tracker, verdict } => self.hear_verdict(now, tracker, verdict),
@@ -449,6 +462,7 @@ impl Router {
                 break;
             }
         }
+        self.look_out();
         self.use_hands(now);
         self.clear_leases(now);
         self.use_leases(now);
@@ -459,9 +473,9 @@ impl Router {
         let Some(seat) = self.seats.get_mut(&slot) else {
             return self.deadlines.set(slot, None);
         };
-        self.deadlines.set(slot, seat.deadline());
         let holder = seat.instance.holder();
-        let holds = seat.instance.state() == State::Active;
+        let holds = seat.holds();
+        self.lookout.holds(slot, holds);
         // What lapsed stays installed, and silent, until its doubt is settled; and what an engine
         // before this one installed, until it is known whether its lease lives.
         let installs = (holds && (seat.granted || seat.holding)) || seat.instance.inherits();
@@ -498,8 +512,15 @@ impl Router {
         }
         if seat.present.is_empty() {
             seat.instance.forget_reassert();
-        } else if let Some(reassert) = seat.instance.take_reassert(now) {
-            let vips = seat.present.clone();
+        }
+        let reassert = seat.instance.take_reassert(now);
+        let deadlines = [seat.deadline(), seat.instance.reassert_at()];
+        self.deadlines.set(slot, deadlines.into_iter().flatten().min());
+        if let Some(reassert) = reassert {
+            let mut vips = seat.present.clone();
+            if let Some(about) = reassert.about {
+                vips.retain(|vip| about.contains(&vip.address));
+            }
             self.announce(now, holder, vips, Reason::RivalSeen, reassert.cause);
         }
     }

@@ -200,6 +200,7 @@ pub(crate) struct Bench {
     /// What the kernel has.
     pub(crate) addresses: Vec<AddressFact>,
     pub(crate) table: Table,
+    pub(crate) watched: Vec<vrrp::WatchSpec>,
 }
 
 impl Bench {
@@ -211,6 +212,7 @@ impl Bench {
             asked: VecDeque::new(),
             addresses: vec![address(2, OWN), address(2, "fe80::5")],
             table: Table::default(),
+            watched: Vec::new(),
         };
         let outs = bench.feed(Input::Configure(configs));
         (bench, outs)
@@ -246,6 +248,10 @@ impl Bench {
         let mut outs = Outs::default();
         while let Some(output) = self.router.poll_output() {
             outs.0.push(match output {
+                Output::Watch(wanted) => {
+                    self.watched = wanted;
+                    continue;
+                }
                 Output::Sockets(sockets) => Seen::Sockets(sockets),
                 Output::Advert(transmit) => Seen::advert(&transmit),
                 Output::Lease(ask) => {

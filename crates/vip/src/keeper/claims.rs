@@ -6,7 +6,7 @@
 //! after the claim itself was withdrawn.
 
 use core::net::{IpAddr, Ipv4Addr};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use base::{Name, Vip};
 
@@ -58,6 +58,8 @@ struct Holder {
 pub(super) struct Claims {
     holders: BTreeMap<HolderId, Holder>,
     places: BTreeMap<Place, BTreeMap<HolderId, Claim>>,
+    /// Where holders without places of their own still have to be told that something is gone.
+    debts: BTreeMap<HolderId, BTreeSet<Place>>,
 }
 
 impl Claims {
@@ -89,6 +91,10 @@ impl Claims {
         }
         for place in &touched {
             self.prune(place);
+            let claim = self.places.get(place).and_then(|claims| claims.get(&id));
+            if claim.is_some_and(|claim| !claim.managed && claim.told) {
+                self.debts.entry(id).or_default().insert(place.clone());
+            }
         }
         touched
     }
@@ -122,7 +128,16 @@ impl Claims {
     /// Forgets the claims on `place` that are neither managed nor owe a message.
     pub(super) fn prune(&mut self, place: &Place) {
         if let Some(claims) = self.places.get_mut(place) {
-            claims.retain(|_, claim| claim.managed || claim.told);
+            claims.retain(|id, claim| {
+                let stays = claim.managed || claim.told;
+                if !stays && let Some(debts) = self.debts.get_mut(id) {
+                    debts.remove(place);
+                    if debts.is_empty() {
+                        self.debts.remove(id);
+                    }
+                }
+                stays
+            });
             if claims.is_empty() {
                 self.places.remove(place);
             }
@@ -155,7 +170,11 @@ impl Claims {
 
     /// Whether a holder without places of its own still has to be told that some are gone.
     pub(super) fn owes(&self, id: HolderId) -> bool {
-        self.places.values().any(|claims| claims.get(&id).is_some_and(|claim| claim.told))
+        let told = |place: &Place| {
+            let claim = self.places.get(place).and_then(|claims| claims.get(&id));
+            claim.is_some_and(|claim| claim.told)
+        };
+        self.debts.get(&id).is_some_and(|places| places.iter().any(told))
     }
 
     /// Every holder.

@@ -3,7 +3,7 @@
 //! Possession is derived, never toggled. For every place that somebody claims, and for every address
 //! we ever acted on, the keeper compares what is wanted with what the kernel has, and asks for the
 //! difference; there is no edge it could miss. All that was decided since it was last drained leaves
-//! in one batch, removals first. At most one operation on one address is under way at any time.
+//! together, removals first, in batches of [`OPS_PER_BATCH`]. At most one operation on one address is under way at any time.
 //!
 //! Interfaces are meant by name and acted on by number. A VIP whose interface does not exist waits;
 //! when its name passes to another interface, the address is removed from the former (if we put it
@@ -26,6 +26,10 @@ use crate::links::Links;
 use claims::{Claims, Place};
 pub use io::{Discards, Input, Output, Status, VipStatus};
 use slot::{Have, Meaning, Slot};
+
+/// Operations in one batch at most: what is through is told and announced while the rest is still
+/// being done.
+pub const OPS_PER_BATCH: usize = 256;
 
 /// An address of the kernel by the number of its interface.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -59,6 +63,8 @@ pub struct Keeper {
     discards: Discards,
     stale_slots: BTreeSet<Key>,
     stale_places: BTreeSet<Place>,
+    /// Holders of which something may have become otherwise since somebody asked.
+    stirred: BTreeSet<HolderId>,
     outputs: VecDeque<Output>,
 }
 
@@ -126,6 +132,26 @@ impl Keeper {
             let shared = self.claims.at(place).any(|(id, claim)| id != holder && claim.wants());
             !shared && (self.is_present(place) || self.slot_at(place).is_some_and(Slot::in_flight))
         })
+    }
+
+    /// Hands out the holders whose VIPs may have come, gone or become somebody else's since this was
+    /// last called: only for these can [`Keeper::leaves_traces`] have become false.
+    pub fn take_stirred(&mut self) -> BTreeSet<HolderId> {
+        core::mem::take(&mut self.stirred)
+    }
+
+    /// Whether no batch is under way and nothing is present that nobody wants, but for what the
+    /// kernel refuses to remove.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        let lingers = |key: &Key| {
+            let place = self.place_of(*key);
+            let mut claims = place.iter().flat_map(|place| self.claims.at(place)).peekable();
+            claims.peek().is_some() && !claims.any(|(_, claim)| claim.wants())
+        };
+        let present = |slot: &Slot| slot.have == Have::Present && slot.refused().is_none();
+        self.in_flight.is_empty()
+            && !self.slots.iter().any(|(key, slot)| present(slot) && lingers(key))
     }
 
     /// The keeper as a value.
@@ -311,13 +337,15 @@ impl Keeper {
             return;
         }
         ops.sort_by(|a, b| a.0.cmp(&b.0));
-        self.last_ticket += 1;
-        let (keys, ops): (Vec<Key>, Vec<AddressOp>) =
-            ops.into_iter().map(|(_, key, op)| (key, op)).unzip();
         self.operations += u64::try_from(ops.len()).unwrap_or(u64::MAX);
-        self.in_flight.insert(self.last_ticket, keys);
-        let batch = Batch { ticket: Ticket::new(self.last_ticket), ops };
-        self.outputs.push_back(Output::Batch(batch));
+        let mut ops = ops.into_iter().map(|(_, key, op)| (key, op)).peekable();
+        while ops.peek().is_some() {
+            self.last_ticket += 1;
+            let (keys, ops) = ops.by_ref().take(OPS_PER_BATCH).unzip();
+            self.in_flight.insert(self.last_ticket, keys);
+            let batch = Batch { ticket: Ticket::new(self.last_ticket), ops };
+            self.outputs.push_back(Output::Batch(batch));
+        }
     }
 
     fn open_slot(&mut self, place: &Place) {
@@ -336,6 +364,7 @@ impl Keeper {
             let sure = self.slot_at(place).is_some_and(Slot::is_sure);
             let shared = self.claims.at(place).any(|(_, claim)| claim.wants());
             for (holder, claim) in self.claims.at_mut(place) {
+                self.stirred.insert(holder);
                 let [present, gone] = told.entry(holder).or_default();
                 if claim.told && (!there || (shared && !claim.wants())) {
                     claim.told = false;

@@ -95,6 +95,10 @@ pub struct Packet {
     pub payload: Vec<u8>,
 }
 
+/// How many instances one turn lets judge their silence at most: when thousands take over at once,
+/// the adverts and addresses of the first leave before the last are looked at.
+const JUDGED_AT_ONCE: usize = 256;
+
 /// Where an instance lives in the router; never used twice.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub(crate) struct Slot(pub(crate) usize);
@@ -172,6 +176,8 @@ pub struct Router {
     inherited: BTreeMap<Name, Inheritance>,
     /// Holders that no longer hold while some of their addresses may still be there.
     leaving: BTreeMap<HolderId, Name>,
+    /// Holders that may have left nothing behind by now: `use_hands` looks at these only.
+    partings: BTreeSet<HolderId>,
     out: Outbox,
     /// Instances this turn has touched; `settle` looks at these only.
     touched: BTreeSet<Slot>,
@@ -255,10 +261,7 @@ impl Router {
     /// Whether nothing is under way: after [`Input::Stop`], that every VIP is off the node.
     #[must_use]
     pub fn is_settled(&self) -> bool {
-        let status = self.keeper.status();
-        status.batches_in_flight == 0
-            && self.leases.is_settled()
-            && status.vips.iter().all(|vip| vip.wanted || !vip.present || vip.refused.is_some())
+        self.leases.is_settled() && self.keeper.is_settled()
     }
 
     /// Everything there is to tell, as a value.
@@ -302,11 +305,15 @@ impl Router {
         self.send_all_due(now);
         if drained {
             self.settle_doubts(now);
-            for slot in core::mem::take(&mut self.due) {
+            // The others are due still, and have their turn when these are on their way.
+            let judged = self.due.len().min(JUDGED_AT_ONCE);
+            for n in 0..judged {
+                let slot = self.due[n];
                 let Some(seat) = self.seats.get_mut(&slot) else { continue };
                 seat.instance.judge(&mut Turn { now, out: &mut self.out });
                 self.touched.insert(slot);
             }
+            self.due.clear();
         }
         self.keeper.handle(now, vip::keeper::Input::Wake);
         self.lifetimes.handle(now, lifetime::Input::Wake);
@@ -392,7 +399,6 @@ impl Router {
             }
         }
         self.use_hands(now);
-        self.clear_leases(now);
         self.use_leases(now);
     }
 
@@ -428,6 +434,7 @@ impl Router {
         } else if !holds && seat.will != Will::None {
             seat.will = Will::None;
             self.leaving.insert(holder, seat.instance.config().name.clone());
+            self.partings.insert(holder);
         }
         if seat.present.is_empty() {
             seat.instance.forget_reassert();

@@ -1,6 +1,8 @@
 //! The three clocks: the one deadlines are counted on, the one that also runs while the machine
 //! sleeps, and the one people read.
 
+use std::time::Duration;
+
 use base::Instant;
 use rustix::time::{ClockId, Timespec, clock_gettime};
 
@@ -26,6 +28,12 @@ pub fn wall() -> (i64, u32) {
     (now.tv_sec, u32::try_from(now.tv_nsec).unwrap_or(0))
 }
 
+/// How long the calling thread has run on a processor: what other threads do does not count.
+#[must_use]
+pub fn thread_time() -> Duration {
+    instant(clock_gettime(ClockId::ThreadCPUTime)).since(Instant::ZERO)
+}
+
 /// These clocks count from boot and are never negative.
 fn instant(time: Timespec) -> Instant {
     let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
@@ -35,7 +43,7 @@ fn instant(time: Timespec) -> Instant {
 
 #[cfg(test)]
 mod tests {
-    use std::time::{Duration, SystemTime, UNIX_EPOCH};
+    use std::time::{SystemTime, UNIX_EPOCH};
 
     use super::*;
 

@@ -15,6 +15,7 @@ mod frames;
 mod inventory;
 mod lease_table;
 mod link;
+pub mod memory;
 mod monitor;
 mod netlink;
 mod netns;

@@ -1,7 +1,8 @@
-//! The project's own commands: `cargo xtask lint`, `cargo xtask man`.
+//! The project's own commands: `cargo xtask lint`, `cargo xtask man`, `cargo xtask bench`.
 //!
 //! What a compiler cannot check and a reviewer should not have to.
 
+mod bench;
 mod house;
 mod rooms;
 
@@ -13,12 +14,21 @@ fn main() -> ExitCode {
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["lint"] => lint(),
         ["man"] => man(),
-        _ => {
-            eprintln!("usage: cargo xtask lint    check the rules of the house (ARCHITECTURE.md)");
-            eprintln!("       cargo xtask man     write {PAGE} from the keyword table");
-            ExitCode::from(2)
-        }
+        ["bench"] => bench::run(&root(), 3),
+        ["bench", "--runs", runs] => match runs.parse() {
+            Ok(runs) if runs > 0 => bench::run(&root(), runs),
+            _ => usage(),
+        },
+        _ => usage(),
     }
+}
+
+fn usage() -> ExitCode {
+    eprintln!("usage: cargo xtask lint    check the rules of the house (ARCHITECTURE.md)");
+    eprintln!("       cargo xtask man     write {PAGE} from the keyword table");
+    eprintln!("       cargo xtask bench [--runs N]");
+    eprintln!("                           measure against keepalived, write docs/performance.md");
+    ExitCode::from(2)
 }
 
 /// The manual page that is made from the keyword table.

@@ -114,6 +114,8 @@ struct Control {
     events: EventLog,
     scripts: Scripts,
     loaded: Option<Loaded>,
+    /// Its instances as bytes, which is smaller: they are only passed on.
+    packed: Vec<u8>,
     /// Those of the configuration before: its instances' last events may still be on their way.
     notify_before: BTreeMap<Name, Notify>,
     /// The state that scripts were last told of each instance.
@@ -161,6 +163,7 @@ impl Control {
             timer,
             scripts: Scripts::new(RUNNER),
             loaded: None,
+            packed: Vec::new(),
             notify_before: BTreeMap::new(),
             told: BTreeMap::new(),
             refused: None,
@@ -173,7 +176,7 @@ impl Control {
     }
 
     /// Has a configuration take force.
-    fn apply(&mut self, loaded: Loaded) -> io::Result<()> {
+    fn apply(&mut self, mut loaded: Loaded) -> io::Result<()> {
         if let Some(router_id) = &loaded.router_id {
             self.node = router_id.to_string();
         }
@@ -184,18 +187,23 @@ impl Control {
         self.scripts.allow(scripts);
         self.refused = None;
         let state = postcard::to_stdvec(&loaded).map_err(io::Error::other)?;
+        self.packed = postcard::to_stdvec(&loaded.instances).map_err(io::Error::other)?;
+        loaded.instances = Vec::new();
         let gaps = std::mem::take(&mut self.gaps);
         self.guardian.send(&ControlToGuardian::InForce { state, gaps })?;
         let before = self.loaded.replace(loaded);
         self.notify_before = before.map(|before| before.notify).unwrap_or_default();
         self.configure();
+        // Reading thousands of instances needs much that is not needed any more.
+        linux::memory::give_back();
         Ok(())
     }
 
     /// Tells the engine what is in force, if there is one.
     fn configure(&mut self) {
-        if let (Some(engine), Some(loaded)) = (&mut self.engine, &self.loaded) {
-            let instances = loaded.instances.clone();
+        if let (Some(engine), Ok(instances)) =
+            (&mut self.engine, postcard::from_bytes(&self.packed))
+        {
             // The engine before may have numbered some that were lost with it.
             let events = self.events.last_of_engine().map_or(0, |last| last + LOST_AT_MOST);
             let _ = engine.send(&ToEngine::Configure { instances, events });
@@ -449,6 +457,7 @@ impl Control {
                     self.answer(client, &Response::Events(self.events.all()));
                     if let Some(server) = &mut self.server {
                         server.follow(client);
+                        self.events.follow(true);
                     }
                 }
             }
@@ -463,6 +472,9 @@ impl Control {
     }
 
     fn tell_followers(&mut self) {
+        if self.server.as_ref().is_none_or(|server| !server.is_followed()) {
+            return self.events.follow(false);
+        }
         let fresh = self.events.take_fresh();
         if let Some(server) = &mut self.server
             && !fresh.is_empty()

@@ -12,7 +12,7 @@ use base::{Instant, Name};
 use linux::Poll;
 use vip::last_will::Edit;
 
-use super::{GUARDIAN, interest};
+use super::GUARDIAN;
 use crate::channel::Channel;
 use crate::messages::{EngineToGuardian, GuardianToEngine};
 
@@ -20,37 +20,55 @@ pub(super) struct Guardian {
     pub(super) line: Channel<EngineToGuardian, GuardianToEngine>,
     /// The lease of each instance that holds.
     leases: BTreeMap<Name, Duration>,
-    /// A third of the shortest.
-    rhythm: Option<Duration>,
+    /// How many of them are how long.
+    lengths: BTreeMap<Duration, usize>,
     next: Option<Instant>,
     gone: bool,
 }
 
 impl Guardian {
     pub(super) fn new(line: Channel<EngineToGuardian, GuardianToEngine>) -> Self {
-        Self { line, leases: BTreeMap::new(), rhythm: None, next: None, gone: false }
+        let (leases, lengths) = (BTreeMap::new(), BTreeMap::new());
+        Self { line, leases, lengths, next: None, gone: false }
     }
 
     /// Passes a change of the will on.
     pub(super) fn will(&mut self, edit: Edit) {
         match &edit {
             Edit::Hold(bequest) => {
-                self.leases.insert(bequest.name.clone(), bequest.patience);
-                self.rhythm = self.rhythm.into_iter().chain([bequest.patience / 3]).min();
+                let before = self.leases.insert(bequest.name.clone(), bequest.patience);
+                self.forget(before);
+                *self.lengths.entry(bequest.patience).or_default() += 1;
             }
             Edit::Release { name } => {
-                let least = |lease: Duration| self.rhythm == Some(lease / 3);
-                if self.leases.remove(name).is_some_and(least) {
-                    self.rhythm = self.leases.values().min().map(|lease| *lease / 3);
-                }
+                let before = self.leases.remove(name);
+                self.forget(before);
             }
         }
-        self.tell(&EngineToGuardian::Will(edit));
+        if !self.gone {
+            // It leaves before anything is done that it is about: see `Engine::drain`.
+            let _ = self.line.queue(&EngineToGuardian::Will(edit));
+        }
+    }
+
+    fn forget(&mut self, lease: Option<Duration>) {
+        let Some(lease) = lease else { return };
+        if let Some(count) = self.lengths.get_mut(&lease) {
+            *count -= 1;
+            if *count == 0 {
+                self.lengths.remove(&lease);
+            }
+        }
+    }
+
+    /// A third of the shortest lease.
+    fn rhythm(&self) -> Option<Duration> {
+        self.lengths.keys().next().map(|lease| *lease / 3)
     }
 
     /// Gives a sign of life, if it is time to.
     pub(super) fn sign_of_life(&mut self, now: Instant) {
-        let Some(rhythm) = self.rhythm else {
+        let Some(rhythm) = self.rhythm() else {
             self.next = None;
             return;
         };
@@ -61,15 +79,12 @@ impl Guardian {
     }
 
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
-        self.next.filter(|_| self.rhythm.is_some())
+        self.next.filter(|_| !self.lengths.is_empty())
     }
 
     /// Waits for room on the line, if there is something to be sent.
-    pub(super) fn watch(&self, poll: &Poll) -> io::Result<()> {
-        if self.gone {
-            return Ok(());
-        }
-        poll.modify(&self.line, GUARDIAN, interest(self.line.backlog()))
+    pub(super) fn watch(&mut self, poll: &Poll) -> io::Result<()> {
+        if self.gone { Ok(()) } else { self.line.watch(poll, GUARDIAN) }
     }
 
     pub(super) fn flush(&mut self) {

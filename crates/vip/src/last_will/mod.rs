@@ -56,8 +56,8 @@ pub struct LastWill {
     bequests: BTreeMap<Name, Bequest>,
     /// What the one before held and the present one does not hold yet.
     orphans: BTreeMap<Name, Bequest>,
-    /// The shortest lease of all of these.
-    patience: Option<Duration>,
+    /// How many of all these have a lease of which length.
+    patiences: BTreeMap<Duration, usize>,
     /// Ends in a row without a steady life between them.
     early_ends: u32,
     stopping: bool,
@@ -72,7 +72,7 @@ impl LastWill {
             phase: Phase::Absent { start_at: Some(now) },
             bequests: BTreeMap::new(),
             orphans: BTreeMap::new(),
-            patience: None,
+            patiences: BTreeMap::new(),
             early_ends: 0,
             stopping: false,
             outputs: VecDeque::new(),
@@ -83,13 +83,14 @@ impl LastWill {
     #[must_use]
     pub fn resume(now: Instant, legacy: Legacy) -> Self {
         let born_at = legacy.born_at;
+        let patiences: Vec<Duration> = legacy.bequests.iter().map(|b| b.patience).collect();
         let named = |bequest: Bequest| (bequest.name.clone(), bequest);
         let mut will = Self {
             phase: Phase::Present { born_at, alive_at: now, adopt_by: None },
             bequests: legacy.bequests.into_iter().map(named).collect(),
             ..Self::new(now)
         };
-        will.weigh();
+        patiences.into_iter().for_each(|patience| will.weigh(patience));
         will
     }
 
@@ -107,7 +108,7 @@ impl LastWill {
     /// The shortest lease of what the engine holds.
     #[must_use]
     pub fn patience(&self) -> Option<Duration> {
-        self.patience
+        self.patiences.keys().next().copied()
     }
 
     /// Takes one input; drain [`LastWill::poll_output`] after it.
@@ -142,7 +143,7 @@ impl LastWill {
         match self.phase {
             Phase::Absent { start_at } => start_at,
             Phase::Present { alive_at, adopt_by, .. } => {
-                let stall = self.patience.filter(|_| adopt_by.is_none()).map(|p| alive_at + p);
+                let stall = self.patience().filter(|_| adopt_by.is_none()).map(|p| alive_at + p);
                 [adopt_by, stall].into_iter().flatten().min()
             }
             Phase::Condemned { .. } => None,
@@ -162,15 +163,12 @@ impl LastWill {
         self.alive(now);
         match edit {
             Edit::Hold(bequest) => {
-                self.orphans.remove(&bequest.name);
+                self.take(&bequest.name);
+                self.weigh(bequest.patience);
                 self.bequests.insert(bequest.name.clone(), bequest);
             }
-            Edit::Release { name } => {
-                self.orphans.remove(&name);
-                self.bequests.remove(&name);
-            }
+            Edit::Release { name } => self.take(&name),
         }
-        self.weigh();
         if let Phase::Present { adopt_by, .. } = &mut self.phase
             && adopt_by.is_some()
             && self.orphans.is_empty()
@@ -218,12 +216,12 @@ impl LastWill {
         match self.phase {
             Phase::Absent { start_at: Some(at) } if now >= at => self.start(now),
             Phase::Present { born_at, alive_at, adopt_by } => {
-                let deadline = match (adopt_by, self.patience) {
+                let deadline = match (adopt_by, self.patience()) {
                     (Some(by), _) => by,
                     (None, Some(patience)) => alive_at + patience,
                     (None, None) => return,
                 };
-                let patience = self.patience.unwrap_or_default();
+                let patience = self.patience().unwrap_or_default();
                 if now < deadline {
                 } else if now > deadline + patience / 2 {
                     // We slept ourselves: its signs of life may be waiting to be read.
@@ -242,7 +240,7 @@ impl LastWill {
 
     fn start(&mut self, now: Instant) {
         let adopt: Vec<Name> = self.orphans.keys().cloned().collect();
-        let adopt_by = self.patience.filter(|_| !adopt.is_empty()).map(|p| now + p / 2);
+        let adopt_by = self.patience().filter(|_| !adopt.is_empty()).map(|p| now + p / 2);
         self.phase = Phase::Present { born_at: now, alive_at: now, adopt_by };
         self.outputs.push_back(Output::Start { adopt });
     }
@@ -251,7 +249,7 @@ impl LastWill {
     fn carry_out(&mut self, death: Death) {
         let mut held = core::mem::take(&mut self.orphans);
         held.append(&mut self.bequests);
-        self.patience = None;
+        self.patiences.clear();
         self.outputs.push_back(Output::Silence);
         let names = held.keys().cloned().collect();
         let mut ops = Vec::new();
@@ -264,8 +262,20 @@ impl LastWill {
         self.outputs.push_back(Output::CarriedOut { names, death });
     }
 
-    fn weigh(&mut self) {
-        let all = self.bequests.values().chain(self.orphans.values());
-        self.patience = all.map(|bequest| bequest.patience).min();
+    fn weigh(&mut self, patience: Duration) {
+        *self.patiences.entry(patience).or_default() += 1;
+    }
+
+    /// Forgets what is held under this name.
+    fn take(&mut self, name: &Name) {
+        let taken = [self.orphans.remove(name), self.bequests.remove(name)];
+        for bequest in taken.into_iter().flatten() {
+            if let Some(count) = self.patiences.get_mut(&bequest.patience) {
+                *count -= 1;
+                if *count == 0 {
+                    self.patiences.remove(&bequest.patience);
+                }
+            }
+        }
     }
 }

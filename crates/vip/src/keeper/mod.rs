@@ -54,8 +54,9 @@ pub struct Keeper {
     addresses: BTreeMap<Key, bool>,
     claims: Claims,
     slots: BTreeMap<Key, Slot>,
-    /// Slots with a pause that ends.
-    paused: BTreeSet<Key>,
+    /// Slots with a pause that ends, and when; the same by time. After a takeover that may be all.
+    paused: BTreeMap<Key, Instant>,
+    pauses: BTreeSet<(Instant, Key)>,
     /// Under way, by ticket, in the order of the operations.
     in_flight: BTreeMap<u64, Vec<Key>>,
     last_ticket: u64,
@@ -110,7 +111,7 @@ impl Keeper {
     /// When to be woken, if nothing happens before.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.paused.iter().filter_map(|key| self.slots.get(key)?.not_before()).min()
+        self.pauses.first().map(|(at, _)| *at)
     }
 
     /// Whether `holder` holds and all its VIPs are present. False for one never heard of.
@@ -285,15 +286,31 @@ impl Keeper {
     }
 
     fn wake(&mut self) {
-        for key in &self.paused {
-            if let Some(slot) = self.slots.get_mut(key) {
+        while let Some((at, key)) = self.pauses.first().copied()
+            && at <= self.now
+        {
+            let slot = self.slots.get_mut(&key);
+            let next = slot.and_then(|slot| {
                 slot.wake(self.now);
-                if slot.not_before().is_none() {
-                    self.stale_slots.insert(*key);
-                }
+                slot.not_before()
+            });
+            self.pause(key, next);
+            self.stale_slots.insert(key);
+        }
+    }
+
+    /// Notes until when a slot is to be left alone.
+    fn pause(&mut self, key: Key, until: Option<Instant>) {
+        let before = match until {
+            Some(at) => self.paused.insert(key, at),
+            None => self.paused.remove(&key),
+        };
+        if before != until {
+            self.pauses.extend(until.map(|at| (at, key)));
+            if let Some(at) = before {
+                self.pauses.remove(&(at, key));
             }
         }
-        self.paused.retain(|key| self.slots.get(key).is_some_and(|s| s.not_before().is_some()));
     }
 
     fn tell_taken(&mut self, key: Key, meaning: Meaning) {
@@ -415,13 +432,12 @@ impl Keeper {
             self.outputs.push_back(Output::LeftOver { holder, vip });
         }
         let position = first.map_or((HolderId(u32::MAX), 0), |(id, claim)| (id, claim.position));
-        if slot.not_before().is_some() {
-            self.paused.insert(key);
-        }
-        if !exists && !slot.in_flight() || first.is_none() && slot.is_idle() {
+        let over = !exists && !slot.in_flight() || first.is_none() && slot.is_idle();
+        let pause = slot.not_before().filter(|_| !over);
+        if over {
             self.slots.remove(&key);
-            self.paused.remove(&key);
         }
+        self.pause(key, pause);
         let op = op?;
         Some((Order::of(&op, position), op))
     }

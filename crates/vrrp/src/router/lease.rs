@@ -114,7 +114,7 @@ impl Router {
     /// Sends the adverts that are due, of those who may speak.
     pub(super) fn send_all_due(&mut self, now: Instant) {
         let mut due = core::mem::take(&mut self.due);
-        self.deadlines.due(now, &mut due);
+        self.speaking.due(now, &mut due);
         for slot in &due {
             let Some(seat) = self.seats.get_mut(slot) else { continue };
             let holder = slot.holder();

@@ -99,6 +99,9 @@ pub struct Packet {
 /// the adverts and addresses of the first leave before the last are looked at.
 const JUDGED_AT_ONCE: usize = 256;
 
+/// A longer pause between two portions means that this node did not run.
+const PORTIONS_APART: Duration = Duration::from_millis(100);
+
 /// Where an instance lives in the router; never used twice.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub(crate) struct Slot(pub(crate) usize);
@@ -168,7 +171,11 @@ pub struct Router {
     doubts: BTreeMap<Slot, Doubt>,
     /// Holders that want no lease any more while something of them may be installed.
     clearing: BTreeSet<HolderId>,
-    deadlines: Deadlines,
+    /// Who must send next, and who must judge silence next.
+    speaking: Deadlines,
+    listening: Deadlines,
+    /// Since when and until when portions of due instances have been judged, without a pause.
+    judging: Option<(Instant, Instant)>,
     sockets: Vec<SocketSpec>,
     strays: BTreeMap<IfIndex, Refusals>,
     stopping: Option<EventId>,
@@ -244,7 +251,7 @@ impl Router {
             self.leases.poll_timeout(),
             self.doubts.values().map(|doubt| doubt.at).min(),
         ];
-        hands.into_iter().chain([self.deadlines.first()]).flatten().min()
+        hands.into_iter().chain([self.speaking.first(), self.listening.first()]).flatten().min()
     }
 
     /// Where every instance stands, for the engine that goes on from here. What happens after this
@@ -305,15 +312,7 @@ impl Router {
         self.send_all_due(now);
         if drained {
             self.settle_doubts(now);
-            // The others are due still, and have their turn when these are on their way.
-            let judged = self.due.len().min(JUDGED_AT_ONCE);
-            for n in 0..judged {
-                let slot = self.due[n];
-                let Some(seat) = self.seats.get_mut(&slot) else { continue };
-                seat.instance.judge(&mut Turn { now, out: &mut self.out });
-                self.touched.insert(slot);
-            }
-            self.due.clear();
+            self.judge_all_due(now);
         }
         self.keeper.handle(now, vip::keeper::Input::Wake);
         self.lifetimes.handle(now, lifetime::Input::Wake);
@@ -321,6 +320,24 @@ impl Router {
         if drained {
             self.announcer.handle(now, vip::announcer::Input::Wake);
         }
+    }
+
+    /// Lets those judge whose time has come: a portion of them, for the others are due still and have
+    /// their turn when these are on their way.
+    fn judge_all_due(&mut self, now: Instant) {
+        let mut due = core::mem::take(&mut self.due);
+        self.listening.due(now, &mut due);
+        let ran = match self.judging {
+            Some((since, until)) if now.since(until) < PORTIONS_APART => since,
+            _ => now,
+        };
+        self.judging = (due.len() > JUDGED_AT_ONCE).then_some((ran, now));
+        for slot in due.drain(..).take(JUDGED_AT_ONCE) {
+            let Some(seat) = self.seats.get_mut(&slot) else { continue };
+            seat.instance.judge(&mut Turn { now, out: &mut self.out }, ran);
+            self.touched.insert(slot);
+        }
+        self.due = due;
     }
 
     fn stop(&mut self, now: Instant) {
@@ -405,9 +422,13 @@ impl Router {
     fn settle_one(&mut self, now: Instant, slot: Slot) {
         self.settle_lease(now, slot);
         let Some(seat) = self.seats.get_mut(&slot) else {
-            return self.deadlines.set(slot, None);
+            self.speaking.set(slot, None);
+            return self.listening.set(slot, None);
         };
-        self.deadlines.set(slot, seat.instance.deadline());
+        let speaks = seat.instance.state() == State::Active;
+        let deadline = seat.instance.deadline();
+        self.speaking.set(slot, deadline.filter(|_| speaks));
+        self.listening.set(slot, deadline.filter(|_| !speaks));
         let holder = seat.instance.holder();
         let holds = seat.instance.state() == State::Active;
         // What lapsed stays installed, and silent, until its doubt is settled; and what an engine

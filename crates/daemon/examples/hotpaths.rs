@@ -14,10 +14,11 @@ const TIMES: usize = 1000;
 
 type Path = (&'static str, fn(u64));
 
-const PATHS: [Path; 4] = [
+const PATHS: [Path; 5] = [
     ("handle one advert heard, of 1,000 instances", hear),
     ("send one advert, of 1,000 instances", send),
     ("one VIP of 1,000 instances: start, takeover, announcements", many),
+    ("one instance of 1,000 in a reload that changes one of them", reload),
     ("one VIP of one instance of 1,000: start, takeover, announcements", one),
 ];
 
@@ -51,6 +52,13 @@ fn send(rounds: u64) {
     let before = node.asked.adverts;
     node.run(Duration::from_secs(rounds));
     assert_eq!(node.asked.adverts - before, rounds * 1000);
+}
+
+fn reload(rounds: u64) {
+    let mut node = Node::new(TIMES, 1, 100);
+    for round in 0..rounds {
+        node.reload_one(1, 100, round % 2 == 0);
+    }
 }
 
 fn many(rounds: u64) {

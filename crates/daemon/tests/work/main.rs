@@ -79,7 +79,7 @@ fn a_release_costs_the_same_for_each() {
 #[test]
 fn a_reload_costs_the_same_for_each() {
     let shape: Shape = |n| (n, 1);
-    let reload = |node: &mut Node| node.reload_one(1, 100);
+    let reload = |node: &mut Node| node.reload_one(1, 100, true);
     let few = cost(shape, FEW, Node::take_over, reload);
     let many = cost(shape, MANY, Node::take_over, reload);
     println!("reload: {few:?} and {many:?} for each instance");
@@ -108,7 +108,7 @@ fn a_reload_that_changes_one_touches_one() {
     let mut node = Node::new(1000, 1, 100);
     node.take_over();
     let before = node.asked;
-    node.reload_one(1, 100);
+    node.reload_one(1, 100, true);
     // That a configuration is in force, and the new priority.
     assert!(node.asked.events - before.events <= 2);
     assert_eq!(

@@ -141,10 +141,10 @@ impl Node {
         self.input(Input::Configure(configs));
     }
 
-    /// The same configuration but for the priority of the first instance.
-    pub(crate) fn reload_one(&mut self, vips: usize, priority: u8) {
+    /// The same configuration but for the priority of the first instance, if `other`.
+    pub(crate) fn reload_one(&mut self, vips: usize, priority: u8, other: bool) {
         let mut configs: Vec<_> = (0..self.instances).map(|n| config(n, vips, priority)).collect();
-        configs[0].priority = Priority::new(priority - 1);
+        configs[0].priority = Priority::new(priority - u8::from(other));
         self.configure(configs);
     }
 

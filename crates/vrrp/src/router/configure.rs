@@ -122,7 +122,7 @@ impl Router {
             repairing: None,
             will: Will::None,
         };
-        self.seats.insert(slot, seat);
+        self.seats.insert(slot, Box::new(seat));
         slot
     }
 

@@ -156,7 +156,8 @@ struct Whereabouts(Option<Attachment>, u64);
 /// This node's part in all its virtual routers.
 #[derive(Debug, Default)]
 pub struct Router {
-    seats: BTreeMap<Slot, Seat>,
+    /// Boxed: a tree keeps room for twice what it holds.
+    seats: BTreeMap<Slot, Box<Seat>>,
     /// Slots in the order of the configuration.
     order: Vec<Slot>,
     slots_so_far: usize,

@@ -6,6 +6,11 @@ use std::time::Duration;
 use base::Instant;
 use rustix::time::{ClockId, Timespec, clock_gettime};
 
+/// Two looks closer than this are one moment.
+const AT_ONCE: Duration = Duration::from_micros(50);
+/// So often it is tried to be that fast.
+const LOOKS: u32 = 16;
+
 /// Now on `CLOCK_MONOTONIC`: the clock of every [`Instant`] the machines see. Stands still while the
 /// machine is suspended.
 #[must_use]
@@ -18,6 +23,21 @@ pub fn monotonic() -> Instant {
 #[must_use]
 pub fn boottime() -> Instant {
     instant(clock_gettime(ClockId::Boottime))
+}
+
+/// How long the machine has been suspended since it started. Whoever is put off between two looks at
+/// two clocks sees them apart; that is looked at again.
+#[must_use]
+pub fn suspended() -> Duration {
+    let mut span = Duration::ZERO;
+    for _ in 0..LOOKS {
+        let before = monotonic();
+        span = boottime().since(before);
+        if monotonic().since(before) < AT_ONCE {
+            break;
+        }
+    }
+    span
 }
 
 /// Now on the wall clock: seconds since 1970 in UTC and nanoseconds below `1_000_000_000`. May jump
@@ -54,6 +74,7 @@ mod tests {
         assert!(monotonic().since(before) >= Duration::from_millis(5));
         let first = monotonic();
         assert!(boottime() >= first);
+        assert!(suspended().abs_diff(boottime().since(monotonic())) < Duration::from_secs(1));
     }
 
     #[test]

@@ -158,7 +158,7 @@ impl Timer {
     /// None that a caller could cause.
     pub fn set(&self, deadline: Option<Instant>) -> io::Result<()> {
         let now = clock::monotonic();
-        let ahead = clock::boottime().since(now);
+        let ahead = clock::suspended();
         let pending = deadline.is_none_or(|at| at > now);
         if let Some((known, then)) = self.set_to.get()
             && pending

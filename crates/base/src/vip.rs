@@ -31,6 +31,12 @@ pub struct Vip {
 }
 
 impl Vip {
+    /// What the kernel tells addresses apart by.
+    #[must_use]
+    pub fn place(&self) -> (IpAddr, u8, &Name) {
+        (self.address, self.prefix, &self.interface)
+    }
+
     /// A VIP with the kernel's defaults.
     #[must_use]
     pub fn new(address: IpAddr, prefix: u8, interface: Name) -> Self {

@@ -135,6 +135,8 @@ proptest! {
         };
         let mixed = found.iter().any(|it| it.starts_with("<x ")) && found.iter().any(|it| !it.starts_with("<x "));
         if !mixed {
+            // A comment that was found is written too, but not as an element.
+            let found: Vec<String> = found.into_iter().filter(|it| it.starts_with('<')).collect();
             prop_assert_eq!(found, again, "{}\n{}", text, root);
         }
     }

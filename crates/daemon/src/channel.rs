@@ -13,12 +13,15 @@ use std::marker::PhantomData;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 
-use linux::fd_stream;
+use linux::{Interest, Poll, fd_stream};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 /// Octets of a frame's length field.
 const HEADER: usize = 4;
+
+/// Octets read at once, and kept room for when there is nothing on its way.
+const CHUNK: usize = 16 * 1024;
 
 /// One end: sends `S`, receives `R`.
 pub(crate) struct Channel<S, R> {
@@ -33,6 +36,10 @@ pub(crate) struct Channel<S, R> {
     /// Octets of `incoming` already handed out.
     taken: usize,
     closed: bool,
+    /// A message on its way into `outgoing`: kept for its room.
+    scratch: Vec<u8>,
+    /// What [`Channel::watch`] last asked for.
+    watched: Interest,
     types: PhantomData<fn(S) -> R>,
 }
 
@@ -56,6 +63,8 @@ impl<S, R> Channel<S, R> {
             incoming_fds: Vec::new(),
             taken: 0,
             closed: false,
+            scratch: Vec::new(),
+            watched: Interest::Read,
             types: PhantomData,
         })
     }
@@ -98,11 +107,42 @@ impl<S: Serialize, R: DeserializeOwned> Channel<S, R> {
 
     /// Puts a message on its way; it leaves now or with a later [`Channel::flush`].
     pub(crate) fn send(&mut self, message: &S) -> io::Result<()> {
-        let body = postcard::to_stdvec(message).map_err(io::Error::other)?;
+        self.queue(message)?;
+        self.flush()
+    }
+
+    /// Puts a message on its way; it leaves with a later [`Channel::flush`], which costs one call
+    /// for many messages.
+    pub(crate) fn queue(&mut self, message: &S) -> io::Result<()> {
+        let mut body = std::mem::take(&mut self.scratch);
+        body.clear();
+        let body = postcard::to_extend(message, body).map_err(io::Error::other)?;
         let length = u32::try_from(body.len()).map_err(io::Error::other)?;
         self.outgoing.extend(length.to_le_bytes());
-        self.outgoing.extend(body);
-        self.flush()
+        self.outgoing.extend(&body);
+        self.scratch = body;
+        self.scratch.shrink_to(CHUNK);
+        Ok(())
+    }
+
+    /// Has the loop wait for room as well as for messages while something is kept. For a line that
+    /// was added to the loop to be read from, and only then.
+    pub(crate) fn watch(&mut self, poll: &Poll, token: u64) -> io::Result<()> {
+        let wanted = if self.outgoing.is_empty() { Interest::Read } else { Interest::Both };
+        if wanted != self.watched {
+            poll.modify(&self.stream, token, wanted)?;
+            self.watched = wanted;
+        }
+        Ok(())
+    }
+
+    /// Whether a whole message has arrived and was not handed out yet. The descriptor is not
+    /// readable for it.
+    pub(crate) fn has_waiting(&self) -> bool {
+        let waiting = &self.incoming[self.taken..];
+        waiting.split_first_chunk::<HEADER>().is_some_and(|(header, rest)| {
+            usize::try_from(u32::from_le_bytes(*header)).is_ok_and(|length| rest.len() >= length)
+        })
     }
 
     /// Sends as much of what is kept as the other end takes.
@@ -133,6 +173,7 @@ impl<S: Serialize, R: DeserializeOwned> Channel<S, R> {
                 Err(error) => return Err(error),
             }
         }
+        self.outgoing.shrink_to(CHUNK);
         Ok(())
     }
 
@@ -169,7 +210,10 @@ impl<S: Serialize, R: DeserializeOwned> Channel<S, R> {
     fn fill(&mut self) -> io::Result<bool> {
         self.incoming.drain(..self.taken);
         self.taken = 0;
-        let mut chunk = [0; 64 * 1024];
+        if self.incoming.is_empty() {
+            self.incoming.shrink_to(CHUNK);
+        }
+        let mut chunk = [0; CHUNK];
         match fd_stream::recv(&self.stream, &mut chunk, &mut self.incoming_fds) {
             Ok(0) => self.closed = true,
             Ok(length) => self.incoming.extend_from_slice(&chunk[..length]),

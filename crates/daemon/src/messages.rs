@@ -294,4 +294,6 @@ pub(crate) enum FromKeeper {
     Fact(KernelFact),
     /// A batch is through.
     Done(BatchDone),
+    /// The kernel told more than there was room for; a snapshot follows.
+    Overrun,
 }

@@ -153,6 +153,23 @@ impl Receiver {
         Ok(())
     }
 
+    /// Adverts that came in and found no room since the socket was opened.
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        /// `SO_MEMINFO` of `asm-generic/socket.h`, and `SK_MEMINFO_DROPS` of `linux/sock_diag.h`.
+        const MEMORY_INFO: libc::c_int = 55;
+        const DROPS: usize = 8;
+        let mut info = [0_u32; DROPS + 1];
+        let room = size_of_val(&info);
+        let Ok(mut length) = libc::socklen_t::try_from(room) else { return 0 };
+        // SAFETY: the kernel writes at most `length` octets, which is what `info` has.
+        let got = unsafe {
+            let (fd, level) = (self.socket.as_raw_fd(), libc::SOL_SOCKET);
+            libc::getsockopt(fd, level, MEMORY_INFO, info.as_mut_ptr().cast(), &raw mut length)
+        };
+        if got == 0 { info[DROPS].into() } else { 0 }
+    }
+
     fn on(&self) -> InterfaceIndexOrAddress {
         InterfaceIndexOrAddress::Index(self.index.get())
     }

@@ -1,8 +1,15 @@
 //! The three clocks: the one deadlines are counted on, the one that also runs while the machine
 //! sleeps, and the one people read.
 
+use std::time::Duration;
+
 use base::Instant;
 use rustix::time::{ClockId, Timespec, clock_gettime};
+
+/// Two looks closer than this are one moment.
+const AT_ONCE: Duration = Duration::from_micros(50);
+/// So often it is tried to be that fast.
+const LOOKS: u32 = 16;
 
 /// Now on `CLOCK_MONOTONIC`: the clock of every [`Instant`] the machines see. Stands still while the
 /// machine is suspended.
@@ -18,12 +25,33 @@ pub fn boottime() -> Instant {
     instant(clock_gettime(ClockId::Boottime))
 }
 
+/// How long the machine has been suspended since it started. Whoever is put off between two looks at
+/// two clocks sees them apart; that is looked at again.
+#[must_use]
+pub fn suspended() -> Duration {
+    let mut span = Duration::ZERO;
+    for _ in 0..LOOKS {
+        let before = monotonic();
+        span = boottime().since(before);
+        if monotonic().since(before) < AT_ONCE {
+            break;
+        }
+    }
+    span
+}
+
 /// Now on the wall clock: seconds since 1970 in UTC and nanoseconds below `1_000_000_000`. May jump
 /// in either direction.
 #[must_use]
 pub fn wall() -> (i64, u32) {
     let now = clock_gettime(ClockId::Realtime);
     (now.tv_sec, u32::try_from(now.tv_nsec).unwrap_or(0))
+}
+
+/// How long the calling thread has run on a processor: what other threads do does not count.
+#[must_use]
+pub fn thread_time() -> Duration {
+    instant(clock_gettime(ClockId::ThreadCPUTime)).since(Instant::ZERO)
 }
 
 /// These clocks count from boot and are never negative.
@@ -35,7 +63,7 @@ fn instant(time: Timespec) -> Instant {
 
 #[cfg(test)]
 mod tests {
-    use std::time::{Duration, SystemTime, UNIX_EPOCH};
+    use std::time::{SystemTime, UNIX_EPOCH};
 
     use super::*;
 
@@ -46,6 +74,7 @@ mod tests {
         assert!(monotonic().since(before) >= Duration::from_millis(5));
         let first = monotonic();
         assert!(boottime() >= first);
+        assert!(suspended().abs_diff(boottime().since(monotonic())) < Duration::from_secs(1));
     }
 
     #[test]

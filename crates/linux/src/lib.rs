@@ -17,6 +17,7 @@ mod frames;
 mod inventory;
 mod lease_table;
 mod link;
+pub mod memory;
 mod monitor;
 mod neighbour_watch;
 mod netlink;

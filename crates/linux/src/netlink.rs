@@ -1,5 +1,6 @@
 //! Talking to the kernel's routing socket (`rtnetlink(7)`): many requests in one send, one outcome
-//! for each, and dumps.
+//! for each, and dumps. Only the last request of a send asks to be acknowledged; the kernel names each
+//! one it refuses anyway.
 //!
 //! rtnetlink does its work *inside* `send()`: when that returns, every message in the buffer has
 //! been carried out and every acknowledgement is already queued on our socket. So nothing here
@@ -38,12 +39,14 @@ const RECEIVE_QUEUE: usize = 2 * 1024 * 1024;
 const DUMP_TRIES: u32 = 64;
 
 const HEADER: usize = 16;
+/// Where the flags are in it.
+const FLAGS: usize = 6;
 pub(crate) const NLMSG_ERROR: u16 = 2;
 pub(crate) const NLMSG_DONE: u16 = 3;
 /// `NLMSGERR_ATTR_MSG` of `linux/netlink.h`.
 const ATTR_MSG: u16 = 1;
 
-/// One message with its flags, beyond `NLM_F_REQUEST | NLM_F_ACK`, which are always set.
+/// One message with its flags, beyond `NLM_F_REQUEST`, which is always set.
 #[derive(Clone, Debug)]
 pub struct Request {
     /// What is asked.
@@ -139,18 +142,21 @@ impl RouteSocket {
             let first = self.sequence.wrapping_add(1);
             let mut out = Vec::new();
             let mut count = 0;
+            let mut last = 0;
             for request in requests[done..].iter().take(MAX_PER_SEND) {
                 let start = out.len();
                 self.sequence = self.sequence.wrapping_add(1);
-                let flags = NLM_F_REQUEST | NLM_F_ACK | request.flags;
+                let flags = NLM_F_REQUEST | request.flags;
                 append(&mut out, request.message.clone(), flags, self.sequence);
                 if out.len() > MAX_SEND && count > 0 {
                     out.truncate(start);
                     self.sequence = self.sequence.wrapping_sub(1);
                     break;
                 }
+                last = start;
                 count += 1;
             }
+            acknowledge(&mut out[last..]);
             self.send(&out)?;
             self.collect(first, &mut outcomes[done..done + count])?;
             done += count;
@@ -241,26 +247,35 @@ impl RouteSocket {
         if sent == out.len() { Ok(()) } else { Err(io::ErrorKind::WriteZero.into()) }
     }
 
-    /// Takes the acknowledgements of one send off the queue.
+    /// Takes the answers to one send off the queue: the refusals, and the acknowledgement of the
+    /// last request, which comes behind them. What was neither refused nor lost was carried out.
     fn collect(&mut self, first: u32, outcomes: &mut [Result<(), Refusal>]) -> io::Result<()> {
-        let mut missing = outcomes.len();
-        while missing > 0 {
+        let (mut answered, mut complete) = (vec![false; outcomes.len()], true);
+        while answered.last() == Some(&false) {
             let length = match receive(&self.socket, &mut self.buffer) {
                 Ok(Some(length)) => length,
                 Ok(None) => return Ok(()),
                 // Some answers did not fit into the queue; the others are still in it.
-                Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => continue,
+                Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => {
+                    complete = false;
+                    continue;
+                }
                 Err(error) => return Err(error),
             };
             for message in Messages::new(&self.buffer[..length]) {
                 let Ok((header, payload)) = message else { break };
                 let number = usize::try_from(header.sequence_number.wrapping_sub(first));
-                let slot = number.ok().and_then(|number| outcomes.get_mut(number));
+                let slot = number.ok().filter(|number| *number < outcomes.len());
                 // Whatever is no answer to this send (an echo, a late answer) is passed over.
                 if let (NLMSG_ERROR, Some(slot)) = (header.message_type, slot) {
-                    *slot = outcome(&header, payload);
-                    missing -= 1;
+                    outcomes[slot] = outcome(&header, payload);
+                    answered[slot] = true;
                 }
+            }
+        }
+        for (outcome, answered) in outcomes.iter_mut().zip(answered) {
+            if complete && !answered {
+                *outcome = Ok(());
             }
         }
         Ok(())
@@ -319,6 +334,13 @@ pub(crate) fn append<M: NetlinkSerializable>(
     out.resize(start + message.buffer_len(), 0);
     message.serialize(&mut out[start..]);
     out.resize(out.len().next_multiple_of(4), 0);
+}
+
+/// Asks for an acknowledgement of the encoded message at the start of `message`.
+fn acknowledge(message: &mut [u8]) {
+    if let Some(flags) = message.get_mut(FLAGS..).and_then(|rest| rest.first_chunk_mut()) {
+        *flags = (u16::from_ne_bytes(*flags) | NLM_F_ACK).to_ne_bytes();
+    }
 }
 
 /// What an `NLMSG_ERROR` or `NLMSG_DONE` says: zero is yes, a negative error number is no, perhaps

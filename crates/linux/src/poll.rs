@@ -5,6 +5,7 @@
 //! a timeout of the wait itself may be late by milliseconds. Everything is level-triggered: what was
 //! not read this turn is ready in the next.
 
+use std::cell::Cell;
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -21,6 +22,9 @@ use rustix::time::{
 
 /// Descriptors reported by one wait at most; others follow in the next.
 const PER_WAIT: usize = 256;
+
+/// Two looks at two clocks differ by less than this, unless the machine slept between them.
+const APART: Duration = Duration::from_micros(100);
 
 /// What to wait for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -132,6 +136,8 @@ fn flags(interest: Interest) -> EventFlags {
 #[derive(Debug)]
 pub struct Timer {
     timer: OwnedFd,
+    /// The deadline it is set to and how the clocks stood apart then, if it is set.
+    set_to: Cell<Option<(Option<Instant>, Duration)>>,
 }
 
 impl Timer {
@@ -141,7 +147,8 @@ impl Timer {
     /// `EMFILE` and the like.
     pub fn new() -> io::Result<Self> {
         let flags = TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK;
-        Ok(Self { timer: timerfd_create(TimerfdClockId::Boottime, flags)? })
+        let timer = timerfd_create(TimerfdClockId::Boottime, flags)?;
+        Ok(Self { timer, set_to: Cell::new(None) })
     }
 
     /// Sets it to this instant, or to never. Forgets an earlier expiry, so a loop that sets its
@@ -151,7 +158,15 @@ impl Timer {
     /// None that a caller could cause.
     pub fn set(&self, deadline: Option<Instant>) -> io::Result<()> {
         let now = clock::monotonic();
-        let ahead = clock::boottime().since(now);
+        let ahead = clock::suspended();
+        let pending = deadline.is_none_or(|at| at > now);
+        if let Some((known, then)) = self.set_to.get()
+            && pending
+            && known == deadline
+            && ahead.abs_diff(then) < APART
+        {
+            return Ok(());
+        }
         // Zero would switch it off.
         let nanos = deadline.map_or(0, |at| (at + ahead).as_nanos().max(1));
         let value = Timespec {
@@ -161,6 +176,7 @@ impl Timer {
         let never = Timespec { tv_sec: 0, tv_nsec: 0 };
         let spec = Itimerspec { it_interval: never, it_value: value };
         timerfd_settime(&self.timer, TimerfdTimerFlags::ABSTIME, &spec)?;
+        self.set_to.set(Some((deadline, ahead)));
         Ok(())
     }
 }

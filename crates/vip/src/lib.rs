@@ -5,6 +5,7 @@
 //! tells the neighbours, but only about VIPs the keeper has seen present. Neither knows why a VIP is
 //! held, and nobody else may install, remove or announce one (ARCHITECTURE.md, "Invariants").
 
+pub mod addresses;
 pub mod announcer;
 pub mod arp;
 pub mod claim;

@@ -9,13 +9,15 @@
 //! in its subnet, an IPv6 address that shares its prefix. And those beyond a number whose renewal would cost more than a hundredth of a
 //! core: each renewal is a netlink message to every listener, and IPv6 addresses are dear.
 
-use core::net::IpAddr;
+use core::net::{IpAddr, Ipv4Addr};
 use core::time::Duration;
 use std::collections::{BTreeMap, VecDeque};
 
-use base::{AddressFact, AddressOp, Batch, Family, IfIndex, Instant, KernelFact, Ticket, Vip};
+use base::{AddressOp, Batch, Family, IfIndex, Instant, KernelFact, Ticket, Vip};
 
 use crate::HolderId;
+use crate::addresses::Addresses;
+use crate::keeper::OPS_PER_BATCH;
 use crate::links::Links;
 
 /// How long the kernel keeps an address that is not renewed.
@@ -66,12 +68,13 @@ pub enum Input<'a> {
 #[derive(Debug, Default)]
 pub struct Lifetimes {
     links: Links,
-    /// In the kernel's order: what comes first in its subnet is primary.
-    addresses: BTreeMap<IfIndex, Vec<AddressFact>>,
+    addresses: Addresses,
     held: BTreeMap<Key, Held>,
+    /// How many of `held` are limited, by family.
+    limited: [usize; 2],
     renew_at: Option<Instant>,
     tickets: u64,
-    outputs: VecDeque<Batch>,
+    ops: VecDeque<AddressOp>,
 }
 
 type Key = (HolderId, IpAddr, u8);
@@ -104,6 +107,7 @@ impl Lifetimes {
                 let keys: Vec<Key> =
                     vips.iter().map(|vip| (holder, vip.address, vip.prefix)).collect();
                 for (key, vip) in keys.iter().zip(vips) {
+                    self.forget(key);
                     self.held.insert(*key, Held { vip: vip.clone(), limited: false });
                 }
                 // These at once, for until then they would stay for ever; all others in their time.
@@ -112,10 +116,15 @@ impl Lifetimes {
             }
             Input::Gone { holder, vips } => {
                 for vip in vips {
-                    self.held.remove(&(holder, vip.address, vip.prefix));
+                    self.forget(&(holder, vip.address, vip.prefix));
                 }
             }
-            Input::Withdraw { holder } => self.held.retain(|(of, ..), _| *of != holder),
+            Input::Withdraw { holder } => {
+                let first = (holder, IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+                let all = self.held.range(first..).map(|(key, _)| *key);
+                let all: Vec<Key> = all.take_while(|(of, ..)| *of == holder).collect();
+                all.iter().for_each(|key| self.forget(key));
+            }
             Input::Fact(fact) => self.learn(fact),
             Input::Wake => {}
         }
@@ -130,7 +139,13 @@ impl Lifetimes {
 
     /// A batch of renewals, to be carried out after everything asked for before it.
     pub fn poll_output(&mut self) -> Option<Batch> {
-        self.outputs.pop_front()
+        if self.ops.is_empty() {
+            return None;
+        }
+        let ticket = Ticket::new(FIRST_TICKET + self.tickets);
+        self.tickets += 1;
+        let ops = self.ops.drain(..self.ops.len().min(OPS_PER_BATCH)).collect();
+        Some(Batch { ticket, ops })
     }
 
     /// When to be woken at the latest.
@@ -142,8 +157,16 @@ impl Lifetimes {
     /// How many VIPs are under a lifetime now, and how many are held without one.
     #[must_use]
     pub fn status(&self) -> (usize, usize) {
-        let limited = self.held.values().filter(|held| held.limited).count();
+        let limited = self.limited.iter().sum();
         (limited, self.held.len() - limited)
+    }
+
+    fn forget(&mut self, key: &Key) {
+        if let Some(held) = self.held.remove(key)
+            && held.limited
+        {
+            self.limited[family_slot(&held.vip)] -= 1;
+        }
     }
 
     fn learn(&mut self, fact: &KernelFact) {
@@ -152,21 +175,12 @@ impl Lifetimes {
             KernelFact::Snapshot { addresses, .. } => {
                 self.addresses.clear();
                 for address in addresses {
-                    self.addresses.entry(address.index).or_default().push(*address);
+                    self.addresses.put(address);
                 }
             }
-            KernelFact::Address(address) => {
-                let on_link = self.addresses.entry(address.index).or_default();
-                if !on_link.iter().any(|known| same(known, address)) {
-                    on_link.push(*address);
-                }
-            }
-            KernelFact::AddressGone(address) => {
-                if let Some(on_link) = self.addresses.get_mut(&address.index) {
-                    on_link.retain(|known| !same(known, address));
-                }
-            }
-            KernelFact::LinkGone(index) => drop(self.addresses.remove(index)),
+            KernelFact::Address(address) => drop(self.addresses.put(address)),
+            KernelFact::AddressGone(address) => drop(self.addresses.remove(address)),
+            KernelFact::LinkGone(index) => self.addresses.remove_link(*index),
             KernelFact::Link(_) => {}
         }
     }
@@ -181,41 +195,33 @@ impl Lifetimes {
             None => self.held.keys().copied().collect(),
             Some(keys) => keys.to_vec(),
         };
-        let mut ops = Vec::new();
         for key in keys {
             let Some(held) = self.held.get_mut(&key) else { continue };
             let Some(index) = self.links.named(&held.vip.interface).map(|link| link.index) else {
                 continue;
             };
-            let on_link = self.addresses.get(&index).map_or(&[][..], Vec::as_slice);
-            let room = &mut room[family_slot(&held.vip)];
-            let limit = *room > 0 && may_lapse(&held.vip, on_link);
+            let family = family_slot(&held.vip);
+            let room = &mut room[family];
+            let limit = *room > 0 && may_lapse(&held.vip, index, &self.addresses);
             if limit {
                 *room -= 1;
             } else if !held.limited {
                 // It stays for ever already.
                 continue;
             }
+            self.limited[family] += usize::from(limit);
+            self.limited[family] -= usize::from(held.limited);
             held.limited = limit;
             let mut vip = held.vip.clone();
             vip.flags.lifetime = limit.then_some(LIFETIME);
-            ops.push(AddressOp::Add { index, vip });
-        }
-        if !ops.is_empty() {
-            let ticket = Ticket::new(FIRST_TICKET + self.tickets);
-            self.tickets += 1;
-            self.outputs.push_back(Batch { ticket, ops });
+            self.ops.push_back(AddressOp::Add { index, vip });
         }
     }
 
     /// How many more of each family can be kept under a lifetime.
     fn room(&self) -> [usize; 2] {
-        let mut room = [MOST_V4, MOST_V6];
-        for held in self.held.values().filter(|held| held.limited) {
-            let room = &mut room[family_slot(&held.vip)];
-            *room = room.saturating_sub(1);
-        }
-        room
+        let [v4, v6] = self.limited;
+        [MOST_V4.saturating_sub(v4), MOST_V6.saturating_sub(v6)]
     }
 }
 
@@ -226,39 +232,21 @@ fn family_slot(vip: &Vip) -> usize {
     }
 }
 
-fn same(a: &AddressFact, b: &AddressFact) -> bool {
-    (a.address, a.prefix) == (b.address, b.prefix)
-}
-
 /// Whether nothing else goes when this address does.
 ///
 /// An IPv4 address takes those of its subnet along that came after it (`promote_secondaries` is off
 /// by default); the first one is primary. An IPv6 address with a lifetime gives one to the route of
 /// its prefix too, which every other address there needs (seen on Linux 6.18: the node's own
 /// neighbours became unreachable).
-fn may_lapse(vip: &Vip, on_link: &[AddressFact]) -> bool {
+fn may_lapse(vip: &Vip, index: IfIndex, addresses: &Addresses) -> bool {
     if base::planted!(PrimaryLapses) {
         return true;
     }
-    let prefix = u32::from(vip.prefix);
-    let mut subnet = on_link.iter().filter(|other| {
-        let same_prefix = match (vip.address, other.address) {
-            (IpAddr::V4(own), IpAddr::V4(other)) => {
-                let mask = u32::MAX.checked_shl(32 - prefix.min(32)).unwrap_or(0);
-                (own.to_bits() ^ other.to_bits()) & mask == 0
-            }
-            (IpAddr::V6(own), IpAddr::V6(other)) => {
-                let mask = u128::MAX.checked_shl(128 - prefix.min(128)).unwrap_or(0);
-                (own.to_bits() ^ other.to_bits()) & mask == 0
-            }
-            _ => false,
-        };
-        same_prefix && other.prefix == vip.prefix
-    });
+    let mut subnet = addresses.in_subnet(index, vip.address, vip.prefix);
     let first = subnet.next();
-    let alone = first.is_none_or(|first| first.address == vip.address) && subnet.next().is_none();
+    let alone = first.is_none_or(|first| first == vip.address) && subnet.next().is_none();
     match vip.family() {
-        Family::V4 => alone || first.is_some_and(|first| first.address != vip.address),
+        Family::V4 => alone || first.is_some_and(|first| first != vip.address),
         Family::V6 => alone,
     }
 }
@@ -266,7 +254,7 @@ fn may_lapse(vip: &Vip, on_link: &[AddressFact]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use base::{LinkFact, Name};
+    use base::{AddressFact, LinkFact, Name};
 
     const A: HolderId = HolderId(1);
 

@@ -7,6 +7,7 @@ use core::net::{IpAddr, Ipv6Addr};
 use std::collections::{BTreeMap, BTreeSet};
 
 use base::{AddressFact, Family, IfIndex, KernelFact, LinkFact, Mac, Name};
+use vip::addresses::Addresses;
 
 use crate::wire::Subnet;
 
@@ -15,8 +16,7 @@ use crate::wire::Subnet;
 pub(crate) struct Links {
     by_index: BTreeMap<IfIndex, Entry>,
     by_name: BTreeMap<Name, IfIndex>,
-    /// Every address of the node, and on how many interfaces (or with how many prefixes) it is.
-    own: BTreeMap<IpAddr, u32>,
+    addresses: Addresses,
     /// Whether a snapshot has arrived; before it, nothing is known to be missing.
     known: bool,
 }
@@ -24,28 +24,9 @@ pub(crate) struct Links {
 #[derive(Debug)]
 struct Entry {
     link: LinkFact,
-    /// In the order the kernel reported them: its first address is the primary one.
-    addresses: Vec<AddressFact>,
-    /// The prefixes of those addresses, each once.
+    /// The prefixes of its addresses, each once; one host prefix of a family stands for all, since
+    /// none of them has room for anybody else.
     subnets: Vec<Subnet>,
-}
-
-impl Entry {
-    fn new(link: LinkFact, addresses: Vec<AddressFact>) -> Self {
-        let mut entry = Self { link, addresses, subnets: Vec::new() };
-        entry.find_subnets();
-        entry
-    }
-
-    fn find_subnets(&mut self) {
-        self.subnets.clear();
-        for known in &self.addresses {
-            if !self.subnets.iter().any(|s| s.prefix == known.prefix && s.contains(&known.address))
-            {
-                self.subnets.push(Subnet { address: known.address, prefix: known.prefix });
-            }
-        }
-    }
 }
 
 impl Links {
@@ -57,7 +38,7 @@ impl Links {
                 touched.extend(self.by_name.keys().cloned());
                 self.by_index.clear();
                 self.by_name.clear();
-                self.own.clear();
+                self.addresses.clear();
                 self.known = true;
                 for link in links {
                     self.put(link, &mut touched);
@@ -69,9 +50,7 @@ impl Links {
             KernelFact::Link(link) => self.put(link, &mut touched),
             KernelFact::LinkGone(index) => {
                 if let Some(entry) = self.by_index.remove(index) {
-                    for address in &entry.addresses {
-                        self.disown(address.address);
-                    }
+                    self.addresses.remove_link(*index);
                     // A new interface may already have the name of the one that is going.
                     if self.by_name.get(&entry.link.name) == Some(index) {
                         self.by_name.remove(&entry.link.name);
@@ -81,22 +60,17 @@ impl Links {
             }
             KernelFact::Address(address) => touched.extend(self.put_address(address)),
             KernelFact::AddressGone(address) => {
-                if let Some(entry) = self.by_index.get_mut(&address.index) {
-                    let before = entry.addresses.len();
-                    entry.addresses.retain(|known| !same(known, address));
-                    entry.find_subnets();
-                    touched.insert(entry.link.name.clone());
-                    if entry.addresses.len() < before {
-                        self.disown(address.address);
-                    }
+                if self.addresses.remove(address) {
+                    self.leave_subnet(address);
                 }
+                touched.extend(self.name_of(address.index));
             }
         }
         touched
     }
 
     fn put(&mut self, link: &LinkFact, touched: &mut BTreeSet<Name>) {
-        let addresses = match self.by_index.remove(&link.index) {
+        let subnets = match self.by_index.remove(&link.index) {
             Some(old) => {
                 if old.link.name != link.name {
                     if self.by_name.get(&old.link.name) == Some(&link.index) {
@@ -104,26 +78,42 @@ impl Links {
                     }
                     touched.insert(old.link.name);
                 }
-                old.addresses
+                old.subnets
             }
             None => Vec::new(),
         };
         self.by_name.insert(link.name.clone(), link.index);
         touched.insert(link.name.clone());
-        self.by_index.insert(link.index, Entry::new(link.clone(), addresses));
+        self.by_index.insert(link.index, Entry { link: link.clone(), subnets });
     }
 
-    fn put_address(&mut self, address: &AddressFact) -> Option<Name> {
-        let entry = self.by_index.get_mut(&address.index)?;
-        match entry.addresses.iter_mut().find(|known| same(known, address)) {
-            Some(known) => *known = *address,
-            None => {
-                entry.addresses.push(*address);
-                entry.find_subnets();
-                *self.own.entry(address.address).or_default() += 1;
+    fn put_address(&mut self, fact: &AddressFact) -> Option<Name> {
+        let entry = self.by_index.get_mut(&fact.index)?;
+        if self.addresses.put(fact) {
+            let new = if is_host(fact) {
+                !entry.subnets.iter().any(|known| stands_for(known, fact))
+            } else {
+                self.addresses.in_subnet(fact.index, fact.address, fact.prefix).nth(1).is_none()
+            };
+            if new {
+                entry.subnets.push(Subnet { address: fact.address, prefix: fact.prefix });
             }
         }
         Some(entry.link.name.clone())
+    }
+
+    fn leave_subnet(&mut self, fact: &AddressFact) {
+        let Some(entry) = self.by_index.get_mut(&fact.index) else { return };
+        if !is_host(fact) {
+            if self.addresses.in_subnet(fact.index, fact.address, fact.prefix).next().is_none() {
+                entry.subnets.retain(|s| s.prefix != fact.prefix || !s.contains(&fact.address));
+            }
+        } else if let Some(at) = entry.subnets.iter().position(|known| stands_for(known, fact)) {
+            match self.addresses.any_with_prefix(fact.index, fact.prefix, fact.address) {
+                Some(other) => entry.subnets[at].address = other,
+                None => drop(entry.subnets.remove(at)),
+            }
+        }
     }
 
     /// Whether anything has been heard from the kernel yet.
@@ -139,18 +129,13 @@ impl Links {
 
     /// The interface that carries `address`.
     pub(crate) fn carrying(&self, address: IpAddr) -> Option<&LinkFact> {
-        self.by_index
-            .values()
-            .find(|entry| entry.addresses.iter().any(|known| known.address == address))
-            .map(|entry| &entry.link)
+        let at = self.addresses.anywhere(address).next()?;
+        self.by_index.get(&at.index).map(|entry| &entry.link)
     }
 
     /// Whether any interface carries `address`, usable as a source.
     pub(crate) fn has(&self, address: IpAddr) -> bool {
-        self.by_index
-            .values()
-            .flat_map(|entry| &entry.addresses)
-            .any(|known| known.address == address && !known.tentative)
+        self.addresses.anywhere(address).any(|known| !known.tentative)
     }
 
     /// The present name of the interface `index`.
@@ -170,16 +155,7 @@ impl Links {
 
     /// Whether `address` is one of this node's, tentative or not.
     pub(crate) fn is_ours(&self, address: IpAddr) -> bool {
-        self.own.contains_key(&address)
-    }
-
-    fn disown(&mut self, address: IpAddr) {
-        if let Some(count) = self.own.get_mut(&address) {
-            *count -= 1;
-            if *count == 0 {
-                self.own.remove(&address);
-            }
-        }
+        self.addresses.anywhere(address).next().is_some()
     }
 
     /// The address to send adverts from (RFC 9568 §5.1.1.1, §5.1.2.1): for IPv4 the interface's
@@ -192,10 +168,8 @@ impl Links {
         wide: bool,
         vips: &BTreeSet<IpAddr>,
     ) -> Option<IpAddr> {
-        self.by_index
-            .get(&index)?
-            .addresses
-            .iter()
+        self.addresses
+            .on(index)
             .filter(|known| Family::of(&known.address) == family && !known.tentative)
             .map(|known| known.address)
             .filter(|address| !vips.contains(address))
@@ -206,9 +180,14 @@ impl Links {
     }
 }
 
-/// The kernel tells addresses apart by interface, address and prefix length.
-fn same(a: &AddressFact, b: &AddressFact) -> bool {
-    (a.index, a.address, a.prefix) == (b.index, b.address, b.prefix)
+/// Whether its prefix has room for nobody else.
+fn is_host(fact: &AddressFact) -> bool {
+    fact.prefix == if fact.address.is_ipv4() { 32 } else { 128 }
+}
+
+/// Whether it is the host prefix that stands for all of this one's kind.
+fn stands_for(known: &Subnet, host: &AddressFact) -> bool {
+    known.prefix == host.prefix && known.address.is_ipv4() == host.address.is_ipv4()
 }
 
 pub(crate) fn is_link_local(address: &Ipv6Addr) -> bool {

@@ -1,8 +1,9 @@
 //! The project's own commands: `cargo xtask lint`, `cargo xtask man`, `cargo xtask sim`,
-//! `cargo xtask fuzz`.
+//! `cargo xtask fuzz`, `cargo xtask bench`.
 //!
 //! What a compiler cannot check and a reviewer should not have to.
 
+mod bench;
 mod campaign;
 mod fuzz;
 mod house;
@@ -18,14 +19,23 @@ fn main() -> ExitCode {
         ["man"] => man(),
         ["fuzz", ref rest @ ..] => fuzz::run(&root(), rest),
         ["sim", ref arguments @ ..] => campaign::sim(&root(), arguments),
-        _ => {
-            eprintln!("usage: cargo xtask lint    check the rules of the house (ARCHITECTURE.md)");
-            eprintln!("       cargo xtask sim     run seeds of the simulator; --help says which");
-            eprintln!("       cargo xtask fuzz    look for bytes that break something");
-            eprintln!("       cargo xtask man     write {PAGE} from the keyword table");
-            ExitCode::from(2)
-        }
+        ["bench"] => bench::run(&root(), 3),
+        ["bench", "--runs", runs] => match runs.parse() {
+            Ok(runs) if runs > 0 => bench::run(&root(), runs),
+            _ => usage(),
+        },
+        _ => usage(),
     }
+}
+
+fn usage() -> ExitCode {
+    eprintln!("usage: cargo xtask lint    check the rules of the house (ARCHITECTURE.md)");
+    eprintln!("       cargo xtask sim     run seeds of the simulator; --help says which");
+    eprintln!("       cargo xtask fuzz    look for bytes that break something");
+    eprintln!("       cargo xtask man     write {PAGE} from the keyword table");
+    eprintln!("       cargo xtask bench [--runs N]");
+    eprintln!("                           measure against keepalived, write docs/performance.md");
+    ExitCode::from(2)
 }
 
 /// The manual page that is made from the keyword table.

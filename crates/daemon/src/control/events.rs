@@ -10,29 +10,61 @@ use ui::cli::LogFormat;
 use ui::protocol::EventRecord;
 use ui::text;
 
-/// How many are remembered.
+/// How many are remembered at most.
 const REMEMBERED: usize = 10_000;
+
+/// How many things (addresses, causes) those may name together: an instance of thousands of VIPs
+/// tells of all of them at once.
+const NAMED: usize = 40_000;
+
+/// An event, to be put into words when somebody asks.
+#[derive(Clone)]
+struct Remembered {
+    event: Event,
+    unix_ms: i64,
+}
+
+impl Remembered {
+    fn told(&self) -> EventRecord {
+        let Self { event, unix_ms } = self.clone();
+        EventRecord { text: text::sentence(&event), event, unix_ms }
+    }
+
+    fn names(&self) -> usize {
+        let vips = match &self.event.what {
+            What::VipsPresent { vips } | What::VipsGone { vips } => vips.len(),
+            _ => 0,
+        };
+        self.event.causes.len() + vips
+    }
+}
 
 /// What has happened, and where it is written as it happens.
 pub(crate) struct EventLog {
-    records: VecDeque<EventRecord>,
+    records: VecDeque<Remembered>,
+    /// How much those name together.
+    named: usize,
     format: LogFormat,
     syslog: Syslog,
     own: u64,
     last_of_engine: Option<u64>,
     /// Handed to followers, and then forgotten here.
-    fresh: Vec<EventRecord>,
+    fresh: Vec<Remembered>,
+    /// Somebody follows.
+    followed: bool,
 }
 
 impl EventLog {
     pub(crate) fn new(format: LogFormat) -> Self {
         Self {
             records: VecDeque::new(),
+            named: 0,
             format,
             syslog: Syslog::default(),
             own: 0,
             last_of_engine: None,
             fresh: Vec::new(),
+            followed: false,
         }
     }
 
@@ -56,20 +88,27 @@ impl EventLog {
         if event.id.origin == Origin::Engine {
             self.last_of_engine = self.last_of_engine.max(Some(event.id.number));
         }
-        let record = EventRecord { text: text::sentence(&event), event, unix_ms: unix_ms() };
+        let record = Remembered { event, unix_ms: unix_ms() };
         match self.format {
             LogFormat::Text => eprintln!("{}", text::line(&record.event)),
-            LogFormat::Json => match serde_json::to_string(&record) {
-                Ok(line) => eprintln!("{line}"),
-                Err(error) => eprintln!("{}: {error}", record.text),
-            },
+            LogFormat::Json => {
+                let record = record.told();
+                match serde_json::to_string(&record) {
+                    Ok(line) => eprintln!("{line}"),
+                    Err(error) => eprintln!("{}: {error}", record.text),
+                }
+            }
             LogFormat::Syslog => self.syslog.send(&text::line(&record.event)),
             LogFormat::None => {}
         }
-        if self.records.len() == REMEMBERED {
-            self.records.pop_front();
+        self.named += record.names();
+        while self.records.len() >= REMEMBERED || self.named > NAMED {
+            let Some(oldest) = self.records.pop_front() else { break };
+            self.named -= oldest.names();
         }
-        self.fresh.push(record.clone());
+        if self.followed {
+            self.fresh.push(record.clone());
+        }
         self.records.push_back(record);
     }
 
@@ -80,17 +119,25 @@ impl EventLog {
 
     /// All that is remembered, oldest first.
     pub(crate) fn all(&self) -> Vec<EventRecord> {
-        self.records.iter().cloned().collect()
+        self.records.iter().map(Remembered::told).collect()
     }
 
     /// The record of an event, if it is remembered.
-    pub(crate) fn find(&self, id: EventId) -> Option<&EventRecord> {
-        self.records.iter().rev().find(|record| record.event.id == id)
+    pub(crate) fn find(&self, id: EventId) -> Option<&Event> {
+        self.records.iter().rev().map(|record| &record.event).find(|event| event.id == id)
     }
 
-    /// What has been recorded since this was last asked.
+    /// Whether what is recorded from now on is to be kept for followers.
+    pub(crate) fn follow(&mut self, followed: bool) {
+        self.followed = followed;
+        if !followed {
+            self.fresh = Vec::new();
+        }
+    }
+
+    /// What has been recorded for followers since this was last asked.
     pub(crate) fn take_fresh(&mut self) -> Vec<EventRecord> {
-        std::mem::take(&mut self.fresh)
+        std::mem::take(&mut self.fresh).iter().map(Remembered::told).collect()
     }
 }
 
@@ -130,6 +177,7 @@ mod tests {
     #[test]
     fn the_oldest_are_forgotten_and_ids_go_on() {
         let mut log = EventLog::new(LogFormat::None);
+        log.follow(true);
         for _ in 0..REMEMBERED + 3 {
             log.tell(Instant::ZERO, Subject::Node, What::Stopping, Reason::Shutdown, vec![]);
         }
@@ -140,5 +188,20 @@ mod tests {
         assert!(log.find(EventId { origin: Origin::Control, number: 3 }).is_none());
         assert_eq!(log.take_fresh().len(), REMEMBERED + 3);
         assert!(log.take_fresh().is_empty());
+        log.follow(false);
+        log.tell(Instant::ZERO, Subject::Node, What::Stopping, Reason::Shutdown, vec![]);
+        assert!(log.take_fresh().is_empty(), "nobody is there to take it");
+    }
+
+    #[test]
+    fn events_that_name_thousands_of_vips_push_out_the_older_ones() {
+        let mut log = EventLog::new(LogFormat::None);
+        let vips: Vec<_> = (0..4000).map(|n: u32| std::net::Ipv4Addr::from(n).into()).collect();
+        for _ in 0..50 {
+            let what = What::VipsPresent { vips: vips.clone() };
+            log.tell(Instant::ZERO, Subject::Node, what, Reason::StateWantsVips, vec![]);
+        }
+        assert_eq!(log.all().len(), NAMED / 4000);
+        assert_eq!(log.all().last().map(|last| last.event.id.number), Some(50));
     }
 }

@@ -120,6 +120,8 @@ struct Control {
     events: EventLog,
     scripts: Scripts,
     loaded: Option<Loaded>,
+    /// Its instances as bytes, which is smaller: they are only passed on.
+    packed: Vec<u8>,
     trackers: Trackers,
     /// Those of the configuration before, of instances and of groups: their last events may still be
     /// on their way.
@@ -170,6 +172,7 @@ impl Control {
             scripts: Scripts::new(RUNNER),
             trackers: Trackers::new(FILES),
             loaded: None,
+            packed: Vec::new(),
             notify_before: Default::default(),
             told: BTreeMap::new(),
             refused: None,
@@ -182,7 +185,7 @@ impl Control {
     }
 
     /// Has a configuration take force.
-    fn apply(&mut self, loaded: Loaded, begins: bool) -> io::Result<()> {
+    fn apply(&mut self, mut loaded: Loaded, begins: bool) -> io::Result<()> {
         if let Some(router_id) = &loaded.router_id {
             self.node = router_id.to_string();
         }
@@ -195,6 +198,8 @@ impl Control {
         self.scripts.allow(scripts);
         self.refused = None;
         let state = Secret::new(postcard::to_stdvec(&loaded).map_err(io::Error::other)?);
+        self.packed = postcard::to_stdvec(&loaded.instances).map_err(io::Error::other)?;
+        loaded.instances = Vec::new();
         let gaps = std::mem::take(&mut self.gaps);
         self.guardian.send(&ControlToGuardian::InForce { state, gaps })?;
         let now = clock::monotonic();
@@ -210,13 +215,17 @@ impl Control {
         if states_again {
             self.tell_states();
         }
+        // Reading thousands of instances needs much that is not needed any more.
+        linux::memory::give_back();
         Ok(())
     }
 
     /// Tells the engine what is in force, if there is one.
     fn configure(&mut self) {
-        if let (Some(engine), Some(loaded)) = (&mut self.engine, &self.loaded) {
-            let instances = loaded.instances.clone();
+        let Some(loaded) = &self.loaded else { return };
+        if let (Some(engine), Ok(instances)) =
+            (&mut self.engine, postcard::from_bytes(&self.packed))
+        {
             // The engine before may have numbered some that were lost with it.
             let events = self.events.last_of_engine().map_or(0, |last| last + LOST_AT_MOST);
             let debounce = loaded.debounce.clone();
@@ -457,6 +466,7 @@ impl Control {
                     self.answer(client, &Response::Events(self.events.all()));
                     if let Some(server) = &mut self.server {
                         server.follow(client);
+                        self.events.follow(true);
                     }
                 }
             }
@@ -471,6 +481,9 @@ impl Control {
     }
 
     fn tell_followers(&mut self) {
+        if self.server.as_ref().is_none_or(|server| !server.is_followed()) {
+            return self.events.follow(false);
+        }
         let fresh = self.events.take_fresh();
         if let Some(server) = &mut self.server
             && !fresh.is_empty()

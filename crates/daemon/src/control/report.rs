@@ -54,7 +54,7 @@ impl Control {
             fault: one.fault.map(|reason| reason.to_string()),
             since_s: seconds(at.since(one.since)),
             because: one.because,
-            why: why.map(|record| record.event.reason.to_string()),
+            why: why.map(|event| event.reason.to_string()),
             base_priority: one.base_priority.get(),
             priority: one.priority.get(),
             source: one.source,

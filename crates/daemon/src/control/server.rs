@@ -97,6 +97,11 @@ impl Server {
         }
     }
 
+    /// Whether anybody is to be told what is broadcast.
+    pub(crate) fn is_followed(&self) -> bool {
+        self.clients.values().any(|client| client.follows)
+    }
+
     /// Tells every follower.
     pub(crate) fn broadcast(&mut self, poll: &Poll, response: &Response) {
         let followers: Vec<u64> =

@@ -10,12 +10,15 @@ use std::time::Duration;
 use base::Event;
 use linux::{Interest, Poll};
 
-use super::{CONTROL, interest};
+use super::CONTROL;
 use crate::channel::Channel;
 use crate::messages::{FromEngine, ToEngine};
 
 /// Octets of events kept for a control that does not take them.
 const BACKLOG: usize = 16 << 20;
+
+/// Octets of events that leave together, if no turn ends before.
+const FLUSH_AT: usize = 32 << 10;
 
 /// Events kept while there is no control.
 const KEPT: usize = 10_000;
@@ -58,7 +61,10 @@ impl Control {
     pub(super) fn event(&mut self, event: Event) {
         match &mut self.line {
             Some(line) if line.backlog() < BACKLOG => {
-                let _ = line.send(&FromEngine::Event(event));
+                let _ = line.queue(&FromEngine::Event(event));
+                if line.backlog() > FLUSH_AT {
+                    let _ = line.flush();
+                }
             }
             None if self.kept.len() < KEPT => self.kept.push_back(event),
             Some(_) | None => self.dropped += 1,
@@ -71,10 +77,8 @@ impl Control {
         }
     }
 
-    pub(super) fn watch(&self, poll: &Poll) -> io::Result<()> {
-        self.line
-            .as_ref()
-            .map_or(Ok(()), |line| poll.modify(line, CONTROL, interest(line.backlog())))
+    pub(super) fn watch(&mut self, poll: &Poll) -> io::Result<()> {
+        self.line.as_mut().map_or(Ok(()), |line| line.watch(poll, CONTROL))
     }
 
     pub(super) fn flush(&mut self) {

@@ -12,7 +12,7 @@ use base::{Instant, Name};
 use linux::Poll;
 use vip::last_will::{Edit, Signs};
 
-use super::{GUARDIAN, interest};
+use super::GUARDIAN;
 use crate::channel::Channel;
 use crate::messages::{EngineToGuardian, GuardianToEngine};
 
@@ -37,7 +37,10 @@ impl Guardian {
             return;
         }
         self.signs.edit(&edit);
-        self.tell(&EngineToGuardian::Will(edit));
+        if !self.gone {
+            // It leaves before anything is done that it is about: see `Engine::drain`.
+            let _ = self.line.queue(&EngineToGuardian::Will(edit));
+        }
     }
 
     /// Gives a sign of life, if it is time to.
@@ -56,11 +59,8 @@ impl Guardian {
     }
 
     /// Waits for room on the line, if there is something to be sent.
-    pub(super) fn watch(&self, poll: &Poll) -> io::Result<()> {
-        if self.gone {
-            return Ok(());
-        }
-        poll.modify(&self.line, GUARDIAN, interest(self.line.backlog()))
+    pub(super) fn watch(&mut self, poll: &Poll) -> io::Result<()> {
+        if self.gone { Ok(()) } else { self.line.watch(poll, GUARDIAN) }
     }
 
     pub(super) fn flush(&mut self) {

@@ -53,11 +53,10 @@ impl Keeper {
         self.poll.add(&self.monitor, MONITOR, Interest::Read)?;
         self.tell_everything()?;
         loop {
-            let backlog = self.protocol.backlog() > 0;
-            let interest = if backlog { Interest::Both } else { Interest::Read };
-            self.poll.modify(&self.protocol, PROTOCOL, interest)?;
+            self.protocol.watch(&self.poll, PROTOCOL)?;
             self.poll.wait(None)?.for_each(drop);
             self.protocol.flush()?;
+            // A batch is short, and what is through can be announced while the next is done.
             while let Some(ToKeeper::Batch(batch)) = self.protocol.recv()? {
                 let done = self.addresses.execute(batch);
                 self.protocol.send(&FromKeeper::Done(done))?;
@@ -65,10 +64,14 @@ impl Keeper {
             match self.monitor.read()? {
                 Heard::Facts(facts) => {
                     for fact in facts {
-                        self.protocol.send(&FromKeeper::Fact(fact))?;
+                        self.protocol.queue(&FromKeeper::Fact(fact))?;
                     }
+                    self.protocol.flush()?;
                 }
-                Heard::Overrun => self.tell_everything()?,
+                Heard::Overrun => {
+                    self.protocol.queue(&FromKeeper::Overrun)?;
+                    self.tell_everything()?;
+                }
             }
         }
     }

@@ -43,20 +43,14 @@ pub(super) struct Sleep {
 
 impl Sleep {
     pub(super) fn new() -> Self {
-        Self { ahead: ahead() }
+        Self { ahead: clock::suspended() }
     }
 
     /// How long it slept since this was last asked, if it did.
     pub(super) fn noticed(&mut self) -> Option<Duration> {
-        let ahead = ahead();
+        let ahead = clock::suspended();
         let slept = ahead.saturating_sub(self.ahead);
         self.ahead = ahead;
         (slept >= NOTICEABLE).then_some(slept)
     }
-}
-
-/// How far the clock that counts sleep is ahead of the one that does not.
-fn ahead() -> Duration {
-    let monotonic = clock::monotonic();
-    clock::boottime().since(monotonic)
 }

@@ -28,6 +28,7 @@ use crate::messages::{
     EngineToGuardian, FromEngine, FromKeeper, GuardianToEngine, ToEngine, ToKeeper,
 };
 use control::Control;
+use counts::Lateness;
 use guardian::Guardian;
 use lease::{Leases, Sleep};
 use lookout::Lookout;
@@ -47,6 +48,15 @@ const READ_AT_ONCE: usize = 4096;
 
 /// How often one turn looks for more to read.
 const ROUNDS: u32 = 8;
+
+/// Messages of the keeper taken in one turn at most: after a takeover there are thousands.
+const KEEPER_AT_ONCE: u32 = 256;
+
+/// How long a turn goes on before it looks whether anything urgent has become due meanwhile.
+const HURRY: Duration = Duration::from_millis(1);
+
+/// Outputs carried out between two looks at the clock.
+const LOOK_EVERY: u32 = 32;
 
 /// How long a stop may take before it is called unclean.
 const STOP_WITHIN: Duration = Duration::from_secs(5);
@@ -87,6 +97,14 @@ struct Engine {
     timer: Timer,
     /// What the machine believes of the wall clock.
     wall: Option<WallClock>,
+    /// The time of this turn: it moves on when a turn takes long, and never back.
+    now: Instant,
+    /// Messages of the keeper that this turn may still take.
+    keeper_left: u32,
+    /// For what the poll found ready: kept for its room.
+    ready: Vec<u64>,
+    lateness: Lateness,
+    overruns: u64,
     /// When a stop that was asked for becomes unclean.
     stop_by: Option<Instant>,
     /// How to begin, as the guardian says.
@@ -137,6 +155,11 @@ impl Engine {
             poll,
             timer,
             wall: None,
+            now: clock::monotonic(),
+            keeper_left: 0,
+            ready: Vec::new(),
+            lateness: Lateness::default(),
+            overruns: 0,
             stop_by: None,
             inheritance: None,
             waiting: None,
@@ -165,25 +188,36 @@ impl Engine {
             return self.wait_frozen();
         }
         self.sleep()?;
-        let now = clock::monotonic();
-        self.read_wall(now)?;
+        self.read_wall(self.now)?;
         if let Some(span) = self.sleep.noticed() {
-            self.handle(now, Input::Slept { span })?;
+            self.handle(Input::Slept { span })?;
         }
         // Adverts that are due leave before anything is read (VRRP-077).
-        self.handle(now, Input::Wake { drained: false })?;
+        self.handle(Input::Wake { drained: false })?;
 
         // What had arrived by `now` is ready by now, though not all of it when we woke.
-        for _ in 0..ROUNDS {
-            let ready: Vec<_> = self.poll.wait(Some(Duration::ZERO))?.collect();
-            let mut heard = false;
-            for one in ready.into_iter().filter(|one| one.token != TIMER) {
-                heard |= one.readable;
-                if let Some(end) = self.read(now, one.token)? {
+        self.keeper_left = KEEPER_AT_ONCE;
+        for round in 0..ROUNDS {
+            let begun = self.now;
+            if round > 0 {
+                self.look(Some(Duration::ZERO))?;
+            }
+            let mut ready = std::mem::take(&mut self.ready);
+            if self.keeper.has_waiting() && !ready.contains(&KEEPER) {
+                ready.push(KEEPER);
+            }
+            ready.retain(|token| *token != KEEPER || self.keeper_left > 0);
+            for token in &ready {
+                if let Some(end) = self.read(*token)? {
                     return Ok(Some(end));
                 }
+                self.hurry()?;
             }
-            if !heard {
+            let quiet = ready.is_empty() && self.now == begun;
+            ready.clear();
+            self.ready = ready;
+            // The first round's are those that woke us.
+            if quiet && round > 0 {
                 break;
             }
         }
@@ -192,8 +226,35 @@ impl Engine {
             self.guardian.tell(&EngineToGuardian::Standing);
         }
         // Everything that had arrived by `now` has been heard: silence can be judged (VRRP-079).
-        self.handle(now, Input::Wake { drained: true })?;
-        Ok(self.end(now))
+        self.handle(Input::Wake { drained: true })?;
+        Ok(self.end(self.now))
+    }
+
+    /// Finds out what is ready.
+    fn look(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        let ready = self.poll.wait(timeout)?.filter(|one| one.token != TIMER);
+        // What has only room again is flushed before every sleep.
+        self.ready.extend(ready.filter(|one| one.readable || one.closed).map(|one| one.token));
+        Ok(())
+    }
+
+    /// In the middle of a long turn: what has become due leaves.
+    fn hurry(&mut self) -> io::Result<()> {
+        if self.moved_on() {
+            self.handle(Input::Wake { drained: false })?;
+        }
+        Ok(())
+    }
+
+    /// Whether this turn has taken so long that something may have become due.
+    fn moved_on(&mut self) -> bool {
+        let now = clock::monotonic();
+        if now.since(self.now) < HURRY {
+            return false;
+        }
+        self.now = now;
+        self.guardian.sign_of_life(now);
+        true
     }
 
     /// The wall clock, if it is not where it is believed to be: at the start, when it was stepped,
@@ -205,36 +266,36 @@ impl Engine {
             return Ok(());
         }
         self.wall = Some(WallClock::new(now, wall));
-        self.handle(now, Input::Wall(wall))
+        self.handle(Input::Wall(wall))
     }
 
     /// One turn after a hand-over: whatever comes is for the next engine. It ends us, or has us go on.
     fn wait_frozen(&mut self) -> io::Result<Option<End>> {
         std::thread::sleep(Duration::from_millis(1));
-        let now = clock::monotonic();
-        self.guardian.sign_of_life(now);
+        self.now = clock::monotonic();
+        self.guardian.sign_of_life(self.now);
         self.guardian.flush();
-        self.read_guardian(now)?;
-        Ok(self.end(now))
+        self.read_guardian()?;
+        Ok(self.end(self.now))
     }
 
-    fn read(&mut self, now: Instant, token: u64) -> io::Result<Option<End>> {
+    fn read(&mut self, token: u64) -> io::Result<Option<End>> {
         match token {
-            CONTROL => self.read_control(now)?,
-            GUARDIAN => self.read_guardian(now)?,
+            CONTROL => self.read_control()?,
+            GUARDIAN => self.read_guardian()?,
             SIGNALS => {
                 // Our guardian's end, or somebody who means us alone: either way, in good order.
                 while self.signals.read()?.is_some() {
-                    self.stop(now)?;
+                    self.stop()?;
                 }
             }
             KEEPER => {
-                if let Err(error) = self.read_keeper(now) {
+                if let Err(error) = self.read_keeper() {
                     return Ok(Some(End::Orphaned(error)));
                 }
             }
-            watch if watch >= lookout::TOKENS => self.read_lookout(now, watch)?,
-            wire => self.read_wire(now, wire)?,
+            watch if watch >= lookout::TOKENS => self.read_lookout(watch)?,
+            wire => self.read_wire(wire)?,
         }
         Ok(None)
     }
@@ -248,15 +309,27 @@ impl Engine {
             self.guardian.poll_timeout(),
             self.stop_by,
         ];
-        self.timer.set(deadlines.into_iter().flatten().min())?;
-        self.control.watch(&self.poll)?;
-        self.guardian.watch(&self.poll)?;
-        self.poll.modify(&self.keeper, KEEPER, interest(self.keeper.backlog()))?;
-        self.poll.wait(None)?.for_each(drop);
-        self.guardian.sign_of_life(clock::monotonic());
+        let deadline = deadlines.into_iter().flatten().min();
         self.control.flush();
         self.guardian.flush();
-        self.keeper.flush()
+        self.keeper.flush()?;
+        self.control.watch(&self.poll)?;
+        self.guardian.watch(&self.poll)?;
+        self.keeper.watch(&self.poll, KEEPER)?;
+        self.ready.clear();
+        let at_once = self.keeper.has_waiting() || deadline.is_some_and(|at| at <= self.now);
+        if at_once {
+            self.look(Some(Duration::ZERO))?;
+        } else {
+            self.timer.set(deadline)?;
+            self.look(None)?;
+        }
+        self.now = clock::monotonic();
+        if let Some(at) = deadline.filter(|at| *at <= self.now && !at_once) {
+            self.lateness.note(self.now.since(at));
+        }
+        self.guardian.sign_of_life(self.now);
+        Ok(())
     }
 
     fn end(&self, now: Instant) -> Option<End> {
@@ -265,54 +338,66 @@ impl Engine {
         (clean || now >= stop_by).then_some(End::Settled { clean })
     }
 
-    fn read_control(&mut self, now: Instant) -> io::Result<()> {
+    fn read_control(&mut self) -> io::Result<()> {
         while let Some(message) = self.control.recv(&self.poll) {
             match message {
                 ToEngine::Configure { instances, debounce, events } => {
                     self.waiting = Some((instances, debounce, events));
-                    self.begin(now)?;
+                    self.begin()?;
                 }
                 ToEngine::Verdicts(verdicts) => {
                     for (tracker, verdict) in verdicts {
-                        self.handle(now, Input::Verdict { tracker, verdict })?;
+                        self.handle(Input::Verdict { tracker, verdict })?;
                     }
                 }
                 ToEngine::Status { ask } => {
                     let status = Box::new(self.router.status());
-                    let counts = counts::report(&self.wires, &self.lookout, &self.control);
-                    self.control.send(FromEngine::Status { ask, at: now, status, counts });
+                    let counts = counts::report(
+                        &self.wires,
+                        &self.lookout,
+                        &self.control,
+                        &self.lateness,
+                        self.overruns,
+                    );
+                    let at = self.now;
+                    self.control.send(FromEngine::Status { ask, at, status, counts });
                 }
-                ToEngine::Stop => self.stop(now)?,
+                ToEngine::Stop => self.stop()?,
             }
         }
         Ok(())
     }
 
     /// Gives the router its configuration, once it is known how to begin with it.
-    fn begin(&mut self, now: Instant) -> io::Result<()> {
+    fn begin(&mut self) -> io::Result<()> {
         if self.waiting.is_none() || (self.inheritance.is_none() && !self.begun) {
             return Ok(());
         }
         let Some((instances, debounce, events)) = self.waiting.take() else { return Ok(()) };
         let (image, held) = self.inheritance.take().unwrap_or_default();
-        self.begun = true;
-        self.handle(now, Input::Adopt { image, held, events })?;
-        self.handle(now, Input::Debounce(debounce))?;
-        self.handle(now, Input::Configure(instances))
+        let first = !std::mem::replace(&mut self.begun, true);
+        self.handle(Input::Adopt { image, held, events })?;
+        self.handle(Input::Debounce(debounce))?;
+        self.handle(Input::Configure(instances))?;
+        if first {
+            // Later, there is no time for it.
+            linux::memory::give_back();
+        }
+        Ok(())
     }
 
-    fn read_guardian(&mut self, now: Instant) -> io::Result<()> {
+    fn read_guardian(&mut self) -> io::Result<()> {
         loop {
             match self.guardian.line.recv() {
                 Ok(None) => return Ok(()),
                 Ok(Some(GuardianToEngine::Spoken(numbers))) => {
-                    self.handle(now, Input::Spoken(numbers))?;
+                    self.handle(Input::Spoken(numbers))?;
                 }
                 Ok(Some(GuardianToEngine::Adopt { held, image })) => {
                     // An image of a version we do not know: go on as after a death.
                     let image = image.and_then(|image| postcard::from_bytes(&image).ok());
                     self.inheritance = Some((image, held));
-                    self.begin(now)?;
+                    self.begin()?;
                 }
                 Ok(Some(GuardianToEngine::HandOver)) => {
                     let image = postcard::to_stdvec(&self.router.image());
@@ -328,36 +413,43 @@ impl Engine {
                     let fd = self.guardian.line.take_fd()?;
                     self.control.replace(&self.poll, Channel::over(fd)?)?;
                 }
-                Ok(Some(GuardianToEngine::Stop)) => self.stop(now)?,
+                Ok(Some(GuardianToEngine::Stop)) => self.stop()?,
                 // Nobody could carry out our will any more.
                 Err(_) => {
                     self.guardian.lost(&self.poll);
-                    return self.stop(now);
+                    return self.stop();
                 }
             }
         }
     }
 
-    fn stop(&mut self, now: Instant) -> io::Result<()> {
-        self.stop_by.get_or_insert(now + STOP_WITHIN);
-        self.handle(now, Input::Stop)
+    fn stop(&mut self) -> io::Result<()> {
+        self.stop_by.get_or_insert(self.now + STOP_WITHIN);
+        self.handle(Input::Stop)
     }
 
-    fn read_keeper(&mut self, now: Instant) -> io::Result<()> {
-        while let Some(message) = self.keeper.recv()? {
+    fn read_keeper(&mut self) -> io::Result<()> {
+        while self.keeper_left > 0
+            && let Some(message) = self.keeper.recv()?
+        {
+            self.keeper_left -= 1;
             let input = match message {
                 FromKeeper::Fact(fact) => {
                     self.knows_node |= matches!(fact, base::KernelFact::Snapshot { .. });
                     Input::Fact(fact)
                 }
                 FromKeeper::Done(done) => Input::Done(done),
+                FromKeeper::Overrun => {
+                    self.overruns += 1;
+                    continue;
+                }
             };
-            self.handle(now, input)?;
+            self.handle(input)?;
         }
         Ok(())
     }
 
-    fn read_wire(&mut self, now: Instant, token: u64) -> io::Result<()> {
+    fn read_wire(&mut self, token: u64) -> io::Result<()> {
         let mut buffer = [0; LARGEST];
         for _ in 0..READ_AT_ONCE {
             let Some((index, datagram)) = self.wires.recv(token, &mut buffer) else { break };
@@ -368,47 +460,54 @@ impl Engine {
                 ttl: datagram.ttl,
                 payload,
             };
-            self.router.handle_packet(now, index, &arrival);
-            self.drain(now)?;
+            self.router.handle_packet(self.now, index, &arrival);
+            self.drain()?;
         }
         Ok(())
     }
 
-    fn read_lookout(&mut self, now: Instant, token: u64) -> io::Result<()> {
-        for claim in self.lookout.look(now, &self.poll, token) {
-            self.handle(now, Input::Neighbour(claim))?;
+    fn read_lookout(&mut self, token: u64) -> io::Result<()> {
+        for claim in self.lookout.look(self.now, &self.poll, token) {
+            self.handle(Input::Neighbour(claim))?;
         }
         Ok(())
     }
 
-    fn handle(&mut self, now: Instant, input: Input) -> io::Result<()> {
-        self.router.handle(now, input);
-        self.drain(now)
+    fn handle(&mut self, input: Input) -> io::Result<()> {
+        self.router.handle(self.now, input);
+        self.drain()
     }
 
     /// Carries out what the machine asks for, in its order.
-    fn drain(&mut self, now: Instant) -> io::Result<()> {
+    fn drain(&mut self) -> io::Result<()> {
+        let mut done: u32 = 0;
         while let Some(output) = self.router.poll_output() {
             match output {
                 Output::Lease(ask) => {
                     let done = self.leases.execute(ask);
-                    self.router.handle(clock::monotonic(), Input::LeaseDone(done));
+                    self.now = self.now.max(clock::monotonic());
+                    self.router.handle(self.now, Input::LeaseDone(done));
                 }
                 Output::Will(edit) => self.guardian.will(edit),
-                Output::Sockets(wanted) => self.wires.open(now, &self.poll, wanted),
-                Output::Watch(wanted) => self.lookout.watch(now, &self.poll, wanted),
+                Output::Sockets(wanted) => self.wires.open(self.now, &self.poll, wanted),
+                Output::Watch(wanted) => self.lookout.watch(self.now, &self.poll, wanted),
                 Output::Advert(transmit) => self.wires.send(&transmit),
                 Output::Frame { index, bytes } => self.wires.send_frame(index, &bytes),
-                Output::Batch(batch) => self.keeper.send(&ToKeeper::Batch(batch))?,
+                Output::Batch(batch) => {
+                    // No address is installed of which the guardian does not know.
+                    self.guardian.flush();
+                    self.keeper.send(&ToKeeper::Batch(batch))?;
+                }
                 Output::Event(event) => self.control.event(event),
             }
+            done += 1;
+            // What is left can wait for what has become due; it comes out behind that.
+            if done.is_multiple_of(LOOK_EVERY) && self.moved_on() {
+                self.router.handle(self.now, Input::Wake { drained: false });
+            }
         }
-        self.wires.retry(now, &self.poll);
-        self.lookout.wake(now, &self.poll);
+        self.wires.retry(self.now, &self.poll);
+        self.lookout.wake(self.now, &self.poll);
         Ok(())
     }
-}
-
-fn interest(backlog: usize) -> Interest {
-    if backlog > 0 { Interest::Both } else { Interest::Read }
 }

@@ -43,6 +43,8 @@ pub(super) struct Wires {
     receive_errors: u64,
     frame_errors: u64,
     open_errors: u64,
+    /// Adverts that found no room in sockets now closed.
+    dropped: u64,
 }
 
 impl Wires {
@@ -59,6 +61,7 @@ impl Wires {
             receive_errors: 0,
             frame_errors: 0,
             open_errors: 0,
+            dropped: 0,
         })
     }
 
@@ -120,6 +123,7 @@ impl Wires {
     fn close(&mut self, poll: &Poll, key: Key) {
         if let Some(wire) = self.open.remove(&key) {
             self.by_token.remove(&wire.token);
+            self.dropped += wire.dropped();
             // Closing takes it out of the set anyway.
             let _ = poll.remove(&wire.receiver);
         }
@@ -165,12 +169,17 @@ impl Wires {
             ("advert-receive-errors", self.receive_errors),
             ("announcement-send-errors", self.frame_errors),
             ("socket-open-errors", self.open_errors),
+            ("adverts-dropped", self.dropped + self.open.values().map(Wire::dropped).sum::<u64>()),
         ]
         .into_iter()
     }
 }
 
 impl Wire {
+    fn dropped(&self) -> u64 {
+        self.receiver.dropped()
+    }
+
     /// Follows the interface: a link that came up again may be plugged into another switch, which
     /// has not heard of our groups (ND-006).
     fn follow(&mut self, spec: &SocketSpec) -> io::Result<()> {

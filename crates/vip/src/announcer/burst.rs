@@ -97,7 +97,13 @@ impl Burst {
 
     /// Whether every VIP of `spots` is among its own.
     pub(super) fn covers(&self, spots: &[Spot]) -> bool {
-        spots.iter().all(|spot| self.spots.contains(spot))
+        match spots {
+            [one] => self.spots.contains(one),
+            _ => {
+                let own: BTreeSet<&Spot> = self.spots.iter().collect();
+                spots.iter().all(|spot| own.contains(spot))
+            }
+        }
     }
 
     /// How many VIPs were told to live at which MAC.

@@ -249,7 +249,9 @@ impl Announcer {
         }
         let Some(entry) = self.holders.get_mut(&holder) else { return };
         let gone: BTreeSet<Spot> = vips.iter().map(Spot::of).collect();
-        entry.present.retain(|spot| !gone.contains(spot));
+        for spot in &gone {
+            entry.present.remove(spot);
+        }
         for burst in &mut entry.bursts {
             burst.forget(&gone);
         }

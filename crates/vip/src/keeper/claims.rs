@@ -6,7 +6,7 @@
 //! after the claim itself was withdrawn.
 
 use core::net::{IpAddr, Ipv4Addr};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use base::{Name, Vip};
 
@@ -53,11 +53,37 @@ struct Holder {
     places: Vec<Place>,
 }
 
+/// The claims on one place, by holder: one, as a rule, so no tree.
+#[derive(Debug, Default)]
+struct Claimants(Vec<(HolderId, Claim)>);
+
+impl Claimants {
+    fn get(&self, id: HolderId) -> Option<&Claim> {
+        self.0.iter().find(|(of, _)| *of == id).map(|(_, claim)| claim)
+    }
+
+    fn get_mut(&mut self, id: HolderId) -> Option<&mut Claim> {
+        self.0.iter_mut().find(|(of, _)| *of == id).map(|(_, claim)| claim)
+    }
+
+    fn insert(&mut self, id: HolderId, claim: Claim) {
+        match self.0.binary_search_by_key(&id, |(of, _)| *of) {
+            Ok(at) => self.0[at].1 = claim,
+            Err(at) => {
+                self.0.reserve_exact(1);
+                self.0.insert(at, (id, claim));
+            }
+        }
+    }
+}
+
 /// All claims of all holders.
 #[derive(Debug, Default)]
 pub(super) struct Claims {
     holders: BTreeMap<HolderId, Holder>,
-    places: BTreeMap<Place, BTreeMap<HolderId, Claim>>,
+    places: BTreeMap<Place, Claimants>,
+    /// Where holders without places of their own still have to be told that something is gone.
+    debts: BTreeMap<HolderId, BTreeSet<Place>>,
 }
 
 impl Claims {
@@ -66,14 +92,14 @@ impl Claims {
         let holder = self.holders.entry(id).or_default();
         let mut touched = core::mem::take(&mut holder.places);
         for place in &touched {
-            if let Some(claim) = self.places.get_mut(place).and_then(|c| c.get_mut(&id)) {
+            if let Some(claim) = self.places.get_mut(place).and_then(|c| c.get_mut(id)) {
                 claim.managed = false;
             }
         }
         for vip in vips {
             let place = Place::of(&vip);
             let claims = self.places.entry(place.clone()).or_default();
-            let told = match claims.get(&id) {
+            let told = match claims.get(id) {
                 // The same address named twice: the first one counts.
                 Some(claim) if claim.managed => continue,
                 Some(claim) => claim.told,
@@ -89,6 +115,10 @@ impl Claims {
         }
         for place in &touched {
             self.prune(place);
+            let claim = self.places.get(place).and_then(|claims| claims.get(id));
+            if claim.is_some_and(|claim| !claim.managed && claim.told) {
+                self.debts.entry(id).or_default().insert(place.clone());
+            }
         }
         touched
     }
@@ -102,7 +132,7 @@ impl Claims {
             self.holders.remove(&id);
         }
         for place in &touched {
-            if let Some(claim) = self.places.get_mut(place).and_then(|c| c.get_mut(&id)) {
+            if let Some(claim) = self.places.get_mut(place).and_then(|c| c.get_mut(id)) {
                 claim.holding = holding;
             }
         }
@@ -111,19 +141,30 @@ impl Claims {
 
     /// The claims on `place`.
     pub(super) fn at(&self, place: &Place) -> impl Iterator<Item = (HolderId, &Claim)> {
-        self.places.get(place).into_iter().flatten().map(|(id, claim)| (*id, claim))
+        let claims = self.places.get(place).into_iter().flat_map(|claims| &claims.0);
+        claims.map(|(id, claim)| (*id, claim))
     }
 
     /// The claims on `place`, to note what was told.
     pub(super) fn at_mut(&mut self, place: &Place) -> impl Iterator<Item = (HolderId, &mut Claim)> {
-        self.places.get_mut(place).into_iter().flatten().map(|(id, claim)| (*id, claim))
+        let claims = self.places.get_mut(place).into_iter().flat_map(|claims| &mut claims.0);
+        claims.map(|(id, claim)| (*id, claim))
     }
 
     /// Forgets the claims on `place` that are neither managed nor owe a message.
     pub(super) fn prune(&mut self, place: &Place) {
         if let Some(claims) = self.places.get_mut(place) {
-            claims.retain(|_, claim| claim.managed || claim.told);
-            if claims.is_empty() {
+            claims.0.retain(|(id, claim)| {
+                let stays = claim.managed || claim.told;
+                if !stays && let Some(debts) = self.debts.get_mut(id) {
+                    debts.remove(place);
+                    if debts.is_empty() {
+                        self.debts.remove(id);
+                    }
+                }
+                stays
+            });
+            if claims.0.is_empty() {
                 self.places.remove(place);
             }
         }
@@ -155,7 +196,11 @@ impl Claims {
 
     /// Whether a holder without places of its own still has to be told that some are gone.
     pub(super) fn owes(&self, id: HolderId) -> bool {
-        self.places.values().any(|claims| claims.get(&id).is_some_and(|claim| claim.told))
+        let told = |place: &Place| {
+            let claim = self.places.get(place).and_then(|claims| claims.get(id));
+            claim.is_some_and(|claim| claim.told)
+        };
+        self.debts.get(&id).is_some_and(|places| places.iter().any(told))
     }
 
     /// Every holder.

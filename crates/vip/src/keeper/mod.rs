@@ -3,7 +3,7 @@
 //! Possession is derived, never toggled. For every place that somebody claims, and for every address
 //! we ever acted on, the keeper compares what is wanted with what the kernel has, and asks for the
 //! difference; there is no edge it could miss. All that was decided since it was last drained leaves
-//! in one batch, removals first. At most one operation on one address is under way at any time.
+//! together, removals first, in batches of [`OPS_PER_BATCH`]. At most one operation on one address is under way at any time.
 //!
 //! Interfaces are meant by name and acted on by number. A VIP whose interface does not exist waits;
 //! when its name passes to another interface, the address is removed from the former (if we put it
@@ -26,6 +26,10 @@ use crate::links::Links;
 use claims::{Claims, Place};
 pub use io::{Discards, Input, Output, Status, VipStatus};
 use slot::{Have, Meaning, Slot};
+
+/// Operations in one batch at most: what is through is told and announced while the rest is still
+/// being done.
+pub const OPS_PER_BATCH: usize = 256;
 
 /// An address of the kernel by the number of its interface.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -50,8 +54,9 @@ pub struct Keeper {
     addresses: BTreeMap<Key, bool>,
     claims: Claims,
     slots: BTreeMap<Key, Slot>,
-    /// Slots with a pause that ends.
-    paused: BTreeSet<Key>,
+    /// Slots with a pause that ends, and when; the same by time. After a takeover that may be all.
+    paused: BTreeMap<Key, Instant>,
+    pauses: BTreeSet<(Instant, Key)>,
     /// Under way, by ticket, in the order of the operations.
     in_flight: BTreeMap<u64, Vec<Key>>,
     last_ticket: u64,
@@ -59,6 +64,8 @@ pub struct Keeper {
     discards: Discards,
     stale_slots: BTreeSet<Key>,
     stale_places: BTreeSet<Place>,
+    /// Holders of which something may have become otherwise since somebody asked.
+    stirred: BTreeSet<HolderId>,
     outputs: VecDeque<Output>,
 }
 
@@ -104,7 +111,7 @@ impl Keeper {
     /// When to be woken, if nothing happens before.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.paused.iter().filter_map(|key| self.slots.get(key)?.not_before()).min()
+        self.pauses.first().map(|(at, _)| *at)
     }
 
     /// Whether `holder` holds and all its VIPs are present. False for one never heard of.
@@ -126,6 +133,26 @@ impl Keeper {
             let shared = self.claims.at(place).any(|(id, claim)| id != holder && claim.wants());
             !shared && (self.is_present(place) || self.slot_at(place).is_some_and(Slot::in_flight))
         })
+    }
+
+    /// Hands out the holders whose VIPs may have come, gone or become somebody else's since this was
+    /// last called: only for these can [`Keeper::leaves_traces`] have become false.
+    pub fn take_stirred(&mut self) -> BTreeSet<HolderId> {
+        core::mem::take(&mut self.stirred)
+    }
+
+    /// Whether no batch is under way and nothing is present that nobody wants, but for what the
+    /// kernel refuses to remove.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        let lingers = |key: &Key| {
+            let place = self.place_of(*key);
+            let mut claims = place.iter().flat_map(|place| self.claims.at(place)).peekable();
+            claims.peek().is_some() && !claims.any(|(_, claim)| claim.wants())
+        };
+        let present = |slot: &Slot| slot.have == Have::Present && slot.refused().is_none();
+        self.in_flight.is_empty()
+            && !self.slots.iter().any(|(key, slot)| present(slot) && lingers(key))
     }
 
     /// The keeper as a value.
@@ -262,15 +289,31 @@ impl Keeper {
     }
 
     fn wake(&mut self) {
-        for key in &self.paused {
-            if let Some(slot) = self.slots.get_mut(key) {
+        while let Some((at, key)) = self.pauses.first().copied()
+            && at <= self.now
+        {
+            let slot = self.slots.get_mut(&key);
+            let next = slot.and_then(|slot| {
                 slot.wake(self.now);
-                if slot.not_before().is_none() {
-                    self.stale_slots.insert(*key);
-                }
+                slot.not_before()
+            });
+            self.pause(key, next);
+            self.stale_slots.insert(key);
+        }
+    }
+
+    /// Notes until when a slot is to be left alone.
+    fn pause(&mut self, key: Key, until: Option<Instant>) {
+        let before = match until {
+            Some(at) => self.paused.insert(key, at),
+            None => self.paused.remove(&key),
+        };
+        if before != until {
+            self.pauses.extend(until.map(|at| (at, key)));
+            if let Some(at) = before {
+                self.pauses.remove(&(at, key));
             }
         }
-        self.paused.retain(|key| self.slots.get(key).is_some_and(|s| s.not_before().is_some()));
     }
 
     fn tell_taken(&mut self, key: Key, meaning: Meaning) {
@@ -314,13 +357,15 @@ impl Keeper {
             return;
         }
         ops.sort_by(|a, b| a.0.cmp(&b.0));
-        self.last_ticket += 1;
-        let (keys, ops): (Vec<Key>, Vec<AddressOp>) =
-            ops.into_iter().map(|(_, key, op)| (key, op)).unzip();
         self.operations += u64::try_from(ops.len()).unwrap_or(u64::MAX);
-        self.in_flight.insert(self.last_ticket, keys);
-        let batch = Batch { ticket: Ticket::new(self.last_ticket), ops };
-        self.outputs.push_back(Output::Batch(batch));
+        let mut ops = ops.into_iter().map(|(_, key, op)| (key, op)).peekable();
+        while ops.peek().is_some() {
+            self.last_ticket += 1;
+            let (keys, ops) = ops.by_ref().take(OPS_PER_BATCH).unzip();
+            self.in_flight.insert(self.last_ticket, keys);
+            let batch = Batch { ticket: Ticket::new(self.last_ticket), ops };
+            self.outputs.push_back(Output::Batch(batch));
+        }
     }
 
     fn open_slot(&mut self, place: &Place) {
@@ -339,6 +384,7 @@ impl Keeper {
             let sure = self.slot_at(place).is_some_and(Slot::is_sure);
             let shared = self.claims.at(place).any(|(_, claim)| claim.wants());
             for (holder, claim) in self.claims.at_mut(place) {
+                self.stirred.insert(holder);
                 let [present, gone] = told.entry(holder).or_default();
                 if claim.told && (!there || (shared && !claim.wants())) {
                     claim.told = false;
@@ -389,13 +435,12 @@ impl Keeper {
             self.outputs.push_back(Output::LeftOver { holder, vip });
         }
         let position = first.map_or((HolderId(u32::MAX), 0), |(id, claim)| (id, claim.position));
-        if slot.not_before().is_some() {
-            self.paused.insert(key);
-        }
-        if !exists && !slot.in_flight() || first.is_none() && slot.is_idle() {
+        let over = !exists && !slot.in_flight() || first.is_none() && slot.is_idle();
+        let pause = slot.not_before().filter(|_| !over);
+        if over {
             self.slots.remove(&key);
-            self.paused.remove(&key);
         }
+        self.pause(key, pause);
         let op = op?;
         Some((Order::of(&op, position), op))
     }

@@ -67,8 +67,8 @@ pub struct LastWill {
     orphans: BTreeMap<Name, Bequest>,
     /// The last number that adverts of each instance were signed with, as far as is known.
     spoken: BTreeMap<Name, u64>,
-    /// The shortest lease of all of these.
-    patience: Option<Duration>,
+    /// How many of all these have a lease of which length.
+    patiences: BTreeMap<Duration, usize>,
     /// Ends in a row without a steady life between them.
     early_ends: u32,
     stopping: bool,
@@ -84,7 +84,7 @@ impl LastWill {
             bequests: BTreeMap::new(),
             orphans: BTreeMap::new(),
             spoken: BTreeMap::new(),
-            patience: None,
+            patiences: BTreeMap::new(),
             early_ends: 0,
             stopping: false,
             outputs: VecDeque::new(),
@@ -95,6 +95,7 @@ impl LastWill {
     #[must_use]
     pub fn resume(now: Instant, legacy: Legacy) -> Self {
         let born_at = legacy.born_at;
+        let patiences: Vec<Duration> = legacy.bequests.iter().map(|b| b.patience).collect();
         let named = |bequest: Bequest| (bequest.name.clone(), bequest);
         let mut will = Self {
             phase: Phase::Present { born_at, alive_at: now, adopt_by: None },
@@ -103,7 +104,7 @@ impl LastWill {
         };
         let last = |bequest: &Bequest| Some((bequest.name.clone(), bequest.seal.as_ref()?.last));
         will.spoken = will.bequests.values().filter_map(last).collect();
-        will.weigh();
+        patiences.into_iter().for_each(|patience| will.weigh(patience));
         will
     }
 
@@ -121,7 +122,7 @@ impl LastWill {
     /// The shortest lease of what the engine holds.
     #[must_use]
     pub fn patience(&self) -> Option<Duration> {
-        self.patience
+        self.patiences.keys().next().copied()
     }
 
     /// Takes one input; drain [`LastWill::poll_output`] after it.
@@ -156,7 +157,7 @@ impl LastWill {
         match self.phase {
             Phase::Absent { start_at } => start_at,
             Phase::Present { alive_at, adopt_by, .. } => {
-                let stall = self.patience.filter(|_| adopt_by.is_none()).map(|p| alive_at + p);
+                let stall = self.patience().filter(|_| adopt_by.is_none()).map(|p| alive_at + p);
                 [adopt_by, stall].into_iter().flatten().min()
             }
             Phase::Condemned { .. } => None,
@@ -184,7 +185,8 @@ impl LastWill {
                 if let Some(seal) = &bequest.seal {
                     self.spoken.insert(bequest.name.clone(), seal.last);
                 }
-                self.orphans.remove(&bequest.name);
+                self.take(&bequest.name);
+                self.weigh(bequest.patience);
                 self.bequests.insert(bequest.name.clone(), bequest);
             }
             Edit::Spoke { name, last } => {
@@ -195,12 +197,8 @@ impl LastWill {
                 self.spoken.insert(name, last);
                 return;
             }
-            Edit::Release { name } => {
-                self.orphans.remove(&name);
-                self.bequests.remove(&name);
-            }
+            Edit::Release { name } => self.take(&name),
         }
-        self.weigh();
         if let Phase::Present { adopt_by, .. } = &mut self.phase
             && adopt_by.is_some()
             && self.orphans.is_empty()
@@ -248,12 +246,12 @@ impl LastWill {
         match self.phase {
             Phase::Absent { start_at: Some(at) } if now >= at => self.start(now),
             Phase::Present { born_at, alive_at, adopt_by } => {
-                let deadline = match (adopt_by, self.patience) {
+                let deadline = match (adopt_by, self.patience()) {
                     (Some(by), _) => by,
                     (None, Some(patience)) => alive_at + patience,
                     (None, None) => return,
                 };
-                let patience = self.patience.unwrap_or_default();
+                let patience = self.patience().unwrap_or_default();
                 if now < deadline {
                 } else if now > deadline + patience / 2 {
                     // We slept ourselves: its signs of life may be waiting to be read.
@@ -277,7 +275,7 @@ impl LastWill {
 
     fn start(&mut self, now: Instant) {
         let adopt: Vec<Name> = self.orphans.keys().cloned().collect();
-        let adopt_by = self.patience.filter(|_| !adopt.is_empty()).map(|p| now + p / 2);
+        let adopt_by = self.patience().filter(|_| !adopt.is_empty()).map(|p| now + p / 2);
         self.phase = Phase::Present { born_at: now, alive_at: now, adopt_by };
         self.outputs.push_back(Output::Start { adopt });
     }
@@ -286,7 +284,7 @@ impl LastWill {
     fn carry_out(&mut self, death: Death) {
         let mut held = core::mem::take(&mut self.orphans);
         held.append(&mut self.bequests);
-        self.patience = None;
+        self.patiences.clear();
         if !base::planted!(FarewellFirst) {
             self.outputs.push_back(Output::Silence);
         }
@@ -312,8 +310,20 @@ impl LastWill {
         self.outputs.push_back(Output::CarriedOut { names, death });
     }
 
-    fn weigh(&mut self) {
-        let all = self.bequests.values().chain(self.orphans.values());
-        self.patience = all.map(|bequest| bequest.patience).min();
+    fn weigh(&mut self, patience: Duration) {
+        *self.patiences.entry(patience).or_default() += 1;
+    }
+
+    /// Forgets what is held under this name.
+    fn take(&mut self, name: &Name) {
+        let taken = [self.orphans.remove(name), self.bequests.remove(name)];
+        for bequest in taken.into_iter().flatten() {
+            if let Some(count) = self.patiences.get_mut(&bequest.patience) {
+                *count -= 1;
+                if *count == 0 {
+                    self.patiences.remove(&bequest.patience);
+                }
+            }
+        }
     }
 }

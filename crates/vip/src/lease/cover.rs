@@ -18,14 +18,21 @@ pub(super) struct Cover {
 
 impl Cover {
     /// These, and no others, are to be looked at. What was covered before stays so.
-    pub(super) fn want<'a>(&mut self, names: impl Iterator<Item = &'a Name>) {
-        self.wanted = names.cloned().collect();
+    pub(super) fn want<'a>(&mut self, names: impl Iterator<Item = &'a Name> + Clone) {
+        if !self.wanted.iter().eq(names.clone()) {
+            self.wanted = names.cloned().collect();
+        }
     }
 
-    pub(super) fn learn(&mut self, fact: &KernelFact) {
+    /// Takes in what the fact says of interfaces; whether it says anything of them.
+    pub(super) fn learn(&mut self, fact: &KernelFact) -> bool {
+        if matches!(fact, KernelFact::Address(_) | KernelFact::AddressGone(_)) {
+            return false;
+        }
         self.links.learn(fact);
         let links = &self.links;
         self.covered.retain(|name, index| links.named(name).is_some_and(|l| l.index == *index));
+        true
     }
 
     /// One that exists and is not covered.

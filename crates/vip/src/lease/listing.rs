@@ -23,6 +23,14 @@ pub(super) enum Want {
     Class(LeaseClass),
 }
 
+/// What a fact may change.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum News {
+    None,
+    Key(LeaseKey),
+    All,
+}
+
 /// The table's list, as far as it was confirmed.
 #[derive(Debug, Default)]
 pub(super) struct Listing {
@@ -34,6 +42,11 @@ pub(super) struct Listing {
 }
 
 impl Listing {
+    /// Every key that is listed.
+    pub(super) fn keys(&self) -> impl Iterator<Item = LeaseKey> {
+        self.listed.keys().copied()
+    }
+
     pub(super) fn len(&self) -> usize {
         self.listed.len()
     }
@@ -63,52 +76,51 @@ impl Listing {
         }
     }
 
-    /// Takes in which addresses are present; whether that may change what is to be listed.
-    pub(super) fn learn(&mut self, fact: &KernelFact) -> bool {
+    /// Takes in which addresses are present; what is to be listed otherwise for that, perhaps.
+    pub(super) fn learn(&mut self, fact: &KernelFact) -> News {
         match fact {
             KernelFact::Snapshot { addresses, .. } => {
                 self.present = addresses.iter().map(|a| (a.address.into(), a.index)).collect();
                 self.known = true;
-                true
+                News::All
             }
             KernelFact::Address(address) => {
                 self.present.insert((address.address.into(), address.index));
-                false
+                News::None
             }
             KernelFact::AddressGone(address) => {
                 let key = address.address.into();
-                self.present.remove(&(key, address.index)) && self.listed.contains_key(&key)
+                let was = self.present.remove(&(key, address.index));
+                if was && self.listed.contains_key(&key) { News::Key(key) } else { News::None }
             }
             KernelFact::LinkGone(index) => {
                 self.present.retain(|(_, on)| on != index);
-                true
+                News::All
             }
-            KernelFact::Link(_) => false,
+            KernelFact::Link(_) => News::None,
         }
     }
 
-    /// What to ask of the table so that it agrees with what is wanted: first what must fall silent,
-    /// then what is put under a class, then what may pass.
-    pub(super) fn work(&self, wanted: &BTreeMap<LeaseKey, Want>) -> Work {
+    /// What to ask of the table so that it agrees with what is wanted of these keys: first what must
+    /// fall silent, then what is put under a class, then what may pass.
+    pub(super) fn work(&self, wanted: impl Iterator<Item = (LeaseKey, Want)>) -> Work {
         let mut classes: BTreeMap<LeaseClass, Vec<LeaseKey>> = BTreeMap::new();
         let mut free = Vec::new();
-        let stale = self.listed.keys().filter(|key| !wanted.contains_key(key));
-        let stale = stale.map(|key| (key, &Want::Nothing));
-        for (key, want) in wanted.iter().chain(stale) {
-            let listed = self.listed.get(key).copied();
-            let target = match *want {
+        for (key, want) in wanted {
+            let listed = self.listed.get(&key).copied();
+            let target = match want {
                 Want::Class(class) => Some(class),
                 Want::Silence => Some(LeaseClass::SILENT),
                 // A predecessor's, which may still be installed: silent until it is not.
-                Want::Nothing if listed.is_some() && self.may_be_present(key) => {
+                Want::Nothing if listed.is_some() && self.may_be_present(&key) => {
                     Some(LeaseClass::SILENT)
                 }
                 Want::Nothing | Want::Free => None,
             };
             match target {
                 _ if target == listed => {}
-                Some(class) => classes.entry(class).or_default().push(*key),
-                None => free.push(*key),
+                Some(class) => classes.entry(class).or_default().push(key),
+                None => free.push(key),
             }
         }
         let silence = classes.remove(&LeaseClass::SILENT).unwrap_or_default();
@@ -148,6 +160,15 @@ pub(super) struct Work {
 }
 
 impl Work {
+    /// The keys it is about.
+    pub(super) fn keys(&self) -> impl Iterator<Item = LeaseKey> {
+        let keys = |op: &LeaseOp| match op {
+            LeaseOp::List { keys, .. } | LeaseOp::Unlist { keys } => keys.clone(),
+            _ => Vec::new(),
+        };
+        self.silence.iter().chain(&self.list).flat_map(keys)
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.silence.is_empty() && self.list.is_empty()
     }

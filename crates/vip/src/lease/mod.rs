@@ -14,13 +14,14 @@
 //! never ends before ours; a holder speaks only while ours lives ([`Leases::may_speak`]).
 
 mod cover;
+mod holders;
 mod io;
 mod listing;
 mod outcome;
 mod terms;
 
 use core::time::Duration;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use base::{Instant, KernelFact, LeaseAsk, LeaseClass, LeaseKey, LeaseOp, LeaseTrouble, Ticket};
 
@@ -29,7 +30,8 @@ pub use terms::{FLOOR, Terms};
 
 use crate::HolderId;
 use cover::Cover;
-use listing::{Listing, Want, Work};
+use holders::{Holder, Holders, Phase};
+use listing::{Listing, News, Want, Work};
 
 /// A lease is renewed this many times in its length.
 const RENEWALS: u32 = 3;
@@ -37,14 +39,16 @@ const RENEWALS: u32 = 3;
 /// Takes, renews and ends the leases of all holders.
 #[derive(Debug, Default)]
 pub struct Leases {
-    holders: BTreeMap<HolderId, Holder>,
+    holders: Holders,
     classes: BTreeMap<LeaseClass, Life>,
     table: Table,
     cover: Cover,
     listing: Listing,
     work: Work,
-    /// Whether `work` must be found anew.
-    dirty: bool,
+    /// For which keys `work` must be found anew.
+    stale: Stale,
+    /// What is wanted once everybody has left a node that stops was taken into account.
+    swept: bool,
     flight: Option<Flight>,
     /// Classes whose renewal failed, until it is known what became of the table.
     doubts: Vec<(LeaseClass, LapseCause, Instant)>,
@@ -61,39 +65,16 @@ pub struct Leases {
     alarm: Option<Instant>,
 }
 
+/// Keys whose listing may not be what is wanted.
 #[derive(Debug, Default)]
-struct Holder {
-    subject: Option<Subject>,
-    phase: Phase,
+struct Stale {
+    all: bool,
+    keys: BTreeSet<LeaseKey>,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-enum Phase {
-    /// Holds nothing, and nothing of it is installed.
-    #[default]
-    Idle,
-    /// Wants to hold; `again`: and was silenced before; `adopt`: and so did its predecessor.
-    Asking { adopt: bool, again: bool },
-    /// Holds.
-    Granted,
-    /// Was silenced, and has not yet said what to do about it.
-    Lapsed,
-    /// Holds nothing any more, but its VIPs may still be installed.
-    Leaving,
-}
-
-impl Holder {
-    fn leased(&self) -> Option<&Subject> {
-        self.subject.as_ref().filter(|subject| subject.leased)
-    }
-
-    fn class(&self) -> Option<LeaseClass> {
-        self.leased().map(|subject| subject.terms.class())
-    }
-
-    /// Whether it needs its class to live.
-    fn needs(&self, class: LeaseClass) -> bool {
-        self.class() == Some(class) && matches!(self.phase, Phase::Asking { .. } | Phase::Granted)
+impl Stale {
+    fn any(&self) -> bool {
+        self.all || !self.keys.is_empty()
     }
 }
 
@@ -205,7 +186,7 @@ impl Leases {
     fn next_alarm(&self) -> Option<Instant> {
         let living = || {
             self.classes.iter().filter_map(|(class, life)| match life.pulse {
-                Pulse::Alive { asked } if self.is_needed(*class) => Some((*class, asked)),
+                Pulse::Alive { asked } if self.holders.is_needed(*class) => Some((*class, asked)),
                 _ => None,
             })
         };
@@ -222,7 +203,7 @@ impl Leases {
     /// Whether what the holder says can be true by now: false while it is, or may be, silenced.
     #[must_use]
     pub fn may_speak(&self, holder: HolderId, now: Instant) -> bool {
-        let Some(holder) = self.holders.get(&holder) else { return true };
+        let Some(holder) = self.holders.get(holder) else { return true };
         let Some(class) = holder.class() else { return true };
         match holder.phase {
             Phase::Idle | Phase::Leaving => true,
@@ -240,7 +221,7 @@ impl Leases {
     /// Whether it is just being found out if the holder's lease lives.
     #[must_use]
     pub fn is_renewing(&self, holder: HolderId) -> bool {
-        let class = self.holders.get(&holder).and_then(Holder::class);
+        let class = self.holders.get(holder).and_then(Holder::class);
         self.flight.as_ref().is_some_and(|flight| match flight.op {
             LeaseOp::Renew { class: of } => Some(of) == class,
             _ => !self.doubts.is_empty(),
@@ -252,7 +233,7 @@ impl Leases {
     pub fn is_settled(&self) -> bool {
         let done = match self.table {
             Table::Unused | Table::Unknown | Table::Unavailable { .. } => true,
-            Table::Ready => !self.stopping && self.work.is_empty() && !self.dirty,
+            Table::Ready => !self.stopping && self.work.is_empty() && !self.stale.any(),
             Table::Broken => false,
         };
         self.flight.is_none() && done
@@ -261,7 +242,7 @@ impl Leases {
     /// The lease this holder has now or would have, if it has one.
     #[must_use]
     pub fn terms_of(&self, holder: HolderId) -> Option<Terms> {
-        self.holders.get(&holder)?.leased().map(|subject| subject.terms)
+        self.holders.get(holder)?.leased().map(|subject| subject.terms)
     }
 
     /// Everything there is to tell, as a value.
@@ -273,7 +254,7 @@ impl Leases {
                 Pulse::Alive { asked } => Some(asked + class.length()),
                 Pulse::Dead | Pulse::Doomed => None,
             },
-            holders: self.holders.values().filter(|holder| holder.needs(*class)).count(),
+            holders: self.holders.all().filter(|(_, holder)| holder.needs(*class)).count(),
             renewals: life.renewals,
             lapses: life.lapses,
             smallest_margin: life.smallest_margin,
@@ -295,43 +276,50 @@ impl Leases {
     // ---- what holders want ----------------------------------------------------------------------
 
     fn manage(&mut self, id: HolderId, subject: Option<Subject>) {
-        self.dirty = true;
-        match subject {
+        let touched = match subject {
             Some(subject) => {
-                let holder = self.holders.entry(id).or_default();
-                if !subject.leased && holder.phase == Phase::Lapsed {
-                    holder.phase = Phase::Asking { adopt: false, again: true };
+                let lapsed = self.holders.get(id).is_some_and(|h| h.phase == Phase::Lapsed);
+                if !subject.leased && lapsed {
+                    self.holders.step(id, Phase::Asking { adopt: false, again: true });
                 }
-                holder.subject = Some(subject);
+                self.holders.manage(id, subject)
             }
             // What it left installed is stale, and silent until it is gone.
-            None => drop(self.holders.remove(&id)),
-        }
-        let wanted = self.holders.values().filter_map(Holder::leased);
-        self.cover.want(wanted.flat_map(|subject| &subject.interfaces));
+            None => self.holders.remove(id),
+        };
+        self.stale.keys.extend(touched);
+        self.cover.want(self.holders.interfaces());
     }
 
     fn hold(&mut self, id: HolderId, adopt: bool) {
-        let holder = self.holders.entry(id).or_default();
-        if matches!(holder.phase, Phase::Idle | Phase::Leaving) {
-            holder.phase = Phase::Asking { adopt, again: false };
-            self.dirty = true;
+        if self.holders.get(id).is_none() {
+            self.go(id, Phase::Asking { adopt, again: false });
+        } else {
+            let rests = |phase| matches!(phase, Phase::Idle | Phase::Leaving);
+            self.step(id, Phase::Asking { adopt, again: false }, rests);
         }
     }
 
     fn step(&mut self, id: HolderId, to: Phase, from: impl Fn(Phase) -> bool) {
-        if let Some(holder) = self.holders.get_mut(&id)
-            && from(holder.phase)
-        {
-            holder.phase = to;
-            self.dirty = true;
+        if self.holders.get(id).is_some_and(|holder| from(holder.phase)) {
+            self.go(id, to);
         }
     }
 
+    fn go(&mut self, id: HolderId, to: Phase) {
+        self.holders.step(id, to);
+        let subject = self.holders.get(id).and_then(|holder| holder.subject.as_ref());
+        self.stale.keys.extend(subject.into_iter().flat_map(|subject| &subject.keys));
+    }
+
     fn learn(&mut self, fact: &KernelFact) {
-        self.cover.learn(fact);
-        self.dirty |= self.listing.learn(fact);
-        self.calm &= !self.dirty && self.cover.next().is_none();
+        let covers = self.cover.learn(fact);
+        match self.listing.learn(fact) {
+            News::None => {}
+            News::Key(key) => drop(self.stale.keys.insert(key)),
+            News::All => self.stale.all = true,
+        }
+        self.calm &= !self.stale.any() && (!covers || self.cover.next().is_none());
     }
 
     fn slept(&mut self) {
@@ -351,14 +339,9 @@ impl Leases {
 
     // ---- what follows from it -------------------------------------------------------------------
 
-    fn is_needed(&self, class: LeaseClass) -> bool {
-        self.holders.values().any(|holder| holder.needs(class))
-    }
-
     /// Whether anybody wants the table at all.
     fn is_wanted(&self) -> bool {
-        let busy = |holder: &Holder| !self.stopping || holder.phase != Phase::Idle;
-        self.holders.values().any(|holder| holder.leased().is_some() && busy(holder))
+        self.holders.any_leased(self.stopping)
     }
 
     /// The one thing to ask of the table now.
@@ -380,7 +363,9 @@ impl Leases {
             return Some(LeaseOp::Drop { class });
         }
         if let Some(class) = self.class_that(|life, class| match life.pulse {
-            Pulse::Alive { asked } => renew_at(class, asked) <= self.now && self.is_needed(class),
+            Pulse::Alive { asked } => {
+                renew_at(class, asked) <= self.now && self.holders.is_needed(class)
+            }
             Pulse::Dead | Pulse::Doomed => false,
         }) {
             if base::planted!(LeaseRevived) {
@@ -388,8 +373,11 @@ impl Leases {
             }
             return Some(LeaseOp::Renew { class });
         }
-        if core::mem::take(&mut self.dirty) {
-            self.work = self.listing.work(&self.wanted());
+        let over = self.stopping && !self.is_wanted();
+        self.stale.all |= over && !self.swept;
+        self.swept = over;
+        if self.stale.any() {
+            self.find_work(over);
         }
         if let Some(op) = self.work.silence.pop_front() {
             return Some(op);
@@ -404,7 +392,7 @@ impl Leases {
             return Some(op);
         }
         if let Some(class) = self.class_that(|life, class| {
-            matches!(life.pulse, Pulse::Alive { .. }) && !self.is_needed(class)
+            matches!(life.pulse, Pulse::Alive { .. }) && !self.holders.is_needed(class)
         }) {
             return Some(LeaseOp::Drop { class });
         }
@@ -414,22 +402,13 @@ impl Leases {
     /// A class that somebody needs and that does not live. It stays dead while anybody under it has
     /// yet to decide: the lease is shared.
     fn revive(&mut self) -> Option<LeaseOp> {
-        for holder in self.holders.values() {
-            let Some(class) = holder.class() else { continue };
-            let life = self.classes.entry(class).or_default();
-            let under = || self.holders.values().filter(|other| other.class() == Some(class));
-            if life.pulse != Pulse::Dead
-                || !holder.needs(class)
-                || under().any(|other| other.phase == Phase::Lapsed)
-            {
-                continue;
+        for (class, adopts) in self.holders.decided() {
+            if self.classes.entry(class).or_default().pulse == Pulse::Dead {
+                return Some(match adopts {
+                    true => LeaseOp::Renew { class },
+                    false => LeaseOp::Arm { class },
+                });
             }
-            let adopts = |other: &Holder| matches!(other.phase, Phase::Asking { adopt: true, .. });
-            return Some(if under().any(adopts) {
-                LeaseOp::Renew { class }
-            } else {
-                LeaseOp::Arm { class }
-            });
         }
         None
     }
@@ -438,52 +417,39 @@ impl Leases {
         self.classes.iter().find(|(class, life)| is(life, **class)).map(|(class, _)| *class)
     }
 
-    fn wanted(&self) -> BTreeMap<LeaseKey, Want> {
-        let mut wanted = BTreeMap::new();
-        for holder in self.holders.values() {
-            let Some(subject) = &holder.subject else { continue };
-            let (free, class) = (!subject.leased, subject.terms.class());
-            for key in &subject.keys {
-                let want = match holder.phase {
-                    _ if free => Want::Free,
-                    Phase::Asking { .. } | Phase::Granted | Phase::Lapsed => Want::Class(class),
-                    Phase::Leaving => Want::Silence,
-                    // A virtual MAC's own chatter is never welcome; a VIP is a peer's by now.
-                    Phase::Idle => match key {
-                        LeaseKey::Mac(_) => Want::Silence,
-                        LeaseKey::Address(_) => Want::Nothing,
-                    },
-                };
-                let known = wanted.entry(*key).or_insert(want);
-                *known = (*known).max(want);
-            }
+    /// What the table lacks, for the keys that may be wrong and those that were about to be put
+    /// right; `over`: nobody wants anything any more.
+    fn find_work(&mut self, over: bool) {
+        let mut keys = core::mem::take(&mut self.stale.keys);
+        if core::mem::take(&mut self.stale.all) {
+            keys.extend(self.holders.keys());
+            keys.extend(self.listing.keys());
+        } else {
+            keys.extend(self.work.keys());
         }
-        if self.stopping && !self.is_wanted() {
-            wanted.clear();
-        }
-        wanted
+        let want = |key: LeaseKey| if over { Want::Nothing } else { self.holders.want(key) };
+        self.work = self.listing.work(keys.into_iter().map(|key| (key, want(key))));
     }
 
     /// Tells those who may hold by now. Only to be called when nothing is left to ask for.
     fn grant(&mut self) {
         let unavailable = self.is_hopeless();
-        let ready = matches!(self.table, Table::Ready) && self.work.is_empty() && !self.dirty;
+        let ready = matches!(self.table, Table::Ready) && self.work.is_empty() && !self.stale.any();
         if ready {
             self.failures = 0;
         }
-        for (id, holder) in &mut self.holders {
-            let granted = match holder.class() {
-                None => true,
-                Some(_) if unavailable => true,
-                Some(class) => {
-                    let life = self.classes.get(&class).map(|life| life.pulse);
-                    ready && matches!(life, Some(Pulse::Alive { .. }))
-                }
-            };
-            if granted && matches!(holder.phase, Phase::Asking { .. }) {
-                holder.phase = Phase::Granted;
-                self.told.push_back(Output::Granted { holder: *id });
+        let may = |id: &HolderId| match self.holders.get(*id).and_then(Holder::class) {
+            None => true,
+            Some(_) if unavailable => true,
+            Some(class) => {
+                let life = self.classes.get(&class).map(|life| life.pulse);
+                ready && matches!(life, Some(Pulse::Alive { .. }))
             }
+        };
+        let granted: Vec<HolderId> = self.holders.asking().filter(may).collect();
+        for holder in granted {
+            self.holders.step(holder, Phase::Granted);
+            self.told.push_back(Output::Granted { holder });
         }
     }
 }

@@ -4,7 +4,9 @@ use core::time::Duration;
 
 use base::{Errno, Instant, LeaseAnswer, LeaseClass, LeaseDone, LeaseOp, LeaseTrouble};
 
-use super::{Flight, LapseCause, Leases, Output, Phase, Pulse, Table};
+use super::holders::{Holder, Phase};
+use super::{Flight, LapseCause, Leases, Output, Pulse, Table};
+use crate::HolderId;
 
 /// Refusals in a row after which leases are called unavailable.
 const PATIENCE: u32 = 3;
@@ -78,7 +80,7 @@ impl Leases {
     fn built(&mut self, existed: bool, listed: Vec<(base::LeaseKey, LeaseClass)>) {
         let was = core::mem::replace(&mut self.table, Table::Ready);
         self.listing.found(listed);
-        self.dirty = true;
+        self.stale.all = true;
         self.cover.forget();
         if matches!(was, Table::Unavailable { .. }) {
             self.told.push_back(Output::Available);
@@ -128,13 +130,13 @@ impl Leases {
         let life = self.classes.entry(class).or_default();
         life.pulse = Pulse::Dead;
         life.lapses += 1;
-        let mut holders = Vec::new();
-        for (id, holder) in &mut self.holders {
+        let ends = |(_, holder): &(HolderId, &Holder)| {
             let adopts = matches!(holder.phase, Phase::Asking { adopt: true, .. });
-            if holder.class() == Some(class) && (holder.phase == Phase::Granted || adopts) {
-                holder.phase = Phase::Lapsed;
-                holders.push(*id);
-            }
+            holder.class() == Some(class) && (holder.phase == Phase::Granted || adopts)
+        };
+        let holders: Vec<HolderId> = self.holders.all().filter(ends).map(|(id, _)| id).collect();
+        for id in &holders {
+            self.holders.step(*id, Phase::Lapsed);
         }
         if !holders.is_empty() {
             self.told.push_back(Output::Lapsed { holders, cause, since });

@@ -319,8 +319,9 @@ impl Instance {
     }
 
     /// Acts on a deadline of silence: the holder's (RFC 9568 §6.4.2, Active_Down_Timer), or the
-    /// start-up delay. Only to be called when nothing is left to read (VRRP-079).
-    pub(crate) fn judge(&mut self, turn: &mut Turn<'_>) {
+    /// start-up delay. Only to be called when nothing is left to read (VRRP-079). `ran`: since when
+    /// this node has done nothing but act on deadlines, one instance after the other.
+    pub(crate) fn judge(&mut self, turn: &mut Turn<'_>, ran: Instant) {
         if self.deadline().is_none_or(|deadline| turn.now < deadline) {
             return;
         }
@@ -328,7 +329,7 @@ impl Instance {
             Phase::Initialize => self.startup(turn, Reason::Startup, None),
             Phase::Active { .. } => {}
             // It did not run when its time came: it has not listened for as long as it seems.
-            Phase::Backup { preempt_at, .. } if self.judges_late(turn.now) => {
+            Phase::Backup { preempt_at, .. } if self.judges_late(ran) => {
                 self.wait_for_silence(turn.now, preempt_at);
             }
             Phase::Backup { .. } => self.take_over(turn),

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use base::{Instant, Name, Reason, Subject, What};
+use base::{Instant, Name, Reason, Subject, Vrid, What};
 use vip::last_will::Edit;
 use vip::{announcer, keeper, lease, lifetime};
 
@@ -58,28 +58,37 @@ impl Router {
 
     /// Which present instance each new configuration continues, by the new one's name.
     fn match_up(&self, configs: &[InstanceConfig]) -> BTreeMap<Name, Slot> {
-        let mut free: BTreeSet<Slot> = self.order.iter().copied().collect();
+        let mut by_name: BTreeMap<&Name, BTreeSet<Slot>> = BTreeMap::new();
+        // Whatever is continued under another name has the same VRID.
+        let mut by_vrid: BTreeMap<Vrid, BTreeSet<Slot>> = BTreeMap::new();
+        for slot in &self.order {
+            let Some(seat) = self.seats.get(slot) else { continue };
+            let config = seat.instance.config();
+            by_name.entry(&config.name).or_default().insert(*slot);
+            by_vrid.entry(config.vrid).or_default().insert(*slot);
+        }
         let mut matched = BTreeMap::new();
-        let mut take = |config: &InstanceConfig, fits: &dyn Fn(&Instance) -> bool| {
-            let found = free
-                .iter()
-                .copied()
-                .find(|slot| self.seats.get(slot).is_some_and(|seat| fits(&seat.instance)));
-            if let Some(slot) = found {
-                free.remove(&slot);
-                matched.insert(config.name.clone(), slot);
-            }
-            found.is_some()
-        };
-        let by_name: BTreeMap<&Name, Slot> =
-            self.seats.iter().map(|(slot, seat)| (&seat.instance.config().name, *slot)).collect();
         let mut renamed = Vec::new();
         for config in configs {
-            let named = by_name.contains_key(&config.name);
-            if !(named && take(config, &|instance| instance.config().name == config.name)) {
+            let Some(slot) = by_name.get_mut(&config.name).and_then(BTreeSet::pop_first) else {
                 renamed.push(config);
+                continue;
+            };
+            if let Some(free) =
+                self.seats.get(&slot).and_then(|s| by_vrid.get_mut(&s.instance.config().vrid))
+            {
+                free.remove(&slot);
             }
+            matched.insert(config.name.clone(), slot);
         }
+        let mut take = |config: &InstanceConfig, fits: &dyn Fn(&Instance) -> bool| {
+            let Some(free) = by_vrid.get_mut(&config.vrid) else { return false };
+            let fits = |slot: &&Slot| self.seats.get(*slot).is_some_and(|s| fits(&s.instance));
+            let Some(slot) = free.iter().find(fits).copied() else { return false };
+            free.remove(&slot);
+            matched.insert(config.name.clone(), slot);
+            true
+        };
         // Several may share a VRID (unicast): those that differ in nothing but the name come first.
         renamed.retain(|config| !take(config, &|instance| instance.is_but_renamed(config)));
         for config in renamed {
@@ -122,7 +131,7 @@ impl Router {
             repairing: None,
             will: Will::None,
         };
-        self.seats.insert(slot, seat);
+        self.seats.insert(slot, Box::new(seat));
         slot
     }
 
@@ -167,6 +176,7 @@ impl Router {
                 self.leaving.insert(holder, seat.instance.config().name.clone());
             }
         }
+        self.partings.insert(holder);
         self.announcer.handle(now, announcer::Input::Forget { holder });
         self.lifetimes.handle(now, lifetime::Input::Withdraw { holder });
         self.keeper.handle(now, keeper::Input::Manage { holder, vips: Vec::new() });
@@ -176,13 +186,13 @@ impl Router {
     }
 
     fn unlist(&mut self, slot: Slot) {
-        if let Some(seat) = self.seats.get_mut(&slot) {
-            seat.key = None;
-        }
-        self.by_key.retain(|_, slots| {
+        let Some(key) = self.seats.get_mut(&slot).and_then(|seat| seat.key.take()) else { return };
+        if let Some(slots) = self.by_key.get_mut(&key) {
             slots.retain(|listed| *listed != slot);
-            !slots.is_empty()
-        });
+            if slots.is_empty() {
+                self.by_key.remove(&key);
+            }
+        }
     }
 
     fn instruct_hands(&mut self, now: Instant, slot: Slot, config: &InstanceConfig) {

@@ -89,7 +89,7 @@ impl Router {
                 let config = self.seats.get(slot).map(|seat| seat.instance.config());
                 (config.map(|config| (config.vrid, config.family)), *slot)
             });
-            let runs = |slot: &Slot| self.seats.get(slot).is_some_and(Seat::runs);
+            let runs = |slot: &Slot| self.seats.get(slot).is_some_and(|seat| seat.runs());
             let running = group.members.iter().any(runs);
             let same = group.members == before;
             if !group.members.iter().any(|slot| before.contains(slot)) {
@@ -160,20 +160,17 @@ impl Router {
 
     /// An instance's wait is over: alone it acts, in a group it waits for the others. All that had
     /// arrived has been heard.
-    pub(super) fn judge(&mut self, now: Instant, slots: &[Slot]) {
+    pub(super) fn judge(&mut self, now: Instant, ran: Instant, slots: &[Slot]) {
         let mut groups: Vec<Name> = Vec::new();
         for slot in slots {
             let Some(seat) = self.seats.get_mut(slot) else { continue };
             match &seat.instance.config().group {
                 Some(name) if seat.instance.is_ripe(now) => {
                     seat.membership.again = false;
-                    if seat.is_new_to_this() && seat.instance.judges_late(now) {
+                    if seat.is_new_to_this() && seat.instance.judges_late(ran) {
                         // It did not run when its time came.
-                        seat.instance.judge(&mut Turn {
-                            now,
-                            wall: self.wall.at(now),
-                            out: &mut self.out,
-                        });
+                        let wall = self.wall.at(now);
+                        seat.instance.judge(&mut Turn { now, wall, out: &mut self.out }, ran);
                         continue;
                     }
                     seat.membership.judged = Some(now);
@@ -181,11 +178,10 @@ impl Router {
                         groups.push(name.clone());
                     }
                 }
-                _ => seat.instance.judge(&mut Turn {
-                    now,
-                    wall: self.wall.at(now),
-                    out: &mut self.out,
-                }),
+                _ => {
+                    let wall = self.wall.at(now);
+                    seat.instance.judge(&mut Turn { now, wall, out: &mut self.out }, ran);
+                }
             }
         }
         for name in groups {
@@ -261,7 +257,8 @@ impl Router {
 
     /// Records what the group has become, if that is new.
     fn tell_group(&mut self, now: Instant, name: &Name, members: &[Slot]) {
-        let seats: Vec<&Seat> = members.iter().filter_map(|slot| self.seats.get(slot)).collect();
+        let seats: Vec<&Seat> =
+            members.iter().filter_map(|slot| self.seats.get(slot).map(|seat| &**seat)).collect();
         let startup = |seat: &&Seat| seat.instance.around().fault == Some(Reason::Startup);
         if seats.is_empty() || seats.iter().any(startup) {
             return;

@@ -1,10 +1,11 @@
 //! The router's hands: what keeper and announcer say, turned into outputs and events.
 
 use core::net::IpAddr;
+use std::collections::BTreeSet;
 
 use base::{EventId, Instant, Reason, State, Vip, What};
 use vip::last_will::Edit;
-use vip::{HolderId, announcer, keeper, lifetime};
+use vip::{HolderId, announcer, keeper, lease, lifetime};
 
 use super::{Router, Seat, Slot};
 
@@ -20,15 +21,24 @@ impl Router {
         while let Some(batch) = self.lifetimes.poll_output() {
             self.out.batch(batch);
         }
-        // The guardian forgets a holder when the last of its addresses is off the node, not before.
-        let (keeper, out) = (&self.keeper, &mut self.out);
-        self.leaving.retain(|holder, name| {
-            let leaves = keeper.leaves_traces(*holder);
-            if !leaves {
-                out.will(Edit::Release { name: name.clone() });
+        self.partings.append(&mut self.keeper.take_stirred());
+        if self.leaving.is_empty() && self.clearing.is_empty() {
+            self.partings.clear();
+            return;
+        }
+        // The guardian forgets a holder when the last of its addresses is off the node, not before;
+        // so does the table of leases.
+        while let Some(holder) = self.partings.pop_first() {
+            if self.keeper.leaves_traces(holder) {
+                continue;
             }
-            leaves
-        });
+            if let Some(name) = self.leaving.remove(&holder) {
+                self.out.will(Edit::Release { name });
+            }
+            if self.clearing.remove(&holder) {
+                self.leases.handle(now, lease::Input::Clear { holder });
+            }
+        }
     }
 
     /// Puts VIPs that are held under a lifetime, where the configuration wants that.
@@ -50,7 +60,7 @@ impl Router {
                     self.limit(now, holder, &vips);
                 }
                 let repairing = self.seat_of(holder).and_then(|seat| {
-                    seat.present.retain(|vip| !vips.contains(vip));
+                    forget(&mut seat.present, &vips);
                     seat.present.extend_from_slice(&vips);
                     seat.repairing.take()
                 });
@@ -72,7 +82,7 @@ impl Router {
                 let what = What::VipsGone { vips: addresses(&vips) };
                 self.tell(now, holder, what, Reason::StateReleasesVips, None);
                 if let Some(seat) = self.seat_of(holder) {
-                    seat.present.retain(|vip| !vips.contains(vip));
+                    forget(&mut seat.present, &vips);
                 }
                 self.lifetimes.handle(now, lifetime::Input::Gone { holder, vips: &vips });
                 self.announcer.handle(now, announcer::Input::Gone { holder, vips });
@@ -141,7 +151,7 @@ impl Router {
     }
 
     fn seat_of(&mut self, holder: HolderId) -> Option<&mut Seat> {
-        self.seats.get_mut(&Slot::of(holder))
+        self.seats.get_mut(&Slot::of(holder)).map(Box::as_mut)
     }
 }
 
@@ -155,6 +165,15 @@ impl Slot {
     pub(super) fn holder(self) -> HolderId {
         HolderId(u32::try_from(self.0).expect("fewer than 2^32 instances were ever configured"))
     }
+}
+
+/// Takes `vips` out of `present`.
+fn forget(present: &mut Vec<Vip>, vips: &[Vip]) {
+    if present.is_empty() {
+        return;
+    }
+    let gone: BTreeSet<_> = vips.iter().map(Vip::place).collect();
+    present.retain(|vip| !gone.contains(&vip.place()));
 }
 
 fn addresses(vips: &[Vip]) -> Vec<IpAddr> {

@@ -117,7 +117,7 @@ impl Router {
     /// Sends the adverts that are due, of those who may speak.
     pub(super) fn send_all_due(&mut self, now: Instant) {
         let mut due = core::mem::take(&mut self.due);
-        self.deadlines.due(now, &mut due);
+        self.speaking.due(now, &mut due);
         for slot in &due {
             let Some(seat) = self.seats.get_mut(slot) else { continue };
             let holder = slot.holder();
@@ -137,7 +137,8 @@ impl Router {
     /// Everything that has arrived was heard: whoever was silent, or late enough for a peer to have
     /// taken over, lets go or goes on.
     pub(super) fn settle_doubts(&mut self, now: Instant) {
-        for slot in self.due.clone() {
+        for n in 0..self.due.len() {
+            let slot = self.due[n];
             let Some(seat) = self.seats.get_mut(&slot) else { continue };
             let overdue = seat.instance.may_be_overtaken(now);
             if overdue
@@ -202,6 +203,7 @@ impl Router {
             seat.silenced_by = None;
             self.leases.handle(now, lease::Input::Release { holder });
             self.clearing.insert(holder);
+            self.partings.insert(holder);
         }
         seat.leasing = wants;
         if wants {
@@ -215,17 +217,5 @@ impl Router {
                 out: &mut self.out,
             });
         }
-    }
-
-    /// Tells the leases of those who have left that nothing of them is installed any more.
-    pub(super) fn clear_leases(&mut self, now: Instant) {
-        let (keeper, leases) = (&self.keeper, &mut self.leases);
-        self.clearing.retain(|holder| {
-            let leaves = keeper.leaves_traces(*holder);
-            if !leaves {
-                leases.handle(now, lease::Input::Clear { holder: *holder });
-            }
-            leaves
-        });
     }
 }

@@ -120,6 +120,13 @@ pub struct Packet {
     pub payload: Vec<u8>,
 }
 
+/// How many instances one turn lets judge their silence at most: when thousands take over at once,
+/// the adverts and addresses of the first leave before the last are looked at.
+const JUDGED_AT_ONCE: usize = 256;
+
+/// A longer pause between two portions means that this node did not run.
+const PORTIONS_APART: Duration = Duration::from_millis(100);
+
 /// Where an instance lives in the router; never used twice.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub(crate) struct Slot(pub(crate) usize);
@@ -181,7 +188,8 @@ struct Whereabouts(Option<Attachment>, u64);
 /// This node's part in all its virtual routers.
 #[derive(Debug, Default)]
 pub struct Router {
-    seats: BTreeMap<Slot, Seat>,
+    /// Boxed: a tree keeps room for twice what it holds.
+    seats: BTreeMap<Slot, Box<Seat>>,
     /// Slots in the order of the configuration.
     order: Vec<Slot>,
     slots_so_far: usize,
@@ -199,7 +207,11 @@ pub struct Router {
     doubts: BTreeMap<Slot, Doubt>,
     /// Holders that want no lease any more while something of them may be installed.
     clearing: BTreeSet<HolderId>,
-    deadlines: Deadlines,
+    /// Who must send next, and who must judge silence next.
+    speaking: Deadlines,
+    listening: Deadlines,
+    /// Since when and until when portions of due instances have been judged, without a pause.
+    judging: Option<(Instant, Instant)>,
     sockets: Vec<SocketSpec>,
     lookout: Lookout,
     /// What the driver was last asked to look out for.
@@ -214,6 +226,8 @@ pub struct Router {
     inherited: BTreeMap<Name, Inheritance>,
     /// Holders that no longer hold while some of their addresses may still be there.
     leaving: BTreeMap<HolderId, Name>,
+    /// Holders that may have left nothing behind by now: `use_hands` looks at these only.
+    partings: BTreeSet<HolderId>,
     out: Outbox,
     /// Instances this turn has touched; `settle` looks at these only.
     touched: BTreeSet<Slot>,
@@ -286,7 +300,7 @@ impl Router {
             self.leases.poll_timeout(),
             self.doubts.values().map(|doubt| doubt.at).min(),
         ];
-        hands.into_iter().chain([self.deadlines.first()]).flatten().min()
+        hands.into_iter().chain([self.speaking.first(), self.listening.first()]).flatten().min()
     }
 
     /// Where every instance stands, for the engine that goes on from here. What happens after this
@@ -303,10 +317,7 @@ impl Router {
     /// Whether nothing is under way: after [`Input::Stop`], that every VIP is off the node.
     #[must_use]
     pub fn is_settled(&self) -> bool {
-        let status = self.keeper.status();
-        status.batches_in_flight == 0
-            && self.leases.is_settled()
-            && status.vips.iter().all(|vip| vip.wanted || !vip.present || vip.refused.is_some())
+        self.leases.is_settled() && self.keeper.is_settled()
     }
 
     /// Everything there is to tell, as a value.
@@ -356,9 +367,7 @@ impl Router {
         self.send_all_due(now);
         if drained || base::planted!(JudgedBeforeDrained) {
             self.settle_doubts(now);
-            let due = core::mem::take(&mut self.due);
-            self.judge(now, &due);
-            self.touched.extend(due);
+            self.judge_all_due(now);
         }
         self.keeper.handle(now, vip::keeper::Input::Wake);
         self.lifetimes.handle(now, lifetime::Input::Wake);
@@ -366,6 +375,22 @@ impl Router {
         if drained {
             self.announcer.handle(now, vip::announcer::Input::Wake);
         }
+    }
+
+    /// Lets those judge whose time has come: a portion of them, for the others are due still and have
+    /// their turn when these are on their way.
+    fn judge_all_due(&mut self, now: Instant) {
+        let mut due = core::mem::take(&mut self.due);
+        self.listening.due(now, &mut due);
+        let ran = match self.judging {
+            Some((since, until)) if now.since(until) < PORTIONS_APART => since,
+            _ => now,
+        };
+        self.judging = (due.len() > JUDGED_AT_ONCE).then_some((ran, now));
+        due.truncate(JUDGED_AT_ONCE);
+        self.judge(now, ran, &due);
+        self.touched.extend(due.drain(..));
+        self.due = due;
     }
 
     fn stop(&mut self, now: Instant) {
@@ -421,7 +446,7 @@ impl Router {
         let limit = || {
             let here = |seat: &&Seat| seat.key.is_some_and(|(at, _, _)| at == index);
             let interval = |seat: &Seat| seat.instance.config().interval.as_duration();
-            floods::limit(seats.values().filter(here).map(interval))
+            floods::limit(seats.values().map(|seat| &**seat).filter(here).map(interval))
         };
         let flood = self.floods.entry(index).or_default().count(now, source, limit);
         if let (Some(limit), Some(name)) = (flood, self.links.name_of(index)) {
@@ -464,14 +489,14 @@ impl Router {
         }
         self.look_out();
         self.use_hands(now);
-        self.clear_leases(now);
         self.use_leases(now);
     }
 
     fn settle_one(&mut self, now: Instant, slot: Slot) {
         self.settle_lease(now, slot);
         let Some(seat) = self.seats.get_mut(&slot) else {
-            return self.deadlines.set(slot, None);
+            self.speaking.set(slot, None);
+            return self.listening.set(slot, None);
         };
         let holder = seat.instance.holder();
         let holds = seat.holds();
@@ -504,6 +529,7 @@ impl Router {
         } else if !holds && seat.will != Will::None {
             seat.will = Will::None;
             self.leaving.insert(holder, seat.instance.config().name.clone());
+            self.partings.insert(holder);
         }
         let spoke = seat.instance.take_spoke();
         if let (Some(last), Will::Told(_)) = (spoke, seat.will) {
@@ -515,7 +541,10 @@ impl Router {
         }
         let reassert = seat.instance.take_reassert(now);
         let deadlines = [seat.deadline(), seat.instance.reassert_at()];
-        self.deadlines.set(slot, deadlines.into_iter().flatten().min());
+        let deadline = deadlines.into_iter().flatten().min();
+        let speaks = seat.instance.state() == State::Active;
+        self.speaking.set(slot, deadline.filter(|_| speaks));
+        self.listening.set(slot, deadline.filter(|_| !speaks));
         if let Some(reassert) = reassert {
             let mut vips = seat.present.clone();
             if let Some(about) = reassert.about {

@@ -44,7 +44,12 @@ pub(super) struct Lookout {
 
 impl Lookout {
     /// Works everything out anew if the configuration changed or an interface has another number.
-    pub(super) fn survey(&mut self, seats: &BTreeMap<Slot, Seat>, links: &Links, changed: bool) {
+    pub(super) fn survey(
+        &mut self,
+        seats: &BTreeMap<Slot, Box<Seat>>,
+        links: &Links,
+        changed: bool,
+    ) {
         let number = |name: &Name| links.named(name).map(|link| link.index);
         if !changed && self.numbers.iter().all(|(name, index)| number(name) == *index) {
             return;
@@ -108,7 +113,10 @@ impl Router {
         let slots = self.lookout.by_address.get(&key).into_iter().flatten();
         for slot in slots.filter(|slot| self.lookout.holding.contains(slot)) {
             if let Some(seat) = self.seats.get_mut(slot) {
-                seat.instance.contradicted(&mut Turn { now, wall: self.wall.at(now), out: &mut self.out }, seen);
+                seat.instance.contradicted(
+                    &mut Turn { now, wall: self.wall.at(now), out: &mut self.out },
+                    seen,
+                );
                 self.touched.insert(*slot);
             }
         }

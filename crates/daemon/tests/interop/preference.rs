@@ -7,7 +7,7 @@ use std::time::Duration;
 use base::{State, What};
 use linux::clock::monotonic;
 
-use crate::bench::{Bench, EARLY, LATE, OURS, PEER, keepalived_here, say};
+use crate::bench::{Bench, EARLY, LATE, OURS, PATIENCE, PEER, keepalived_here, say};
 use crate::keepalived::Keepalived;
 use crate::mainstay::Mainstay;
 use crate::mode::{Part, V3_IPV4};
@@ -60,12 +60,14 @@ fn i12_equal_priority_and_the_higher_address_is_the_peers() {
 #[test]
 fn i12_equal_priority_and_both_start_at_once() {
     let Some((mut bench, mut us, mut peer)) = bench(9) else { return };
+    let begin = monotonic();
     us.start(&mut bench, &part(100));
     peer.start(&mut bench, &part(100));
-    let first = bench.advert("ours", monotonic()).at;
+    let spoke = || bench.adverts("ours", begin) + bench.adverts("peer", begin) > 0;
+    assert!(lab::wait_for(PATIENCE, spoke).is_some(), "{}", bench.story());
     sleep(V3_IPV4.interval * 3);
-    // Ours is the higher address, so unless the peer was much faster we hold and it follows.
-    if bench.adverts("peer", first) == 0 || us.holds(&bench) {
+    // Ours is the higher address, so unless the peer was faster we hold and it follows.
+    if us.holds(&bench) {
         bench.sole_holder(&us, &[&peer]);
     } else {
         bench.sole_holder(&peer, &[&us]);

@@ -9,7 +9,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("vip", &["base"]),
     ("vrrp", &["base", "vip"]),
     ("conf", &["base"]),
-    ("cib", &[]),
+    ("cib", &["base"]),
     ("sched", &["cib"]),
     ("pcmk", &["cib", "sched"]),
     ("linux", &["base"]),

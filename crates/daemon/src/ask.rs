@@ -1,9 +1,10 @@
 //! The commands that ask a running daemon and print what it says.
 
 use std::io::{self, Write as _};
+use std::net::IpAddr;
 
-use base::EventId;
-use ui::cli::{AskArgs, EventsArgs, UpgradeArgs, WhyArgs};
+use base::{EventId, Name};
+use ui::cli::{AskArgs, EventsArgs, SwitchoverArgs, UpgradeArgs, WhyArgs};
 use ui::client::Client;
 use ui::protocol::EventRecord;
 use ui::text;
@@ -40,6 +41,21 @@ pub(crate) fn events(args: &EventsArgs) -> Exit {
         }
         failed.map_or(Ok(()), Err)
     }))
+}
+
+/// `mainstay switchover`
+pub(crate) fn switchover(args: &SwitchoverArgs) -> Exit {
+    let name = Name::from(args.instance.as_str());
+    let asked = Client::connect(&args.control).and_then(|mut client| {
+        if args.end {
+            client.end_switchover(name)?;
+            return Ok(format!("{} preempts again as configured\n", args.instance));
+        }
+        let followers = client.switchover(name, args.lasts)?;
+        let line = |(instance, node): &(Name, IpAddr)| format!("{instance}: {node} follows\n");
+        Ok(followers.iter().map(line).collect())
+    });
+    finish(asked.and_then(|text: String| print(&text)))
 }
 
 /// `mainstay upgrade`

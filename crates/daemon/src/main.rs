@@ -66,6 +66,7 @@ fn main() -> ExitCode {
         Command::Status(args) => ask::status(&args),
         Command::Events(args) => ask::events(&args),
         Command::Why(args) => ask::why(&args),
+        Command::Switchover(args) => ask::switchover(&args),
         Command::Upgrade(args) => ask::upgrade(args),
         Command::Cib(args) => document::main(&args),
         Command::Demo(args) => return demo(&args),

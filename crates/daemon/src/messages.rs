@@ -4,6 +4,7 @@
 //! share nothing but these messages, which travel as bytes (docs/decisions/0003).
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -177,6 +178,22 @@ pub(crate) enum ToEngine {
         /// Comes back with the answer.
         ask: u64,
     },
+    /// Hand this instance over to whoever is readiest, and keep it back for so long.
+    Switchover {
+        /// Comes back with the outcome.
+        ask: u64,
+        /// Which.
+        instance: Name,
+        /// `None`: until it is ended.
+        lasts: Option<Duration>,
+    },
+    /// Let it preempt again as configured.
+    EndSwitchover {
+        /// Comes back with the outcome.
+        ask: u64,
+        /// Which.
+        instance: Name,
+    },
     /// Resign everywhere, release everything, then say [`FromEngine::Settled`] and end.
     Stop,
 }
@@ -198,6 +215,13 @@ pub(crate) enum FromEngine {
         sessions: Vec<bfd::SessionStatus>,
         /// What the engine itself has counted.
         counts: BTreeMap<String, u64>,
+    },
+    /// What came of a switch-over: who follows, for each instance; or why it was not begun.
+    Switched {
+        /// The order's number.
+        ask: u64,
+        /// Its outcome.
+        outcome: Result<Vec<(Name, IpAddr)>, String>,
     },
     /// The stop is complete.
     Settled {

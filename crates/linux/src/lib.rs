@@ -24,6 +24,7 @@ mod neighbour_watch;
 mod netlink;
 mod netns;
 mod nftables;
+mod notice_socket;
 mod pid_file;
 mod poll;
 mod process_events;
@@ -57,6 +58,7 @@ pub use monitor::{Heard, Monitor};
 pub use neighbour_watch::NeighbourWatch;
 pub use netlink::{MAX_PER_SEND, NO_ANSWER, NetlinkError, Refusal, Request, RouteSocket};
 pub use netns::{PRIVATE_DIR, Separations, become_root};
+pub use notice_socket::NoticeSocket;
 pub use pid_file::{PidFile, PidFileError};
 pub use poll::{Interest, Poll, Ready, Timer};
 pub use process_events::{

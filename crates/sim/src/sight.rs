@@ -180,4 +180,6 @@ pub struct Mail {
     pub segment: Segment,
     /// Whether the rules of reception refuse it.
     pub spoiled: bool,
+    /// It is no advert but a word about a planned move.
+    pub notice: bool,
 }

@@ -35,6 +35,9 @@ pub enum Command {
     Events(EventsArgs),
     /// Follow the causes of an instance's present state back to where they began
     Why(WhyArgs),
+    /// Hand an instance over to the node that is readiest to follow, and do not take it back for a
+    /// while
+    Switchover(SwitchoverArgs),
     /// Have another version of mainstay take over from the running one, without a gap
     Upgrade(UpgradeArgs),
     /// Build three hosts, a switch and a client on this machine, break the master, and show that
@@ -145,6 +148,22 @@ pub struct ReadArgs {
     /// What lines beginning with `@` are compared with, instead of the host's name
     #[arg(short = 'i', long, value_name = "ID")]
     pub config_id: Option<String>,
+}
+
+/// `mainstay switchover`
+#[derive(Args, Debug, Clone)]
+pub struct SwitchoverArgs {
+    /// The instance; its sync group goes with it
+    pub instance: String,
+    /// The daemon's control socket
+    #[arg(long, default_value = DEFAULT_SOCKET)]
+    pub control: PathBuf,
+    /// For so many seconds this node does not preempt; without it, until `--end`
+    #[arg(long = "for", value_name = "SECONDS")]
+    pub lasts: Option<u64>,
+    /// Let this node preempt again as configured
+    #[arg(long, conflicts_with = "lasts")]
+    pub end: bool,
 }
 
 /// `mainstay upgrade`

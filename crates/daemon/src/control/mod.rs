@@ -420,6 +420,12 @@ impl Control {
                         self.answer(client, &Response::Status(Box::new(report)));
                     }
                 }
+                FromEngine::Switched { ask, outcome } => {
+                    if let Some(client) = self.asking.remove(&ask) {
+                        let answer = outcome.map_or_else(Response::Error, Response::Switched);
+                        self.answer(client, &answer);
+                    }
+                }
                 FromEngine::Settled { clean } => {
                     if self.stage == Stage::Stopping {
                         self.last_scripts(now, clean);
@@ -447,15 +453,13 @@ impl Control {
         let questions = server.ready(&self.poll, ready);
         for (client, question) in questions {
             match question {
-                Request::Status => {
-                    self.asks += 1;
-                    if let Some(engine) = &mut self.engine {
-                        self.asking.insert(self.asks, client);
-                        let _ = engine.send(&ToEngine::Status { ask: self.asks });
-                    } else {
-                        let text = "the engine is being started; ask again in a moment".to_string();
-                        self.answer(client, &Response::Error(text));
-                    }
+                Request::Status => self.ask(client, |ask| ToEngine::Status { ask }),
+                Request::Switchover { instance, lasts_s } => {
+                    let lasts = lasts_s.map(Duration::from_secs);
+                    self.ask(client, |ask| ToEngine::Switchover { ask, instance, lasts });
+                }
+                Request::EndSwitchover { instance } => {
+                    self.ask(client, |ask| ToEngine::EndSwitchover { ask, instance });
                 }
                 Request::Events => self.answer(client, &Response::Events(self.events.all())),
                 Request::Upgrade { binary } => {
@@ -474,6 +478,18 @@ impl Control {
             }
         }
         Ok(())
+    }
+
+    /// Puts a client's question to the engine, which answers by its number.
+    fn ask(&mut self, client: ClientId, question: impl FnOnce(u64) -> ToEngine) {
+        self.asks += 1;
+        if let Some(engine) = &mut self.engine {
+            self.asking.insert(self.asks, client);
+            let _ = engine.send(&question(self.asks));
+        } else {
+            let text = "the engine is being started; ask again in a moment".to_string();
+            self.answer(client, &Response::Error(text));
+        }
     }
 
     fn answer(&mut self, client: ClientId, response: &Response) {

@@ -6,13 +6,21 @@ use std::time::Duration;
 use base::{Instant, Version};
 use ui::protocol::{
     BfdReport, HmacReport, InstanceLease, InstanceReport, LeaseReport, LeasesReport, PeerReport,
-    RivalReport, Status, VipReport,
+    ReadyReport, RivalReport, Status, StayBackReport, VipReport,
 };
 use vip::lease::{ClassStatus, TableStatus};
 use vrrp::wire::hmac::Freshness;
-use vrrp::{InstanceStatus, RouterStatus};
+use vrrp::{InstanceStatus, ReadyPeer, RouterStatus};
 
 use super::Control;
+
+fn ready(at: Instant, peer: &ReadyPeer) -> ReadyReport {
+    ReadyReport {
+        source: peer.source,
+        priority: peer.priority.get(),
+        told_s: seconds(at.since(peer.told_at)),
+    }
+}
 
 /// The BFD sessions.
 pub(super) fn sessions(sessions: &[bfd::SessionStatus]) -> Vec<BfdReport> {
@@ -58,6 +66,13 @@ impl Control {
         let (scripts, waiting) = self.scripts.report(&one.name);
         let why = one.because.and_then(|id| self.events.find(id));
         InstanceReport {
+            ready: one.ready.iter().map(|peer| ready(at, peer)).collect(),
+            stays_back: one
+                .stays_back
+                .filter(|stay| stay.until.is_none_or(|until| at < until))
+                .map(|stay| StayBackReport {
+                    left_s: stay.until.map(|until| seconds(until.since(at))),
+                }),
             name: one.name.clone(),
             interface: one.interface.clone(),
             vrid: one.vrid.get(),

@@ -11,6 +11,7 @@ mod guardian;
 mod keeper;
 mod lease;
 mod lookout;
+mod notices;
 mod wires;
 
 use std::collections::BTreeMap;
@@ -19,9 +20,9 @@ use std::time::Duration;
 
 use base::{Instant, Name, Wall, WallClock};
 use linux::confine::{self, Right};
-use linux::{Interest, Poll, Signal, Signals, Timer, clock};
+use linux::{Datagram, Interest, Poll, Signal, Signals, Timer, clock};
 use vrrp::wire::Arrival;
-use vrrp::{Debounce, Image, Input, InstanceConfig, Output, Router};
+use vrrp::{Debounce, Image, Input, InstanceConfig, Output, Packet, Router};
 
 use crate::channel::Channel;
 use crate::exit::Exit;
@@ -34,6 +35,7 @@ use counts::Lateness;
 use guardian::Guardian;
 use lease::{Leases, Sleep};
 use lookout::Lookout;
+use notices::Notices;
 use wires::Wires;
 
 const CONTROL: u64 = 0;
@@ -94,6 +96,7 @@ struct Engine {
     wires: Wires,
     lookout: Lookout,
     sessions: Sessions,
+    notices: Notices,
     leases: Leases,
     sleep: Sleep,
     poll: Poll,
@@ -154,6 +157,7 @@ impl Engine {
             wires: Wires::new()?,
             lookout: Lookout::default(),
             sessions: Sessions::default(),
+            notices: Notices::default(),
             leases: Leases::default(),
             sleep: Sleep::new(),
             poll,
@@ -300,6 +304,7 @@ impl Engine {
                     return Ok(Some(End::Orphaned(error)));
                 }
             }
+            notice if notice >= notices::TOKENS => self.read_notices(notice)?,
             session if session >= bfd::TOKENS => self.read_sessions(session)?,
             watch if watch >= lookout::TOKENS => self.read_lookout(watch)?,
             wire => self.read_wire(wire)?,
@@ -314,6 +319,7 @@ impl Engine {
             self.wires.poll_timeout(),
             self.lookout.poll_timeout(),
             self.sessions.poll_timeout(),
+            self.notices.poll_timeout(),
             self.guardian.poll_timeout(),
             self.stop_by,
         ];
@@ -368,6 +374,7 @@ impl Engine {
                         &self.wires,
                         &self.lookout,
                         &self.sessions,
+                        &self.notices,
                         &self.control,
                         &self.lateness,
                         self.overruns,
@@ -375,6 +382,21 @@ impl Engine {
                     let at = self.now;
                     let sessions = self.sessions.status();
                     self.control.send(FromEngine::Status { ask, at, status, sessions, counts });
+                }
+                ToEngine::Switchover { ask, instance, lasts } => {
+                    let until = lasts.map(|span| self.now + span);
+                    let done = self.router.switchover(self.now, &instance, until);
+                    self.drain()?;
+                    self.control.send(FromEngine::Switched {
+                        ask,
+                        outcome: done.map_err(|why| why.to_string()),
+                    });
+                }
+                ToEngine::EndSwitchover { ask, instance } => {
+                    let done = self.router.end_switchover(self.now, &instance);
+                    self.drain()?;
+                    let outcome = done.map(|()| Vec::new()).map_err(|why| why.to_string());
+                    self.control.send(FromEngine::Switched { ask, outcome });
                 }
                 ToEngine::Stop => self.stop()?,
             }
@@ -390,6 +412,12 @@ impl Engine {
         let Some((instances, debounce, events)) = self.waiting.take() else { return Ok(()) };
         let (image, held) = self.inheritance.take().unwrap_or_default();
         let first = !std::mem::replace(&mut self.begun, true);
+        let speaks = |family| instances.iter().any(|one| one.family == family);
+        let families = [speaks(base::Family::V4), speaks(base::Family::V6)];
+        self.notices.listen(self.now, &self.poll, families);
+        if first {
+            self.handle(Input::Seed(clock::chance()))?;
+        }
         self.handle(Input::Adopt { image, held, events })?;
         self.handle(Input::Debounce(debounce))?;
         self.handle(Input::Configure(instances))?;
@@ -488,6 +516,17 @@ impl Engine {
         Ok(())
     }
 
+    fn read_notices(&mut self, token: u64) -> io::Result<()> {
+        let mut buffer = [0; 64];
+        for _ in 0..READ_AT_ONCE {
+            let Some((index, datagram)) = self.notices.recv(token, &mut buffer) else { break };
+            let Datagram { source, destination, ttl, payload, .. } = datagram;
+            let payload = buffer.get(payload).unwrap_or_default().to_vec();
+            self.handle(Input::Notice(Packet { index, source, destination, ttl, payload }))?;
+        }
+        Ok(())
+    }
+
     fn read_sessions(&mut self, token: u64) -> io::Result<()> {
         self.sessions.read(self.now, token);
         self.hear_sessions()
@@ -525,6 +564,7 @@ impl Engine {
                 Output::Sockets(wanted) => self.wires.open(self.now, &self.poll, wanted),
                 Output::Watch(wanted) => self.lookout.watch(self.now, &self.poll, wanted),
                 Output::Advert(transmit) => self.wires.send(&transmit),
+                Output::Notice(transmit) => self.notices.send(&transmit),
                 Output::Frame { index, bytes } => self.wires.send_frame(index, &bytes),
                 Output::Batch(batch) => {
                     // No address is installed of which the guardian does not know.
@@ -541,6 +581,7 @@ impl Engine {
         }
         self.wires.retry(self.now, &self.poll);
         self.lookout.wake(self.now, &self.poll);
+        self.notices.retry(self.now, &self.poll);
         Ok(())
     }
 }

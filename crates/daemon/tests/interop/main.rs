@@ -23,6 +23,7 @@ mod keepalived;
 mod lease;
 mod mainstay;
 mod mode;
+mod moves;
 mod notified;
 mod preference;
 mod service;

@@ -245,7 +245,7 @@ impl Node {
                 }
                 Output::Frame { .. } => self.asked.frames += 1,
                 Output::Event(_) => self.asked.events += 1,
-                Output::Sockets(_) | Output::Watch(_) | Output::Will(_) => {}
+                Output::Sockets(_) | Output::Watch(_) | Output::Will(_) | Output::Notice(_) => {}
             }
         }
     }

@@ -34,6 +34,7 @@ impl Router {
             }
             if let Some(name) = self.leaving.remove(&holder) {
                 self.out.will(Edit::Release { name });
+                self.all_off(now, holder);
             }
             if self.clearing.remove(&holder) {
                 self.leases.handle(now, lease::Input::Clear { holder });

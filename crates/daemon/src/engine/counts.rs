@@ -41,9 +41,13 @@ pub(super) fn report(
     lookout: &Lookout,
     control: &Control,
     lateness: &Lateness,
-    overruns: u64,
+    [overruns, demotions]: [u64; 2],
 ) -> BTreeMap<String, u64> {
-    let own = [("events-dropped", control.dropped), ("netlink-overruns", overruns)];
+    let own = [
+        ("events-dropped", control.dropped),
+        ("netlink-overruns", overruns),
+        ("real-time-limit-hit", demotions),
+    ];
     let all = own.into_iter().chain(lateness.counts()).chain(wires.counts());
     let all = all.chain(lookout.counts());
     all.map(|(name, count)| (name.to_string(), count)).collect()

@@ -332,6 +332,7 @@ pub fn config(priority: u8) -> InstanceConfig {
         burst: BurstPolicy::default(),
         track: Vec::new(),
         trackers: Vec::new(),
+        sentinels: Vec::new(),
         group: None,
         track_own_interface: true,
         missed_adverts: 3,

@@ -33,6 +33,7 @@ pub(crate) struct Loaded {
     pub(crate) groups: BTreeMap<Name, Notify>,
     pub(crate) sensors: Sensors,
     pub(crate) debounce: BTreeMap<Name, Debounce>,
+    pub(crate) sessions: Vec<bfd::Settings>,
     pub(crate) pipes: Vec<Pipe>,
     /// Pipes are told all states again after a reload.
     pub(crate) states_on_reload: bool,
@@ -79,6 +80,7 @@ pub(crate) fn load(path: &Path, reading: &Reading, color: bool) -> Result<Loaded
             groups: resolved.groups,
             sensors: resolved.sensors,
             debounce: translate::debounce(&config),
+            sessions: translate::sessions(&config),
             pipes: resolved.pipes,
             states_on_reload: config.node.fifos.states_on_reload,
             remarks: report,

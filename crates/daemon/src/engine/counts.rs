@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::bfd::Sessions;
 use super::control::Control;
 use super::lookout::Lookout;
 use super::wires::Wires;
@@ -39,6 +40,7 @@ impl Lateness {
 pub(super) fn report(
     wires: &Wires,
     lookout: &Lookout,
+    sessions: &Sessions,
     control: &Control,
     lateness: &Lateness,
     [overruns, demotions]: [u64; 2],
@@ -49,6 +51,6 @@ pub(super) fn report(
         ("real-time-limit-hit", demotions),
     ];
     let all = own.into_iter().chain(lateness.counts()).chain(wires.counts());
-    let all = all.chain(lookout.counts());
-    all.map(|(name, count)| (name.to_string(), count)).collect()
+    let all = all.chain(lookout.counts()).map(|(name, count)| (name.to_string(), count));
+    all.chain(sessions.counts()).collect()
 }

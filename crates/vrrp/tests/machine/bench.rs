@@ -91,6 +91,7 @@ pub(crate) fn config(priority: u8) -> InstanceConfig {
         burst: once,
         track: Vec::new(),
         trackers: Vec::new(),
+        sentinels: Vec::new(),
         group: None,
         track_own_interface: true,
         missed_adverts: 3,

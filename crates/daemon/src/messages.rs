@@ -11,6 +11,7 @@ use std::time::Duration;
 use base::{
     Batch, BatchDone, Event, Instant, KernelFact, Name, ScriptResult, Secret, Tracker, Verdict,
 };
+use linux::Scheduling;
 use serde::{Deserialize, Serialize};
 use ui::cli::LogFormat;
 
@@ -49,6 +50,8 @@ pub(crate) enum GuardianToEngine {
     GoOn,
     /// Behind which numbers the signed adverts of instances must go on. Comes before `Adopt`.
     Spoken(Vec<(Name, u64)>),
+    /// Be scheduled like this from now on; it is allowed by now.
+    Schedule(Scheduling),
 }
 
 /// From the engine to the guardian.
@@ -69,6 +72,11 @@ pub(crate) enum EngineToGuardian {
     Image(Vec<u8>),
     /// The numbers of the adverts signed since the last sign of life, the latest of each instance.
     Spoken(Vec<(Name, u64)>),
+    /// The answer to [`GuardianToEngine::Schedule`], if not all of it could be done.
+    Unscheduled {
+        /// What could not.
+        troubles: Vec<String>,
+    },
 }
 
 // ---- guardian and control -----------------------------------------------------------------------
@@ -153,6 +161,8 @@ pub(crate) enum ControlToGuardian {
     },
     /// A reload was refused; what was in force stays.
     ReloadRefused,
+    /// How the engine is to be scheduled from now on. Until it is said: like every process.
+    Schedule(Scheduling),
 }
 
 // ---- control and engine -------------------------------------------------------------------------
@@ -313,6 +323,8 @@ pub(crate) enum FromRunner {
 pub(crate) enum ToKeeper {
     /// Have the kernel do this.
     Batch(Batch),
+    /// Be scheduled like this from now on.
+    Schedule(Scheduling),
 }
 
 /// From the keeper thread to the protocol thread.
@@ -324,4 +336,6 @@ pub(crate) enum FromKeeper {
     Done(BatchDone),
     /// The kernel told more than there was room for; a snapshot follows.
     Overrun,
+    /// The answer to [`ToKeeper::Schedule`], if not all of it could be done.
+    Unscheduled(Vec<String>),
 }

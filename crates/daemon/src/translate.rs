@@ -64,6 +64,17 @@ pub(crate) fn one(config: &Config, instance: &conf::InstanceConfig) -> InstanceC
     }
 }
 
+/// How the engine is scheduled. A thread that is not in real time has no limit.
+pub(crate) fn scheduling(given: &conf::Scheduling) -> linux::Scheduling {
+    linux::Scheduling {
+        nice: given.nice,
+        real_time: given.real_time,
+        run_limit: given.real_time.map_or(Duration::ZERO, |_| given.run_limit),
+        locked: given.locked,
+        processors: given.processors.clone(),
+    }
+}
+
 /// Signing. Every key is legal by now: the configuration has refused others.
 fn hmac(given: &conf::Hmac) -> Option<Policy> {
     let key = |key: &conf::HmacKey| match &key.secret {

@@ -28,8 +28,8 @@ mod notice_socket;
 mod pid_file;
 mod poll;
 mod process_events;
-mod real_time;
 mod role;
+pub mod scheduling;
 mod script_path;
 mod session;
 mod signals;
@@ -64,8 +64,8 @@ pub use poll::{Interest, Poll, Ready, Timer};
 pub use process_events::{
     ProcessEntry, ProcessEvent, ProcessEvents, Processes, process, processes,
 };
-pub use real_time::real_time;
 pub use role::{Role, die_with, take_line};
+pub use scheduling::{Scheduling, real_time};
 pub use script_path::{ScriptPathError, check_script_path};
 pub use session::{name_process, new_session, own_uid};
 pub use signals::{Signal, Signals};

@@ -108,11 +108,6 @@ const PENDING: &[Pending] = &[
         keywords: &[(
             Within::GlobalDefs,
             &[
-                "vrrp_priority",
-                "vrrp_rt_priority",
-                "vrrp_rlimit_rttime",
-                "vrrp_no_swap",
-                "vrrp_cpu_affinity",
                 "bfd_priority",
                 "bfd_rt_priority",
                 "bfd_rlimit_rttime",

@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use base::{Instant, Name, Reason, Secret, Subject, What};
 use linux::confine::{self, Gap, Right};
-use linux::{Interest, Poll, Ready, Timer, clock};
+use linux::{Interest, Poll, Ready, Scheduling, Timer, clock};
 use ui::protocol::{Request, Response};
 
 use crate::channel::Channel;
@@ -122,6 +122,8 @@ struct Control {
     loaded: Option<Loaded>,
     /// Its instances as bytes, which is smaller: they are only passed on.
     packed: Vec<u8>,
+    /// How the guardian was last told to have the engine scheduled.
+    scheduling: Scheduling,
     trackers: Trackers,
     /// Those of the configuration before, of instances and of groups: their last events may still be
     /// on their way.
@@ -173,6 +175,7 @@ impl Control {
             trackers: Trackers::new(FILES),
             loaded: None,
             packed: Vec::new(),
+            scheduling: Scheduling::default(),
             notify_before: Default::default(),
             told: BTreeMap::new(),
             refused: None,
@@ -202,6 +205,10 @@ impl Control {
         loaded.instances = Vec::new();
         let gaps = std::mem::take(&mut self.gaps);
         self.guardian.send(&ControlToGuardian::InForce { state, gaps })?;
+        if loaded.scheduling != self.scheduling {
+            self.scheduling.clone_from(&loaded.scheduling);
+            self.guardian.send(&ControlToGuardian::Schedule(self.scheduling.clone()))?;
+        }
         let now = clock::monotonic();
         self.trackers.set(now, &self.poll, loaded.sensors.clone(), begins);
         let states_again = self.loaded.is_some() && loaded.states_on_reload;

@@ -45,9 +45,13 @@ pub(super) fn report(
     notices: &Notices,
     control: &Control,
     lateness: &Lateness,
-    overruns: u64,
+    [overruns, demotions]: [u64; 2],
 ) -> BTreeMap<String, u64> {
-    let own = [("events-dropped", control.dropped), ("netlink-overruns", overruns)];
+    let own = [
+        ("events-dropped", control.dropped),
+        ("netlink-overruns", overruns),
+        ("real-time-limit-hit", demotions),
+    ];
     let all = own.into_iter().chain(lateness.counts()).chain(wires.counts());
     let all = all.chain(notices.counts());
     let all = all.chain(lookout.counts()).map(|(name, count)| (name.to_string(), count));

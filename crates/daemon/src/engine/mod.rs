@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use base::{Instant, Name, Wall, WallClock};
 use linux::confine::{self, Right};
-use linux::{Datagram, Interest, Poll, Signal, Signals, Timer, clock};
+use linux::{Datagram, Interest, Poll, Scheduling, Signal, Signals, Timer, clock, scheduling};
 use vrrp::wire::Arrival;
 use vrrp::{Debounce, Image, Input, InstanceConfig, Output, Packet, Router};
 
@@ -110,7 +110,10 @@ struct Engine {
     /// For what the poll found ready: kept for its room.
     ready: Vec<u64>,
     lateness: Lateness,
+    scheduling: Scheduling,
     overruns: u64,
+    /// So often a turn took longer than a real-time thread may.
+    demotions: u64,
     /// When a stop that was asked for becomes unclean.
     stop_by: Option<Instant>,
     /// How to begin, as the guardian says.
@@ -167,7 +170,9 @@ impl Engine {
             keeper_left: 0,
             ready: Vec::new(),
             lateness: Lateness::default(),
+            scheduling: Scheduling::default(),
             overruns: 0,
+            demotions: 0,
             stop_by: None,
             inheritance: None,
             waiting: None,
@@ -196,6 +201,10 @@ impl Engine {
             return self.wait_frozen();
         }
         self.sleep()?;
+        if scheduling::overran() {
+            self.demotions += 1;
+            let _ = self.scheduling.take(0);
+        }
         self.read_wall(self.now)?;
         if let Some(span) = self.sleep.noticed() {
             self.handle(Input::Slept { span })?;
@@ -377,7 +386,7 @@ impl Engine {
                         &self.notices,
                         &self.control,
                         &self.lateness,
-                        self.overruns,
+                        [self.overruns, self.demotions],
                     );
                     let at = self.now;
                     let sessions = self.sessions.status();
@@ -456,12 +465,26 @@ impl Engine {
                     self.control.replace(&self.poll, Channel::over(fd)?)?;
                 }
                 Ok(Some(GuardianToEngine::Stop)) => self.stop()?,
+                Ok(Some(GuardianToEngine::Schedule(scheduling))) => {
+                    let mut troubles = scheduling.take(0);
+                    troubles.extend(scheduling.lock());
+                    self.keeper.send(&ToKeeper::Schedule(scheduling.clone()))?;
+                    self.scheduling = scheduling;
+                    self.unscheduled(troubles);
+                }
                 // Nobody could carry out our will any more.
                 Err(_) => {
                     self.guardian.lost(&self.poll);
                     return self.stop();
                 }
             }
+        }
+    }
+
+    /// Says what could not be done of how this process is to be scheduled.
+    fn unscheduled(&mut self, troubles: Vec<String>) {
+        if !troubles.is_empty() {
+            self.guardian.tell(&EngineToGuardian::Unscheduled { troubles });
         }
     }
 
@@ -484,6 +507,10 @@ impl Engine {
                 FromKeeper::Done(done) => Input::Done(done),
                 FromKeeper::Overrun => {
                     self.overruns += 1;
+                    continue;
+                }
+                FromKeeper::Unscheduled(troubles) => {
+                    self.unscheduled(troubles);
                     continue;
                 }
             };

@@ -21,6 +21,7 @@ mod heal;
 mod keepalived;
 mod lease;
 mod mainstay;
+mod metrics;
 mod mode;
 mod notified;
 mod preference;

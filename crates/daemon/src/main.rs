@@ -65,6 +65,7 @@ fn main() -> ExitCode {
         },
         Command::Status(args) => ask::status(&args),
         Command::Events(args) => ask::events(&args),
+        Command::Metrics(args) => ask::metrics(&args),
         Command::Why(args) => ask::why(&args),
         Command::Switchover(args) => ask::switchover(&args),
         Command::Upgrade(args) => ask::upgrade(args),

@@ -141,7 +141,7 @@ impl Lan {
     }
 
     pub(crate) fn reconfigure(&mut self, at: usize, configs: Vec<InstanceConfig>) {
-        let old = core::mem::replace(&mut self.nodes[at].configs, configs.clone());
+        let old = self.nodes[at].set_configs(configs.clone());
         let watched = self.sights.is_some();
         let before = watched.then(|| self.nodes[at].router.status());
         self.nodes[at].learn_names();

@@ -2,7 +2,7 @@
 
 use core::net::{IpAddr, Ipv6Addr};
 
-use base::{IfIndex, LeaseDone, Mac, Neighbour, Transmit};
+use base::{IfIndex, LeaseDone, LeaseOp, Mac, Neighbour, Transmit};
 use vrrp::{Input, Output, Packet, RouterStatus};
 
 use crate::kernel::Segment;
@@ -96,6 +96,13 @@ impl Lan {
                 Output::Lease(ask) => {
                     let (now, node) = (self.now, &mut self.nodes[at]);
                     self.tape.mark(now, at, 7);
+                    if let (Some(sights), LeaseOp::Arm { class }) = (&mut self.sights, &ask.op)
+                        && let Some((ended, silent)) = node.kernel.table.ended(*class, now)
+                    {
+                        let here = |address: &IpAddr| node.kernel.has(*address);
+                        let addresses: Vec<IpAddr> = silent.filter(here).collect();
+                        sights.push(Sight::Revived { node: at, ended, addresses });
+                    }
                     let outcome = node.kernel.table.execute(now, &ask.op);
                     let done = LeaseDone { ticket: ask.ticket, outcome };
                     let clock = node.clock(now);

@@ -33,6 +33,8 @@ pub enum Command {
     Status(AskArgs),
     /// Show what happened, each event with its reason and causes
     Events(EventsArgs),
+    /// Print the status as metrics for Prometheus
+    Metrics(MetricsArgs),
     /// Follow the causes of an instance's present state back to where they began
     Why(WhyArgs),
     /// Hand an instance over to the node that is readiest to follow, and do not take it back for a
@@ -245,6 +247,20 @@ pub struct EventsArgs {
     /// Go on as events happen
     #[arg(long)]
     pub follow: bool,
+}
+
+/// `mainstay metrics`
+#[derive(Args, Debug, Clone)]
+pub struct MetricsArgs {
+    /// The daemon's control socket
+    #[arg(long, default_value = DEFAULT_SOCKET)]
+    pub control: PathBuf,
+    /// Write OpenMetrics 1.0 instead of Prometheus' text format
+    #[arg(long)]
+    pub openmetrics: bool,
+    /// Put the page into this file, whole or not at all, instead of printing it
+    #[arg(short = 'o', long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
 }
 
 /// `mainstay why`

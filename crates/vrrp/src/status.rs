@@ -180,4 +180,8 @@ pub struct Traffic {
     pub unsigned_received: u64,
     /// How often it became Active.
     pub became_active: u64,
+    /// How often it became Backup.
+    pub became_backup: u64,
+    /// How often it became Initialize.
+    pub became_initialize: u64,
 }

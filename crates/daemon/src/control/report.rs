@@ -135,6 +135,8 @@ impl Control {
                 ("priority-zero-received".to_string(), one.traffic.resignations_received),
                 ("unsigned-received".to_string(), one.traffic.unsigned_received),
                 ("became-active".to_string(), one.traffic.became_active),
+                ("became-backup".to_string(), one.traffic.became_backup),
+                ("became-initialize".to_string(), one.traffic.became_initialize),
             ]),
             discards: by_name(one.discards.iter()),
             scripts,

@@ -22,6 +22,7 @@ mod heal;
 mod keepalived;
 mod lease;
 mod mainstay;
+mod metrics;
 mod mode;
 mod moves;
 mod notified;

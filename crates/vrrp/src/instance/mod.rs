@@ -428,7 +428,6 @@ impl Instance {
         self.sent_at = None;
         // An heir does not know yet whether its lease has outlived its predecessor.
         self.silenced = reason == Reason::Adopted && self.is_leased();
-        self.traffic.became_active += 1;
         self.changed(turn, from, reason, cause);
         self.send(turn, self.priority());
     }
@@ -485,6 +484,12 @@ impl Instance {
         self.told_mac = None;
         self.reassert = None;
         self.changed_at = turn.now;
+        match to {
+            // A fault that is told anew is no change.
+            State::Initialize => self.traffic.became_initialize += u64::from(from != to),
+            State::Backup => self.traffic.became_backup += 1,
+            State::Active => self.traffic.became_active += 1,
+        }
         let what = What::StateChanged { from, to, priority };
         self.changed_by = Some(turn.out.event(turn.now, self.subject(), what, reason, cause));
     }

@@ -159,6 +159,8 @@ struct Seat {
     granted: bool,
     /// The lapse that silenced it.
     silenced_by: Option<EventId>,
+    /// What was not announced because it was silent; to be made up for when it speaks again.
+    unannounced: Option<(Reason, EventId)>,
     /// A VIP was taken from us by somebody else; what follows is its repair.
     repairing: Option<EventId>,
     /// What the guardian was told of it, if anything, and whether that is still so.

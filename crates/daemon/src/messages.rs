@@ -126,6 +126,30 @@ pub(crate) enum Order {
     Stop,
     /// SIGHUP.
     Reload,
+    /// SIGUSR1 and its like: have [`ControlToGuardian::Dump`] sent.
+    Dump(Dump),
+}
+
+/// What is to be written for programs that know keepalived.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+pub(crate) enum Dump {
+    /// State, SIGUSR1.
+    Data,
+    /// Counters, SIGUSR2.
+    Stats,
+    /// Counters, which begin at zero from then on.
+    StatsClear,
+    /// Both, as JSON.
+    Json,
+}
+
+/// A file to be written.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub(crate) struct DumpFile {
+    pub(crate) path: PathBuf,
+    pub(crate) text: String,
+    /// Its rights.
+    pub(crate) mode: u32,
 }
 
 /// From control to the guardian.
@@ -152,6 +176,8 @@ pub(crate) enum ControlToGuardian {
     },
     /// A reload was refused; what was in force stays.
     ReloadRefused,
+    /// The answer to [`Order::Dump`]: control may not write files.
+    Dump(Vec<DumpFile>),
 }
 
 // ---- control and engine -------------------------------------------------------------------------
@@ -248,6 +274,11 @@ pub(crate) enum ToRunner {
     Pipes(Vec<Pipe>),
     /// Tell every pipe.
     Say(String),
+    /// Say which scripts run and how many processes.
+    Stand {
+        /// Comes back with the answer.
+        ask: u64,
+    },
 }
 
 /// From the runner to control.
@@ -276,6 +307,13 @@ pub(crate) enum FromRunner {
     Notice(String),
     /// All pipes are closed, and nobody reads any more.
     PipesClosed,
+    /// The answer to [`ToRunner::Stand`].
+    Standing {
+        /// The question's number.
+        ask: u64,
+        /// What is known.
+        standing: compat::Standing,
+    },
 }
 
 // ---- engine and keeper --------------------------------------------------------------------------

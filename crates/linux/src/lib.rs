@@ -27,6 +27,7 @@ mod pid_file;
 mod poll;
 mod process_events;
 mod real_time;
+mod replace_file;
 mod role;
 mod script_path;
 mod session;
@@ -61,6 +62,7 @@ pub use process_events::{
     ProcessEntry, ProcessEvent, ProcessEvents, Processes, process, processes,
 };
 pub use real_time::real_time;
+pub use replace_file::replace_file;
 pub use role::{Role, die_with, take_line};
 pub use script_path::{ScriptPathError, check_script_path};
 pub use session::{name_process, new_session, own_uid};

@@ -29,5 +29,6 @@ pub use outbox::Output;
 pub use router::{Debounce, Input, Packet, Router, WatchSpec};
 pub use sockets::SocketSpec;
 pub use status::{
-    GroupStatus, HmacStatus, InstanceStatus, PeerStatus, RivalStatus, RouterStatus, Traffic,
+    GroupStatus, HmacStatus, InstanceStatus, InterfaceStatus, PeerStatus, RivalStatus,
+    RouterStatus, Traffic,
 };

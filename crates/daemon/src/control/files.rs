@@ -12,6 +12,7 @@ use linux::{Identity, ScriptPathError, UserError, check_script_path};
 use serde::{Deserialize, Serialize};
 use vrrp::{Debounce, InstanceConfig};
 
+use super::dumps::DumpPlaces;
 use super::keys;
 use super::notify::Notify;
 use super::shelf::{self, Reading, Shelf};
@@ -38,6 +39,10 @@ pub(crate) struct Loaded {
     pub(crate) states_on_reload: bool,
     /// What is worth saying about it, ready to print; may be empty.
     pub(crate) remarks: String,
+    /// What it says in keepalived's words: a `compat::Face` as bytes, which are smaller.
+    pub(crate) face: Vec<u8>,
+    /// Where to that is written.
+    pub(crate) dumps: DumpPlaces,
 }
 
 /// Why there is no configuration.
@@ -80,6 +85,8 @@ pub(crate) fn load(path: &Path, reading: &Reading, color: bool) -> Result<Loaded
             pipes: resolved.pipes,
             states_on_reload: config.node.fifos.states_on_reload,
             remarks: report,
+            face: postcard::to_stdvec(&compat::Face::of(&config)).unwrap_or_default(),
+            dumps: DumpPlaces::of(&config.node),
         }),
         None => Err(Refused::Wrong { errors: u32::try_from(errors).unwrap_or(u32::MAX), report }),
     }

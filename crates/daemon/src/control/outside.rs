@@ -131,17 +131,20 @@ impl Control {
                     self.events.tell(now, subject, what, Reason::StateScript, vec![done.cause]);
                 }
                 Said::Verdict(tracker, verdict, run) => {
+                    let verdicts = self.trackers.hear(now, tracker.clone(), verdict, run.as_ref());
                     if let Some((command, result, took)) = run {
                         let what = What::ScriptDone { command, result, took };
-                        let subject = Subject::Tracker(tracker.clone());
+                        let subject = Subject::Tracker(tracker);
                         self.events.tell(now, subject, what, Reason::Watched, Vec::new());
                     }
-                    if let Some(verdicts) = self.trackers.hear(tracker, verdict)
+                    if let Some(verdicts) = verdicts
                         && let Some(engine) = &mut self.engine
                     {
                         let _ = engine.send(&verdicts);
                     }
                 }
+                Said::Standing(ask, standing) => self.runner_stands(ask, standing),
+                Said::Lost => self.runner_lost(),
                 Said::Notice(text) => {
                     let what = What::Notice { text };
                     self.events.tell(now, Subject::Node, what, Reason::Kernel, Vec::new());
@@ -170,6 +173,7 @@ impl Control {
         match message {
             FromEngine::Event(event) => {
                 self.call_scripts(&event);
+                self.watched.note(&event);
                 self.events.record(event);
                 None
             }

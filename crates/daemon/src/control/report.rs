@@ -35,6 +35,13 @@ impl Control {
             discards: by_name(status.discards.iter()),
             engine,
             leases: leases(at, &status.leases),
+            groups: self.watched.groups(at, self.settings.started, &status.groups),
+            trackers: self.watched.trackers(
+                at,
+                self.settings.started,
+                &self.trackers,
+                &status.interfaces,
+            ),
         }
     }
 
@@ -142,10 +149,10 @@ fn by_name(counters: impl Iterator<Item = (vrrp::wire::Counter, u64)>) -> BTreeM
     counters.map(|(counter, count)| (counter.name().to_string(), count)).collect()
 }
 
-fn seconds(span: Duration) -> f64 {
+pub(super) fn seconds(span: Duration) -> f64 {
     span.as_secs_f64()
 }
 
-fn millis(span: Duration) -> u64 {
+pub(super) fn millis(span: Duration) -> u64 {
     u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }

@@ -53,6 +53,10 @@ pub(crate) enum Said {
     Verdict(Tracker, Verdict, Option<(String, ScriptResult, Duration)>),
     /// Something that people should know.
     Notice(String),
+    /// How scripts and processes stand, for who asked with this number.
+    Standing(u64, compat::Standing),
+    /// The runner has ended: what it was asked is not answered.
+    Lost,
 }
 
 /// How long after a runner's end another one is asked for.
@@ -122,6 +126,11 @@ impl Scripts {
         }
     }
 
+    /// Whether there is a runner to ask.
+    pub(crate) fn is_there(&self) -> bool {
+        self.line.is_some()
+    }
+
     /// Has all pipes closed; it is not idle until nobody reads any more.
     pub(crate) fn close_pipes(&mut self) {
         self.closing = self.line.is_some();
@@ -180,6 +189,9 @@ impl Scripts {
                     said.push(Said::Verdict(tracker, verdict, run));
                 }
                 Ok(Some(FromRunner::PipesClosed)) => self.closing = false,
+                Ok(Some(FromRunner::Standing { ask, standing })) => {
+                    said.push(Said::Standing(ask, standing));
+                }
                 Ok(Some(FromRunner::Notice(text))) => said.push(Said::Notice(text)),
                 Ok(None) => break,
                 Err(_) => {
@@ -187,6 +199,7 @@ impl Scripts {
                     self.line = None;
                     self.lost_at = Some(now);
                     self.closing = false;
+                    said.push(Said::Lost);
                     let lost: Vec<u64> = self.pending.keys().copied().collect();
                     for job in lost {
                         let why = "the runner ended before the script did".into();

@@ -147,6 +147,11 @@ impl Runner {
                     told.extend(self.pipes.set(now, pipes));
                 }
                 Ok(Some(ToRunner::Say(line))) => told.extend(self.pipes.say(now, &line)),
+                Ok(Some(ToRunner::Stand { ask })) => {
+                    let (scripts, processes) = (self.checks.standing(), self.processes.counts());
+                    let standing = compat::Standing { scripts, processes };
+                    told.push(FromRunner::Standing { ask, standing });
+                }
                 Ok(None) => break,
                 Err(_) => {
                     let _ = self.poll.remove(control);

@@ -12,6 +12,7 @@ mod face;
 mod globals;
 mod json;
 mod lines;
+mod mail;
 mod sections;
 mod snapshot;
 mod stats;
@@ -22,5 +23,6 @@ pub use face::{Face, GroupFace, InstanceFace, NotifyFace, ProcessFace, ScriptFac
 pub use globals::globals;
 pub use json::json;
 pub use lines::Lines;
+pub use mail::mail;
 pub use snapshot::{Phase, ScriptStanding, Snapshot, Standing};
 pub use stats::{Baseline, Stats, stats};

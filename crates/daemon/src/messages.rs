@@ -13,6 +13,7 @@ use base::{
 use serde::{Deserialize, Serialize};
 use ui::cli::LogFormat;
 
+use crate::mail::{Delivery, Letter, PostOffice};
 use crate::sensors::{Pipe, Watch, WatchedFile};
 use vip::last_will::Edit;
 use vrrp::{Debounce, InstanceConfig, RouterStatus};
@@ -274,6 +275,15 @@ pub(crate) enum ToRunner {
     Pipes(Vec<Pipe>),
     /// Tell every pipe.
     Say(String),
+    /// Deliver a mail.
+    Post {
+        /// Comes back with what became of it.
+        job: u64,
+        /// How.
+        office: PostOffice,
+        /// Which.
+        letter: Letter,
+    },
     /// Say which scripts run and how many processes.
     Stand {
         /// Comes back with the answer.
@@ -307,6 +317,13 @@ pub(crate) enum FromRunner {
     Notice(String),
     /// All pipes are closed, and nobody reads any more.
     PipesClosed,
+    /// An attempt to deliver a mail is over.
+    Posted {
+        /// Which.
+        job: u64,
+        /// What became of it.
+        delivery: Delivery,
+    },
     /// The answer to [`ToRunner::Stand`].
     Standing {
         /// The question's number.

@@ -77,6 +77,22 @@ pub struct Status {
     /// Whatever is watched: scripts, files, processes, then interfaces.
     #[serde(default)]
     pub trackers: Vec<TrackerReport>,
+    /// Mail about transitions, if any was ever written.
+    #[serde(default)]
+    pub mail: Option<MailReport>,
+}
+
+/// Mail about transitions.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct MailReport {
+    /// How many the server has not taken yet.
+    pub waiting: u64,
+    /// How many it has.
+    pub sent: u64,
+    /// How many it will never get.
+    pub given_up: u64,
+    /// What went wrong last, unless one was delivered since.
+    pub trouble: Option<String>,
 }
 
 /// A sync group.

@@ -2,7 +2,7 @@
 
 use core::fmt::Write as _;
 
-use crate::protocol::{GroupReport, Status, TrackerReport, TrackerUse};
+use crate::protocol::{GroupReport, MailReport, Status, TrackerReport, TrackerUse};
 use crate::text::span;
 
 /// Groups, then trackers; nothing where there are none.
@@ -13,6 +13,13 @@ pub(crate) fn page(status: &Status) -> String {
     for block in groups.chain(trackers) {
         page.push('\n');
         page.push_str(&block);
+    }
+    if let Some(mail) = &status.mail {
+        let MailReport { waiting, sent, given_up, trouble } = mail;
+        let _ = writeln!(page, "\nmail: {sent} sent, {waiting} waiting, {given_up} given up");
+        if let Some(trouble) = trouble {
+            let _ = writeln!(page, "  trouble: {trouble}");
+        }
     }
     page
 }

@@ -16,6 +16,7 @@ use super::dumps::DumpPlaces;
 use super::keys;
 use super::notify::Notify;
 use super::shelf::{self, Reading, Shelf};
+use crate::mail::Mailing;
 use crate::messages::{Account, Script};
 use crate::sensors::{Check, Pipe, Sensors};
 use crate::translate;
@@ -43,6 +44,8 @@ pub(crate) struct Loaded {
     pub(crate) face: Vec<u8>,
     /// Where to that is written.
     pub(crate) dumps: DumpPlaces,
+    /// Who gets mail.
+    pub(crate) mailing: Option<Mailing>,
 }
 
 /// Why there is no configuration.
@@ -87,6 +90,7 @@ pub(crate) fn load(path: &Path, reading: &Reading, color: bool) -> Result<Loaded
             remarks: report,
             face: postcard::to_stdvec(&compat::Face::of(&config)).unwrap_or_default(),
             dumps: DumpPlaces::of(&config.node),
+            mailing: Mailing::of(&config, &super::host_name()),
         }),
         None => Err(Refused::Wrong { errors: u32::try_from(errors).unwrap_or(u32::MAX), report }),
     }

@@ -8,6 +8,7 @@ mod events;
 pub(crate) mod files;
 mod keys;
 mod notify;
+mod outbox;
 mod outside;
 mod report;
 mod scripts;
@@ -37,6 +38,7 @@ use dumps::Dumps;
 use events::EventLog;
 use files::{Loaded, Refused};
 use notify::{Last, Notify};
+use outbox::Outbox;
 use scripts::Scripts;
 use server::{ClientId, Server};
 use trackers::Trackers;
@@ -144,6 +146,7 @@ struct Control {
     asking: BTreeMap<u64, ClientId>,
     asks: u64,
     dumps: Dumps,
+    outbox: Outbox,
     /// Who waits for an upgrade.
     upgraders: Vec<ClientId>,
     stage: Stage,
@@ -190,6 +193,7 @@ impl Control {
             asking: BTreeMap::new(),
             asks: 0,
             dumps: Dumps::default(),
+            outbox: Outbox::default(),
             upgraders: Vec::new(),
             stage: Stage::Running,
         })
@@ -301,7 +305,9 @@ impl Control {
 
     fn end(&self, now: Instant) -> Option<Exit> {
         match self.stage {
-            Stage::LastScripts { until, clean } if self.scripts.is_idle() || now >= until => {
+            Stage::LastScripts { until, clean }
+                if (self.scripts.is_idle() && self.outbox.is_idle()) || now >= until =>
+            {
                 Some(if clean { Exit::Ok } else { Exit::Fatal })
             }
             _ => None,
@@ -527,7 +533,7 @@ fn interest(backlog: usize) -> Interest {
     if backlog > 0 { Interest::Both } else { Interest::Read }
 }
 
-fn host_name() -> String {
+pub(super) fn host_name() -> String {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     name.trim().to_string()
 }

@@ -35,6 +35,7 @@ impl Control {
             discards: by_name(status.discards.iter()),
             engine,
             leases: leases(at, &status.leases),
+            mail: self.outbox.report(),
             groups: self.watched.groups(at, self.settings.started, &status.groups),
             trackers: self.watched.trackers(
                 at,

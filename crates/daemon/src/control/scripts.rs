@@ -12,6 +12,7 @@ use linux::{Interest, Poll};
 use ui::protocol::ScriptReport;
 
 use crate::channel::Channel;
+use crate::mail::Delivery;
 use crate::messages::{FromRunner, Script, ToRunner};
 
 /// Results kept for each instance.
@@ -57,6 +58,8 @@ pub(crate) enum Said {
     Standing(u64, compat::Standing),
     /// The runner has ended: what it was asked is not answered.
     Lost,
+    /// What became of an attempt to deliver a mail.
+    Posted(u64, Delivery),
 }
 
 /// How long after a runner's end another one is asked for.
@@ -148,7 +151,8 @@ impl Scripts {
         self.lost_at.filter(|_| missing).map(|lost| lost + AGAIN)
     }
 
-    fn wanted(&mut self) -> bool {
+    /// Whether a runner is to be asked for, since there is none and one is needed.
+    pub(crate) fn wanted(&mut self) -> bool {
         self.line.is_none() && !std::mem::replace(&mut self.awaited, true)
     }
 
@@ -189,6 +193,9 @@ impl Scripts {
                     said.push(Said::Verdict(tracker, verdict, run));
                 }
                 Ok(Some(FromRunner::PipesClosed)) => self.closing = false,
+                Ok(Some(FromRunner::Posted { job, delivery })) => {
+                    said.push(Said::Posted(job, delivery));
+                }
                 Ok(Some(FromRunner::Standing { ask, standing })) => {
                     said.push(Said::Standing(ask, standing));
                 }

@@ -27,8 +27,10 @@ pub(crate) enum Who {
 /// The node, and a directory of this machine for scripts and what they write.
 pub(crate) struct Bench {
     pub(crate) lab: Lab,
-    pub(crate) daemon: Process,
+    daemon: Option<Process>,
     pub(crate) directory: PathBuf,
+    run: String,
+    conf: String,
 }
 
 /// Whether this machine can run the test; says why not.
@@ -48,13 +50,20 @@ pub(crate) fn comparable() -> bool {
 impl Bench {
     /// Starts `who` with what `conf` makes of the directory; `more` are further options.
     pub(crate) fn start(who: Who, test: &str, more: &str, conf: impl Fn(&str) -> String) -> Self {
+        let mut bench = Self::idle(who, test, more, conf);
+        bench.begin();
+        bench
+    }
+
+    /// The same without starting it.
+    pub(crate) fn idle(who: Who, test: &str, more: &str, conf: impl Fn(&str) -> String) -> Self {
         let name = format!("mainstay-{test}-{who:?}-{}", std::process::id()).to_lowercase();
         let directory = std::env::temp_dir().join(name);
         let _ = fs::remove_dir_all(&directory);
         fs::create_dir_all(&directory).unwrap();
         let plan =
             Plan { nodes: vec![("ours".into(), vec![Card::eth0(2)])], client: Card::eth0(100) };
-        let mut lab = Lab::build(&plan).unwrap();
+        let lab = Lab::build(&plan).unwrap();
         let run = match who {
             Who::Keepalived => format!(
                 "/usr/bin/env TMPDIR={DUMPS} /usr/sbin/keepalived -n -l -D -P -p {{dir}}/pid -r \
@@ -65,14 +74,24 @@ impl Bench {
             ),
         };
         let conf = conf(&directory.display().to_string());
-        let daemon = lab.node_mut("ours").start(&CommandLine::parse(&run), &conf).unwrap();
-        Self { lab, daemon, directory }
+        Self { lab, daemon: None, directory, run, conf }
+    }
+
+    /// Starts the daemon.
+    pub(crate) fn begin(&mut self) {
+        let run = CommandLine::parse(&self.run);
+        self.daemon = Some(self.lab.node_mut("ours").start(&run, &self.conf).unwrap());
+    }
+
+    /// The daemon, which has been started.
+    pub(crate) fn daemon(&self) -> &Process {
+        self.daemon.as_ref().unwrap()
     }
 
     /// Waits until `wanted` holds; `what` is said if it never does.
     pub(crate) fn wait(&self, what: &str, wanted: impl FnMut() -> bool) {
         let found = wait_for(PATIENCE, wanted);
-        assert!(found.is_some(), "{what}\n{}", self.daemon.log());
+        assert!(found.is_some(), "{what}\n{}", self.daemon().log());
     }
 
     /// Waits for the node to hold `vip`, or to hold it no more.
@@ -107,21 +126,23 @@ impl Bench {
 
     /// Sends the daemon a signal by its number, which may be one without a name.
     pub(crate) fn kill(&self, number: &str) {
-        let pid = self.daemon.pid().to_string();
+        let pid = self.daemon().pid().to_string();
         let sent = std::process::Command::new("kill").args([&format!("-{number}"), &pid]).status();
         assert!(sent.unwrap().success());
     }
 
     /// Has the daemon stop, and waits for its end.
     pub(crate) fn stop(&self) {
-        self.daemon.signal(ProcessSignal::TERM);
-        assert!(self.daemon.wait(PATIENCE).is_some(), "{}", self.daemon.log());
+        self.daemon().signal(ProcessSignal::TERM);
+        assert!(self.daemon().wait(PATIENCE).is_some(), "{}", self.daemon().log());
     }
 }
 
 impl Drop for Bench {
     fn drop(&mut self) {
-        self.daemon.signal(ProcessSignal::KILL);
+        if let Some(daemon) = &self.daemon {
+            daemon.signal(ProcessSignal::KILL);
+        }
         let _ = fs::remove_dir_all(&self.directory);
     }
 }

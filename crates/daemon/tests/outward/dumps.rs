@@ -198,7 +198,7 @@ fn the_other_form_of_json_and_other_places() {
         [process, &track].concat()
     });
     bench.await_vip("193.168.0.53", true);
-    bench.daemon.signal(ProcessSignal::USR1);
+    bench.daemon().signal(ProcessSignal::USR1);
     bench.wait("the data", || bench.read(&format!("{DUMPS}/elsewhere.data")).is_some());
     let link = CommandLine::parse(&format!("/bin/ln -s {BINARY} {DUMPS}/keepalived"));
     assert!(bench.lab.node("ours").output(&link, Duration::from_secs(5)).unwrap().is_some());

@@ -25,7 +25,7 @@ fn story(who: Who) -> Vec<String> {
         if who == Who::Mainstay { "--log keepalived" } else { "" },
         conf,
     );
-    let says = |what: &str| bench.wait(what, || bench.daemon.log().contains(what));
+    let says = |what: &str| bench.wait(what, || bench.daemon().log().contains(what));
     bench.await_vip("193.168.0.51", true);
     fs::write(bench.directory.join("bad"), "").unwrap();
     says("Changing effective priority from 100 to 80");
@@ -53,7 +53,7 @@ fn story(who: Who) -> Vec<String> {
             line[..begin].rfind("(VI_1)").or(line[..begin].rfind("Script `")).unwrap_or(begin);
         Some(line[begin..].trim_end().to_owned())
     };
-    let mut lines: Vec<String> = bench.daemon.log().lines().filter_map(line).collect();
+    let mut lines: Vec<String> = bench.daemon().log().lines().filter_map(line).collect();
     // How many announcements a burst has is not the question here.
     lines.dedup();
     lines

@@ -9,5 +9,6 @@
 mod bench;
 mod dumps;
 mod lines;
+mod mail;
 mod readers;
 mod status;

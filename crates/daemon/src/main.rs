@@ -18,6 +18,7 @@ mod explain;
 mod guardian;
 mod host;
 mod keepalived;
+mod mail;
 mod messages;
 mod role;
 mod run;

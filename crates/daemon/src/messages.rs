@@ -15,6 +15,7 @@ use linux::Scheduling;
 use serde::{Deserialize, Serialize};
 use ui::cli::LogFormat;
 
+use crate::mail::{Delivery, Letter, PostOffice};
 use crate::sensors::{Pipe, Watch, WatchedFile};
 use vip::last_will::Edit;
 use vrrp::{Debounce, InstanceConfig, RouterStatus};
@@ -135,6 +136,30 @@ pub(crate) enum Order {
     Stop,
     /// SIGHUP.
     Reload,
+    /// SIGUSR1 and its like: have [`ControlToGuardian::Dump`] sent.
+    Dump(Dump),
+}
+
+/// What is to be written for programs that know keepalived.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+pub(crate) enum Dump {
+    /// State, SIGUSR1.
+    Data,
+    /// Counters, SIGUSR2.
+    Stats,
+    /// Counters, which begin at zero from then on.
+    StatsClear,
+    /// Both, as JSON.
+    Json,
+}
+
+/// A file to be written.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub(crate) struct DumpFile {
+    pub(crate) path: PathBuf,
+    pub(crate) text: String,
+    /// Its rights.
+    pub(crate) mode: u32,
 }
 
 /// From control to the guardian.
@@ -163,6 +188,8 @@ pub(crate) enum ControlToGuardian {
     ReloadRefused,
     /// How the engine is to be scheduled from now on. Until it is said: like every process.
     Schedule(Scheduling),
+    /// The answer to [`Order::Dump`]: control may not write files.
+    Dump(Vec<DumpFile>),
 }
 
 // ---- control and engine -------------------------------------------------------------------------
@@ -286,6 +313,20 @@ pub(crate) enum ToRunner {
     Pipes(Vec<Pipe>),
     /// Tell every pipe.
     Say(String),
+    /// Deliver a mail.
+    Post {
+        /// Comes back with what became of it.
+        job: u64,
+        /// How.
+        office: PostOffice,
+        /// Which.
+        letter: Letter,
+    },
+    /// Say which scripts run and how many processes.
+    Stand {
+        /// Comes back with the answer.
+        ask: u64,
+    },
 }
 
 /// From the runner to control.
@@ -314,6 +355,20 @@ pub(crate) enum FromRunner {
     Notice(String),
     /// All pipes are closed, and nobody reads any more.
     PipesClosed,
+    /// An attempt to deliver a mail is over.
+    Posted {
+        /// Which.
+        job: u64,
+        /// What became of it.
+        delivery: Delivery,
+    },
+    /// The answer to [`ToRunner::Stand`].
+    Standing {
+        /// The question's number.
+        ask: u64,
+        /// What is known.
+        standing: compat::Standing,
+    },
 }
 
 // ---- engine and keeper --------------------------------------------------------------------------

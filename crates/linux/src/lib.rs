@@ -28,6 +28,7 @@ mod notice_socket;
 mod pid_file;
 mod poll;
 mod process_events;
+mod replace_file;
 mod role;
 pub mod scheduling;
 mod script_path;
@@ -64,6 +65,7 @@ pub use poll::{Interest, Poll, Ready, Timer};
 pub use process_events::{
     ProcessEntry, ProcessEvent, ProcessEvents, Processes, process, processes,
 };
+pub use replace_file::replace_file;
 pub use role::{Role, die_with, take_line};
 pub use scheduling::{Scheduling, real_time};
 pub use script_path::{ScriptPathError, check_script_path};

@@ -67,7 +67,7 @@ pub struct RunArgs {
     #[command(flatten)]
     pub read: ReadArgs,
     /// How to write events to standard error
-    #[arg(long, value_enum, default_value_t = LogFormat::Text)]
+    #[arg(long, alias = "log-format", value_enum, default_value_t = LogFormat::Text)]
     pub log: LogFormat,
 }
 
@@ -82,6 +82,10 @@ pub enum LogFormat {
     Syslog,
     /// Nothing; the control socket still tells
     None,
+    /// In the lines that keepalived writes, for whoever looks for those
+    Keepalived,
+    /// The same to the system log, as `Keepalived_vrrp`
+    KeepalivedSyslog,
 }
 
 /// `mainstay check`

@@ -9,3 +9,4 @@ pub mod client;
 pub mod metrics;
 pub mod protocol;
 pub mod text;
+mod watched;

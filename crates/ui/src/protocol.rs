@@ -88,6 +88,15 @@ pub struct Status {
     /// All BFD sessions.
     #[serde(default)]
     pub bfd: Vec<BfdReport>,
+    /// Instances that move together, by name.
+    #[serde(default)]
+    pub groups: Vec<GroupReport>,
+    /// Whatever is watched: scripts, files, processes, then interfaces.
+    #[serde(default)]
+    pub trackers: Vec<TrackerReport>,
+    /// Mail about transitions, if any was ever written.
+    #[serde(default)]
+    pub mail: Option<MailReport>,
 }
 
 /// A Backup that is ready to follow.
@@ -127,6 +136,72 @@ pub struct BfdReport {
     pub transmit_interval_ms: f64,
     /// Silence of the other end for so long is its end; 0 while nothing was heard.
     pub detection_time_ms: f64,
+}
+
+/// Mail about transitions.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct MailReport {
+    /// How many the server has not taken yet.
+    pub waiting: u64,
+    /// How many it has.
+    pub sent: u64,
+    /// How many it will never get.
+    pub given_up: u64,
+    /// What went wrong last, unless one was delivered since.
+    pub trouble: Option<String>,
+}
+
+/// A sync group.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct GroupReport {
+    /// Its name.
+    pub name: Name,
+    /// What all its members are.
+    pub state: State,
+    /// Seconds since it came into this state.
+    pub since_s: f64,
+    /// Those that move together now; a member that cannot run yet is not among them.
+    pub members: Vec<Name>,
+}
+
+/// Something that is watched, and what it does to whom.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct TrackerReport {
+    /// `script`, `file`, `process`, `bfd` or `interface`.
+    pub kind: String,
+    /// Its name.
+    pub name: Name,
+    /// `good`, `bad` or `unknown`; of a file its number; of an interface `up`, `down` or `missing`.
+    pub state: String,
+    /// Seconds since it says so.
+    pub since_s: f64,
+    /// How the run ended that it was last seen by, of a script.
+    pub last: Option<RunReport>,
+    /// The instances it matters to.
+    pub used_by: Vec<TrackerUse>,
+}
+
+/// A run of a script that is watched. Runs that end as the one before are not told one by one.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct RunReport {
+    /// Its command line.
+    pub command: String,
+    /// How it ended.
+    pub result: ScriptResult,
+    /// How long it ran, milliseconds.
+    pub took_ms: u64,
+}
+
+/// What a tracker does to one instance.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct TrackerUse {
+    /// The instance.
+    pub instance: Name,
+    /// What is added to its priority while the thing is good (positive) or bad (negative), or what a
+    /// file's number is multiplied by; 0: the instance cannot run while it is bad.
+    pub weight: i32,
+    /// Good and bad are swapped.
+    pub reverse: bool,
 }
 
 /// Whether this node's VIPs fall silent when it freezes or dies.

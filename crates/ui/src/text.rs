@@ -190,6 +190,7 @@ pub fn status(status: &Status) -> String {
         page.push('\n');
         page.push_str(&self::instance(instance));
     }
+    page.push_str(&crate::watched::page(status));
     page
 }
 
@@ -314,7 +315,7 @@ pub fn two_holders(report: &RivalReport) -> String {
 
 /// Seconds as people say them.
 #[allow(clippy::float_arithmetic)] // for display only
-fn span(seconds: f64) -> String {
+pub(crate) fn span(seconds: f64) -> String {
     if seconds < 120.0 {
         format!("{seconds:.1} s")
     } else if seconds < 7200.0 {

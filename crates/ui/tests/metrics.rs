@@ -124,6 +124,8 @@ fn status() -> Status {
         present,
     };
     let instance = InstanceReport {
+        ready: Vec::new(),
+        stays_back: None,
         name: "VI \"1\"\\\n".into(),
         interface: Some("eth0".into()),
         vrid: 51,
@@ -179,6 +181,10 @@ fn status() -> Status {
         ..instance.clone()
     };
     Status {
+        bfd: Vec::new(),
+        groups: Vec::new(),
+        trackers: Vec::new(),
+        mail: None,
         version: "0.1.0".into(),
         pid: 1,
         node: "a".into(),

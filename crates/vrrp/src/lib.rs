@@ -30,6 +30,6 @@ pub use outbox::Output;
 pub use router::{Debounce, Input, Packet, Router, SwitchoverError, WatchSpec};
 pub use sockets::SocketSpec;
 pub use status::{
-    GroupStatus, HmacStatus, InstanceStatus, PeerStatus, ReadyPeer, RivalStatus, RouterStatus,
-    StayBack, Traffic,
+    GroupStatus, HmacStatus, InstanceStatus, InterfaceStatus, PeerStatus, ReadyPeer, RivalStatus,
+    RouterStatus, StayBack, Traffic,
 };

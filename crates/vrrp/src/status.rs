@@ -24,6 +24,17 @@ pub struct RouterStatus {
     pub floods: u64,
     /// The leases of all.
     pub leases: vip::lease::Status,
+    /// The interfaces that instances look at, by name.
+    pub interfaces: Vec<InterfaceStatus>,
+}
+
+/// One interface.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InterfaceStatus {
+    /// Its name.
+    pub name: Name,
+    /// Whether it can be used; `None`: there is none of that name.
+    pub up: Option<bool>,
 }
 
 /// One sync group.

@@ -6,9 +6,11 @@ use std::os::unix::net::UnixDatagram;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use base::{Event, EventId, Instant, Origin, Reason, Subject, What};
+use compat::Lines;
 use ui::cli::LogFormat;
 use ui::protocol::EventRecord;
 use ui::text;
+use vrrp::InstanceConfig;
 
 /// How many are remembered at most.
 const REMEMBERED: usize = 10_000;
@@ -46,6 +48,7 @@ pub(crate) struct EventLog {
     named: usize,
     format: LogFormat,
     syslog: Syslog,
+    lines: Lines,
     own: u64,
     last_of_engine: Option<u64>,
     /// Handed to followers, and then forgotten here.
@@ -61,6 +64,7 @@ impl EventLog {
             named: 0,
             format,
             syslog: Syslog::default(),
+            lines: Lines::default(),
             own: 0,
             last_of_engine: None,
             fresh: Vec::new(),
@@ -98,7 +102,13 @@ impl EventLog {
                     Err(error) => eprintln!("{}: {error}", record.text),
                 }
             }
-            LogFormat::Syslog => self.syslog.send(&text::line(&record.event)),
+            LogFormat::Syslog => self.syslog.send("mainstay", &text::line(&record.event)),
+            LogFormat::Keepalived | LogFormat::KeepalivedSyslog => {
+                let lines = self.lines.of(&record.event);
+                for line in lines.unwrap_or_else(|| vec![text::sentence(&record.event)]) {
+                    self.write_line(&line);
+                }
+            }
             LogFormat::None => {}
         }
         self.named += record.names();
@@ -110,6 +120,32 @@ impl EventLog {
             self.fresh.push(record.clone());
         }
         self.records.push_back(record);
+    }
+
+    /// These instances are in force from now on.
+    pub(crate) fn configure(&mut self, instances: &[InstanceConfig]) {
+        if self.speaks_as_keepalived() {
+            self.lines.configure(instances);
+        }
+    }
+
+    /// Says what keepalived would say and no event is for.
+    pub(crate) fn remark(&mut self, line: &str) {
+        if self.speaks_as_keepalived() {
+            self.write_line(line);
+        }
+    }
+
+    fn speaks_as_keepalived(&self) -> bool {
+        matches!(self.format, LogFormat::Keepalived | LogFormat::KeepalivedSyslog)
+    }
+
+    fn write_line(&mut self, line: &str) {
+        if self.format == LogFormat::KeepalivedSyslog {
+            self.syslog.send("Keepalived_vrrp", line);
+        } else {
+            eprintln!("{line}");
+        }
     }
 
     /// The highest number an engine has given to an event.
@@ -150,13 +186,13 @@ impl Syslog {
     /// Facility daemon (3), severity informational (6).
     const PRIORITY: u8 = 3 * 8 + 6;
 
-    fn send(&mut self, text: &str) {
+    fn send(&mut self, program: &str, text: &str) {
         if self.0.is_none() {
             self.0 = UnixDatagram::unbound().ok().filter(|socket| {
                 socket.set_nonblocking(true).is_ok() && socket.connect("/dev/log").is_ok()
             });
         }
-        let line = format!("<{}>mainstay[{}]: {text}", Self::PRIORITY, std::process::id());
+        let line = format!("<{}>{program}[{}]: {text}", Self::PRIORITY, std::process::id());
         let sent = self.0.as_ref().map(|socket| socket.send(line.as_bytes()));
         if matches!(sent, Some(Err(error)) if error.kind() != io::ErrorKind::WouldBlock) {
             // The log daemon was restarted: its socket is another one now.

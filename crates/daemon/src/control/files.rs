@@ -12,9 +12,11 @@ use linux::{Identity, Scheduling, ScriptPathError, UserError, check_script_path}
 use serde::{Deserialize, Serialize};
 use vrrp::{Debounce, InstanceConfig};
 
+use super::dumps::DumpPlaces;
 use super::keys;
 use super::notify::Notify;
 use super::shelf::{self, Reading, Shelf};
+use crate::mail::Mailing;
 use crate::messages::{Account, Script};
 use crate::sensors::{Check, Pipe, Sensors};
 use crate::translate;
@@ -41,6 +43,12 @@ pub(crate) struct Loaded {
     pub(crate) remarks: String,
     /// How the engine is scheduled.
     pub(crate) scheduling: Scheduling,
+    /// What it says in keepalived's words: a `compat::Face` as bytes, which are smaller.
+    pub(crate) face: Vec<u8>,
+    /// Where to that is written.
+    pub(crate) dumps: DumpPlaces,
+    /// Who gets mail.
+    pub(crate) mailing: Option<Mailing>,
 }
 
 /// Why there is no configuration.
@@ -85,6 +93,9 @@ pub(crate) fn load(path: &Path, reading: &Reading, color: bool) -> Result<Loaded
             states_on_reload: config.node.fifos.states_on_reload,
             remarks: report,
             scheduling: translate::scheduling(&config.node.vrrp),
+            face: postcard::to_stdvec(&compat::Face::of(&config)).unwrap_or_default(),
+            dumps: DumpPlaces::of(&config.node),
+            mailing: Mailing::of(&config, &super::host_name()),
         }),
         None => Err(Refused::Wrong { errors: u32::try_from(errors).unwrap_or(u32::MAX), report }),
     }

@@ -59,6 +59,14 @@ impl Control {
             engine,
             leases: leases(at, &status.leases),
             bfd: Vec::new(),
+            mail: self.outbox.report(),
+            groups: self.watched.groups(at, self.settings.started, &status.groups),
+            trackers: self.watched.trackers(
+                at,
+                self.settings.started,
+                &self.trackers,
+                &status.interfaces,
+            ),
         }
     }
 
@@ -175,10 +183,10 @@ fn by_name(counters: impl Iterator<Item = (vrrp::wire::Counter, u64)>) -> BTreeM
     counters.map(|(counter, count)| (counter.name().to_string(), count)).collect()
 }
 
-fn seconds(span: Duration) -> f64 {
+pub(super) fn seconds(span: Duration) -> f64 {
     span.as_secs_f64()
 }
 
-fn millis(span: Duration) -> u64 {
+pub(super) fn millis(span: Duration) -> u64 {
     u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }

@@ -103,6 +103,8 @@ pub(crate) struct Guardian {
     upgrade: Option<Upgrade>,
     /// The program this process is to become, when all is quiet.
     succeed_by: Option<PathBuf>,
+    /// Dumps that were asked for and have not come.
+    dumps_due: u32,
 }
 
 /// Device, inode and time of change of a file.
@@ -128,6 +130,8 @@ impl Guardian {
             Signal::HangUp,
             Signal::User1,
             Signal::User2,
+            Signal::Json,
+            Signal::StatsClear,
         ])?;
         let (poll, timer) = (Poll::new()?, Timer::new()?);
         poll.add(&signals, SIGNALS, Interest::Read)?;
@@ -160,6 +164,7 @@ impl Guardian {
             binary,
             upgrade: None,
             succeed_by: None,
+            dumps_due: 0,
         })
     }
 

@@ -369,7 +369,8 @@ impl Router {
         let packets = self.floods.values().map(Floods::packets).sum();
         let floods = self.floods.values().map(Floods::alarms).sum();
         let (groups, leases) = (self.group_status(), self.leases.status());
-        RouterStatus { instances, groups, discards, packets, floods, leases }
+        let interfaces = self.interface_status();
+        RouterStatus { instances, groups, discards, packets, floods, leases, interfaces }
     }
 
     // ---- time -----------------------------------------------------------------------------------

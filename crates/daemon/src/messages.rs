@@ -8,7 +8,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use base::{
-    Batch, BatchDone, Event, Instant, KernelFact, Name, ScriptResult, Secret, Tracker, Verdict,
+    Batch, BatchDone, DeviceAsk, DeviceDone, Event, IfIndex, Instant, KernelFact, Name,
+    ScriptResult, Secret, Tracker, Tuning, Verdict,
 };
 use serde::{Deserialize, Serialize};
 use ui::cli::LogFormat;
@@ -48,6 +49,11 @@ pub(crate) enum GuardianToEngine {
     GoOn,
     /// Behind which numbers the signed adverts of instances must go on. Comes before `Adopt`.
     Spoken(Vec<(Name, u64)>),
+    /// The switches of this interface are set, as far as that was possible.
+    Tuned {
+        /// Which.
+        index: IfIndex,
+    },
 }
 
 /// From the engine to the guardian.
@@ -68,6 +74,8 @@ pub(crate) enum EngineToGuardian {
     Image(Vec<u8>),
     /// The numbers of the adverts signed since the last sign of life, the latest of each instance.
     Spoken(Vec<(Name, u64)>),
+    /// Set the switches of an interface, and say so.
+    Tune(Tuning),
 }
 
 // ---- guardian and control -----------------------------------------------------------------------
@@ -285,6 +293,8 @@ pub(crate) enum FromRunner {
 pub(crate) enum ToKeeper {
     /// Have the kernel do this.
     Batch(Batch),
+    /// And this, with an interface.
+    Device(DeviceAsk),
 }
 
 /// From the keeper thread to the protocol thread.
@@ -294,6 +304,8 @@ pub(crate) enum FromKeeper {
     Fact(KernelFact),
     /// A batch is through.
     Done(BatchDone),
+    /// An operation on an interface is through.
+    DeviceDone(DeviceDone),
     /// The kernel told more than there was room for; a snapshot follows.
     Overrun,
 }

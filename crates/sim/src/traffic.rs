@@ -2,7 +2,7 @@
 
 use core::net::{IpAddr, Ipv6Addr};
 
-use base::{IfIndex, LeaseDone, Mac, Neighbour, Transmit};
+use base::{DeviceDone, Errno, IfIndex, LeaseDone, Mac, Neighbour, Transmit};
 use vrrp::{Input, Output, Packet, RouterStatus};
 
 use crate::kernel::Segment;
@@ -86,7 +86,9 @@ impl Lan {
     pub(crate) fn flush(&mut self, at: usize) {
         while let Some(output) = self.nodes[at].router.poll_output() {
             match output {
-                Output::Advert(transmit) => self.send(at, &transmit),
+                Output::Advert(transmit) | Output::VirtualAdvert { transmit, .. } => {
+                    self.send(at, &transmit);
+                }
                 Output::Lease(ask) => {
                     let (now, node) = (self.now, &mut self.nodes[at]);
                     self.tape.mark(now, at, 7);
@@ -107,6 +109,14 @@ impl Lan {
                     self.send_frame(at, segment, &bytes);
                     self.shout(at, segment, index, &bytes);
                 }
+                Output::Device(ask) => {
+                    // This kernel has no macvlans, and says so as a real one would.
+                    let outcome = Err(Errno(95));
+                    let done = DeviceDone { ticket: ask.ticket, outcome };
+                    let life = self.nodes[at].life;
+                    self.put(KERNEL_TIME, Coming::DeviceDone(at, life, done));
+                }
+                Output::Tune(_) => {}
                 Output::Watch(wanted) => self.nodes[at].watched = wanted,
                 Output::Sockets(wanted) => self.nodes[at].sockets = wanted,
                 Output::Will(edit) => self.will(at, edit),

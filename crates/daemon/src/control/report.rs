@@ -6,11 +6,11 @@ use std::time::Duration;
 use base::{Instant, Version};
 use ui::protocol::{
     HmacReport, InstanceLease, InstanceReport, LeaseReport, LeasesReport, PeerReport, RivalReport,
-    Status, VipReport,
+    Status, VipReport, VmacReport,
 };
 use vip::lease::{ClassStatus, TableStatus};
 use vrrp::wire::hmac::Freshness;
-use vrrp::{InstanceStatus, RouterStatus};
+use vrrp::{DeviceStatus, InstanceStatus, RouterStatus};
 
 use super::Control;
 
@@ -97,6 +97,7 @@ impl Control {
                 excess_ms: millis(lease.excess),
                 silenced: lease.silenced,
             }),
+            vmacs: one.devices.iter().map(vmac).collect(),
             traffic: BTreeMap::from([
                 ("adverts-sent".to_string(), one.traffic.sent),
                 ("adverts-received".to_string(), one.traffic.received),
@@ -109,6 +110,22 @@ impl Control {
             scripts,
             scripts_waiting: u64::try_from(waiting).unwrap_or(u64::MAX),
         }
+    }
+}
+
+fn vmac(device: &DeviceStatus) -> VmacReport {
+    let state = match device.up {
+        Some(true) => "up",
+        Some(false) => "down",
+        None => "missing",
+    };
+    VmacReport {
+        interface: device.name.clone(),
+        parent: device.parent.clone(),
+        mac: device.mac.to_string(),
+        state: state.into(),
+        staged: device.staged,
+        refused: device.refused.map(|errno| errno.to_string()),
     }
 }
 

@@ -6,7 +6,7 @@
 use std::io;
 use std::sync::mpsc;
 
-use linux::{Addresses, Heard, Interest, Monitor, Poll, clock};
+use linux::{Addresses, Devices, Heard, Interest, Monitor, Poll, clock};
 
 use crate::channel::Channel;
 use crate::messages::{FromKeeper, ToKeeper};
@@ -21,6 +21,7 @@ pub(super) fn start() -> io::Result<Channel<ToKeeper, FromKeeper>> {
     let keeper = Keeper {
         protocol: far,
         addresses: Addresses::open()?,
+        devices: Devices::open()?,
         monitor: Monitor::open(Monitor::QUEUE)?,
         poll: Poll::new()?,
     };
@@ -38,6 +39,7 @@ pub(super) fn start() -> io::Result<Channel<ToKeeper, FromKeeper>> {
 struct Keeper {
     protocol: Channel<FromKeeper, ToKeeper>,
     addresses: Addresses,
+    devices: Devices,
     monitor: Monitor,
     poll: Poll,
 }
@@ -57,9 +59,11 @@ impl Keeper {
             self.poll.wait(None)?.for_each(drop);
             self.protocol.flush()?;
             // A batch is short, and what is through can be announced while the next is done.
-            while let Some(ToKeeper::Batch(batch)) = self.protocol.recv()? {
-                let done = self.addresses.execute(batch);
-                self.protocol.send(&FromKeeper::Done(done))?;
+            while let Some(message) = self.protocol.recv()? {
+                self.protocol.send(&match message {
+                    ToKeeper::Batch(batch) => FromKeeper::Done(self.addresses.execute(batch)),
+                    ToKeeper::Device(ask) => FromKeeper::DeviceDone(self.devices.execute(ask)),
+                })?;
             }
             match self.monitor.read()? {
                 Heard::Facts(facts) => {

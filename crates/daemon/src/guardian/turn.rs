@@ -150,6 +150,12 @@ impl Guardian {
                 Ok(Some(EngineToGuardian::Alive)) => self.will.handle(now, Input::Alive),
                 Ok(Some(EngineToGuardian::Image(image))) => self.hand_over(image),
                 Ok(Some(EngineToGuardian::Standing)) => {}
+                Ok(Some(EngineToGuardian::Tune(tuning))) => {
+                    self.tuner.tune(&tuning);
+                    let tuned = GuardianToEngine::Tuned { index: tuning.index };
+                    // A broken line says so when it is read.
+                    let _ = engine.line.send(&tuned);
+                }
                 Ok(None) => return,
                 Err(_) => {
                     engine.mute = true;
@@ -325,6 +331,7 @@ impl Guardian {
         self.carry_out(now)?;
         // No engine is left; what it listed has been removed.
         let _ = self.leases.destroy();
+        self.tuner.restore();
         Ok(exit)
     }
 }

@@ -36,3 +36,4 @@ mod table;
 mod timers;
 mod tracking;
 mod unicast;
+mod virtual_mac;

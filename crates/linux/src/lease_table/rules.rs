@@ -13,7 +13,7 @@
 //! chain mac         { source MAC in mac-666: goto lease-666 }
 //! set   pin-666     { type ipv4_addr; }                VIPs that live at virtual MACs
 //! chain pin         { sender IP in pin-666: goto virtual }
-//! chain virtual     { source MAC in mac-666: return; drop }
+//! chain virtual     { source MAC in mac-666: return; a question: sender IP := 0, return; drop }
 //! chain in-DEV      { hook ingress device DEV; by EtherType to arp, ip or ip6 }
 //! chain out-DEV     { hook egress device DEV; ARP to pin, then the same, then: to mac }
 //! ```
@@ -24,8 +24,10 @@
 //!
 //! The kernel answers for an address by whatever interface hears the question, and a macvlan's parent
 //! hears all that the macvlan does. So that neighbours learn the virtual MAC and no other (RFC 9568
-//! §8.1.2), ARP about a VIP on a macvlan leaves with a virtual MAC or not at all. This needs no switch
-//! of the parent (`arp_ignore`), which is its owner's.
+//! §8.1.2), ARP about a VIP on a macvlan leaves with a virtual MAC or not at all. A question that the
+//! node asks from there on behalf of a VIP, because its answer to somebody leaves by the parent, goes
+//! out without telling who asks (RFC 5227 §1.1: a probe). This needs no switch of the parent
+//! (`arp_ignore`, `arp_announce`), which is its owner's.
 //!
 //! A map from VIP to class would spare the sets of each class, but nft 1.0.6 aborts when it is asked
 //! to list a look-up of what a map yields, and an administrator's `nft list ruleset` must not fail
@@ -116,6 +118,7 @@ const ACCEPT: u32 = 1;
 /// Before everybody else's chains on the same hook.
 const PRIORITY: i32 = -1000;
 
+const ARP_REQUEST: [u8; 2] = [0, 1];
 const ETHERTYPE_ARP: u16 = 0x0806;
 const ETHERTYPE_IP: u16 = 0x0800;
 const ETHERTYPE_IP6: u16 = 0x86dd;
@@ -200,6 +203,24 @@ pub(super) fn build(table: &str, classes: &BTreeSet<LeaseClass>) -> Vec<Step> {
         ];
         steps.push(rule(table, VIRTUAL, known));
     }
+    let anonymous = vec![
+        network(6, 2),
+        equal(&ARP_REQUEST),
+        Expressions::Immediate(vec![
+            Immediate::DestinationRegister(Register::Reg1),
+            Immediate::Data(DataAttribute::Value(vec![0; 4])),
+        ])
+        .into(),
+        Expressions::Payload(vec![
+            Payload::SourceRegister(Register::Reg1),
+            Payload::Base(NETWORK_HEADER),
+            Payload::Offset(14),
+            Payload::Len(4),
+        ])
+        .into(),
+        conclude(vec![VerdictAttribute::Code(Verdict::Return)]),
+    ];
+    steps.push(rule(table, VIRTUAL, anonymous));
     steps.push(rule(table, VIRTUAL, vec![verdict(DROP)]));
     steps
 }

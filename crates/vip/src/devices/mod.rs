@@ -283,11 +283,17 @@ impl Devices {
             KernelFact::Link(_) | KernelFact::LinkGone(_) => {}
         }
         let mut names = self.names_of(fact);
+        let number = |links: &Links, name: &Name| links.named(name).map(|link| link.index);
+        let before: Vec<_> =
+            self.entries.values().map(|entry| number(&self.links, &entry.device.parent)).collect();
         self.links.learn(fact);
         names.extend(self.names_of(fact));
-        for (name, entry) in &mut self.entries {
-            if names.contains(name) || names.contains(&entry.device.parent) {
+        for ((name, entry), before) in self.entries.iter_mut().zip(before) {
+            let moved = number(&self.links, &entry.device.parent) != before;
+            if names.contains(name) || moved {
                 entry.echo_until = None;
+            }
+            if names.contains(name) || names.contains(&entry.device.parent) {
                 // What was refused may work now.
                 if let Some(refusal) = &mut entry.refusal {
                     refusal.retry_at = refusal.retry_at.min(self.now + FIRST_RETRY);

@@ -179,7 +179,7 @@ impl Keeper {
                     vip: claim.vip.clone(),
                     index: key.map(|key| key.index),
                     wanted: claim.wants(),
-                    present: self.is_present(place),
+                    present: self.is_served(place),
                     in_flight: slot.is_some_and(Slot::in_flight),
                     refused: slot.and_then(Slot::refused),
                 });

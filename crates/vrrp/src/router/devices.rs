@@ -38,6 +38,10 @@ impl Router {
     pub(super) fn instruct_devices(&mut self, now: Instant, slot: Slot, config: &InstanceConfig) {
         let (holder, devices) = (slot.holder(), config.devices.clone());
         self.devices.handle(now, devices::Input::Manage { holder, devices });
+        if self.seats.get(&slot).is_some_and(|seat| seat.holding) {
+            // Those that a reload brought to a holder, too.
+            self.devices.handle(now, devices::Input::Hold { holder });
+        }
         if !config.stages() {
             self.unstage(now, slot);
         } else if self.stopping.is_none() && !self.staged.contains(&slot) {

@@ -367,6 +367,16 @@ pub enum What {
         /// How long it ran.
         took: Duration,
     },
+    /// An interface with a virtual MAC was made, or found as an earlier run left it.
+    DeviceThere {
+        /// Its MAC.
+        mac: Mac,
+    },
+    /// An interface with a virtual MAC cannot be made, or be set up or down.
+    DeviceRefused {
+        /// The kernel's answer; `EEXIST`: another interface has that name.
+        errno: Errno,
+    },
 }
 
 /// How a script ended.

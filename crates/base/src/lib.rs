@@ -6,6 +6,7 @@
 //! on it: time comes in through the door (ARCHITECTURE.md, "The machine shape").
 
 mod codes;
+mod device;
 mod event;
 mod kernel;
 mod lease;
@@ -20,6 +21,7 @@ mod transmit;
 mod vip;
 mod vrrp;
 
+pub use device::{Device, DeviceAsk, DeviceDone, DeviceOp, Macvlan, Tuning};
 pub use event::{Event, EventId, Origin, Reason, ScriptResult, Subject, What};
 pub use kernel::{
     AddressFact, AddressOp, Batch, BatchDone, Errno, KernelFact, LinkFact, OpDone, Ticket,

@@ -9,7 +9,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use base::{
-    Batch, BatchDone, Event, Instant, KernelFact, Name, ScriptResult, Secret, Tracker, Verdict,
+    Batch, BatchDone, DeviceAsk, DeviceDone, Event, IfIndex, Instant, KernelFact, Name,
+    ScriptResult, Secret, Tracker, Tuning, Verdict,
 };
 use linux::Scheduling;
 use serde::{Deserialize, Serialize};
@@ -53,6 +54,11 @@ pub(crate) enum GuardianToEngine {
     Spoken(Vec<(Name, u64)>),
     /// Be scheduled like this from now on; it is allowed by now.
     Schedule(Scheduling),
+    /// The switches of this interface are set, as far as that was possible.
+    Tuned {
+        /// Which.
+        index: IfIndex,
+    },
 }
 
 /// From the engine to the guardian.
@@ -78,6 +84,8 @@ pub(crate) enum EngineToGuardian {
         /// What could not.
         troubles: Vec<String>,
     },
+    /// Set the switches of an interface, and say so.
+    Tune(Tuning),
 }
 
 // ---- guardian and control -----------------------------------------------------------------------
@@ -380,6 +388,8 @@ pub(crate) enum ToKeeper {
     Batch(Batch),
     /// Be scheduled like this from now on.
     Schedule(Scheduling),
+    /// And this, with an interface.
+    Device(DeviceAsk),
 }
 
 /// From the keeper thread to the protocol thread.
@@ -389,6 +399,8 @@ pub(crate) enum FromKeeper {
     Fact(KernelFact),
     /// A batch is through.
     Done(BatchDone),
+    /// An operation on an interface is through.
+    DeviceDone(DeviceDone),
     /// The kernel told more than there was room for; a snapshot follows.
     Overrun,
     /// The answer to [`ToKeeper::Schedule`], if not all of it could be done.

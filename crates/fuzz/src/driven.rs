@@ -138,6 +138,8 @@ impl<'a> World<'a> {
             vips: vec![Vip::new(address, prefix, Name::from("eth0"))],
             excluded: Vec::new(),
             burst: BurstPolicy::default(),
+            devices: Vec::new(),
+            speaks_as: None,
             track: Vec::new(),
             track_own_interface: self.bytes.flag(),
             missed_adverts: 3,
@@ -231,6 +233,7 @@ fn link(number: u32, running: bool) -> LinkFact {
         mac: Some(Mac([2, 0, 0, 0, 0, 1])),
         mtu: 1500,
         multicast: true,
+        macvlan: None,
     }
 }
 

@@ -316,6 +316,7 @@ impl Kernel {
             mac: Some(mac),
             mtu: 1500,
             multicast: true,
+            macvlan: None,
         };
         self.links.push(Link { fact: fact.clone(), segment, up: false, carrier: true });
         self.news.push(KernelFact::Link(fact));

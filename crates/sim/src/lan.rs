@@ -9,7 +9,7 @@ use core::net::IpAddr;
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use base::{AddressOp, Batch, BatchDone, Event, Instant, Name, Neighbour};
+use base::{AddressOp, Batch, BatchDone, DeviceDone, Event, Instant, Name, Neighbour};
 use vrrp::{Input, InstanceConfig};
 
 use crate::client::Client;
@@ -37,6 +37,8 @@ pub(crate) enum Coming {
     Batch(usize, u32, Batch),
     /// What came of it.
     Done(usize, u32, BatchDone),
+    /// What came of an operation on a device.
+    DeviceDone(usize, u32, DeviceDone),
     /// The node has something to read, or wakes.
     Look(usize, u32),
     /// The engine this life of a node's guardian started is up, and takes over from the one before.
@@ -55,6 +57,7 @@ impl Coming {
             | Self::Claim(at, ..)
             | Self::Batch(at, ..)
             | Self::Done(at, ..)
+            | Self::DeviceDone(at, ..)
             | Self::Look(at, _)
             | Self::Spawn(at, ..)
             | Self::Ended(at, _)
@@ -389,7 +392,10 @@ impl Lan {
                     }
                 }
                 Coming::Look(at, life) if self.nodes[at].life == life => self.read(at),
-                Coming::Done(..) | Coming::Look(..) => {}
+                Coming::DeviceDone(at, life, done) if self.nodes[at].life == life => {
+                    self.handle(at, Input::DeviceDone(done));
+                }
+                Coming::Done(..) | Coming::DeviceDone(..) | Coming::Look(..) => {}
                 Coming::Spawn(at, life, adopt) => self.spawned(at, life, adopt),
                 Coming::Ended(at, life) => self.notice(at, life),
                 Coming::Perish(at, life, since) => self.perish(at, life, since),

@@ -339,6 +339,8 @@ pub fn config(priority: u8) -> InstanceConfig {
         vips: vec![vip],
         excluded: Vec::new(),
         burst: BurstPolicy::default(),
+        devices: Vec::new(),
+        speaks_as: None,
         track: Vec::new(),
         trackers: Vec::new(),
         sentinels: Vec::new(),

@@ -2,8 +2,8 @@
 
 use core::net::{IpAddr, Ipv6Addr};
 
-use base::{IfIndex, LeaseDone, LeaseOp, Mac, Neighbour, Transmit};
-use vrrp::{Input, Output, Packet, RouterStatus};
+use base::{DeviceDone, Errno, IfIndex, Instant, LeaseDone, LeaseOp, Mac, Neighbour, Transmit};
+use vrrp::{Input, Output, Packet, Router, RouterStatus, SwitchoverError};
 
 use crate::kernel::Segment;
 use crate::lan::{Coming, KERNEL_TIME, Lan};
@@ -91,8 +91,10 @@ impl Lan {
     pub(crate) fn flush(&mut self, at: usize) {
         while let Some(output) = self.nodes[at].router.poll_output() {
             match output {
-                Output::Advert(transmit) => self.send(at, &transmit),
                 Output::Notice(transmit) => self.send_notice(at, &transmit),
+                Output::Advert(transmit) | Output::VirtualAdvert { transmit, .. } => {
+                    self.send(at, &transmit);
+                }
                 Output::Lease(ask) => {
                     let (now, node) = (self.now, &mut self.nodes[at]);
                     self.tape.mark(now, at, 7);
@@ -120,6 +122,14 @@ impl Lan {
                     self.send_frame(at, segment, &bytes);
                     self.shout(at, segment, index, &bytes);
                 }
+                Output::Device(ask) => {
+                    // This kernel has no macvlans, and says so as a real one would.
+                    let outcome = Err(Errno(95));
+                    let done = DeviceDone { ticket: ask.ticket, outcome };
+                    let life = self.nodes[at].life;
+                    self.put(KERNEL_TIME, Coming::DeviceDone(at, life, done));
+                }
+                Output::Tune(_) => {}
                 Output::Watch(wanted) => self.nodes[at].watched = wanted,
                 Output::Sockets(wanted) => self.nodes[at].sockets = wanted,
                 Output::Will(edit) => self.will(at, edit),
@@ -255,18 +265,25 @@ impl Lan {
     }
 
     /// Somebody asks a node to hand an instance over.
-    pub fn switchover(&mut self, at: usize, name: &str) -> Result<(), vrrp::SwitchoverError> {
-        let now = self.nodes[at].clock(self.now);
-        let done = self.nodes[at].router.switchover(now, &name.into(), None);
-        self.stirred.insert(at);
-        self.flush(at);
-        done.map(drop)
+    ///
+    /// # Errors
+    /// The router's.
+    pub fn switchover(&mut self, name: &str, instance: &str) -> Result<(), SwitchoverError> {
+        self.order(name, |router, now| router.switchover(now, &instance.into(), None).map(drop))
     }
 
     /// And lets it preempt again.
-    pub fn end_switchover(&mut self, at: usize, name: &str) -> Result<(), vrrp::SwitchoverError> {
+    ///
+    /// # Errors
+    /// The router's.
+    pub fn end_switchover(&mut self, name: &str, instance: &str) -> Result<(), SwitchoverError> {
+        self.order(name, |router, now| router.end_switchover(now, &instance.into()))
+    }
+
+    fn order<T>(&mut self, name: &str, order: impl FnOnce(&mut Router, Instant) -> T) -> T {
+        let at = self.at(name);
         let now = self.nodes[at].clock(self.now);
-        let done = self.nodes[at].router.end_switchover(now, &name.into());
+        let done = order(&mut self.nodes[at].router, now);
         self.stirred.insert(at);
         self.flush(at);
         done

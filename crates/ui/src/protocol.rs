@@ -302,6 +302,9 @@ pub struct InstanceReport {
     pub rival: Option<RivalReport>,
     /// Its lease, if it wants one.
     pub lease: Option<InstanceLease>,
+    /// Its interfaces with a virtual MAC.
+    #[serde(default)]
+    pub vmacs: Vec<VmacReport>,
     /// Adverts and changes, counted.
     pub traffic: BTreeMap<String, u64>,
     /// Packets refused, by cause.
@@ -349,6 +352,23 @@ pub struct RivalReport {
     pub last_s: f64,
     /// The event that told of it.
     pub because: Option<EventId>,
+}
+
+/// An interface with a virtual MAC.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct VmacReport {
+    /// Its name.
+    pub interface: Name,
+    /// The interface it lies on.
+    pub parent: Name,
+    /// Its MAC.
+    pub mac: String,
+    /// `up`, `down` or `missing`.
+    pub state: String,
+    /// Whether VIPs wait on it while this node does not hold them.
+    pub staged: bool,
+    /// Why it is not as it should be, if the kernel refuses.
+    pub refused: Option<String>,
 }
 
 /// A VIP.

@@ -3,7 +3,7 @@
 use core::fmt::Write as _;
 use std::collections::BTreeMap;
 
-use base::{Event, EventId, State, What};
+use base::{Errno, Event, EventId, State, What};
 
 use crate::protocol::{EventRecord, InstanceReport, LeasesReport, RivalReport, Status};
 
@@ -133,6 +133,11 @@ pub fn what(what: &What) -> String {
         What::ScriptDone { command, result, took } => {
             format!("`{command}`: {result} after {took:.1?}")
         }
+        What::DeviceThere { mac } => format!("stands ready with {mac}"),
+        What::DeviceRefused { errno: Errno::EXIST } => {
+            "cannot be made: another interface has this name; `use_vmac NAME` chooses one".into()
+        }
+        What::DeviceRefused { errno } => format!("cannot be made as it should be: {errno}"),
     }
 }
 
@@ -238,6 +243,14 @@ fn instance(report: &InstanceReport) -> String {
     for vip in &report.vips {
         let mark = if vip.present { "held" } else { "not here" };
         let _ = writeln!(page, "  {}/{} dev {}: {mark}", vip.address, vip.prefix, vip.interface);
+    }
+    for vmac in &report.vmacs {
+        let _ = write!(page, "  {} ({}) on {}: ", vmac.interface, vmac.mac, vmac.parent);
+        let waiting = if vmac.staged { ", VIPs wait on it" } else { "" };
+        let _ = match &vmac.refused {
+            Some(why) => writeln!(page, "{}: {why}", vmac.state),
+            None => writeln!(page, "{}{waiting}", vmac.state),
+        };
     }
     if let Some(rival) = &report.rival {
         let _ = writeln!(page, "  {}", two_holders(rival));

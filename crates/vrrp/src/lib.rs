@@ -28,8 +28,8 @@ pub use config::{Checksum, InstanceConfig, Reach, Sentinel, TrackInterface, Trac
 pub use image::{Image, InstanceV1, InstanceV2, InstanceV3, MarkV2, PeerV1, PhaseV1};
 pub use outbox::Output;
 pub use router::{Debounce, Input, Packet, Router, SwitchoverError, WatchSpec};
-pub use sockets::SocketSpec;
+pub use sockets::{Beside, SocketSpec};
 pub use status::{
-    GroupStatus, HmacStatus, InstanceStatus, InterfaceStatus, PeerStatus, ReadyPeer, RivalStatus,
-    RouterStatus, StayBack, Traffic,
+    DeviceStatus, GroupStatus, HmacStatus, InstanceStatus, InterfaceStatus, PeerStatus, ReadyPeer,
+    RivalStatus, RouterStatus, StayBack, Traffic,
 };

@@ -3,7 +3,9 @@
 use core::net::IpAddr;
 use core::time::Duration;
 
-use base::{EventId, Family, Instant, Name, Priority, Reason, Rival, State, Version, Vip, Vrid};
+use base::{
+    Errno, EventId, Family, Instant, Mac, Name, Priority, Reason, Rival, State, Version, Vip, Vrid,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::wire::Counters;
@@ -101,6 +103,8 @@ pub struct InstanceStatus {
     pub rival: Option<RivalStatus>,
     /// The lease it holds under, if it wants one.
     pub lease: Option<LeaseStatus>,
+    /// Its interfaces with a virtual MAC.
+    pub devices: Vec<DeviceStatus>,
     /// Adverts and changes counted.
     pub traffic: Traffic,
     /// Refused packets, by cause.
@@ -135,6 +139,23 @@ pub struct LeaseStatus {
     pub excess: Duration,
     /// Whether its VIPs are silenced now, or may be.
     pub silenced: bool,
+}
+
+/// An interface with a virtual MAC.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceStatus {
+    /// Its name.
+    pub name: Name,
+    /// The interface it lies on.
+    pub parent: Name,
+    /// Its MAC.
+    pub mac: Mac,
+    /// Whether it is there, and if so whether it is up.
+    pub up: Option<bool>,
+    /// Whether VIPs wait on it while this node does not hold them.
+    pub staged: bool,
+    /// Why it is not as it should be, if the kernel refuses.
+    pub refused: Option<Errno>,
 }
 
 /// A holder as last heard.

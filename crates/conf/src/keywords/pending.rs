@@ -120,11 +120,8 @@ const PENDING: &[Pending] = &[
         ],
     },
     Pending {
-        why: "virtual MAC addresses are not done yet",
-        keywords: &[
-            (Within::GlobalDefs, &["disable_local_igmp", "vmac_prefix", "vmac_addr_prefix"]),
-            (Within::Instance, &["use_vmac", "vmac_xmit_base", "use_vmac_addr", "use_ipvlan"]),
-        ],
+        why: "ipvlan interfaces are not done; use_vmac is",
+        keywords: &[(Within::Instance, &["use_ipvlan"])],
     },
     Pending {
         why: "SNMP is not done yet",
@@ -229,7 +226,6 @@ const VIP_OPTIONS: &[(&str, &str)] = &[
     ("noprefixroute", "this address flag is not set yet"),
     ("autojoin", "this address flag is not set yet"),
     ("no_track", "every VIP is guarded, none is left missing"),
-    ("use_vmac", "virtual MAC addresses are not done yet"),
     ("preferred_lft SECONDS", "expected 0 or forever"),
 ];
 

@@ -110,7 +110,7 @@ pub(crate) fn read(path: &Path, reading: &Reading) -> Result<(conf::Loaded, Reso
     }
     let resolved = loaded.meaning().map(|config| {
         let resolved = resolve(config, &mut findings);
-        findings.extend(config.instances.iter().filter_map(|one| long_lease(config, one)));
+        findings.extend(config.instances.iter().filter_map(long_lease));
         resolved
     });
     let resolved = resolved.unwrap_or_default();
@@ -266,8 +266,8 @@ fn hopeless(problem: &ScriptPathError) -> bool {
 }
 
 /// A lease that cannot keep its promise: by how much, and what would help.
-fn long_lease(config: &Config, instance: &conf::InstanceConfig) -> Option<Diagnostic> {
-    let terms = translate::one(config, instance).lease_terms();
+fn long_lease(instance: &conf::InstanceConfig) -> Option<Diagnostic> {
+    let terms = translate::lease_terms(instance);
     let (excess, length) = (terms.excess().as_millis(), terms.class().length().as_millis());
     let promises = !instance.lease || excess == 0 || instance.vips.is_empty();
     (!promises).then(|| {
@@ -327,7 +327,7 @@ mod tests {
         );
         let source = Source { name: "test", text: text.as_bytes() };
         let config = conf::load(source, conf::Options::default()).config.unwrap();
-        let found = config.instances.iter().filter_map(|one| long_lease(&config, one));
+        let found = config.instances.iter().filter_map(long_lease);
         found.map(|diagnostic| diagnostic.message).collect()
     }
 

@@ -3,16 +3,15 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::Control;
 use base::{Instant, Version};
 use ui::protocol::{
     BfdReport, HmacReport, InstanceLease, InstanceReport, LeaseReport, LeasesReport, PeerReport,
-    ReadyReport, RivalReport, Status, StayBackReport, VipReport,
+    ReadyReport, RivalReport, Status, StayBackReport, VipReport, VmacReport,
 };
 use vip::lease::{ClassStatus, TableStatus};
 use vrrp::wire::hmac::Freshness;
-use vrrp::{InstanceStatus, ReadyPeer, RouterStatus};
-
-use super::Control;
+use vrrp::{DeviceStatus, InstanceStatus, ReadyPeer, RouterStatus};
 
 fn ready(at: Instant, peer: &ReadyPeer) -> ReadyReport {
     ReadyReport {
@@ -136,6 +135,7 @@ impl Control {
                 excess_ms: millis(lease.excess),
                 silenced: lease.silenced,
             }),
+            vmacs: one.devices.iter().map(vmac).collect(),
             traffic: BTreeMap::from([
                 ("adverts-sent".to_string(), one.traffic.sent),
                 ("adverts-received".to_string(), one.traffic.received),
@@ -150,6 +150,22 @@ impl Control {
             scripts,
             scripts_waiting: u64::try_from(waiting).unwrap_or(u64::MAX),
         }
+    }
+}
+
+fn vmac(device: &DeviceStatus) -> VmacReport {
+    let state = match device.up {
+        Some(true) => "up",
+        Some(false) => "down",
+        None => "missing",
+    };
+    VmacReport {
+        interface: device.name.clone(),
+        parent: device.parent.clone(),
+        mac: device.mac.to_string(),
+        state: state.into(),
+        staged: device.staged,
+        refused: device.refused.map(|errno| errno.to_string()),
     }
 }
 

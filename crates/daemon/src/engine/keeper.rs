@@ -6,7 +6,7 @@
 use std::io;
 use std::sync::mpsc;
 
-use linux::{Addresses, Heard, Interest, Monitor, Poll, clock};
+use linux::{Addresses, Devices, Heard, Interest, Monitor, Poll, clock};
 
 use crate::channel::Channel;
 use crate::messages::{FromKeeper, ToKeeper};
@@ -21,6 +21,7 @@ pub(super) fn start() -> io::Result<Channel<ToKeeper, FromKeeper>> {
     let keeper = Keeper {
         protocol: far,
         addresses: Addresses::open()?,
+        devices: Devices::open()?,
         monitor: Monitor::open(Monitor::QUEUE)?,
         poll: Poll::new()?,
     };
@@ -38,6 +39,7 @@ pub(super) fn start() -> io::Result<Channel<ToKeeper, FromKeeper>> {
 struct Keeper {
     protocol: Channel<FromKeeper, ToKeeper>,
     addresses: Addresses,
+    devices: Devices,
     monitor: Monitor,
     poll: Poll,
 }
@@ -62,6 +64,10 @@ impl Keeper {
                     ToKeeper::Batch(batch) => {
                         let done = self.addresses.execute(batch);
                         self.protocol.send(&FromKeeper::Done(done))?;
+                    }
+                    ToKeeper::Device(ask) => {
+                        let done = self.devices.execute(ask);
+                        self.protocol.send(&FromKeeper::DeviceDone(done))?;
                     }
                     ToKeeper::Schedule(scheduling) => {
                         // Whoever sends adverts goes first.

@@ -450,6 +450,9 @@ impl Engine {
                     self.inheritance = Some((image, held));
                     self.begin()?;
                 }
+                Ok(Some(GuardianToEngine::Tuned { index })) => {
+                    self.handle(Input::Tuned { index })?;
+                }
                 Ok(Some(GuardianToEngine::HandOver)) => {
                     let image = postcard::to_stdvec(&self.router.image());
                     self.guardian.tell(&EngineToGuardian::Image(image.map_err(io::Error::other)?));
@@ -505,6 +508,7 @@ impl Engine {
                     Input::Fact(fact)
                 }
                 FromKeeper::Done(done) => Input::Done(done),
+                FromKeeper::DeviceDone(done) => Input::DeviceDone(done),
                 FromKeeper::Overrun => {
                     self.overruns += 1;
                     continue;
@@ -592,12 +596,15 @@ impl Engine {
                 Output::Watch(wanted) => self.lookout.watch(self.now, &self.poll, wanted),
                 Output::Advert(transmit) => self.wires.send(&transmit),
                 Output::Notice(transmit) => self.notices.send(&transmit),
+                Output::VirtualAdvert { mac, transmit } => self.wires.send_as(mac, &transmit),
                 Output::Frame { index, bytes } => self.wires.send_frame(index, &bytes),
                 Output::Batch(batch) => {
                     // No address is installed of which the guardian does not know.
                     self.guardian.flush();
                     self.keeper.send(&ToKeeper::Batch(batch))?;
                 }
+                Output::Device(ask) => self.keeper.send(&ToKeeper::Device(ask))?,
+                Output::Tune(tuning) => self.guardian.tell(&EngineToGuardian::Tune(tuning)),
                 Output::Event(event) => self.control.event(event),
             }
             done += 1;

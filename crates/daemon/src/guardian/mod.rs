@@ -9,6 +9,7 @@ mod hands;
 mod leases;
 mod service;
 pub(crate) mod successor;
+mod tuning;
 mod turn;
 mod upgrade;
 
@@ -33,6 +34,7 @@ use crate::run::Start;
 use hands::Hands;
 use leases::Leases;
 use service::Service;
+use tuning::Tuner;
 use upgrade::Upgrade;
 
 const SIGNALS: u64 = 0;
@@ -78,6 +80,7 @@ pub(crate) struct Guardian {
     will: LastWill,
     hands: Hands,
     leases: Leases,
+    tuner: Tuner,
     service: Service,
     engine: Option<EngineWard>,
     control: Option<ControlWard>,
@@ -140,6 +143,7 @@ impl Guardian {
         let binary = std::env::current_exe()?;
         Ok(Self {
             leases: Leases::new(&start),
+            tuner: Tuner::default(),
             service: Service::new(now),
             start,
             started: now,

@@ -175,6 +175,12 @@ impl Guardian {
                 Ok(Some(EngineToGuardian::Image(image))) => self.hand_over(image),
                 Ok(Some(EngineToGuardian::Standing)) => {}
                 Ok(Some(EngineToGuardian::Unscheduled { troubles })) => tell_unscheduled(&troubles),
+                Ok(Some(EngineToGuardian::Tune(tuning))) => {
+                    self.tuner.tune(&tuning);
+                    let tuned = GuardianToEngine::Tuned { index: tuning.index };
+                    // A broken line says so when it is read.
+                    let _ = engine.line.send(&tuned);
+                }
                 Ok(None) => return,
                 Err(_) => {
                     engine.mute = true;
@@ -355,6 +361,7 @@ impl Guardian {
         self.carry_out(now)?;
         // No engine is left; what it listed has been removed.
         let _ = self.leases.destroy();
+        self.tuner.restore();
         Ok(exit)
     }
 }

@@ -16,6 +16,7 @@ use base::{Instant, Name, Reason, Secret, What};
 use linux::{Interest, Scheduling};
 use vip::last_will::{Edit, Input};
 
+use super::tuning::Tuner;
 use super::{
     CONTROL, CONTROL_LINE, ControlWard, ENGINE, ENGINE_LINE, EngineWard, Guardian, NEXT_CONTROL,
     NEXT_CONTROL_LINE, NEXT_ENGINE, NEXT_ENGINE_LINE, RUNNER, tell_gaps,
@@ -145,7 +146,7 @@ impl Guardian {
     /// Whether the new pair has taken over; an error is why it will not.
     fn step_upgrade(&mut self, now: Instant) -> Result<bool, String> {
         let Some(upgrade) = &mut self.upgrade else { return Ok(false) };
-        upgrade.hear()?;
+        upgrade.hear(&mut self.tuner)?;
         if self.engine.is_none() || self.control.is_none() || self.stop_by.is_some() {
             return Err("mainstay is being stopped, or a process has just ended".into());
         }
@@ -255,7 +256,7 @@ impl Guardian {
 
 impl Upgrade {
     /// Takes in what the new pair says.
-    fn hear(&mut self) -> Result<(), String> {
+    fn hear(&mut self, tuner: &mut Tuner) -> Result<(), String> {
         let gone = |part: Part| format!("the {} of the new version ended", part.name());
         loop {
             match self.engine.line.recv() {
@@ -269,6 +270,11 @@ impl Upgrade {
                         Edit::Spoke { .. } => continue,
                     };
                     self.held.insert(name, edit);
+                }
+                Ok(Some(EngineToGuardian::Tune(tuning))) => {
+                    tuner.tune(&tuning);
+                    let tuned = GuardianToEngine::Tuned { index: tuning.index };
+                    self.engine.line.send(&tuned).map_err(|_| gone(Part::Engine))?;
                 }
                 Ok(Some(
                     EngineToGuardian::Alive

@@ -33,3 +33,4 @@ mod speaker;
 mod unicast;
 mod upgrade;
 mod vectors;
+mod vmac;

@@ -40,11 +40,11 @@ fn a_holder_that_stops_is_followed_at_once_by_the_best() {
 #[test]
 fn a_switch_over_sticks_until_it_is_ended() {
     let mut lan = three();
-    lan.switchover(0, "VI_1").unwrap();
+    lan.switchover("a", "VI_1").unwrap();
     assert!(gap(&mut lan, "a") < millis(10));
     lan.run_for(secs(60));
     assert_eq!(lan.actives(), ["b"], "the stronger one stays back");
-    lan.end_switchover(0, "VI_1").unwrap();
+    lan.end_switchover("a", "VI_1").unwrap();
     lan.run_for(secs(10));
     assert_eq!(lan.actives(), ["a"]);
 }
@@ -52,7 +52,7 @@ fn a_switch_over_sticks_until_it_is_ended() {
 #[test]
 fn who_stays_back_still_serves_when_nobody_else_does() {
     let mut lan = three();
-    lan.switchover(0, "VI_1").unwrap();
+    lan.switchover("a", "VI_1").unwrap();
     lan.run_for(secs(5));
     lan.crash("b");
     lan.crash("c");
@@ -64,8 +64,8 @@ fn who_stays_back_still_serves_when_nobody_else_does() {
 fn nobody_is_switched_over_to_nobody() {
     let mut lan = Lan::new(5).router("a", 200);
     lan.run_for(secs(20));
-    assert!(lan.switchover(0, "VI_1").is_err());
-    assert!(lan.switchover(0, "VI_9").is_err());
+    assert!(lan.switchover("a", "VI_1").is_err());
+    assert!(lan.switchover("a", "VI_9").is_err());
     assert_eq!(lan.actives(), ["a"]);
 }
 
@@ -82,7 +82,7 @@ fn in_any_weather_one_holds_in_the_end_and_never_two_for_long() {
             ..Weather::default()
         });
         lan.run_for(secs(10));
-        if lan.actives() != ["a"] || lan.switchover(0, "VI_1").is_err() {
+        if lan.actives() != ["a"] || lan.switchover("a", "VI_1").is_err() {
             continue;
         }
         lan.set_weather(Weather::default());

@@ -12,8 +12,14 @@ use super::{Router, Seat, Slot};
 impl Router {
     /// Lets keeper and announcer have their say.
     pub(super) fn use_hands(&mut self, now: Instant) {
+        while let Some(output) = self.devices.poll_lowering() {
+            self.devices_say(now, output);
+        }
         while let Some(output) = self.keeper.poll_output() {
             self.keeper_says(now, output);
+        }
+        while let Some(output) = self.devices.poll_output() {
+            self.devices_say(now, output);
         }
         while let Some(output) = self.announcer.poll_output() {
             self.announcer_says(now, output);
@@ -45,7 +51,8 @@ impl Router {
     /// Puts VIPs that are held under a lifetime, where the configuration wants that.
     fn limit(&mut self, now: Instant, holder: HolderId, vips: &[Vip]) {
         let wants = self.seat_of(holder).is_some_and(|seat| {
-            seat.instance.config().lifetimes && seat.instance.state() == State::Active
+            let config = seat.instance.config();
+            config.lifetimes && !config.stages() && seat.instance.state() == State::Active
         });
         if wants {
             self.lifetimes.handle(now, lifetime::Input::Present { holder, vips });

@@ -12,6 +12,7 @@ use base::{EventId, Instant, LeaseDone, LeaseKey, Name, Reason, State, Subject, 
 use vip::HolderId;
 use vip::lease::{self, LapseCause, Output};
 
+use super::devices::device_keys;
 use super::{Router, Slot};
 use crate::config::InstanceConfig;
 use crate::instance::Turn;
@@ -64,6 +65,8 @@ impl Router {
                     }
                 }
                 Output::Unavailable(trouble) => {
+                    // What waits would not be silent.
+                    self.unstage_all(now);
                     let what = What::LeaseUnavailable { why: trouble.to_string() };
                     self.out.event(now, Subject::Node, what, Reason::Kernel, []);
                 }
@@ -189,13 +192,16 @@ impl Router {
 
     /// Tells the leases what this instance would put under one.
     pub(super) fn instruct_leases(&mut self, now: Instant, slot: Slot, config: &InstanceConfig) {
-        let keys: Vec<LeaseKey> = config.all_vips().map(|vip| vip.address.into()).collect();
+        let mut keys: Vec<LeaseKey> = config.all_vips().map(|vip| vip.address.into()).collect();
+        let leased = config.lease && !keys.is_empty();
+        keys.extend(device_keys(config));
         let mut interfaces: Vec<Name> = config.interface.iter().cloned().collect();
         interfaces.extend(config.all_vips().map(|vip| vip.interface.clone()));
+        interfaces.extend(config.devices.iter().map(|device| device.parent.clone()));
         interfaces.sort();
         interfaces.dedup();
-        let leased = config.lease && !keys.is_empty();
-        let subject = lease::Subject { leased, terms: config.lease_terms(), keys, interfaces };
+        let (terms, waits) = (config.lease_terms(), config.stages());
+        let subject = lease::Subject { leased, terms, keys, interfaces, waits };
         let input = lease::Input::Manage { holder: slot.holder(), subject: Some(subject) };
         self.leases.handle(now, input);
     }

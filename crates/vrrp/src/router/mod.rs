@@ -7,6 +7,7 @@
 
 mod configure;
 mod debounce;
+mod devices;
 mod environment;
 mod groups;
 mod hands;
@@ -19,12 +20,13 @@ use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
 
 use base::{
-    BatchDone, EventId, Family, IfIndex, Instant, KernelFact, LeaseDone, Name, Neighbour, Reason,
-    State, Subject, Tracker, Verdict, Vip, Vrid, Wall, WallClock, What,
+    BatchDone, DeviceDone, EventId, Family, IfIndex, Instant, KernelFact, LeaseDone, Name,
+    Neighbour, Reason, State, Subject, Tracker, Verdict, Vip, Vrid, Wall, WallClock, What,
 };
 use serde::{Deserialize, Serialize};
 use vip::HolderId;
 use vip::announcer::Announcer;
+use vip::devices::Devices;
 use vip::keeper::Keeper;
 use vip::last_will::Edit;
 use vip::lease::{self as leases, Leases};
@@ -78,6 +80,13 @@ pub enum Input {
     },
     /// A batch of kernel operations is through.
     Done(BatchDone),
+    /// An operation on a device is through.
+    DeviceDone(DeviceDone),
+    /// The switches of the device with this number were set, as far as possible.
+    Tuned {
+        /// Which.
+        index: IfIndex,
+    },
     /// A lease operation is through; see [`Output::Lease`].
     LeaseDone(LeaseDone),
     /// The clock of `now` stood still for so long while the world went on (the machine was
@@ -212,6 +221,11 @@ pub struct Router {
     keeper: Keeper,
     announcer: Announcer,
     lifetimes: Lifetimes,
+    devices: Devices,
+    /// Instances whose VIPs are to wait installed as soon as they are silent for sure, and those
+    /// whose do.
+    staging: BTreeSet<Slot>,
+    staged: BTreeSet<Slot>,
     leases: Leases,
     doubts: BTreeMap<Slot, Doubt>,
     /// Holders that want no lease any more while something of them may be installed.
@@ -273,6 +287,12 @@ impl Router {
             Input::Verdict { tracker, verdict } => self.hear_verdict(now, tracker, verdict),
             Input::Done(done) if Lifetimes::is_mine(&done.ticket) => {}
             Input::Done(done) => self.keeper.handle(now, vip::keeper::Input::Done(done)),
+            Input::DeviceDone(done) => {
+                self.devices.handle(now, vip::devices::Input::Done(done));
+            }
+            Input::Tuned { index } => {
+                self.devices.handle(now, vip::devices::Input::Tuned { index });
+            }
             Input::LeaseDone(done) => self.lease_done(now, done),
             Input::Slept { span } => self.slept(now, span),
             Input::Wake { drained } => self.wake(now, drained),
@@ -313,6 +333,7 @@ impl Router {
             self.keeper.poll_timeout(),
             self.announcer.poll_timeout(),
             self.lifetimes.poll_timeout(),
+            self.devices.poll_timeout(),
             self.debouncer.poll_timeout(),
             self.leases.poll_timeout(),
             self.doubts.values().map(|doubt| doubt.at).min(),
@@ -334,7 +355,7 @@ impl Router {
     /// Whether nothing is under way: after [`Input::Stop`], that every VIP is off the node.
     #[must_use]
     pub fn is_settled(&self) -> bool {
-        self.leases.is_settled() && self.keeper.is_settled()
+        self.leases.is_settled() && self.keeper.is_settled() && self.devices.is_settled()
     }
 
     /// Everything there is to tell, as a value.
@@ -359,6 +380,7 @@ impl Router {
                     excess: terms.excess(),
                     silenced: seat.instance.is_silenced(),
                 });
+                status.devices = self.device_status(seat);
                 status
             })
             .collect();
@@ -389,6 +411,7 @@ impl Router {
         }
         self.keeper.handle(now, vip::keeper::Input::Wake);
         self.lifetimes.handle(now, lifetime::Input::Wake);
+        self.devices.handle(now, vip::devices::Input::Wake);
         // Announcements never leave ahead of an advert: not in the turn that sends adverts.
         if drained {
             self.announcer.handle(now, vip::announcer::Input::Wake);
@@ -418,6 +441,8 @@ impl Router {
         let stopping = self.out.event(now, Subject::Node, What::Stopping, Reason::Shutdown, []);
         self.leases.handle(now, leases::Input::Stop);
         self.stopping = Some(stopping);
+        self.unstage_all(now);
+        self.devices.handle(now, vip::devices::Input::Stop);
         self.surround_all(now, Some(stopping));
     }
 
@@ -501,13 +526,18 @@ impl Router {
             }
             self.use_leases(now);
             // A lease that was granted touches its instance again.
+            if !self.touched.is_empty() {
+                continue;
+            }
+            self.look_out();
+            self.stage(now);
+            self.use_hands(now);
+            self.use_leases(now);
+            // And so does a device that cannot be had.
             if self.touched.is_empty() {
                 break;
             }
         }
-        self.look_out();
-        self.use_hands(now);
-        self.use_leases(now);
     }
 
     fn settle_one(&mut self, now: Instant, slot: Slot) {
@@ -529,8 +559,10 @@ impl Router {
             seat.holding = installs;
             seat.repairing = None;
             let input = if installs {
+                self.devices.handle(now, vip::devices::Input::Hold { holder });
                 vip::keeper::Input::Hold { holder }
             } else {
+                self.devices.handle(now, vip::devices::Input::Release { holder });
                 self.announcer.handle(now, vip::announcer::Input::Withdraw { holder });
                 self.lifetimes.handle(now, lifetime::Input::Withdraw { holder });
                 vip::keeper::Input::Release { holder }

@@ -9,8 +9,8 @@ use core::time::Duration;
 use std::collections::VecDeque;
 
 use base::{
-    AddressFact, AddressOp, Batch, BatchDone, Centis, Errno, Family, IfIndex, Instant, Interval,
-    KernelFact, LeaseDone, LinkFact, Mac, Name, Preempt, Priority, State, Vip, Vrid,
+    AddressFact, AddressOp, Batch, BatchDone, Centis, DeviceAsk, Errno, Family, IfIndex, Instant,
+    Interval, KernelFact, LeaseDone, LinkFact, Mac, Name, Preempt, Priority, State, Vip, Vrid,
 };
 use vip::announcer::BurstPolicy;
 use vrrp::wire::{self, Advert, Auth, Body, ChecksumForm, ChecksumRule};
@@ -89,6 +89,8 @@ pub(crate) fn config(priority: u8) -> InstanceConfig {
         vips: vec![vip(VIP)],
         excluded: Vec::new(),
         burst: once,
+        devices: Vec::new(),
+        speaks_as: None,
         track: Vec::new(),
         trackers: Vec::new(),
         sentinels: Vec::new(),
@@ -125,6 +127,7 @@ pub(crate) fn link(number: u32, name: &str) -> LinkFact {
         mac: Some(Mac([2, 0, 0, 0, 0, last])),
         mtu: 1500,
         multicast: true,
+        macvlan: None,
     }
 }
 
@@ -200,6 +203,7 @@ pub(crate) struct Bench {
     asked: VecDeque<Batch>,
     /// Words about planned moves that it has sent.
     pub(crate) notices: Vec<base::Transmit>,
+    pub(crate) devices: VecDeque<DeviceAsk>,
     /// What the kernel has.
     pub(crate) addresses: Vec<AddressFact>,
     pub(crate) table: Table,
@@ -214,6 +218,7 @@ impl Bench {
             now: Instant::ZERO + secs(100),
             asked: VecDeque::new(),
             notices: Vec::new(),
+            devices: VecDeque::new(),
             addresses: vec![address(2, OWN), address(2, "fe80::5")],
             table: Table::default(),
             watched: Vec::new(),
@@ -257,7 +262,14 @@ impl Bench {
                     continue;
                 }
                 Output::Sockets(sockets) => Seen::Sockets(sockets),
-                Output::Advert(transmit) => Seen::advert(&transmit),
+                Output::Advert(transmit) => Seen::advert(None, &transmit),
+                Output::VirtualAdvert { mac, transmit } => Seen::advert(Some(mac), &transmit),
+                Output::Device(ask) => {
+                    let op = ask.op.clone();
+                    self.devices.push_back(ask);
+                    Seen::Device(op)
+                }
+                Output::Tune(tuning) => Seen::Tune(tuning),
                 Output::Lease(ask) => {
                     let outcome = self.table.execute(self.now, &ask.op);
                     let done = LeaseDone { ticket: ask.ticket, outcome };
@@ -387,6 +399,11 @@ impl Bench {
             let outcomes = batch.ops.iter().map(|_| Ok(())).collect();
             self.feed(Input::Done(BatchDone { ticket: batch.ticket, outcomes }));
         }
+    }
+
+    /// Lets the kernel answer that the interface it was asked about is gone.
+    pub(crate) fn kernel_gone(&mut self) {
+        self.kernel_refuses(Errno::NODEV);
     }
 
     /// Lets the kernel refuse what it was asked.

@@ -37,4 +37,5 @@ mod table;
 mod timers;
 mod tracking;
 mod unicast;
+mod virtual_mac;
 mod watched;

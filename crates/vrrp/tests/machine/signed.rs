@@ -318,7 +318,7 @@ fn the_guardian_gets_unsigned_farewells_the_key_and_every_number() {
     let will = bequest.seal.clone().unwrap();
     assert_eq!((will.key_id, will.key, will.window), (1, key(1).secret().clone(), Some(secs(5))));
     assert_eq!(will.last, first.bits());
-    let farewell = Seen::advert(&bequest.farewells[0]);
+    let farewell = Seen::advert(None, &bequest.farewells[0]);
     assert!(matches!(farewell, Seen::Advert(sent) if sent.signed.is_none() && sent.priority == 0));
     assert!(spoke(&outs).is_empty(), "it is in the bequest");
     us.kernel();

@@ -219,11 +219,16 @@ pub fn run(options: &Options, now: WallTime) -> Result<String, String> {
         text.push_str(&dated);
     }
     let now = given.unwrap_or(now);
-    let ask = Ask { scores: options.scores, reasons: false, considered: options.dot.is_some() };
+    let ask = Ask {
+        scores: options.scores,
+        reasons: false,
+        considered: options.dot.is_some(),
+        before: !options.quiet,
+    };
     let transition = sched::plan_with(&cib, now, ask);
     if !options.quiet {
-        text.push_str(&text::held_back(&transition));
-        text.push_str(&text::status("Current cluster status:", &transition));
+        text.push_str(&text::held_back(&transition.before));
+        text.push_str(&text::status("Current cluster status:", &transition.before));
     }
     if options.utilization {
         text.push_str(&text::capacities(&transition));
@@ -244,7 +249,7 @@ pub fn run(options: &Options, now: WallTime) -> Result<String, String> {
     if options.simulate && !options.quiet {
         text.push_str(&text::execution(&transition));
         text.push_str(&dated);
-        let after = sched::plan(&Cib::read(&document.root), now);
+        let after = sched::observe(&Cib::read(&document.root), now);
         text.push_str(&text::status("Revised Cluster Status:", &after));
     }
     if let Some(path) = &options.save_output {

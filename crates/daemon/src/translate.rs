@@ -14,7 +14,7 @@ use vrrp::wire::hmac::{Freshness, Key, Mode, Policy};
 use vrrp::wire::{Auth, ChecksumForm, ChecksumRule, PeerTerms};
 use vrrp::{Checksum, InstanceConfig, Reach};
 
-pub(crate) use tracking::{debounce, sensors};
+pub(crate) use tracking::{debounce, sensors, sessions};
 
 /// A peer's interval is believed up to this many times our own (VRRP-075). One forged advert could
 /// else silence everybody for two minutes.
@@ -49,6 +49,7 @@ pub(crate) fn one(config: &Config, instance: &conf::InstanceConfig) -> InstanceC
         burst: burst(config, &instance.announce),
         track: tracking::interfaces(config, instance),
         trackers: tracking::trackers(config, instance),
+        sentinels: tracking::sentinels(config, instance),
         group: config.group_of(&instance.name).map(|group| group.name.clone()),
         track_own_interface: instance.track_own_interface,
         missed_adverts: instance.down_adverts,
@@ -60,6 +61,17 @@ pub(crate) fn one(config: &Config, instance: &conf::InstanceConfig) -> InstanceC
         lifetimes: true,
         lease: instance.lease,
         strict_sources: false,
+    }
+}
+
+/// How the engine is scheduled. A thread that is not in real time has no limit.
+pub(crate) fn scheduling(given: &conf::Scheduling) -> linux::Scheduling {
+    linux::Scheduling {
+        nice: given.nice,
+        real_time: given.real_time,
+        run_limit: given.real_time.map_or(Duration::ZERO, |_| given.run_limit),
+        locked: given.locked,
+        processors: given.processors.clone(),
     }
 }
 

@@ -7,6 +7,7 @@
 
 mod addresses;
 mod advert_socket;
+mod bfd_socket;
 pub mod clock;
 pub mod confine;
 mod container;
@@ -23,11 +24,12 @@ mod neighbour_watch;
 mod netlink;
 mod netns;
 mod nftables;
+mod notice_socket;
 mod pid_file;
 mod poll;
 mod process_events;
-mod real_time;
 mod role;
+pub mod scheduling;
 mod script_path;
 mod session;
 mod signals;
@@ -44,6 +46,7 @@ mod users;
 
 pub use addresses::{ADDRESS_PROTOCOL, Addresses};
 pub use advert_socket::{Datagram, GROUP_V4, GROUP_V6, Receiver, Sender};
+pub use bfd_socket::{BfdDatagram, BfdReceiver, BfdSender};
 pub use container::{Container, Process};
 pub use fifo::Fifo;
 pub use file_watch::{FileWatch, Noticed, WatchId};
@@ -55,13 +58,14 @@ pub use monitor::{Heard, Monitor};
 pub use neighbour_watch::NeighbourWatch;
 pub use netlink::{MAX_PER_SEND, NO_ANSWER, NetlinkError, Refusal, Request, RouteSocket};
 pub use netns::{PRIVATE_DIR, Separations, become_root};
+pub use notice_socket::NoticeSocket;
 pub use pid_file::{PidFile, PidFileError};
 pub use poll::{Interest, Poll, Ready, Timer};
 pub use process_events::{
     ProcessEntry, ProcessEvent, ProcessEvents, Processes, process, processes,
 };
-pub use real_time::real_time;
 pub use role::{Role, die_with, take_line};
+pub use scheduling::{Scheduling, real_time};
 pub use script_path::{ScriptPathError, check_script_path};
 pub use session::{name_process, new_session, own_uid};
 pub use signals::{Signal, Signals};

@@ -6,5 +6,6 @@
 
 pub mod cli;
 pub mod client;
+pub mod metrics;
 pub mod protocol;
 pub mod text;

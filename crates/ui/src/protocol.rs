@@ -28,6 +28,18 @@ pub enum Request {
     Events,
     /// The same, and then everything else as it happens.
     Follow,
+    /// Hand an instance over to whoever is readiest to follow.
+    Switchover {
+        /// Which; its sync group goes with it.
+        instance: Name,
+        /// Seconds for which it then does not preempt; until it is ended, if none are given.
+        lasts_s: Option<u64>,
+    },
+    /// Let it preempt again as configured.
+    EndSwitchover {
+        /// Which.
+        instance: Name,
+    },
     /// Have another version take over without a gap.
     Upgrade {
         /// From this file; the one the daemon was started from, if none is named.
@@ -42,6 +54,8 @@ pub enum Response {
     Status(Box<Status>),
     /// To [`Request::Events`], and the first to [`Request::Follow`].
     Events(Vec<EventRecord>),
+    /// To [`Request::Switchover`]: who follows, for each instance; empty to [`Request::EndSwitchover`].
+    Switched(Vec<(Name, IpAddr)>),
     /// To [`Request::Upgrade`]: the other version is at work.
     Upgraded,
     /// The question was not understood, or could not be answered.
@@ -71,6 +85,48 @@ pub struct Status {
     pub engine: BTreeMap<String, u64>,
     /// The leases of all instances.
     pub leases: LeasesReport,
+    /// All BFD sessions.
+    #[serde(default)]
+    pub bfd: Vec<BfdReport>,
+}
+
+/// A Backup that is ready to follow.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct ReadyReport {
+    /// Where its adverts would come from.
+    pub source: IpAddr,
+    /// Its priority.
+    pub priority: u8,
+    /// Seconds since it said so.
+    pub told_s: f64,
+}
+
+/// After a switch-over.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct StayBackReport {
+    /// Seconds that are left; none if it lasts until it is ended.
+    pub left_s: Option<f64>,
+}
+
+/// A BFD session.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct BfdReport {
+    /// Its name.
+    pub name: Name,
+    /// `AdminDown`, `Down`, `Init` or `Up`.
+    pub state: String,
+    /// Whether trackers count it as failed.
+    pub failed: bool,
+    /// The other end.
+    pub neighbor: IpAddr,
+    /// Where the other end says it stands.
+    pub remote_state: String,
+    /// Why it last left Up, in words.
+    pub diagnostic: String,
+    /// Its packets are so far apart, before jitter.
+    pub transmit_interval_ms: f64,
+    /// Silence of the other end for so long is its end; 0 while nothing was heard.
+    pub detection_time_ms: f64,
 }
 
 /// Whether this node's VIPs fall silent when it freezes or dies.
@@ -122,6 +178,12 @@ pub struct InstanceLease {
 /// One instance.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct InstanceReport {
+    /// Backups that have lately said that they are ready to follow, as `address priority`.
+    #[serde(default)]
+    pub ready: Vec<ReadyReport>,
+    /// It was switched over and does not preempt.
+    #[serde(default)]
+    pub stays_back: Option<StayBackReport>,
     /// Its name.
     pub name: Name,
     /// Its interface.

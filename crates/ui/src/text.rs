@@ -60,6 +60,8 @@ pub fn what(what: &What) -> String {
             format!("nobody was heard for {silence:.3?}")
         }
         What::PeerResigned { source } => format!("{source} resigned"),
+        What::Nominated { by } => format!("{by} has left and names this node"),
+        What::Nominates { node } => format!("is off this node, names {node} to follow"),
         What::RivalHeard { source, priority } => {
             format!("{source} with priority {priority} claims to hold too")
         }
@@ -173,6 +175,17 @@ pub fn status(status: &Status) -> String {
         let _ = writeln!(page, "  the last reload was refused: {why}");
     }
     page.push_str(&leases(&status.leases));
+    for session in &status.bfd {
+        let _ = writeln!(
+            page,
+            "  BFD {} with {}: {}, detects within {} ms{}",
+            session.name,
+            session.neighbor,
+            session.state,
+            session.detection_time_ms,
+            if session.failed { " (FAILED)" } else { "" }
+        );
+    }
     for instance in &status.instances {
         page.push('\n');
         page.push_str(&self::instance(instance));
@@ -255,6 +268,20 @@ fn instance(report: &InstanceReport) -> String {
         }
         (None, State::Backup) => page.push_str("  holder: nobody heard yet\n"),
         _ => {}
+    }
+    let ready: Vec<String> = report
+        .ready
+        .iter()
+        .map(|peer| format!("{} (priority {})", peer.source, peer.priority))
+        .collect();
+    if report.state == State::Active && !ready.is_empty() {
+        let _ = writeln!(page, "  ready to follow: {}", ready.join(", "));
+    }
+    if let Some(stay) = &report.stays_back {
+        let _ = match stay.left_s {
+            Some(left) => writeln!(page, "  switched over: does not preempt for {}", span(left)),
+            None => writeln!(page, "  switched over: does not preempt until that is ended"),
+        };
     }
     if let Some(hmac) = &report.auth_hmac {
         let _ = writeln!(page, "  auth_hmac: {}, key {}", hmac.mode, hmac.active_key);

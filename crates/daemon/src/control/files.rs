@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use base::Name;
 use conf::{Code, Config, Diagnostic, Severity, Source, Surroundings};
-use linux::{Identity, ScriptPathError, UserError, check_script_path};
+use linux::{Identity, Scheduling, ScriptPathError, UserError, check_script_path};
 use serde::{Deserialize, Serialize};
 use vrrp::{Debounce, InstanceConfig};
 
@@ -33,11 +33,14 @@ pub(crate) struct Loaded {
     pub(crate) groups: BTreeMap<Name, Notify>,
     pub(crate) sensors: Sensors,
     pub(crate) debounce: BTreeMap<Name, Debounce>,
+    pub(crate) sessions: Vec<bfd::Settings>,
     pub(crate) pipes: Vec<Pipe>,
     /// Pipes are told all states again after a reload.
     pub(crate) states_on_reload: bool,
     /// What is worth saying about it, ready to print; may be empty.
     pub(crate) remarks: String,
+    /// How the engine is scheduled.
+    pub(crate) scheduling: Scheduling,
 }
 
 /// Why there is no configuration.
@@ -77,9 +80,11 @@ pub(crate) fn load(path: &Path, reading: &Reading, color: bool) -> Result<Loaded
             groups: resolved.groups,
             sensors: resolved.sensors,
             debounce: translate::debounce(&config),
+            sessions: translate::sessions(&config),
             pipes: resolved.pipes,
             states_on_reload: config.node.fifos.states_on_reload,
             remarks: report,
+            scheduling: translate::scheduling(&config.node.vrrp),
         }),
         None => Err(Refused::Wrong { errors: u32::try_from(errors).unwrap_or(u32::MAX), report }),
     }

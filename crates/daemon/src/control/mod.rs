@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use base::{Instant, Name, Reason, Secret, Subject, What};
 use linux::confine::{self, Gap, Right};
-use linux::{Interest, Poll, Ready, Timer, clock};
+use linux::{Interest, Poll, Ready, Scheduling, Timer, clock};
 use ui::protocol::{Request, Response};
 
 use crate::channel::Channel;
@@ -122,6 +122,8 @@ struct Control {
     loaded: Option<Loaded>,
     /// Its instances as bytes, which is smaller: they are only passed on.
     packed: Vec<u8>,
+    /// How the guardian was last told to have the engine scheduled.
+    scheduling: Scheduling,
     trackers: Trackers,
     /// Those of the configuration before, of instances and of groups: their last events may still be
     /// on their way.
@@ -173,6 +175,7 @@ impl Control {
             trackers: Trackers::new(FILES),
             loaded: None,
             packed: Vec::new(),
+            scheduling: Scheduling::default(),
             notify_before: Default::default(),
             told: BTreeMap::new(),
             refused: None,
@@ -202,6 +205,10 @@ impl Control {
         loaded.instances = Vec::new();
         let gaps = std::mem::take(&mut self.gaps);
         self.guardian.send(&ControlToGuardian::InForce { state, gaps })?;
+        if loaded.scheduling != self.scheduling {
+            self.scheduling.clone_from(&loaded.scheduling);
+            self.guardian.send(&ControlToGuardian::Schedule(self.scheduling.clone()))?;
+        }
         let now = clock::monotonic();
         self.trackers.set(now, &self.poll, loaded.sensors.clone(), begins);
         let states_again = self.loaded.is_some() && loaded.states_on_reload;
@@ -231,6 +238,7 @@ impl Control {
             let debounce = loaded.debounce.clone();
             // What is said already must be known to whoever is to start.
             let _ = engine.send(&self.trackers.all());
+            let _ = engine.send(&ToEngine::Sessions(loaded.sessions.clone()));
             let _ = engine.send(&ToEngine::Configure { instances, debounce, events });
         }
     }
@@ -412,10 +420,17 @@ impl Control {
             let Some(message) = self.note(message) else { continue };
             match message {
                 FromEngine::Event(_) => {}
-                FromEngine::Status { ask, at, status, counts } => {
+                FromEngine::Status { ask, at, status, sessions, counts } => {
                     if let Some(client) = self.asking.remove(&ask) {
-                        let report = self.report(at, *status, counts);
+                        let mut report = self.report(at, *status, counts);
+                        report.bfd = report::sessions(&sessions);
                         self.answer(client, &Response::Status(Box::new(report)));
+                    }
+                }
+                FromEngine::Switched { ask, outcome } => {
+                    if let Some(client) = self.asking.remove(&ask) {
+                        let answer = outcome.map_or_else(Response::Error, Response::Switched);
+                        self.answer(client, &answer);
                     }
                 }
                 FromEngine::Settled { clean } => {
@@ -445,15 +460,13 @@ impl Control {
         let questions = server.ready(&self.poll, ready);
         for (client, question) in questions {
             match question {
-                Request::Status => {
-                    self.asks += 1;
-                    if let Some(engine) = &mut self.engine {
-                        self.asking.insert(self.asks, client);
-                        let _ = engine.send(&ToEngine::Status { ask: self.asks });
-                    } else {
-                        let text = "the engine is being started; ask again in a moment".to_string();
-                        self.answer(client, &Response::Error(text));
-                    }
+                Request::Status => self.ask(client, |ask| ToEngine::Status { ask }),
+                Request::Switchover { instance, lasts_s } => {
+                    let lasts = lasts_s.map(Duration::from_secs);
+                    self.ask(client, |ask| ToEngine::Switchover { ask, instance, lasts });
+                }
+                Request::EndSwitchover { instance } => {
+                    self.ask(client, |ask| ToEngine::EndSwitchover { ask, instance });
                 }
                 Request::Events => self.answer(client, &Response::Events(self.events.all())),
                 Request::Upgrade { binary } => {
@@ -472,6 +485,18 @@ impl Control {
             }
         }
         Ok(())
+    }
+
+    /// Puts a client's question to the engine, which answers by its number.
+    fn ask(&mut self, client: ClientId, question: impl FnOnce(u64) -> ToEngine) {
+        self.asks += 1;
+        if let Some(engine) = &mut self.engine {
+            self.asking.insert(self.asks, client);
+            let _ = engine.send(&question(self.asks));
+        } else {
+            let text = "the engine is being started; ask again in a moment".to_string();
+            self.answer(client, &Response::Error(text));
+        }
     }
 
     fn answer(&mut self, client: ClientId, response: &Response) {

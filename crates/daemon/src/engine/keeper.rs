@@ -57,9 +57,20 @@ impl Keeper {
             self.poll.wait(None)?.for_each(drop);
             self.protocol.flush()?;
             // A batch is short, and what is through can be announced while the next is done.
-            while let Some(ToKeeper::Batch(batch)) = self.protocol.recv()? {
-                let done = self.addresses.execute(batch);
-                self.protocol.send(&FromKeeper::Done(done))?;
+            while let Some(message) = self.protocol.recv()? {
+                match message {
+                    ToKeeper::Batch(batch) => {
+                        let done = self.addresses.execute(batch);
+                        self.protocol.send(&FromKeeper::Done(done))?;
+                    }
+                    ToKeeper::Schedule(scheduling) => {
+                        // Whoever sends adverts goes first.
+                        let troubles = scheduling.take(1);
+                        if !troubles.is_empty() {
+                            self.protocol.send(&FromKeeper::Unscheduled(troubles))?;
+                        }
+                    }
+                }
             }
             match self.monitor.read()? {
                 Heard::Facts(facts) => {

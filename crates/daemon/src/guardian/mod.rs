@@ -17,7 +17,9 @@ use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
 use base::{Event, EventId, Instant, Origin, Reason, Secret, Subject, What};
-use linux::{BindError, Interest, PidFile, Poll, Role, Signal, Signals, Timer, bind_unix, clock};
+use linux::{
+    BindError, Interest, PidFile, Poll, Role, Scheduling, Signal, Signals, Timer, bind_unix, clock,
+};
 use vip::last_will::LastWill;
 
 use crate::channel::Channel;
@@ -86,6 +88,8 @@ pub(crate) struct Guardian {
     pid_files: Vec<PidFile>,
     /// What a new control needs to go on.
     state: Option<Secret>,
+    /// How engines are scheduled.
+    scheduling: Scheduling,
     /// When to start a control, if there is none.
     control_at: Option<Instant>,
     /// An engine has once come so far as to take part.
@@ -147,6 +151,7 @@ impl Guardian {
             listener: None,
             pid_files: Vec::new(),
             state: None,
+            scheduling: Scheduling::default(),
             control_at: None,
             engine_stood: false,
             events: 0,
@@ -217,6 +222,7 @@ impl Guardian {
                 Ok(Some(ControlToGuardian::Finished { status })) => {
                     return Ok(Some(Exit::Status(status)));
                 }
+                Ok(Some(ControlToGuardian::Schedule(scheduling))) => self.scheduling = scheduling,
                 Ok(Some(_)) | Ok(None) => {}
                 Err(_) => return Ok(Some(Exit::Fatal)),
             }
@@ -268,7 +274,17 @@ impl Guardian {
         self.poll.add(&ward.role, ENGINE, Interest::Read)?;
         self.poll.add(&ward.line, ENGINE_LINE, Interest::Read)?;
         self.engine = Some(ward);
+        if self.scheduling != Scheduling::default() {
+            self.schedule_engine();
+        }
         self.introduce()
+    }
+
+    /// Lets the engine be scheduled as it is to be, and tells it to.
+    pub(super) fn schedule_engine(&mut self) {
+        let Some(engine) = &mut self.engine else { return };
+        tell_unscheduled(&self.scheduling.allow(engine.role.pid()));
+        let _ = engine.line.send(&GuardianToEngine::Schedule(self.scheduling.clone()));
     }
 
     /// Gives engine and control a line to each other.
@@ -325,6 +341,12 @@ fn identity(path: &Path) -> Option<FileIdentity> {
 fn tell_gaps(part: Part, gaps: &[String]) {
     for gap in gaps {
         eprintln!("notice: the {} has more rights than it needs: {gap}", part.name());
+    }
+}
+
+fn tell_unscheduled(troubles: &[String]) {
+    for trouble in troubles {
+        eprintln!("warning: the engine is not scheduled as configured: {trouble}");
     }
 }
 

@@ -7,7 +7,10 @@ use base::{Instant, Reason, What};
 use linux::{Interest, Ready, Signal, clock};
 use vip::last_will::{Death, Edit, Input, Output};
 
-use super::{CONTROL, CONTROL_LINE, ENGINE, ENGINE_LINE, Guardian, RUNNER, SIGNALS, tell_gaps};
+use super::{
+    CONTROL, CONTROL_LINE, ENGINE, ENGINE_LINE, Guardian, RUNNER, SIGNALS, tell_gaps,
+    tell_unscheduled,
+};
 use crate::exit::Exit;
 use crate::messages::{
     ControlToGuardian, EngineToGuardian, GuardianToControl, GuardianToEngine, Order,
@@ -150,6 +153,7 @@ impl Guardian {
                 Ok(Some(EngineToGuardian::Alive)) => self.will.handle(now, Input::Alive),
                 Ok(Some(EngineToGuardian::Image(image))) => self.hand_over(image),
                 Ok(Some(EngineToGuardian::Standing)) => {}
+                Ok(Some(EngineToGuardian::Unscheduled { troubles })) => tell_unscheduled(&troubles),
                 Ok(None) => return,
                 Err(_) => {
                     engine.mute = true;
@@ -244,6 +248,10 @@ impl Guardian {
                     self.service.ready();
                 }
                 Ok(Some(ControlToGuardian::ReloadRefused)) => self.service.ready(),
+                Ok(Some(ControlToGuardian::Schedule(scheduling))) => {
+                    self.scheduling = scheduling;
+                    self.schedule_engine();
+                }
                 Ok(Some(ControlToGuardian::NeedRunner)) => self.start_runner()?,
                 Ok(Some(ControlToGuardian::Upgrade { binary })) => {
                     self.begin_upgrade(now, binary, true);

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use base::{Instant, Name, Reason, Secret, What};
-use linux::Interest;
+use linux::{Interest, Scheduling};
 use vip::last_will::{Edit, Input};
 
 use super::{
@@ -39,6 +39,7 @@ pub(super) struct Upgrade {
     control: ControlWard,
     /// What the new control has in force.
     state: Option<Secret>,
+    scheduling: Scheduling,
     stands: bool,
     /// What the new engine holds by now.
     held: BTreeMap<Name, Edit>,
@@ -107,6 +108,7 @@ impl Guardian {
             engine,
             control,
             state: None,
+            scheduling: Scheduling::default(),
             stands: false,
             held: BTreeMap::new(),
             step: Step::GettingReady,
@@ -186,7 +188,7 @@ impl Guardian {
 
     fn complete_upgrade(&mut self, now: Instant) {
         let Some(upgrade) = self.upgrade.take() else { return };
-        let Upgrade { binary, engine, control, state, held, .. } = upgrade;
+        let Upgrade { binary, engine, control, state, scheduling, held, .. } = upgrade;
         if let Some(old) = self.engine.take() {
             // Killed and waited for: from here on nothing of it is on its way.
             let _ = (self.poll.remove(&old.role), self.poll.remove(&old.line));
@@ -213,6 +215,10 @@ impl Guardian {
         self.engine = Some(engine);
         self.control = Some(control);
         self.state = state;
+        self.scheduling = scheduling;
+        if self.scheduling != Scheduling::default() {
+            self.schedule_engine();
+        }
         // Clients of the control socket wait in its queue until here.
         let _ = self.hand_listener();
         for part in [Part::Control, Part::Engine] {
@@ -267,7 +273,8 @@ impl Upgrade {
                 Ok(Some(
                     EngineToGuardian::Alive
                     | EngineToGuardian::Image(_)
-                    | EngineToGuardian::Spoken(_),
+                    | EngineToGuardian::Spoken(_)
+                    | EngineToGuardian::Unscheduled { .. },
                 )) => {}
                 Ok(None) => break,
                 Err(_) => return Err(gone(Part::Engine)),
@@ -282,6 +289,7 @@ impl Upgrade {
                 Ok(Some(ControlToGuardian::Finished { .. })) => {
                     return Err("the new version refuses the configuration".into());
                 }
+                Ok(Some(ControlToGuardian::Schedule(scheduling))) => self.scheduling = scheduling,
                 Ok(Some(_)) => {}
                 Ok(None) => break,
                 Err(_) => return Err(gone(Part::Control)),

@@ -88,6 +88,7 @@ fn config(n: usize, vips: usize, priority: u8) -> InstanceConfig {
         allowed_sources: Vec::new(),
         group: None,
         trackers: Vec::new(),
+        sentinels: Vec::new(),
         checksum: Checksum { send: Some(ChecksumForm::Rfc5798), accept: ChecksumRule::Either },
         vips: listed.to_vec(),
         excluded: excluded.to_vec(),
@@ -244,7 +245,7 @@ impl Node {
                 }
                 Output::Frame { .. } => self.asked.frames += 1,
                 Output::Event(_) => self.asked.events += 1,
-                Output::Sockets(_) | Output::Watch(_) | Output::Will(_) => {}
+                Output::Sockets(_) | Output::Watch(_) | Output::Will(_) | Output::Notice(_) => {}
             }
         }
     }

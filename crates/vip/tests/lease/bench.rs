@@ -36,7 +36,7 @@ pub(crate) fn subject(keys: &[LeaseKey]) -> Subject {
 pub(crate) fn subject_at(interval: u64, keys: &[LeaseKey]) -> Subject {
     Subject {
         leased: true,
-        terms: Terms { interval: ms(interval), missed: 3 },
+        terms: Terms { interval: ms(interval), missed: 3, sooner: None },
         keys: keys.to_vec(),
         interfaces: vec![Name::from("eth0")],
     }

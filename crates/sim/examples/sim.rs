@@ -14,16 +14,18 @@ use sim::watch::{Rule, Violation};
 const USAGE: &str = "\
 usage: cargo xtask sim --seed N | --seeds A..B [OPTION]...
        cargo xtask sim --plants A..B
+       cargo xtask sim --proof
 
   --seed N       run one world, twice, and compare
   --seeds A..B   run worlds A to B-1
   --plants A..B  plant every bug there is; each must be found in one of these worlds
+  --proof        test that each is found in as few worlds as is stated
   --only KIND,…  only these kinds of fault
   --plant NAME   with this bug planted
   --twice        run each world twice and compare the traces
   --keep-going   do not end at the first violation
   --coverage     tell which faults struck what
-  --threads N    as many at a time; as many as there are processors, otherwise";
+  --jobs N       as many at a time; as many as there are processors, otherwise";
 
 #[derive(Clone, Default)]
 struct Arguments {
@@ -79,7 +81,7 @@ fn parse(arguments: impl Iterator<Item = String>) -> Result<Arguments, String> {
                 parsed.settings.kinds = value()?.split(',').map(kind).collect::<Result<_, _>>()?;
             }
             "--plant" => parsed.settings.plant = Some(plant(&value()?)?),
-            "--threads" => {
+            "--jobs" | "--threads" => {
                 parsed.threads = usize::try_from(number(&value()?)?).unwrap_or(1).max(1);
             }
             "--keep-going" => parsed.keep_going = true,

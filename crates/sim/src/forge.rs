@@ -84,8 +84,13 @@ fn forge(
     let mut ttl = 255;
     let spoiled = kind == FaultKind::SpoofInvalid;
     if spoiled {
-        match random.below(3) {
+        match random.below(4) {
             0 => ttl = 64,
+            3 if payload[0] >> 4 == 3 => {
+                // A trailer that nobody has signed, from far ahead in time.
+                payload.extend([1, 1, 0, 0, 0x7f, 0, 0, 0]);
+                payload.extend([0; 20]);
+            }
             1 => payload[6] ^= 0x5a,
             _ => zero_interval(&mut payload),
         }

@@ -18,6 +18,7 @@ use crate::kernel::{Kernel, Segment};
 use crate::node::{Node, config};
 use crate::random::Random;
 use crate::sight::{Mail, Sight};
+use crate::signing::Heard;
 use crate::tape::Tape;
 use crate::weather::Weather;
 
@@ -78,6 +79,7 @@ pub struct Lan {
     pub(crate) cuts: Cuts,
     pub(crate) nodes: Vec<Node>,
     pub(crate) client: Client,
+    pub(crate) heard: Heard,
     coming: BTreeMap<(Instant, u64), Coming>,
     sequence: u64,
     /// When each node is next due, and whose time must be worked out anew.
@@ -106,6 +108,7 @@ impl Lan {
             cuts: Cuts::default(),
             nodes: Vec::new(),
             client: Client::default(),
+            heard: Heard::default(),
             coming: BTreeMap::new(),
             sequence: 0,
             dues: Vec::new(),

@@ -56,12 +56,14 @@ pub struct Node {
     pub(crate) frozen_until: Instant,
     /// Since when it has been running without a gap.
     pub(crate) awake_since: Instant,
+    /// The same by its own clock, as it was then.
+    pub(crate) awake_clock: Instant,
     /// How far its monotonic clock is ahead of ours, and behind, by the time it stood still.
     pub(crate) ahead: Duration,
     pub(crate) behind: Duration,
     /// What of that its engine has not been told yet.
     pub(crate) slept: Duration,
-    /// How far its wall clock is off. Nothing here reads it, and nothing may.
+    /// How far its wall clock is ahead of the world's, milliseconds. Only signed adverts ask for it.
     pub(crate) wall_offset: i64,
     /// Whether its first instance is Active, as its events tell.
     pub(crate) active: bool,
@@ -143,6 +145,7 @@ impl Node {
             paused_until: None,
             frozen_until: Instant::ZERO,
             awake_since: Instant::ZERO,
+            awake_clock: Instant::ZERO,
             ahead: Duration::ZERO,
             behind: Duration::ZERO,
             slept: Duration::ZERO,
@@ -261,6 +264,17 @@ impl Node {
     #[must_use]
     pub fn awake_since(&self) -> Instant {
         self.awake_since
+    }
+
+    /// The same by its own clock: that may have stood still since.
+    pub(crate) fn awake_clock(&self) -> Instant {
+        self.awake_clock
+    }
+
+    /// It runs again from now on.
+    pub(crate) fn awake(&mut self, now: Instant) {
+        self.awake_since = now;
+        self.awake_clock = self.clock(now);
     }
 
     /// Whether everything its kernel told was read.

@@ -131,6 +131,15 @@ pub enum Sight {
     Farewell {
         /// Which node.
         node: usize,
+        /// The VIPs under a lease that the node still answered for at that moment.
+        answered: Vec<IpAddr>,
+    },
+    /// Somebody added an address to a node.
+    Added {
+        /// Which node.
+        node: usize,
+        /// The address.
+        address: IpAddr,
     },
     /// A router is about to be given another configuration.
     Reloaded {

@@ -17,11 +17,10 @@ pub struct Table {
 
 impl Table {
     /// Carries out one operation.
-    pub(crate) fn execute(
-        &mut self,
-        now: Instant,
-        op: &LeaseOp,
-    ) -> Result<LeaseAnswer, LeaseTrouble> {
+    ///
+    /// # Errors
+    /// What the kernel would refuse.
+    pub fn execute(&mut self, now: Instant, op: &LeaseOp) -> Result<LeaseAnswer, LeaseTrouble> {
         match op {
             LeaseOp::Build => {
                 let existed = core::mem::replace(&mut self.exists, true);
@@ -46,7 +45,7 @@ impl Table {
     }
 
     /// The guardian ends every lease at once.
-    pub(crate) fn silence(&mut self, now: Instant) {
+    pub fn silence(&mut self, now: Instant) {
         for end in self.alive.values_mut() {
             *end = now.min(*end);
         }
@@ -68,7 +67,8 @@ impl Table {
     }
 
     /// Whether there is one: without it everything passes, as the kernel's does.
-    pub(crate) fn exists(&self) -> bool {
+    #[must_use]
+    pub fn exists(&self) -> bool {
         self.exists
     }
 

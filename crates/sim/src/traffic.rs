@@ -11,24 +11,35 @@ use crate::sight::{Glimpse, Mail, Sight};
 
 impl Lan {
     pub(crate) fn handle(&mut self, at: usize, input: Input) {
+        if !self.rouse(at) {
+            return;
+        }
+        let clock = self.nodes[at].clock(self.now);
+        self.nodes[at].router.handle(clock, input);
+        self.stirred.insert(at);
+        self.flush(at);
+    }
+
+    /// A node that has slept learns of it before anything else; whether it is awake at all.
+    fn rouse(&mut self, at: usize) -> bool {
         let now = self.now;
         let node = &mut self.nodes[at];
         if !node.is_awake(now) {
-            return;
+            return false;
         }
         if node.paused_until.take().is_some() {
-            node.awake_since = now;
+            node.awake(now);
         }
         let clock = node.clock(now);
         // The driver compares two clocks, one of which went on.
         let span = core::mem::take(&mut node.slept);
         if !span.is_zero() {
             node.router.handle(clock, Input::Slept { span });
+            let wall = self.wall(at);
+            self.nodes[at].router.handle(clock, Input::Wall(wall));
             self.flush(at);
         }
-        self.nodes[at].router.handle(clock, input);
-        self.stirred.insert(at);
-        self.flush(at);
+        true
     }
 
     /// An advert comes to a node: to its router, or to its socket if that is held up.
@@ -57,10 +68,13 @@ impl Lan {
         }
         self.tape.mark(self.now, at, 1);
         self.tape.bytes(&packet.payload);
-        if let Some(advert) = Glimpse::of(segment, packet.source, &packet.payload) {
+        let advert = Glimpse::of(segment, packet.source, &packet.payload);
+        let spoiled = spoiled || advert.is_some_and(|advert| self.refuses(at, advert, &packet));
+        if let Some(advert) = advert {
             self.see_that(Sight::Handed { node: at, advert, valid: !spoiled });
         }
         if spoiled && self.sights.is_some() {
+            self.rouse(at);
             let before = shape(self.nodes[at].router.status());
             self.handle(at, Input::Packet(packet));
             let after = shape(self.nodes[at].router.status());
@@ -71,6 +85,13 @@ impl Lan {
         } else {
             self.handle(at, Input::Packet(packet));
         }
+    }
+
+    /// Whether a node refuses an advert for its signature's sake.
+    fn refuses(&mut self, at: usize, advert: Glimpse, packet: &Packet) -> bool {
+        let wall = self.wall(at);
+        let Some(config) = self.nodes[at].config_of(advert.vr) else { return false };
+        self.heard.refuses((at, advert.vr, packet.source), config, wall, &packet.payload)
     }
 
     /// A node reads what lies in its sockets.

@@ -92,6 +92,11 @@ kinds! {
     Reload => "reload",
     /// The configuration is loaded again without any, or a broken one is refused.
     ReloadNothing => "reload-nothing",
+    /// Signatures are introduced, keys changed, or signatures taken back, node by node.
+    Rollout => "rollout",
+    /// The configuration file is broken for a while: nothing reads it again, and no daemon that is
+    /// begun meanwhile can start.
+    BrokenFile => "broken-file",
     /// mainstay is stopped in an orderly way, and started again.
     StopStart => "stop-start",
 }
@@ -163,6 +168,18 @@ const COUPLES: &[(FaultKind, FaultKind)] = {
         (SpoofLong, Crash),
         (SpoofLong, Carrier),
         (Flap, PauseEngine),
+        (Rollout, KillEngine),
+        (Rollout, Pause),
+        (Rollout, Crash),
+        (Rollout, Partition),
+        (Rollout, SpoofReplay),
+        (Rollout, SpoofLong),
+        (Rollout, Reordering),
+        (Rollout, ClockStep),
+        (Rollout, Freeze),
+        (BrokenFile, Kill),
+        (BrokenFile, KillGuardian),
+        (BrokenFile, KillEngine),
     ]
 };
 

@@ -39,6 +39,8 @@ pub(crate) struct Hands {
     /// What somebody deleted and the node has not complained about yet; and when, of late.
     deleted: BTreeMap<(usize, IpAddr), u32>,
     fights: BTreeMap<(usize, IpAddr), (u32, Instant)>,
+    /// When somebody added an address of his own.
+    added: BTreeMap<(usize, IpAddr), Instant>,
 }
 
 impl Hands {
@@ -54,19 +56,25 @@ impl Hands {
             Sight::Lapsed { node, lapsed, gone } => {
                 self.note_gone(now, *node, gone);
                 let is_vip = |address: &IpAddr| vip_of(&lan.nodes()[*node], *address).is_some();
-                if let Some(victim) = gone.iter().find(|a| !lapsed.contains(a) && !is_vip(a)) {
+                // What was added when nobody could take the lifetime back any more goes along.
+                let settled = |address: &IpAddr| {
+                    let added = self.added.get(&(*node, *address));
+                    added.is_none_or(|at| now.since(*at) > LAPSED_WITHIN)
+                };
+                let victim = |a: &&IpAddr| !lapsed.contains(a) && !is_vip(a) && settled(a);
+                if let Some(victim) = gone.iter().find(victim) {
                     let evidence = format!("{victim} went with {lapsed:?}");
                     return Err(violation(lan, Rule::Collateral, *node, evidence));
                 }
             }
-            Sight::Farewell { node } => {
-                let this = &lan.nodes()[*node];
-                let vips = this.configs().iter().filter(|config| config.lease);
-                let mut vips = vips.flat_map(|config| config.all_vips());
-                if let Some(vip) = vips.find(|vip| this.kernel().answers(vip.address, now)) {
-                    let evidence = format!("farewell, and {vip} is answered for");
+            Sight::Farewell { node, answered } => {
+                if !answered.is_empty() {
+                    let evidence = format!("farewell, and {answered:?} are answered for");
                     return Err(violation(lan, Rule::FarewellFirst, *node, evidence));
                 }
+            }
+            Sight::Added { node, address } => {
+                self.added.insert((*node, *address), now);
             }
             Sight::Announced { node, address, .. } => {
                 let Some((vr, _)) = vip_of(&lan.nodes()[*node], *address) else { return Ok(()) };

@@ -259,8 +259,7 @@ impl Shadows {
                     if own {
                         shadow.unrivalled_until = Some(lan.now() + unrivalled(config));
                     }
-                    let latest =
-                        shadow.advert_due.max(this.clock(this.awake_since())) + ADVERT_LATE;
+                    let latest = shadow.advert_due.max(this.awake_clock()) + ADVERT_LATE;
                     if shadow.state == State::Active && clock > latest {
                         let evidence = format!("{:?} spoke at {clock}, due by {latest}", advert.vr);
                         return Err(violation(lan, Rule::AdvertLate, *node, evidence));
@@ -371,7 +370,7 @@ impl Shadows {
                         format!("{vr:?} took over at {now} ({reason:?}), due {earliest}");
                     return Err(violation(lan, Rule::TooEarly, node, evidence));
                 }
-                let awake = lan.nodes()[node].clock(lan.nodes()[node].awake_since());
+                let awake = lan.nodes()[node].awake_clock();
                 let latest = shadow.latest(config, awake);
                 if now > latest {
                     let evidence = format!("{vr:?} took over at {now} ({reason:?}), by {latest}");
@@ -434,7 +433,7 @@ impl Shadows {
                 continue;
             }
             let now = node.clock(lan.now());
-            let awake = node.clock(node.awake_since());
+            let awake = node.awake_clock();
             let fit = is_fit(node, config);
             let informed = node.is_informed();
             let lacking = !fit && informed && shadow.state != State::Initialize;

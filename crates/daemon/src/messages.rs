@@ -9,13 +9,14 @@ use std::time::Duration;
 
 use base::{
     Batch, BatchDone, Event, Instant, KernelFact, Name, ScriptResult, Secret, Tracker, Verdict,
+    WayBatch, WayTrace,
 };
 use serde::{Deserialize, Serialize};
 use ui::cli::LogFormat;
 
 use crate::sensors::{Pipe, Watch, WatchedFile};
 use vip::last_will::Edit;
-use vrrp::{Debounce, InstanceConfig, RouterStatus};
+use vrrp::{Debounce, InstanceConfig, RouterStatus, Statics};
 
 use crate::control::shelf::Reading;
 // What guardian and engine, and guardian and control, say to each other is also said between one
@@ -167,6 +168,8 @@ pub(crate) enum ToEngine {
         debounce: BTreeMap<Name, Debounce>,
         /// Engines before this one numbered their events up to here.
         events: u64,
+        /// What stays from start to stop.
+        statics: Statics,
     },
     /// These trackers say this. All of them, when the line is new, before anything else.
     Verdicts(Vec<(Tracker, Verdict)>),
@@ -285,6 +288,8 @@ pub(crate) enum FromRunner {
 pub(crate) enum ToKeeper {
     /// Have the kernel do this.
     Batch(Batch),
+    /// Have it do this with routes and rules.
+    Ways(WayBatch),
 }
 
 /// From the keeper thread to the protocol thread.
@@ -294,6 +299,10 @@ pub(crate) enum FromKeeper {
     Fact(KernelFact),
     /// A batch is through.
     Done(BatchDone),
+    /// A batch of routes and rules is through.
+    WaysDone(BatchDone),
+    /// A route or rule of those that were added may have gone.
+    WayGone(WayTrace),
     /// The kernel told more than there was room for; a snapshot follows.
     Overrun,
 }

@@ -3,6 +3,7 @@
 //! The two are kept apart so that the language can grow spellings and the machines need not know;
 //! this is the only place where both are visible.
 
+mod statics;
 mod tracking;
 
 use std::time::Duration;
@@ -14,6 +15,7 @@ use vrrp::wire::hmac::{Freshness, Key, Mode, Policy};
 use vrrp::wire::{Auth, ChecksumForm, ChecksumRule, PeerTerms};
 use vrrp::{Checksum, InstanceConfig, Reach};
 
+pub(crate) use statics::statics;
 pub(crate) use tracking::{debounce, sensors};
 
 /// A peer's interval is believed up to this many times our own (VRRP-075). One forged advert could
@@ -46,7 +48,8 @@ pub(crate) fn one(config: &Config, instance: &conf::InstanceConfig) -> InstanceC
         },
         vips: instance.vips.clone(),
         excluded: instance.excluded.clone(),
-        burst: burst(config, &instance.announce),
+        ways: statics::ways(&instance.ways),
+        burst: burst(config, instance),
         track: tracking::interfaces(config, instance),
         trackers: tracking::trackers(config, instance),
         group: config.group_of(&instance.name).map(|group| group.name.clone()),
@@ -98,7 +101,8 @@ fn reach(reach: &conf::Reach) -> Reach {
     }
 }
 
-fn burst(config: &Config, announce: &conf::Announce) -> BurstPolicy {
+fn burst(config: &Config, instance: &conf::InstanceConfig) -> BurstPolicy {
+    let announce = &instance.announce;
     let again = |burst: &conf::Burst| burst.again_after.unwrap_or(Duration::ZERO);
     BurstPolicy {
         repeat: announce.takeover.repeat,
@@ -107,8 +111,8 @@ fn burst(config: &Config, announce: &conf::Announce) -> BurstPolicy {
         refresh_repeat: announce.refresh.map_or(1, |refresh| refresh.repeat),
         lower_prio_repeat: announce.weaker_heard.repeat,
         lower_prio_delay: again(&announce.weaker_heard),
-        arp_interval: config.globals.arp_gap,
-        na_interval: config.globals.na_gap,
+        arp_interval: instance.arp_gap.unwrap_or(config.globals.arp_gap),
+        na_interval: instance.na_gap.unwrap_or(config.globals.na_gap),
         // RFC 9568 §6.4.2. A neighbour that used the VIP as its router would else drop it, and one
         // that did not is not made to.
         router_flag: true,

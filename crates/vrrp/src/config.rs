@@ -10,6 +10,7 @@ use base::{
 use serde::{Deserialize, Serialize};
 use vip::announcer::BurstPolicy;
 use vip::lease::Terms;
+use vip::ways::Managed;
 
 use crate::wire::{self, Auth, ChecksumForm, ChecksumRule, PeerTerms, hmac};
 
@@ -46,6 +47,8 @@ pub struct InstanceConfig {
     pub vips: Vec<Vip>,
     /// VIPs held with the others, but not named in adverts.
     pub excluded: Vec<Vip>,
+    /// Routes and rules held with them, in the order of installation.
+    pub ways: Vec<Managed>,
     /// How VIPs are announced.
     pub burst: BurstPolicy,
     /// Interfaces whose state matters.

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 
 use base::{
     Batch, Event, EventId, IfIndex, Instant, LeaseAsk, LeaseOp, Origin, Reason, Subject, Transmit,
-    What,
+    WayBatch, What,
 };
 use serde::{Deserialize, Serialize};
 use vip::last_will::Edit;
@@ -34,6 +34,9 @@ pub enum Output {
     Will(Edit),
     /// Have the kernel add and remove addresses; answer with `Input::Done`.
     Batch(Batch),
+    /// Have the kernel add and remove routes and rules, behind the batches before; answer with
+    /// `Input::WaysDone`.
+    Ways(WayBatch),
     /// Send this Ethernet frame.
     Frame {
         /// On this interface.
@@ -45,6 +48,13 @@ pub enum Output {
     Event(Event),
 }
 
+/// What only the keeper thread may ask of the kernel.
+#[derive(Debug)]
+enum Work {
+    Addresses(Batch),
+    Ways(WayBatch),
+}
+
 /// Collects outputs by urgency and numbers events.
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
@@ -54,7 +64,7 @@ pub(crate) struct Outbox {
     lease: Option<LeaseAsk>,
     adverts: VecDeque<Transmit>,
     wills: VecDeque<Edit>,
-    batches: VecDeque<Batch>,
+    work: VecDeque<Work>,
     frames: VecDeque<(IfIndex, Vec<u8>)>,
     events: VecDeque<Event>,
     events_so_far: u64,
@@ -93,7 +103,11 @@ impl Outbox {
     }
 
     pub(crate) fn batch(&mut self, batch: Batch) {
-        self.batches.push_back(batch);
+        self.work.push_back(Work::Addresses(batch));
+    }
+
+    pub(crate) fn ways(&mut self, batch: WayBatch) {
+        self.work.push_back(Work::Ways(batch));
     }
 
     pub(crate) fn frame(&mut self, index: IfIndex, bytes: Vec<u8>) {
@@ -134,8 +148,10 @@ impl Outbox {
         if let Some(edit) = self.wills.pop_front() {
             return Some(Output::Will(edit));
         }
-        if let Some(batch) = self.batches.pop_front() {
-            return Some(Output::Batch(batch));
+        match self.work.pop_front() {
+            Some(Work::Addresses(batch)) => return Some(Output::Batch(batch)),
+            Some(Work::Ways(batch)) => return Some(Output::Ways(batch)),
+            None => {}
         }
         // Whoever is misled by our first announcement is seen.
         if let Some(wanted) = self.watch.take() {

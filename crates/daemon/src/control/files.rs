@@ -10,7 +10,7 @@ use base::Name;
 use conf::{Code, Config, Diagnostic, Severity, Source, Surroundings};
 use linux::{Identity, ScriptPathError, UserError, check_script_path};
 use serde::{Deserialize, Serialize};
-use vrrp::{Debounce, InstanceConfig};
+use vrrp::{Debounce, InstanceConfig, Statics};
 
 use super::keys;
 use super::notify::Notify;
@@ -33,6 +33,8 @@ pub(crate) struct Loaded {
     pub(crate) groups: BTreeMap<Name, Notify>,
     pub(crate) sensors: Sensors,
     pub(crate) debounce: BTreeMap<Name, Debounce>,
+    /// What stays from start to stop.
+    pub(crate) statics: Statics,
     pub(crate) pipes: Vec<Pipe>,
     /// Pipes are told all states again after a reload.
     pub(crate) states_on_reload: bool,
@@ -77,6 +79,7 @@ pub(crate) fn load(path: &Path, reading: &Reading, color: bool) -> Result<Loaded
             groups: resolved.groups,
             sensors: resolved.sensors,
             debounce: translate::debounce(&config),
+            statics: translate::statics(&config),
             pipes: resolved.pipes,
             states_on_reload: config.node.fifos.states_on_reload,
             remarks: report,

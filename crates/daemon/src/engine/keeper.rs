@@ -3,10 +3,12 @@
 //! Netlink work is done inside `send()`, and whoever wants the lock waits for whoever has it. So the
 //! protocol thread never asks the kernel anything: this one installs, removes, listens, and tells.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::sync::mpsc;
 
-use linux::{Addresses, Heard, Interest, Monitor, Poll, clock};
+use base::{BatchDone, WayBatch, WayTrace};
+use linux::{Addresses, Heard, Interest, Monitor, Poll, Ways, clock};
 
 use crate::channel::Channel;
 use crate::messages::{FromKeeper, ToKeeper};
@@ -21,6 +23,8 @@ pub(super) fn start() -> io::Result<Channel<ToKeeper, FromKeeper>> {
     let keeper = Keeper {
         protocol: far,
         addresses: Addresses::open()?,
+        ways: Ways::open()?,
+        traces: BTreeSet::new(),
         monitor: Monitor::open(Monitor::QUEUE)?,
         poll: Poll::new()?,
     };
@@ -38,6 +42,9 @@ pub(super) fn start() -> io::Result<Channel<ToKeeper, FromKeeper>> {
 struct Keeper {
     protocol: Channel<FromKeeper, ToKeeper>,
     addresses: Addresses,
+    ways: Ways,
+    /// What was added: news of other routes are nobody's business here.
+    traces: BTreeSet<WayTrace>,
     monitor: Monitor,
     poll: Poll,
 }
@@ -57,14 +64,22 @@ impl Keeper {
             self.poll.wait(None)?.for_each(drop);
             self.protocol.flush()?;
             // A batch is short, and what is through can be announced while the next is done.
-            while let Some(ToKeeper::Batch(batch)) = self.protocol.recv()? {
-                let done = self.addresses.execute(batch);
-                self.protocol.send(&FromKeeper::Done(done))?;
+            while let Some(message) = self.protocol.recv()? {
+                let done = match message {
+                    ToKeeper::Batch(batch) => FromKeeper::Done(self.addresses.execute(batch)),
+                    ToKeeper::Ways(batch) => FromKeeper::WaysDone(self.ways(batch)?),
+                };
+                self.protocol.send(&done)?;
             }
             match self.monitor.read()? {
                 Heard::Facts(facts) => {
                     for fact in facts {
                         self.protocol.queue(&FromKeeper::Fact(fact))?;
+                    }
+                    for trace in self.monitor.take_gone() {
+                        if self.traces.contains(&trace) {
+                            self.protocol.queue(&FromKeeper::WayGone(trace))?;
+                        }
                     }
                     self.protocol.flush()?;
                 }
@@ -74,6 +89,16 @@ impl Keeper {
                 }
             }
         }
+    }
+
+    fn ways(&mut self, batch: WayBatch) -> io::Result<BatchDone> {
+        self.monitor.hear_ways()?;
+        for op in &batch.ops {
+            if op.add {
+                self.traces.insert(op.way.trace());
+            }
+        }
+        Ok(self.ways.execute(batch))
     }
 
     fn tell_everything(&mut self) -> io::Result<()> {

@@ -30,3 +30,4 @@ mod speaker;
 mod unicast;
 mod upgrade;
 mod vectors;
+mod ways;

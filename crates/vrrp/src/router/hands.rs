@@ -12,6 +12,7 @@ use super::{Router, Seat, Slot};
 impl Router {
     /// Lets keeper and announcer have their say.
     pub(super) fn use_hands(&mut self, now: Instant) {
+        self.remove_ways();
         while let Some(output) = self.keeper.poll_output() {
             self.keeper_says(now, output);
         }
@@ -21,6 +22,7 @@ impl Router {
         while let Some(batch) = self.lifetimes.poll_output() {
             self.out.batch(batch);
         }
+        self.add_ways(now);
         self.partings.append(&mut self.keeper.take_stirred());
         if self.leaving.is_empty() && self.clearing.is_empty() {
             self.partings.clear();
@@ -46,7 +48,12 @@ impl Router {
         let wants = self.seat_of(holder).is_some_and(|seat| {
             seat.instance.config().lifetimes && seat.instance.state() == State::Active
         });
-        if wants {
+        // A preferred lifetime would begin anew with each renewal.
+        if wants && vips.iter().any(|vip| vip.preferred().is_some()) {
+            let kept = vips.iter().filter(|vip| vip.preferred().is_none());
+            let vips: Vec<Vip> = kept.cloned().collect();
+            self.lifetimes.handle(now, lifetime::Input::Present { holder, vips: &vips });
+        } else if wants {
             self.lifetimes.handle(now, lifetime::Input::Present { holder, vips });
         }
     }

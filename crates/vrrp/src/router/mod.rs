@@ -12,6 +12,7 @@ mod groups;
 mod hands;
 mod lease;
 mod neighbours;
+mod ways;
 
 use core::net::IpAddr;
 use core::time::Duration;
@@ -19,7 +20,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use base::{
     BatchDone, EventId, Family, IfIndex, Instant, KernelFact, LeaseDone, Name, Neighbour, Reason,
-    State, Subject, Tracker, Verdict, Vip, Vrid, Wall, WallClock, What,
+    State, Subject, Tracker, Verdict, Vip, Vrid, Wall, WallClock, WayTrace, What,
 };
 use serde::{Deserialize, Serialize};
 use vip::HolderId;
@@ -28,6 +29,7 @@ use vip::keeper::Keeper;
 use vip::last_will::Edit;
 use vip::lease::{self as leases, Leases};
 use vip::lifetime::{self, Lifetimes};
+use vip::ways::Ways;
 
 use crate::config::InstanceConfig;
 use crate::deadlines::Deadlines;
@@ -48,10 +50,13 @@ use groups::{Groups, Membership};
 use lease::Doubt;
 use neighbours::Lookout;
 pub use neighbours::WatchSpec;
+pub use ways::{Statics, TrackGroup};
 
 /// Everything that can happen to the machine.
 #[derive(PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Input {
+    /// These addresses, routes and rules stay until the stop. Comes before the configuration.
+    Statics(Statics),
     /// These instances, and no others, are to run; those that are the same stay untouched.
     Configure(Vec<InstanceConfig>),
     /// A VRRP packet arrived.
@@ -71,6 +76,10 @@ pub enum Input {
     },
     /// A batch of kernel operations is through.
     Done(BatchDone),
+    /// A batch of routes and rules is through.
+    WaysDone(BatchDone),
+    /// A route or rule like this went.
+    WayGone(WayTrace),
     /// A lease operation is through; see [`Output::Lease`].
     LeaseDone(LeaseDone),
     /// The clock of `now` stood still for so long while the world went on (the machine was
@@ -164,9 +173,10 @@ impl Seat {
     }
 
     fn whereabouts(&self, links: &Links) -> Whereabouts {
-        let vips = self.instance.config().all_vips();
-        let numbers =
-            vips.map(|vip| links.named(&vip.interface).map_or(0, |link| link.index.get()));
+        let config = self.instance.config();
+        let vips = config.all_vips().map(|vip| &vip.interface);
+        let names = vips.chain(config.ways.iter().flat_map(|held| held.way.interfaces()));
+        let numbers = names.map(|name| links.named(name).map_or(0, |link| link.index.get()));
         let fold = |sum: u64, number| sum.wrapping_mul(31).wrapping_add(u64::from(number));
         Whereabouts(self.instance.around().attachment, numbers.fold(0, fold))
     }
@@ -204,6 +214,8 @@ pub struct Router {
     announcer: Announcer,
     lifetimes: Lifetimes,
     leases: Leases,
+    ways: Ways,
+    track_groups: Vec<TrackGroup>,
     doubts: BTreeMap<Slot, Doubt>,
     /// Holders that want no lease any more while something of them may be installed.
     clearing: BTreeSet<HolderId>,
@@ -245,6 +257,9 @@ impl Router {
     /// next.
     pub fn handle(&mut self, now: Instant, input: Input) {
         match input {
+            Input::Statics(statics) => self.set_statics(now, statics),
+            Input::WaysDone(done) => self.ways.handle(now, vip::ways::Input::Done(done)),
+            Input::WayGone(trace) => self.ways.handle(now, vip::ways::Input::Gone(trace)),
             Input::Configure(configs) => self.configure(now, configs),
             Input::Packet(packet) => {
                 let Packet { index, source, destination, ttl, payload } = packet;
@@ -296,6 +311,7 @@ impl Router {
             self.keeper.poll_timeout(),
             self.announcer.poll_timeout(),
             self.lifetimes.poll_timeout(),
+            self.ways.poll_timeout(),
             self.debouncer.poll_timeout(),
             self.leases.poll_timeout(),
             self.doubts.values().map(|doubt| doubt.at).min(),
@@ -317,7 +333,7 @@ impl Router {
     /// Whether nothing is under way: after [`Input::Stop`], that every VIP is off the node.
     #[must_use]
     pub fn is_settled(&self) -> bool {
-        self.leases.is_settled() && self.keeper.is_settled()
+        self.leases.is_settled() && self.keeper.is_settled() && self.ways.is_settled()
     }
 
     /// Everything there is to tell, as a value.
@@ -371,6 +387,7 @@ impl Router {
         }
         self.keeper.handle(now, vip::keeper::Input::Wake);
         self.lifetimes.handle(now, lifetime::Input::Wake);
+        self.ways.handle(now, vip::ways::Input::Wake);
         // Announcements never leave ahead of an advert: not in the turn that sends adverts.
         if drained {
             self.announcer.handle(now, vip::announcer::Input::Wake);
@@ -400,6 +417,7 @@ impl Router {
         let stopping = self.out.event(now, Subject::Node, What::Stopping, Reason::Shutdown, []);
         self.leases.handle(now, leases::Input::Stop);
         self.stopping = Some(stopping);
+        self.release_statics(now);
         self.surround_all(now, Some(stopping));
     }
 
@@ -482,14 +500,16 @@ impl Router {
                 self.settle_one(now, slot);
             }
             self.use_leases(now);
-            // A lease that was granted touches its instance again.
+            // A lease that was granted touches its instance again, and so does a verdict of our own.
             if self.touched.is_empty() {
-                break;
+                self.look_out();
+                self.use_hands(now);
+                self.use_leases(now);
+                if !self.judge_statics(now) {
+                    break;
+                }
             }
         }
-        self.look_out();
-        self.use_hands(now);
-        self.use_leases(now);
     }
 
     fn settle_one(&mut self, now: Instant, slot: Slot) {
@@ -518,6 +538,7 @@ impl Router {
                 vip::keeper::Input::Release { holder }
             };
             self.keeper.handle(now, input);
+            self.ways.handle(now, vip::ways::Input::Hold { holder, holds: installs });
         }
         if holds && !matches!(seat.will, Will::Told(_)) {
             seat.will = Will::Told(seat.whereabouts(&self.links));
@@ -526,6 +547,11 @@ impl Router {
             let bequest = seat.instance.bequest(|name| Some(links.named(name)?.index));
             seat.instance.take_spoke();
             self.out.will(Edit::Hold(bequest));
+            let ops = self.ways.undoing(holder);
+            if !ops.is_empty() {
+                let name = seat.instance.config().name.clone();
+                self.out.will(Edit::Ways { name, ops });
+            }
         } else if !holds && seat.will != Will::None {
             seat.will = Will::None;
             self.leaving.insert(holder, seat.instance.config().name.clone());

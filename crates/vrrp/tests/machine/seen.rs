@@ -5,7 +5,7 @@ use core::num::NonZeroU8;
 
 use base::{
     AddressOp, Event, Family, IfIndex, Interval, LeaseOp, Reason, State, Transmit, Version, Wall,
-    What,
+    WayOp, What,
 };
 use vip::last_will::Edit;
 use vrrp::SocketSpec;
@@ -41,6 +41,7 @@ pub(crate) enum Seen {
     Lease(LeaseOp),
     Will(Edit),
     Batch(Vec<AddressOp>),
+    Ways(Vec<WayOp>),
     Frame { index: IfIndex, bytes: Vec<u8> },
     Event(Event),
 }
@@ -219,6 +220,7 @@ impl Outs {
                 Seen::Will(_) => "will",
                 Seen::Advert(_) => "advert",
                 Seen::Batch(_) => "batch",
+                Seen::Ways(_) => "ways",
                 Seen::Frame { .. } => "frame",
                 Seen::Event(_) => "event",
             })

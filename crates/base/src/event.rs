@@ -285,6 +285,18 @@ pub enum What {
         /// Its answer.
         errno: Errno,
     },
+    /// A route or rule that is held was gone, and is back.
+    WayPutBack {
+        /// Which.
+        way: String,
+    },
+    /// The kernel refused to install or remove a route or rule.
+    WayRefused {
+        /// Which.
+        way: String,
+        /// Its answer.
+        errno: Errno,
+    },
     /// A burst of announcements was sent.
     Announced {
         /// How many VIPs it covered.

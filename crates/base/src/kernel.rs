@@ -158,6 +158,7 @@ impl Errno {
             22 => "EINVAL (invalid)",
             28 => "ENOSPC (no room)",
             99 => "EADDRNOTAVAIL (no such address)",
+            101 => "ENETUNREACH (the router cannot be reached)",
             100 => "ENETDOWN (interface is down)",
             105 => "ENOBUFS (no buffer space)",
             _ => return None,

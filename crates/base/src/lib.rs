@@ -20,6 +20,7 @@ mod tracker;
 mod transmit;
 mod vip;
 mod vrrp;
+mod way;
 
 pub use device::{Device, DeviceAsk, DeviceDone, DeviceOp, Macvlan, Tuning};
 pub use event::{Event, EventId, Origin, Reason, ScriptResult, Subject, What};
@@ -34,5 +35,6 @@ pub use secret::Secret;
 pub use time::{Centis, Instant, Wall, WallClock};
 pub use tracker::{Effect, Tracker, TrackerKind, Verdict, Weighed};
 pub use transmit::Transmit;
-pub use vip::{Broadcast, Scope, Vip, VipFlags};
+pub use vip::{Broadcast, Scope, Vip, VipExtras, VipFlags};
 pub use vrrp::{Interval, Preempt, Priority, State, TrackEffect, Version, Vrid};
+pub use way::{Encap, Hop, Net, Route, Rule, RuleDoes, Way, WayBatch, WayOp, WayTrace};

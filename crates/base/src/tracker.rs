@@ -21,6 +21,8 @@ pub enum TrackerKind {
     Process,
     /// A BFD session (`bfd_instance`).
     Bfd,
+    /// Addresses, routes and rules that stay (`track_group`).
+    Static,
 }
 
 /// Names a tracker.
@@ -39,6 +41,7 @@ impl fmt::Display for Tracker {
             TrackerKind::File => "file",
             TrackerKind::Process => "process",
             TrackerKind::Bfd => "BFD session",
+            TrackerKind::Static => "track group",
         };
         write!(f, "{kind} {}", self.name)
     }

@@ -28,6 +28,17 @@ pub struct Vip {
     pub label: Option<Name>,
     /// Details of how it is installed.
     pub flags: VipFlags,
+    /// What few VIPs have.
+    pub extras: Option<Box<VipExtras>>,
+}
+
+/// What few VIPs have: kept apart because there may be thousands that have none of it.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
+pub struct VipExtras {
+    /// The other end of a point-to-point link; the prefix is then its.
+    pub peer: Option<IpAddr>,
+    /// How long the node may choose the VIP as a source; `None`: as the flags say.
+    pub preferred: Option<Duration>,
 }
 
 impl Vip {
@@ -48,7 +59,20 @@ impl Vip {
             scope: Scope::GLOBAL,
             label: None,
             flags: VipFlags::default(),
+            extras: None,
         }
+    }
+
+    /// The other end of its link, if it is point-to-point.
+    #[must_use]
+    pub fn peer(&self) -> Option<IpAddr> {
+        self.extras.as_ref()?.peer
+    }
+
+    /// How long it is preferred, where that is neither never nor for ever.
+    #[must_use]
+    pub fn preferred(&self) -> Option<Duration> {
+        self.extras.as_ref()?.preferred
     }
 
     /// The family of the address.
@@ -122,6 +146,16 @@ pub struct VipFlags {
     pub no_dad: bool,
     /// IPv6: preferred lifetime zero, so that the node does not choose the VIP as a source.
     pub deprecated: bool,
+    /// IPv6: a Mobile IPv6 home address (`IFA_F_HOMEADDRESS`).
+    pub home: bool,
+    /// IPv6: temporary addresses are made of it (`IFA_F_MANAGETEMPADDR`).
+    pub manage_temporary: bool,
+    /// No route for its prefix (`IFA_F_NOPREFIXROUTE`).
+    pub no_prefix_route: bool,
+    /// Its multicast group is joined (`IFA_F_MCAUTOJOIN`).
+    pub auto_join: bool,
+    /// Left missing when somebody removes it (`no_track`).
+    pub unguarded: bool,
     /// How long the kernel keeps it unless it is told again; `None`: for ever. Counted by the kernel
     /// in whole seconds.
     pub lifetime: Option<Duration>,
@@ -129,7 +163,16 @@ pub struct VipFlags {
 
 impl Default for VipFlags {
     fn default() -> Self {
-        Self { no_dad: true, deprecated: false, lifetime: None }
+        Self {
+            no_dad: true,
+            deprecated: false,
+            home: false,
+            manage_temporary: false,
+            no_prefix_route: false,
+            auto_join: false,
+            unguarded: false,
+            lifetime: None,
+        }
     }
 }
 

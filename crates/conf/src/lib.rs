@@ -34,6 +34,7 @@ pub mod sense;
 mod span;
 mod tree;
 mod value;
+mod ways;
 mod word;
 
 pub use config::*;
@@ -130,7 +131,7 @@ pub fn load_in(source: Source<'_>, options: Options, around: &Surroundings<'_>) 
         let mut reader = Reader::new(text, options, report);
         let raw = reader.top(&statements);
         report = reader.report;
-        Some(resolve::config(raw, &mut report))
+        Some(resolve::config(raw, &ways::Tables::new(around.files), &mut report))
     };
     let (config, understood) = match config {
         Some(config) if report.acceptable() => (Some(config), None),

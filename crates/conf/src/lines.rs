@@ -6,7 +6,7 @@
 use core::net::{IpAddr, Ipv4Addr};
 use core::time::Duration;
 
-use base::{Broadcast, Family, Name, Scope, VipFlags};
+use base::{Broadcast, Family, Name, Scope, Vip, VipExtras, VipFlags};
 
 use crate::diagnostic::{Code, Diagnostic};
 use crate::keywords::{nearest, vip_option};
@@ -45,6 +45,29 @@ const VIP_OPTIONS: &[&str] = &[
 ];
 const SCOPES: &[(&str, u8)] =
     &[("global", 0), ("site", 200), ("link", 253), ("host", 254), ("nowhere", 255)];
+
+impl VipLine {
+    /// The VIP, on this interface.
+    pub(crate) fn on(&self, interface: Name) -> Vip {
+        let VipOptions { peer, preferred, .. } = self.options;
+        let some = peer.is_some() || preferred.is_some();
+        Vip {
+            broadcast: self.broadcast,
+            scope: self.scope,
+            label: self.label.clone(),
+            flags: VipFlags {
+                home: self.options.home,
+                manage_temporary: self.options.manage_temporary,
+                no_prefix_route: self.options.no_prefix_route,
+                auto_join: self.options.auto_join,
+                unguarded: self.options.untracked,
+                ..self.flags
+            },
+            extras: some.then(|| Box::new(VipExtras { peer, preferred })),
+            ..Vip::new(self.address.value, self.prefix, interface)
+        }
+    }
+}
 
 impl Reader<'_> {
     /// The VIPs of a block; illegal lines are reported and left out. Static ones may belong to a
@@ -102,8 +125,17 @@ impl Reader<'_> {
                 }
                 "peer" => {
                     let (word, span) = self.option_value(&name, option, words.next())?;
-                    let peer = word.split('/').next().unwrap_or_default().to_owned();
+                    let (peer, length) = match word.split_once('/') {
+                        Some((peer, length)) => (peer.to_owned(), Some(length)),
+                        None => (word.clone(), None),
+                    };
                     line.options.peer = Some(self.address(&peer, span)?);
+                    // The kernel knows one length, and where there is a peer it is the peer's.
+                    if let Some(length) = length {
+                        let most = i64::from(family.host_prefix());
+                        let number = self.integer("/LENGTH", length, span, 0, most, "")?;
+                        line.prefix = u8::try_from(number).ok()?;
+                    }
                 }
                 "home" => line.options.home = true,
                 "mngtmpaddr" => line.options.manage_temporary = true,
@@ -290,16 +322,6 @@ impl Reader<'_> {
             _ => {
                 let seconds =
                     self.integer("preferred_lft", word, span, 0, 4_294_967_294, "seconds")?;
-                if let Some(why) = vip_option("preferred_lft SECONDS")
-                    && self.pending == 0
-                {
-                    self.not_in_force(
-                        span,
-                        "a preferred lifetime",
-                        why,
-                        "0 keeps the VIP from being chosen as a source; forever allows it",
-                    );
-                }
                 Some((false, Some(Duration::from_secs(u64::try_from(seconds).ok()?))))
             }
         }

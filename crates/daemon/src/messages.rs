@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use base::{
     Batch, BatchDone, DeviceAsk, DeviceDone, Event, IfIndex, Instant, KernelFact, Name,
-    ScriptResult, Secret, Tracker, Tuning, Verdict,
+    ScriptResult, Secret, Tracker, Tuning, Verdict, WayBatch, WayTrace,
 };
 use linux::Scheduling;
 use serde::{Deserialize, Serialize};
@@ -19,7 +19,7 @@ use ui::cli::LogFormat;
 use crate::mail::{Delivery, Letter, PostOffice};
 use crate::sensors::{Pipe, Watch, WatchedFile};
 use vip::last_will::Edit;
-use vrrp::{Debounce, InstanceConfig, RouterStatus};
+use vrrp::{Debounce, InstanceConfig, RouterStatus, Statics};
 
 use crate::control::shelf::Reading;
 // What guardian and engine, and guardian and control, say to each other is also said between one
@@ -213,6 +213,8 @@ pub(crate) enum ToEngine {
         debounce: BTreeMap<Name, Debounce>,
         /// Engines before this one numbered their events up to here.
         events: u64,
+        /// What stays from start to stop.
+        statics: Statics,
     },
     /// Run these BFD sessions and no others. Comes before the instances that track them.
     Sessions(Vec<bfd::Settings>),
@@ -390,6 +392,8 @@ pub(crate) enum ToKeeper {
     Schedule(Scheduling),
     /// And this, with an interface.
     Device(DeviceAsk),
+    /// Have it do this with routes and rules.
+    Ways(WayBatch),
 }
 
 /// From the keeper thread to the protocol thread.
@@ -401,6 +405,10 @@ pub(crate) enum FromKeeper {
     Done(BatchDone),
     /// An operation on an interface is through.
     DeviceDone(DeviceDone),
+    /// A batch of routes and rules is through.
+    WaysDone(BatchDone),
+    /// A route or rule of those that were added may have gone.
+    WayGone(WayTrace),
     /// The kernel told more than there was room for; a snapshot follows.
     Overrun,
     /// The answer to [`ToKeeper::Schedule`], if not all of it could be done.

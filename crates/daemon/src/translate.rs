@@ -4,6 +4,7 @@
 //! this is the only place where both are visible.
 
 mod devices;
+mod statics;
 mod tracking;
 
 use std::time::Duration;
@@ -14,9 +15,10 @@ use vip::announcer::BurstPolicy;
 use vip::lease::Terms;
 use vrrp::wire::hmac::{Freshness, Key, Mode, Policy};
 use vrrp::wire::{Auth, ChecksumForm, ChecksumRule, PeerTerms};
-use vrrp::{Checksum, InstanceConfig, Reach};
+use vrrp::{Checksum, InstanceConfig, Reach, Sentinel};
 
 use devices::{Namer, Placed};
+pub(crate) use statics::statics;
 pub(crate) use tracking::{debounce, sensors, sessions};
 
 /// A peer's interval is believed up to this many times our own (VRRP-075). One forged advert could
@@ -31,8 +33,9 @@ pub(crate) fn instances(config: &Config) -> Vec<InstanceConfig> {
 }
 
 /// What bounds the lease of an instance.
-pub(crate) fn lease_terms(instance: &conf::InstanceConfig) -> Terms {
-    Terms { interval: instance.interval.as_duration(), missed: instance.down_adverts }
+pub(crate) fn lease_terms(config: &Config, instance: &conf::InstanceConfig) -> Terms {
+    let sooner = tracking::sentinels(config, instance).iter().map(Sentinel::bound).min();
+    Terms { interval: instance.interval.as_duration(), missed: instance.down_adverts, sooner }
 }
 
 fn one(config: &Config, instance: &conf::InstanceConfig, placed: Placed) -> InstanceConfig {
@@ -56,9 +59,10 @@ fn one(config: &Config, instance: &conf::InstanceConfig, placed: Placed) -> Inst
         },
         vips,
         excluded,
-        burst: burst(config, &instance.announce),
         devices,
         speaks_as,
+        ways: statics::ways(&instance.ways),
+        burst: burst(config, instance),
         track: tracking::interfaces(config, instance),
         trackers: tracking::trackers(config, instance),
         sentinels: tracking::sentinels(config, instance),
@@ -122,7 +126,8 @@ fn reach(reach: &conf::Reach) -> Reach {
     }
 }
 
-fn burst(config: &Config, announce: &conf::Announce) -> BurstPolicy {
+fn burst(config: &Config, instance: &conf::InstanceConfig) -> BurstPolicy {
+    let announce = &instance.announce;
     let again = |burst: &conf::Burst| burst.again_after.unwrap_or(Duration::ZERO);
     BurstPolicy {
         repeat: announce.takeover.repeat,
@@ -131,8 +136,8 @@ fn burst(config: &Config, announce: &conf::Announce) -> BurstPolicy {
         refresh_repeat: announce.refresh.map_or(1, |refresh| refresh.repeat),
         lower_prio_repeat: announce.weaker_heard.repeat,
         lower_prio_delay: again(&announce.weaker_heard),
-        arp_interval: config.globals.arp_gap,
-        na_interval: config.globals.na_gap,
+        arp_interval: instance.arp_gap.unwrap_or(config.globals.arp_gap),
+        na_interval: instance.na_gap.unwrap_or(config.globals.na_gap),
         // RFC 9568 §6.4.2. A neighbour that used the VIP as its router would else drop it, and one
         // that did not is not made to.
         router_flag: true,

@@ -72,6 +72,11 @@ impl<'a> World<'a> {
             assert!(outputs < 100_000, "it never ends");
             match output {
                 Output::Batch(batch) => self.asked.push(batch),
+                Output::Ways(batch) => {
+                    let outcomes = batch.ops.iter().map(|_| Ok(())).collect();
+                    let done = BatchDone { ticket: batch.ticket, outcomes };
+                    self.router.handle(self.now, Input::WaysDone(done));
+                }
                 Output::Lease(ask) => {
                     let outcome = match ask.op {
                         _ if self.bytes.small(32) == 1 => Err(LeaseTrouble::Lapsed),
@@ -147,6 +152,7 @@ impl<'a> World<'a> {
             parting_advert: true,
             learned_interval_cap: 10,
             startup_delay: Duration::ZERO,
+            ways: Vec::new(),
             lifetimes: self.bytes.flag(),
             lease: self.bytes.flag(),
             strict_sources: false,

@@ -81,7 +81,7 @@ pub fn will(data: &[u8]) {
                     (lives, silenced) = (true, false);
                 }
                 Output::Silence => silenced = true,
-                Output::Farewell { .. } | Output::Remove(_) => {
+                Output::Farewell { .. } | Output::Remove(_) | Output::RemoveWays(_) => {
                     assert!(silenced, "heard on the way out")
                 }
                 Output::Kill | Output::Adopted => {}

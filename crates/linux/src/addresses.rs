@@ -113,7 +113,7 @@ fn named(index: IfIndex, vip: &Vip) -> AddressMessage {
     message.header.index = index.get();
     // Both, for IPv4 compares the prefix length only if IFA_ADDRESS is there.
     message.attributes.push(AddressAttribute::Local(vip.address));
-    message.attributes.push(AddressAttribute::Address(vip.address));
+    message.attributes.push(AddressAttribute::Address(vip.peer().unwrap_or(vip.address)));
     message
 }
 
@@ -129,19 +129,36 @@ fn added(index: IfIndex, vip: &Vip) -> AddressMessage {
             attributes
                 .extend(vip.label.as_ref().map(|label| AddressAttribute::Label(label.to_string())));
         }
-        IpAddr::V6(_) => {
-            if vip.flags.no_dad {
-                attributes.push(AddressAttribute::Flags(AddressFlags::Nodad));
-            }
-        }
+        IpAddr::V6(_) => {}
+    }
+    let flags = flags(vip);
+    if !flags.is_empty() {
+        attributes.push(AddressAttribute::Flags(flags));
     }
     // An address without this attribute keeps what it has: a lifetime must be ended in words.
     let mut lifetimes = CacheInfo::default();
     lifetimes.ifa_valid = vip.flags.lifetime.map_or(FOREVER, whole_seconds);
-    lifetimes.ifa_preferred = if vip.flags.deprecated { 0 } else { lifetimes.ifa_valid };
+    lifetimes.ifa_preferred = match vip.preferred() {
+        _ if vip.flags.deprecated => 0,
+        Some(preferred) => whole_seconds(preferred).min(lifetimes.ifa_valid),
+        None => lifetimes.ifa_valid,
+    };
     attributes.push(AddressAttribute::CacheInfo(lifetimes));
     attributes.push(AddressAttribute::Protocol(AddressProtocol::from(ADDRESS_PROTOCOL)));
     message
+}
+
+/// The flags that can be asked for. What concerns IPv6 only is not asked of IPv4.
+fn flags(vip: &Vip) -> AddressFlags {
+    let v6 = vip.address.is_ipv6();
+    let asked = [
+        (v6 && vip.flags.no_dad, AddressFlags::Nodad),
+        (v6 && vip.flags.home, AddressFlags::Homeaddress),
+        (v6 && vip.flags.manage_temporary, AddressFlags::Managetempaddr),
+        (vip.flags.no_prefix_route, AddressFlags::Noprefixroute),
+        (vip.flags.auto_join, AddressFlags::Mcautojoin),
+    ];
+    asked.into_iter().filter(|(asked, _)| *asked).fold(AddressFlags::empty(), |all, it| all | it.1)
 }
 
 /// The kernel's unit of lifetimes, rounded up: an address must not go before its time.
@@ -316,6 +333,42 @@ mod tests {
             let shown = self::shown("va");
             let now = shown.iter().find(|a| a["local"] == "2001:db8::7").unwrap();
             assert!(now["deprecated"].is_null(), "a replacement changes the lifetimes");
+        });
+    }
+
+    #[test]
+    fn the_rarer_options_are_what_ip_makes_of_them() {
+        in_namespace(|| {
+            let on = pair();
+            let mut far = vip("10.1.0.1", 32);
+            far.extras = Some(Box::new(base::VipExtras {
+                peer: Some("10.1.0.2".parse().unwrap()),
+                preferred: Some(Duration::from_secs(500)),
+            }));
+            let mut bare = vip("10.2.0.1", 24);
+            bare.flags.no_prefix_route = true;
+            bare.flags.auto_join = true;
+            let mut home = vip("2001:db8::9", 64);
+            home.flags.home = true;
+            home.flags.manage_temporary = true;
+            home.flags.no_prefix_route = true;
+            let all = [far, bare, home];
+            let mut hands = Addresses::open().unwrap();
+            let add = all.clone().map(|vip| AddressOp::Add { index: on, vip });
+            assert_eq!(run(&mut hands, add.to_vec()), [Ok(()), Ok(()), Ok(())]);
+            let shown = shown("va");
+            let find = |text: &str| shown.iter().find(|a| a["local"] == text).unwrap();
+            assert_eq!(find("10.1.0.1")["address"], "10.1.0.2");
+            let preferred = find("10.1.0.1")["preferred_life_time"].as_u64().unwrap();
+            assert!((490..=500).contains(&preferred), "{preferred}");
+            assert_eq!(find("10.1.0.1")["valid_life_time"], FOREVER);
+            assert_eq!(find("10.2.0.1")["noprefixroute"], true);
+            assert_eq!(find("10.2.0.1")["autojoin"], true);
+            assert_eq!(find("2001:db8::9")["home"], true);
+            assert_eq!(find("2001:db8::9")["mngtmpaddr"], true);
+            assert!(!ip("route").contains("10.2.0.0/24"), "no route of its prefix");
+            let remove = all.map(|vip| AddressOp::Remove { index: on, vip });
+            assert_eq!(run(&mut hands, remove.to_vec()), [Ok(()), Ok(()), Ok(())]);
         });
     }
 

@@ -45,6 +45,7 @@ mod tap;
 mod testing;
 mod udp;
 mod users;
+mod ways;
 
 pub use addresses::{ADDRESS_PROTOCOL, Addresses};
 pub use advert_socket::{Datagram, GROUP_V4, GROUP_V6, Receiver, Sender};
@@ -80,6 +81,7 @@ pub use system_calls::only_sockets_and_time;
 pub use tap::{Hear, Tap};
 pub use udp::{Asked, UdpAnswerer};
 pub use users::{Identity, UserError};
+pub use ways::Ways;
 
 /// For opening files: not through a symbolic link at the end of the path (`open(2)`).
 pub const NOFOLLOW: i32 = libc::O_NOFOLLOW;

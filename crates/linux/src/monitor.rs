@@ -12,7 +12,7 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
-use base::{AddressFact, IfIndex, KernelFact, LinkFact, Mac, Macvlan};
+use base::{AddressFact, Family, IfIndex, KernelFact, LinkFact, Mac, Macvlan, WayTrace};
 use netlink_packet_core::{
     DecodeError, NetlinkHeader, NlasIterator, Parseable, ParseableParametrized,
 };
@@ -29,10 +29,18 @@ use crate::netlink::{Messages, NetlinkError, RouteSocket, receive, set_receive_q
 
 /// `RTNLGRP_LINK`, `RTNLGRP_IPV4_IFADDR`, `RTNLGRP_IPV6_IFADDR` of `linux/rtnetlink.h`.
 const GROUPS: [u32; 3] = [1, 5, 9];
+/// `RTNLGRP_IPV4_ROUTE`, `_IPV4_RULE`, `_IPV6_ROUTE`, `_IPV6_RULE`.
+const WAY_GROUPS: [u32; 4] = [7, 8, 11, 19];
 const RTM_NEWLINK: u16 = 16;
 const RTM_DELLINK: u16 = 17;
 const RTM_NEWADDR: u16 = 20;
 const RTM_DELADDR: u16 = 21;
+const RTM_DELROUTE: u16 = 25;
+const RTM_DELRULE: u16 = 33;
+const RTA_DST: u16 = 1;
+const RTA_TABLE: u16 = 15;
+/// Of `struct rtmsg` and of `struct fib_rule_hdr`.
+const WAY_HEADER: usize = 12;
 const IFLA_ADDRESS: u16 = 1;
 const IFLA_IFNAME: u16 = 3;
 const IFLA_MTU: u16 = 4;
@@ -68,6 +76,9 @@ pub struct Monitor {
     route: RouteSocket,
     buffer: Vec<u8>,
     undecoded: u64,
+    /// Routes and rules that went, since somebody asked; only once they are listened for.
+    gone: Vec<WayTrace>,
+    hears_ways: bool,
 }
 
 impl Monitor {
@@ -89,7 +100,34 @@ impl Monitor {
         for group in GROUPS {
             changes.add_membership(group)?;
         }
-        Ok(Self { changes, route: RouteSocket::open()?, buffer: vec![0; BUFFER], undecoded: 0 })
+        Ok(Self {
+            changes,
+            route: RouteSocket::open()?,
+            buffer: vec![0; BUFFER],
+            undecoded: 0,
+            gone: Vec::new(),
+            hears_ways: false,
+        })
+    }
+
+    /// Listens for routes and rules that go as well, from now on. Not from the start: a node that
+    /// speaks BGP tells of a great many.
+    ///
+    /// # Errors
+    /// Whatever `setsockopt(2)` says.
+    pub fn hear_ways(&mut self) -> io::Result<()> {
+        if !self.hears_ways {
+            for group in WAY_GROUPS {
+                self.changes.add_membership(group)?;
+            }
+            self.hears_ways = true;
+        }
+        Ok(())
+    }
+
+    /// The routes and rules that went, as far as was read.
+    pub fn take_gone(&mut self) -> Vec<WayTrace> {
+        std::mem::take(&mut self.gone)
     }
 
     /// Everything there is ([`KernelFact::Snapshot`]). Changes heard before are dropped, for the
@@ -129,7 +167,12 @@ impl Monitor {
                 Err(error) => return Err(error),
             };
             for message in Messages::new(&self.buffer[..length]) {
-                match message.and_then(|(header, payload)| fact(&header, payload)) {
+                match message.and_then(|(header, payload)| {
+                    if self.hears_ways {
+                        self.gone.extend(trace(header.message_type, payload));
+                    }
+                    fact(&header, payload)
+                }) {
                     Ok(found) => facts.extend(found),
                     Err(_) => self.undecoded += 1,
                 }
@@ -211,6 +254,42 @@ fn fact(header: &NetlinkHeader, payload: &[u8]) -> Result<Option<KernelFact>, Ne
         _ => Ok(None),
     };
     found.map_err(|error| NetlinkError::Undecodable(error.to_string()))
+}
+
+/// What is told of a route or a rule that went.
+fn trace(kind: u16, payload: &[u8]) -> Option<WayTrace> {
+    if !matches!(kind, RTM_DELROUTE | RTM_DELRULE) {
+        return None;
+    }
+    let family = match i32::from(*payload.first()?) {
+        libc::AF_INET => Family::V4,
+        libc::AF_INET6 => Family::V6,
+        _ => return None,
+    };
+    if kind == RTM_DELRULE {
+        return Some(WayTrace::Rule { family });
+    }
+    let length = *payload.get(1)?;
+    let mut table = u32::from(*payload.get(4)?);
+    let mut address: std::net::IpAddr = match family {
+        Family::V4 => std::net::Ipv4Addr::UNSPECIFIED.into(),
+        Family::V6 => std::net::Ipv6Addr::UNSPECIFIED.into(),
+    };
+    for attribute in NlasIterator::new(payload.get(WAY_HEADER..)?) {
+        let attribute = attribute.ok()?;
+        let value = attribute.value();
+        match attribute.kind() {
+            RTA_TABLE => table = u32::from_ne_bytes(value.try_into().ok()?),
+            RTA_DST => {
+                address = match family {
+                    Family::V4 => <[u8; 4]>::try_from(value).ok()?.into(),
+                    Family::V6 => <[u8; 16]>::try_from(value).ok()?.into(),
+                };
+            }
+            _ => {}
+        }
+    }
+    Some(WayTrace::Route { table, to: (address, length) })
 }
 
 fn link_gone(payload: &[u8]) -> Result<Option<KernelFact>, DecodeError> {

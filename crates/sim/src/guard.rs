@@ -182,6 +182,7 @@ impl Lan {
                     self.see_that(Sight::Farewell { node: at, answered });
                     self.send(at, &transmit);
                 }
+                Output::RemoveWays(_) => {}
                 Output::Remove(ops) => {
                     let now = self.now;
                     let batch = Batch { ticket: Ticket::new(0), ops };

@@ -2,7 +2,9 @@
 
 use core::net::{IpAddr, Ipv6Addr};
 
-use base::{DeviceDone, Errno, IfIndex, Instant, LeaseDone, LeaseOp, Mac, Neighbour, Transmit};
+use base::{
+    BatchDone, DeviceDone, Errno, IfIndex, Instant, LeaseDone, LeaseOp, Mac, Neighbour, Transmit,
+};
 use vrrp::{Input, Output, Packet, Router, RouterStatus, SwitchoverError};
 
 use crate::kernel::Segment;
@@ -134,6 +136,13 @@ impl Lan {
                 Output::Batch(batch) => {
                     let life = self.nodes[at].life;
                     self.put(KERNEL_TIME, Coming::Batch(at, life, batch));
+                }
+                // This kernel keeps no routes: it takes them all.
+                Output::Ways(batch) => {
+                    let outcomes = vec![Ok(()); batch.ops.len()];
+                    let done = BatchDone { ticket: batch.ticket, outcomes };
+                    let clock = self.nodes[at].clock(self.now);
+                    self.nodes[at].router.handle(clock, Input::WaysDone(done));
                 }
                 Output::Frame { index, bytes } => {
                     let Some(segment) = self.nodes[at].kernel.segment(index) else { continue };

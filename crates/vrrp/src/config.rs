@@ -11,6 +11,7 @@ use base::{
 use serde::{Deserialize, Serialize};
 use vip::announcer::BurstPolicy;
 use vip::lease::Terms;
+use vip::ways::Managed;
 
 use crate::wire::{self, Auth, ChecksumForm, ChecksumRule, PeerTerms, hmac};
 
@@ -50,6 +51,8 @@ pub struct InstanceConfig {
     pub vips: Vec<Vip>,
     /// VIPs held with the others, but not named in adverts.
     pub excluded: Vec<Vip>,
+    /// Routes and rules held with them, in the order of installation.
+    pub ways: Vec<Managed>,
     /// How VIPs are announced.
     pub burst: BurstPolicy,
     /// The interfaces with a virtual MAC that its VIPs are on, where they are.
@@ -156,7 +159,8 @@ pub struct Sentinel {
 impl Sentinel {
     /// From the moment its neighbor freezes to the earliest moment at which the session fails: the
     /// last packet may have been sent an interval before.
-    fn bound(&self) -> Duration {
+    #[must_use]
+    pub fn bound(&self) -> Duration {
         self.interval * u32::from(self.missed.saturating_sub(1))
     }
 }

@@ -27,7 +27,9 @@ pub mod wire;
 pub use config::{Checksum, InstanceConfig, Reach, Sentinel, TrackInterface, Tracked};
 pub use image::{Image, InstanceV1, InstanceV2, InstanceV3, MarkV2, PeerV1, PhaseV1};
 pub use outbox::Output;
-pub use router::{Debounce, Input, Packet, Router, SwitchoverError, WatchSpec};
+pub use router::{
+    Debounce, Input, Packet, Router, Statics, SwitchoverError, TrackGroup, WatchSpec,
+};
 pub use sockets::{Beside, SocketSpec};
 pub use status::{
     DeviceStatus, GroupStatus, HmacStatus, InstanceStatus, InterfaceStatus, PeerStatus, ReadyPeer,

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 
 use base::{
     Batch, DeviceAsk, Event, EventId, IfIndex, Instant, LeaseAsk, LeaseOp, Mac, Origin, Reason,
-    Subject, Transmit, Tuning, What,
+    Subject, Transmit, Tuning, WayBatch, What,
 };
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -50,6 +50,9 @@ pub enum Output {
     Device(DeviceAsk),
     /// Have the switches of an interface set; answer with `Input::Tuned`.
     Tune(Tuning),
+    /// Have the kernel add and remove routes and rules, behind the batches before; answer with
+    /// `Input::WaysDone`.
+    Ways(WayBatch),
     /// Send this Ethernet frame.
     Frame {
         /// On this interface.
@@ -141,6 +144,10 @@ impl Outbox {
 
     pub(crate) fn tune(&mut self, tuning: Tuning) {
         self.work.push_back(Output::Tune(tuning));
+    }
+
+    pub(crate) fn ways(&mut self, batch: WayBatch) {
+        self.work.push_back(Output::Ways(batch));
     }
 
     pub(crate) fn frame(&mut self, index: IfIndex, bytes: Vec<u8>) {

@@ -21,7 +21,7 @@ pub use node::{
     Scheduling, Snmp,
 };
 pub use routes::{
-    NextHop, Prefix, Route, RouteKind, Rule, RuleAction, StaticAddress, Statics, Table,
+    HeldWay, NextHop, Prefix, Route, RouteKind, Rule, RuleAction, StaticAddress, Statics, Table,
 };
 pub use trackers::{
     ArgumentMatch, BfdSession, InitialValue, SyncGroup, TrackFile, TrackGroup, TrackProcess,
@@ -184,6 +184,9 @@ pub struct InstanceConfig {
     pub routes: Vec<Route>,
     /// Rules installed while Active.
     pub rules: Vec<Rule>,
+    /// Both by their numbers, in the order of installation.
+    #[serde(skip)]
+    pub ways: Vec<HeldWay>,
     /// How each of `vips` is held.
     pub vip_options: Vec<VipOptions>,
     /// How each of `excluded` is held.

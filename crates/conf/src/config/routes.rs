@@ -17,6 +17,22 @@ pub struct Statics {
     pub routes: Vec<Route>,
     /// Rules.
     pub rules: Vec<Rule>,
+    /// Routes, then rules, as they are to be held.
+    #[serde(skip)]
+    pub ways: Vec<HeldWay>,
+}
+
+/// A route or rule by its numbers.
+#[derive(Clone, PartialEq, Debug)]
+pub struct HeldWay {
+    /// Which.
+    pub way: base::Way,
+    /// Put back when somebody removes it.
+    pub guarded: bool,
+    /// Instances that fault when it cannot be kept.
+    pub track_group: Option<Name>,
+    /// Where it stands.
+    pub place: Place,
 }
 
 /// An address held as long as the daemon runs.

@@ -24,13 +24,6 @@ const PENDING: &[Pending] = &[
         ],
     },
     Pending {
-        why: "static addresses, routes and rules are not done yet",
-        keywords: &[
-            (Within::Top, &["track_group", "static_ipaddress", "static_routes", "static_rules"]),
-            (Within::TrackGroup, &["group"]),
-        ],
-    },
-    Pending {
         why: "carrier changes are heard from the kernel at once; polling is not done yet",
         keywords: &[(Within::Top, &["linkbeat_interfaces", "linkbeat_use_polling"])],
     },
@@ -176,16 +169,8 @@ const PENDING: &[Pending] = &[
         keywords: &[(Within::GlobalDefs, &["config_save_dir"])],
     },
     Pending {
-        why: "routes and rules that move with the VIPs are not done yet",
-        keywords: &[(Within::Instance, &["virtual_routes", "virtual_rules"])],
-    },
-    Pending {
         why: "interface settings are not touched yet",
         keywords: &[(Within::Instance, &["promote_secondaries"])],
-    },
-    Pending {
-        why: "only one group per family yet, vrrp_mcast_group4 and vrrp_mcast_group6",
-        keywords: &[(Within::Instance, &["mcast_dst_ip"])],
     },
     Pending {
         why: "unicast settings without peers are refused at once, so it has nothing to decide",
@@ -199,14 +184,6 @@ const PENDING: &[Pending] = &[
         why: "that dialect is not spoken",
         keywords: &[(Within::Instance, &["old_unicast_checksum"])],
     },
-    Pending {
-        why: "pacing is set once for all, with vrrp_garp_interval in global_defs",
-        keywords: &[(Within::Instance, &["garp_interval"])],
-    },
-    Pending {
-        why: "pacing is set once for all, with vrrp_gna_interval in global_defs",
-        keywords: &[(Within::Instance, &["gna_interval"])],
-    },
     Pending { why: "VRFs are not done yet", keywords: &[(Within::Instance, &["vrf"])] },
     Pending {
         why: "carrier changes are always heard from the kernel",
@@ -219,15 +196,7 @@ const PENDING: &[Pending] = &[
 ];
 
 /// Options of a VIP's line that wait, and for what.
-const VIP_OPTIONS: &[(&str, &str)] = &[
-    ("peer", "point-to-point addresses are not done yet"),
-    ("home", "this address flag is not set yet"),
-    ("mngtmpaddr", "this address flag is not set yet"),
-    ("noprefixroute", "this address flag is not set yet"),
-    ("autojoin", "this address flag is not set yet"),
-    ("no_track", "every VIP is guarded, none is left missing"),
-    ("preferred_lft SECONDS", "expected 0 or forever"),
-];
+const VIP_OPTIONS: &[(&str, &str)] = &[];
 
 /// Why a keyword is refused still; `None` when it is in force.
 pub(super) fn why(within: Within, name: &str) -> Option<&'static str> {

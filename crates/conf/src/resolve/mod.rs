@@ -26,13 +26,14 @@ use crate::blocks::{RawConfig, RawGlobals, RawInstance};
 use crate::diagnostic::{Code, Diagnostic, Report};
 use crate::lines::VipLine;
 use crate::reader::At;
+use crate::ways::{Tables, ways};
 use crate::{
     Announce, Burst, Config, Globals, InstanceConfig, InstancePlaces, Place, Refresh, Span,
     TrackedInterface,
 };
 
 /// The whole configuration. Whether it may be used is the report's to say.
-pub(crate) fn config(mut raw: RawConfig, report: &mut Report) -> Config {
+pub(crate) fn config(mut raw: RawConfig, tables: &Tables<'_>, report: &mut Report) -> Config {
     let globals = core::mem::take(&mut raw.globals);
     across::check_names(&mut raw.instances, report);
     let known = trackers::Known::new(&raw, &globals, report);
@@ -41,14 +42,14 @@ pub(crate) fn config(mut raw: RawConfig, report: &mut Report) -> Config {
         .into_iter()
         .filter_map(|raw| {
             let group = grouped.get(&raw.name.value).cloned();
-            Resolver { raw, globals: &globals, known: &known, group, report }.instance()
+            Resolver { raw, globals: &globals, known: &known, group, tables, report }.instance()
         })
         .collect();
     across::check_routers(&instances, report);
     across::check_vips(&instances, report);
     across::check_vmacs(&instances, report);
     let track_groups = groups::track_groups(&raw, &instances, report);
-    let statics = node::statics(&mut raw, &globals, &track_groups, report);
+    let statics = node::statics(&mut raw, &globals, &track_groups, tables, report);
     Config {
         globals: Globals {
             router_id: globals.router_id.clone().map(Name::from),
@@ -77,6 +78,7 @@ struct Resolver<'a> {
     known: &'a trackers::Known,
     /// The sync group it is in.
     group: Option<groups::Membership>,
+    tables: &'a Tables<'a>,
     report: &'a mut Report,
 }
 
@@ -151,6 +153,13 @@ impl Resolver<'_> {
                 .unwrap_or(false),
             hmac: extras.hmac,
             allowed_sources: extras.allowed_sources,
+            ways: ways(
+                &raw.given.routes,
+                &raw.given.rules,
+                raw.interface.as_ref().map(|at| &at.value),
+                self.tables,
+                self.report,
+            ),
             routes: raw.given.routes,
             rules: raw.given.rules,
             promote_secondaries: extras.promote_secondaries,

@@ -3,13 +3,14 @@
 use core::time::Duration;
 use std::collections::HashMap;
 
-use base::{Name, Vip};
+use base::Name;
 
 use super::trackers::default_user;
 use crate::blocks::{RawConfig, RawGlobals};
 use crate::diagnostic::{Code, Diagnostic, Report};
 use crate::given::Given;
 use crate::reader::{At, shown};
+use crate::ways::{Tables, ways};
 use crate::{
     AdvertBuffers, BufferPolicy, BufferSize, Buffers, Dbus, Fifo, Fifos, FilePlaces, Firewall,
     Hooks, LinkDelay, LinkRules, Mail, MailServer, Node, Pacing, Place, PolledLink, Reload, Run,
@@ -422,6 +423,7 @@ pub(super) fn statics(
     raw: &mut RawConfig,
     globals: &RawGlobals,
     groups: &[TrackGroup],
+    tables: &Tables<'_>,
     report: &mut Report,
 ) -> Statics {
     let default = globals.default_interface.clone().unwrap_or_else(|| Name::from("eth0"));
@@ -430,7 +432,8 @@ pub(super) fn statics(
     let addresses: Vec<_> = lines
         .into_iter()
         .map(|line| {
-            let interface = line.dev.map_or_else(|| default.clone(), |dev| dev.value);
+            let dev = line.dev.as_ref().map(|dev| dev.value.clone());
+            let interface = dev.unwrap_or_else(|| default.clone());
             let span = line.address.span;
             if let Some(before) = known.insert((line.address.value, interface.clone()), span) {
                 report.push(
@@ -444,17 +447,7 @@ pub(super) fn statics(
                     .help("remove one of them"),
                 );
             }
-            StaticAddress {
-                vip: Vip {
-                    broadcast: line.broadcast,
-                    scope: line.scope,
-                    label: line.label,
-                    flags: line.flags,
-                    ..Vip::new(line.address.value, line.prefix, interface)
-                },
-                options: line.options,
-                place: Place(span),
-            }
+            StaticAddress { vip: line.on(interface), options: line.options, place: Place(span) }
         })
         .collect();
     let routes = core::mem::take(&mut raw.given.routes);
@@ -481,7 +474,8 @@ pub(super) fn statics(
             );
         }
     }
-    Statics { addresses, routes, rules }
+    let ways = ways(&routes, &rules, Some(&default), tables, report);
+    Statics { addresses, routes, rules, ways }
 }
 
 #[cfg(test)]

@@ -52,18 +52,12 @@ impl Resolver<'_> {
         let mut places = Vec::with_capacity(lines.len());
         let mut vips = Vec::with_capacity(lines.len());
         for line in lines {
-            let interface = match (line.dev, &self.raw.interface) {
-                (Some(dev), _) => dev.value,
+            let interface = match (&line.dev, &self.raw.interface) {
+                (Some(dev), _) => dev.value.clone(),
                 (None, Some(own)) => own.value.clone(),
                 (None, None) => self.default_interface(line.address.span),
             };
-            vips.push(Vip {
-                broadcast: line.broadcast,
-                scope: line.scope,
-                label: line.label,
-                flags: line.flags,
-                ..Vip::new(line.address.value, line.prefix, interface)
-            });
+            vips.push(line.on(interface));
             places.push(Place(line.address.span));
         }
         (vips, places)

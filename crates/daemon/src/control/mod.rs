@@ -262,11 +262,11 @@ impl Control {
         {
             // The engine before may have numbered some that were lost with it.
             let events = self.events.last_of_engine().map_or(0, |last| last + LOST_AT_MOST);
-            let debounce = loaded.debounce.clone();
+            let (debounce, statics) = (loaded.debounce.clone(), loaded.statics.clone());
             // What is said already must be known to whoever is to start.
             let _ = engine.send(&self.trackers.all());
             let _ = engine.send(&ToEngine::Sessions(loaded.sessions.clone()));
-            let _ = engine.send(&ToEngine::Configure { instances, debounce, events });
+            let _ = engine.send(&ToEngine::Configure { instances, debounce, events, statics });
         }
     }
 

@@ -126,6 +126,7 @@ fn kind(kind: TrackerKind) -> &'static str {
         TrackerKind::File => "file",
         TrackerKind::Process => "process",
         TrackerKind::Bfd => "bfd",
+        TrackerKind::Static => "static",
     }
 }
 

@@ -3,10 +3,12 @@
 //! Netlink work is done inside `send()`, and whoever wants the lock waits for whoever has it. So the
 //! protocol thread never asks the kernel anything: this one installs, removes, listens, and tells.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::sync::mpsc;
 
-use linux::{Addresses, Devices, Heard, Interest, Monitor, Poll, clock};
+use base::{BatchDone, WayBatch, WayTrace};
+use linux::{Addresses, Devices, Heard, Interest, Monitor, Poll, Ways, clock};
 
 use crate::channel::Channel;
 use crate::messages::{FromKeeper, ToKeeper};
@@ -22,6 +24,8 @@ pub(super) fn start() -> io::Result<Channel<ToKeeper, FromKeeper>> {
         protocol: far,
         addresses: Addresses::open()?,
         devices: Devices::open()?,
+        ways: Ways::open()?,
+        traces: BTreeSet::new(),
         monitor: Monitor::open(Monitor::QUEUE)?,
         poll: Poll::new()?,
     };
@@ -40,6 +44,9 @@ struct Keeper {
     protocol: Channel<FromKeeper, ToKeeper>,
     addresses: Addresses,
     devices: Devices,
+    ways: Ways,
+    /// What was added: news of other routes are nobody's business here.
+    traces: BTreeSet<WayTrace>,
     monitor: Monitor,
     poll: Poll,
 }
@@ -65,6 +72,10 @@ impl Keeper {
                         let done = self.addresses.execute(batch);
                         self.protocol.send(&FromKeeper::Done(done))?;
                     }
+                    ToKeeper::Ways(batch) => {
+                        let done = self.ways(batch)?;
+                        self.protocol.send(&FromKeeper::WaysDone(done))?;
+                    }
                     ToKeeper::Device(ask) => {
                         let done = self.devices.execute(ask);
                         self.protocol.send(&FromKeeper::DeviceDone(done))?;
@@ -83,6 +94,11 @@ impl Keeper {
                     for fact in facts {
                         self.protocol.queue(&FromKeeper::Fact(fact))?;
                     }
+                    for trace in self.monitor.take_gone() {
+                        if self.traces.contains(&trace) {
+                            self.protocol.queue(&FromKeeper::WayGone(trace))?;
+                        }
+                    }
                     self.protocol.flush()?;
                 }
                 Heard::Overrun => {
@@ -91,6 +107,16 @@ impl Keeper {
                 }
             }
         }
+    }
+
+    fn ways(&mut self, batch: WayBatch) -> io::Result<BatchDone> {
+        self.monitor.hear_ways()?;
+        for op in &batch.ops {
+            if op.add {
+                self.traces.insert(op.way.trace());
+            }
+        }
+        Ok(self.ways.execute(batch))
     }
 
     fn tell_everything(&mut self) -> io::Result<()> {

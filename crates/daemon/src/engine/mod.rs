@@ -22,7 +22,7 @@ use base::{Instant, Name, Wall, WallClock};
 use linux::confine::{self, Right};
 use linux::{Datagram, Interest, Poll, Scheduling, Signal, Signals, Timer, clock, scheduling};
 use vrrp::wire::Arrival;
-use vrrp::{Debounce, Image, Input, InstanceConfig, Output, Packet, Router};
+use vrrp::{Debounce, Image, Input, InstanceConfig, Output, Packet, Router, Statics};
 
 use crate::channel::Channel;
 use crate::exit::Exit;
@@ -119,7 +119,7 @@ struct Engine {
     /// How to begin, as the guardian says.
     inheritance: Option<(Option<Image>, Vec<Name>)>,
     /// With what, as control says.
-    waiting: Option<(Vec<InstanceConfig>, BTreeMap<Name, Debounce>, u64)>,
+    waiting: Option<Part>,
     /// Whether it has begun.
     begun: bool,
     /// The kernel has told what there is.
@@ -129,6 +129,10 @@ struct Engine {
     /// It has handed over.
     frozen: bool,
 }
+
+/// What control wants done: the instances, how long news must last, the last event's number, and
+/// what stays.
+type Part = (Vec<InstanceConfig>, BTreeMap<Name, Debounce>, u64, Statics);
 
 /// Why the loop ended.
 enum End {
@@ -364,8 +368,8 @@ impl Engine {
     fn read_control(&mut self) -> io::Result<()> {
         while let Some(message) = self.control.recv(&self.poll) {
             match message {
-                ToEngine::Configure { instances, debounce, events } => {
-                    self.waiting = Some((instances, debounce, events));
+                ToEngine::Configure { instances, debounce, events, statics } => {
+                    self.waiting = Some((instances, debounce, events, statics));
                     self.begin()?;
                 }
                 ToEngine::Sessions(settings) => {
@@ -418,7 +422,9 @@ impl Engine {
         if self.waiting.is_none() || (self.inheritance.is_none() && !self.begun) {
             return Ok(());
         }
-        let Some((instances, debounce, events)) = self.waiting.take() else { return Ok(()) };
+        let Some((instances, debounce, events, statics)) = self.waiting.take() else {
+            return Ok(());
+        };
         let (image, held) = self.inheritance.take().unwrap_or_default();
         let first = !std::mem::replace(&mut self.begun, true);
         let speaks = |family| instances.iter().any(|one| one.family == family);
@@ -429,6 +435,7 @@ impl Engine {
         }
         self.handle(Input::Adopt { image, held, events })?;
         self.handle(Input::Debounce(debounce))?;
+        self.handle(Input::Statics(statics))?;
         self.handle(Input::Configure(instances))?;
         if first {
             // Later, there is no time for it.
@@ -509,6 +516,8 @@ impl Engine {
                 }
                 FromKeeper::Done(done) => Input::Done(done),
                 FromKeeper::DeviceDone(done) => Input::DeviceDone(done),
+                FromKeeper::WaysDone(done) => Input::WaysDone(done),
+                FromKeeper::WayGone(trace) => Input::WayGone(trace),
                 FromKeeper::Overrun => {
                     self.overruns += 1;
                     continue;
@@ -605,6 +614,10 @@ impl Engine {
                 }
                 Output::Device(ask) => self.keeper.send(&ToKeeper::Device(ask))?,
                 Output::Tune(tuning) => self.guardian.tell(&EngineToGuardian::Tune(tuning)),
+                Output::Ways(batch) => {
+                    self.guardian.flush();
+                    self.keeper.send(&ToKeeper::Ways(batch))?;
+                }
                 Output::Event(event) => self.control.event(event),
             }
             done += 1;

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::io;
 
-use base::{AddressOp, Batch, Family, IfIndex, Ticket, Transmit, Wall};
-use linux::{Addresses, Sender, clock};
+use base::{AddressOp, Batch, Family, IfIndex, Ticket, Transmit, Wall, WayBatch, WayOp};
+use linux::{Addresses, Sender, Ways, clock};
 use vip::last_will::Seal;
 use vrrp::wire::hmac::{self, Freshness, Key, Sequence, Sequencer};
 
@@ -46,6 +46,12 @@ impl Hands {
     pub(super) fn remove(&mut self, ops: Vec<AddressOp>) -> io::Result<()> {
         let batch = Batch { ticket: Ticket::new(0), ops };
         Addresses::open()?.execute(batch);
+        Ok(())
+    }
+
+    /// The same for routes and rules.
+    pub(super) fn remove_ways(&mut self, ops: Vec<WayOp>) -> io::Result<()> {
+        Ways::open()?.execute(WayBatch { ticket: Ticket::new(0), ops });
         Ok(())
     }
 

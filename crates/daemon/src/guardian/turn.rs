@@ -239,6 +239,11 @@ impl Guardian {
                         eprintln!("warning: a farewell could not be sent: {error}");
                     }
                 }
+                Output::RemoveWays(ops) => {
+                    if let Err(error) = self.hands.remove_ways(ops) {
+                        eprintln!("error: routes and rules could not be removed: {error}");
+                    }
+                }
                 Output::Remove(ops) => {
                     if let Err(error) = self.hands.remove(ops) {
                         eprintln!("error: addresses could not be removed: {error}");

@@ -44,6 +44,8 @@ pub(super) struct Upgrade {
     stands: bool,
     /// What the new engine holds by now.
     held: BTreeMap<Name, Edit>,
+    /// Their routes and rules.
+    ways: BTreeMap<Name, Edit>,
     step: Step,
     /// When the present step has failed.
     by: Instant,
@@ -112,6 +114,7 @@ impl Guardian {
             scheduling: Scheduling::default(),
             stands: false,
             held: BTreeMap::new(),
+            ways: BTreeMap::new(),
             step: Step::GettingReady,
             by: now + READY_WITHIN,
         })
@@ -189,13 +192,13 @@ impl Guardian {
 
     fn complete_upgrade(&mut self, now: Instant) {
         let Some(upgrade) = self.upgrade.take() else { return };
-        let Upgrade { binary, engine, control, state, scheduling, held, .. } = upgrade;
+        let Upgrade { binary, engine, control, state, scheduling, held, ways, .. } = upgrade;
         if let Some(old) = self.engine.take() {
             // Killed and waited for: from here on nothing of it is on its way.
             let _ = (self.poll.remove(&old.role), self.poll.remove(&old.line));
         }
         self.will.handle(now, Input::Replaced);
-        for edit in held.into_values() {
+        for edit in held.into_values().chain(ways.into_values()) {
             self.will.handle(now, Input::Edit(edit));
         }
         if let Some(mut old) = self.control.take() {
@@ -268,6 +271,10 @@ impl Upgrade {
                         Edit::Release { name } => name.clone(),
                         // Comes with signs of life, from an engine that is in charge.
                         Edit::Spoke { .. } => continue,
+                        Edit::Ways { name, .. } => {
+                            self.ways.insert(name.clone(), edit);
+                            continue;
+                        }
                     };
                     self.held.insert(name, edit);
                 }

@@ -14,12 +14,22 @@ pub(super) fn interfaces(config: &Config, instance: &conf::InstanceConfig) -> Ve
     let group = config.group_of(&instance.name);
     let of_group = group.iter().flat_map(|group| &group.interfaces);
     let tracked = instance.tracked_interfaces.iter().chain(of_group);
-    tracked
+    let mut all: Vec<TrackInterface> = tracked
         .map(|tracked| TrackInterface {
             interface: tracked.interface.clone(),
             effect: tracked.effect,
         })
-        .collect()
+        .collect();
+    // As keepalived: a guarded route needs the interface it names.
+    let guarded = instance.ways.iter().filter(|held| held.guarded);
+    for interface in guarded.flat_map(|held| held.way.interfaces()) {
+        let known = all.iter().any(|tracked| tracked.interface == *interface);
+        if !known && instance.interface.as_ref() != Some(interface) {
+            let effect = TrackEffect::FaultWhileBad;
+            all.push(TrackInterface { interface: interface.clone(), effect });
+        }
+    }
+    all
 }
 
 /// The same for all other trackers.
@@ -27,7 +37,13 @@ pub(super) fn trackers(config: &Config, instance: &conf::InstanceConfig) -> Vec<
     let group = config.group_of(&instance.name);
     let of_group = group.map(|group| &group.trackers);
     let lists = std::iter::once(&instance.trackers).chain(of_group);
-    lists.flat_map(|list| these(config, list)).collect()
+    let groups = config.track_groups.iter().filter(|group| group.members.contains(&instance.name));
+    let stays = groups.map(|group| Tracked {
+        tracker: Tracker { kind: TrackerKind::Static, name: group.name.clone() },
+        effect: Effect::Of(TrackEffect::FaultWhileBad),
+        assume_bad: false,
+    });
+    lists.flat_map(|list| these(config, list)).chain(stays).collect()
 }
 
 fn these(config: &Config, trackers: &conf::Trackers) -> Vec<Tracked> {

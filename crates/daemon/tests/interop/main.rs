@@ -34,3 +34,4 @@ mod unicast;
 mod upgrade;
 mod vectors;
 mod vmac;
+mod ways;

@@ -102,6 +102,7 @@ fn config(n: usize, vips: usize, priority: u8) -> InstanceConfig {
         parting_advert: true,
         learned_interval_cap: 10,
         startup_delay: Duration::ZERO,
+        ways: Vec::new(),
         lifetimes: true,
         lease: true,
         strict_sources: false,
@@ -229,6 +230,11 @@ impl Node {
                     let done = BatchDone { ticket: batch.ticket, outcomes };
                     self.news.push_back(Input::Done(done));
                     self.news.extend(batch.ops.iter().map(fact).map(Input::Fact));
+                }
+                Output::Ways(batch) => {
+                    let outcomes = vec![Ok(()); batch.ops.len()];
+                    let done = BatchDone { ticket: batch.ticket, outcomes };
+                    self.news.push_back(Input::WaysDone(done));
                 }
                 Output::Lease(ask) => {
                     let answer = match &ask.op {

@@ -162,6 +162,20 @@ impl Keeper {
             && !self.slots.iter().any(|(key, slot)| present(slot) && lingers(key))
     }
 
+    /// Whether this VIP is there, whoever holds it.
+    #[must_use]
+    pub fn has(&self, vip: &Vip) -> bool {
+        self.is_present(&Place::of(vip))
+    }
+
+    /// Whether this VIP is not there and nothing under way will change that: the kernel refuses it,
+    /// or there is no such interface.
+    #[must_use]
+    pub fn lacks(&self, vip: &Vip) -> bool {
+        let slot = self.slot_at(&Place::of(vip));
+        slot.is_none_or(|slot| slot.have != Have::Present && slot.refused().is_some())
+    }
+
     /// The keeper as a value.
     #[must_use]
     pub fn status(&self) -> Status {

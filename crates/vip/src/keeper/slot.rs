@@ -98,6 +98,8 @@ pub(super) struct Slot {
     doubt: bool,
     /// It went with its interface going down; wait until that runs again.
     flushed: bool,
+    /// Somebody removed it, and it is to be left so until it is wanted anew (`no_track`).
+    abandoned: bool,
     refusal: Option<Refusal>,
     not_before: Option<Instant>,
     taken_at: Instant,
@@ -118,6 +120,7 @@ impl Slot {
             unseen_until: Instant::ZERO,
             doubt: false,
             flushed: false,
+            abandoned: false,
             refusal: None,
             not_before: None,
             taken_at: Instant::ZERO,
@@ -373,6 +376,9 @@ impl Slot {
         if !base::planted!(AdoptedIsNotOurs) {
             self.ours |= want.is_some() && self.have != Have::Absent;
         }
+        if want.is_none() {
+            self.abandoned = false;
+        }
         let act = self.lacking(want, removable);
         if self.refusal.is_some_and(|r| act != Some(r.act)) {
             self.refusal = None;
@@ -418,6 +424,7 @@ impl Slot {
     fn lacking(&self, want: Option<&Vip>, removable: bool) -> Option<Act> {
         let there = self.have != Have::Absent;
         match want {
+            Some(_) if self.abandoned && !there => None,
             Some(vip) if there && self.installed.as_ref().is_some_and(|old| remake(old, vip)) => {
                 Some(Act::Remove)
             }
@@ -458,6 +465,10 @@ impl Slot {
             self.flushed = true;
             return Meaning::Nothing;
         }
+        if self.vip.flags.unguarded {
+            self.abandoned = true;
+            return Meaning::Nothing;
+        }
         let in_a_row = now.since(self.taken_at) < FIGHT_MEMORY && self.taken_in_a_row > 0;
         self.taken_in_a_row = if in_a_row { self.taken_in_a_row.saturating_add(1) } else { 1 };
         self.taken_at = now;
@@ -473,6 +484,7 @@ impl Slot {
 /// IPv4 address keeps its label, broadcast address and scope when it is added again; what IPv6
 /// addresses have, adding again does change (tried on Linux 6.18).
 fn remake(old: &Vip, new: &Vip) -> bool {
-    old.family() == Family::V4
-        && (&old.label, old.broadcast, old.scope) != (&new.label, new.broadcast, new.scope)
+    let decorated = old.family() == Family::V4
+        && (&old.label, old.broadcast, old.scope) != (&new.label, new.broadcast, new.scope);
+    decorated || old.peer() != new.peer()
 }

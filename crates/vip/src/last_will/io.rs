@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use base::{AddressOp, IfIndex, Instant, Name, Secret, Transmit, Vip};
+use base::{AddressOp, IfIndex, Instant, Name, Secret, Transmit, Vip, WayOp};
 use serde::{Deserialize, Serialize};
 
 /// What an instance that holds leaves behind, should its engine end now.
@@ -50,6 +50,13 @@ pub enum Edit {
         /// Which.
         name: Name,
     },
+    /// What else is to be undone for an instance that holds, in this order. Comes behind its `Hold`.
+    Ways {
+        /// Which.
+        name: Name,
+        /// Its routes and rules.
+        ops: Vec<WayOp>,
+    },
 }
 
 /// What the machine can be told.
@@ -88,6 +95,8 @@ pub enum Output {
         /// With what.
         seal: Option<Seal>,
     },
+    /// Remove these routes and rules.
+    RemoveWays(Vec<WayOp>),
     /// Remove these addresses.
     Remove(Vec<AddressOp>),
     /// A will was carried out; for the event log.

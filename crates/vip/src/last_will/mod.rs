@@ -19,7 +19,7 @@ mod tests;
 use core::time::Duration;
 use std::collections::{BTreeMap, VecDeque};
 
-use base::{AddressOp, Instant, Name};
+use base::{AddressOp, Instant, Name, WayOp};
 
 pub use io::{Bequest, Death, Edit, Input, Legacy, Output, Seal};
 pub use signs::Signs;
@@ -67,6 +67,8 @@ pub struct LastWill {
     orphans: BTreeMap<Name, Bequest>,
     /// The last number that adverts of each instance were signed with, as far as is known.
     spoken: BTreeMap<Name, u64>,
+    /// Routes and rules of those that have any.
+    ways: BTreeMap<Name, Vec<WayOp>>,
     /// How many of all these have a lease of which length.
     patiences: BTreeMap<Duration, usize>,
     /// Ends in a row without a steady life between them.
@@ -84,6 +86,7 @@ impl LastWill {
             bequests: BTreeMap::new(),
             orphans: BTreeMap::new(),
             spoken: BTreeMap::new(),
+            ways: BTreeMap::new(),
             patiences: BTreeMap::new(),
             early_ends: 0,
             stopping: false,
@@ -198,6 +201,12 @@ impl LastWill {
                 return;
             }
             Edit::Release { name } => self.take(&name),
+            Edit::Ways { name, ops } => {
+                if self.bequests.contains_key(&name) {
+                    self.ways.insert(name, ops);
+                }
+                return;
+            }
         }
         if let Phase::Present { adopt_by, .. } = &mut self.phase
             && adopt_by.is_some()
@@ -289,6 +298,7 @@ impl LastWill {
             self.outputs.push_back(Output::Silence);
         }
         let names = held.keys().cloned().collect();
+        let ways = core::mem::take(&mut self.ways);
         let mut ops = Vec::new();
         for bequest in held.into_values() {
             let seal = bequest.seal.map(|seal| {
@@ -306,6 +316,9 @@ impl LastWill {
         if base::planted!(FarewellFirst) {
             self.outputs.push_back(Output::Silence);
         }
+        if !ways.is_empty() {
+            self.outputs.push_back(Output::RemoveWays(ways.into_values().flatten().collect()));
+        }
         self.outputs.push_back(Output::Remove(ops));
         self.outputs.push_back(Output::CarriedOut { names, death });
     }
@@ -316,6 +329,7 @@ impl LastWill {
 
     /// Forgets what is held under this name.
     fn take(&mut self, name: &Name) {
+        self.ways.remove(name);
         let taken = [self.orphans.remove(name), self.bequests.remove(name)];
         for bequest in taken.into_iter().flatten() {
             if let Some(count) = self.patiences.get_mut(&bequest.patience) {

@@ -32,7 +32,7 @@ impl Signs {
                 }
             }
             Edit::Release { name } => drop(self.leases.remove(name)),
-            Edit::Spoke { .. } => {}
+            Edit::Spoke { .. } | Edit::Ways { .. } => {}
         }
     }
 

@@ -61,6 +61,7 @@ impl Guardian {
                 Output::Kill => "kill".into(),
                 Output::Silence => "silence".into(),
                 Output::Farewell { transmit, .. } => format!("farewell on {}", transmit.index),
+                Output::RemoveWays(ops) => format!("remove {} ways", ops.len()),
                 Output::Remove(ops) => format!("remove {}", ops.len()),
                 Output::CarriedOut { names, death } => format!("{death:?}: {}", joined(&names)),
                 Output::Adopted => "adopted".into(),
@@ -204,4 +205,44 @@ fn a_guardian_that_woke_a_little_late_waits_for_one_sign_of_life() {
     assert_eq!(guardian.tell(650, Input::Wake), [""; 0]);
     assert_eq!(guardian.tell(849, Input::Wake), [""; 0]);
     assert_eq!(guardian.tell(851, Input::Wake)[0], "kill");
+}
+
+#[test]
+fn routes_and_rules_go_before_the_addresses_and_with_their_instance() {
+    let rule = base::Rule {
+        family: base::Family::V4,
+        inverted: false,
+        from: None,
+        to: None,
+        input: None,
+        output: None,
+        mark: None,
+        preference: Some(7),
+        action: base::RuleDoes::Blackhole,
+        tos: 0,
+        protocol: 18,
+        realms: None,
+        suppress_prefix: None,
+        suppress_group: None,
+        users: None,
+        ip_protocol: None,
+        source_ports: None,
+        target_ports: None,
+        tunnel: None,
+        l3mdev: false,
+    };
+    let op = WayOp { add: false, way: base::Way::Rule(Box::new(rule)), links: vec![] };
+    let ways = |name: &str| Input::Edit(Edit::Ways { name: name.into(), ops: vec![op.clone()] });
+    let mut guardian = Guardian::of_a_holder();
+    guardian.tell(10, ways("a"));
+    guardian.tell(10, ways("nobody"));
+    guardian.tell(100, Input::Ended);
+    let said = guardian.tell(400, Input::Wake);
+    assert_eq!(said, ["kill", "silence", "farewell on 2", "remove 1 ways", "remove 1", "Ended: a"]);
+    let mut guardian = Guardian::of_a_holder();
+    guardian.tell(10, ways("a"));
+    guardian.hold(20, "a");
+    guardian.tell(100, Input::Ended);
+    let said = guardian.tell(400, Input::Wake);
+    assert_eq!(said[3], "remove 1", "said anew, without any");
 }

@@ -116,6 +116,7 @@ impl Router {
         // An heir finds its VIPs installed, and leaves them so until it knows more.
         let holding = instance.inherits();
         if holding {
+            self.hold_ways(now, slot.holder(), true);
             self.keeper.handle(now, keeper::Input::Hold { holder: slot.holder() });
             self.devices.handle(now, devices::Input::Hold { holder: slot.holder() });
         }
@@ -142,6 +143,8 @@ impl Router {
             return;
         }
         self.instruct_hands(now, slot, &config);
+        let holding = self.seats.get(&slot).is_some_and(|seat| seat.holding);
+        self.hold_ways(now, slot.holder(), holding);
         let Some(seat) = self.seats.get_mut(&slot) else { return };
         if seat.will != Will::None {
             if seat.instance.config().name != config.name {
@@ -182,6 +185,7 @@ impl Router {
         self.announcer.handle(now, announcer::Input::Forget { holder });
         self.lifetimes.handle(now, lifetime::Input::Withdraw { holder });
         self.unstage(now, slot);
+        self.ways.handle(now, vip::ways::Input::Manage { holder, ways: Vec::new() });
         self.keeper.handle(now, keeper::Input::Manage { holder, vips: Vec::new() });
         self.devices.handle(now, devices::Input::Manage { holder, devices: Vec::new() });
         // What it leaves installed is silent until it is gone.
@@ -202,6 +206,7 @@ impl Router {
     fn instruct_hands(&mut self, now: Instant, slot: Slot, config: &InstanceConfig) {
         let holder = slot.holder();
         self.instruct_leases(now, slot, config);
+        self.instruct_ways(now, holder, config);
         let vips = config.all_vips().cloned().collect();
         self.keeper.handle(now, keeper::Input::Manage { holder, vips });
         self.instruct_devices(now, slot, config);

@@ -36,6 +36,7 @@ impl Router {
         self.announcer.handle(now, vip::announcer::Input::Fact(fact));
         self.lifetimes.handle(now, vip::lifetime::Input::Fact(fact));
         self.leases.handle(now, vip::lease::Input::Fact(fact));
+        self.ways.handle(now, vip::ways::Input::Fact(fact));
         match self.debouncer.filter(now, fact) {
             Some(believed) => self.take_in(now, &believed),
             None => self.take_in(now, fact),

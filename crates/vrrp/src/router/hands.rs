@@ -15,6 +15,7 @@ impl Router {
         while let Some(output) = self.devices.poll_lowering() {
             self.devices_say(now, output);
         }
+        self.remove_ways();
         while let Some(output) = self.keeper.poll_output() {
             self.keeper_says(now, output);
         }
@@ -27,6 +28,7 @@ impl Router {
         while let Some(batch) = self.lifetimes.poll_output() {
             self.out.batch(batch);
         }
+        self.add_ways(now);
         self.partings.append(&mut self.keeper.take_stirred());
         if self.leaving.is_empty() && self.clearing.is_empty() {
             self.partings.clear();
@@ -54,7 +56,12 @@ impl Router {
             let config = seat.instance.config();
             config.lifetimes && !config.stages() && seat.instance.state() == State::Active
         });
-        if wants {
+        // A preferred lifetime would begin anew with each renewal.
+        if wants && vips.iter().any(|vip| vip.preferred().is_some()) {
+            let kept = vips.iter().filter(|vip| vip.preferred().is_none());
+            let vips: Vec<Vip> = kept.cloned().collect();
+            self.lifetimes.handle(now, lifetime::Input::Present { holder, vips: &vips });
+        } else if wants {
             self.lifetimes.handle(now, lifetime::Input::Present { holder, vips });
         }
     }

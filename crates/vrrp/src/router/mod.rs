@@ -14,6 +14,7 @@ mod hands;
 mod lease;
 mod moves;
 mod neighbours;
+mod ways;
 
 use core::net::IpAddr;
 use core::time::Duration;
@@ -21,7 +22,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use base::{
     BatchDone, DeviceDone, EventId, Family, IfIndex, Instant, KernelFact, LeaseDone, Name,
-    Neighbour, Reason, State, Subject, Tracker, Verdict, Vip, Vrid, Wall, WallClock, What,
+    Neighbour, Reason, State, Subject, Tracker, Verdict, Vip, Vrid, Wall, WallClock, WayTrace,
+    What,
 };
 use serde::{Deserialize, Serialize};
 use vip::HolderId;
@@ -31,6 +33,7 @@ use vip::keeper::Keeper;
 use vip::last_will::Edit;
 use vip::lease::{self as leases, Leases};
 use vip::lifetime::{self, Lifetimes};
+use vip::ways::Ways;
 
 use crate::config::InstanceConfig;
 use crate::deadlines::Deadlines;
@@ -53,10 +56,13 @@ use lease::Doubt;
 pub use moves::SwitchoverError;
 use neighbours::Lookout;
 pub use neighbours::WatchSpec;
+pub use ways::{Statics, TrackGroup};
 
 /// Everything that can happen to the machine.
 #[derive(PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Input {
+    /// These addresses, routes and rules stay until the stop. Comes before the configuration.
+    Statics(Statics),
     /// These instances, and no others, are to run; those that are the same stay untouched.
     Configure(Vec<InstanceConfig>),
     /// A VRRP packet arrived.
@@ -87,6 +93,10 @@ pub enum Input {
         /// Which.
         index: IfIndex,
     },
+    /// A batch of routes and rules is through.
+    WaysDone(BatchDone),
+    /// A route or rule like this went.
+    WayGone(WayTrace),
     /// A lease operation is through; see [`Output::Lease`].
     LeaseDone(LeaseDone),
     /// The clock of `now` stood still for so long while the world went on (the machine was
@@ -182,9 +192,10 @@ impl Seat {
     }
 
     fn whereabouts(&self, links: &Links) -> Whereabouts {
-        let vips = self.instance.config().all_vips();
-        let numbers =
-            vips.map(|vip| links.named(&vip.interface).map_or(0, |link| link.index.get()));
+        let config = self.instance.config();
+        let vips = config.all_vips().map(|vip| &vip.interface);
+        let names = vips.chain(config.ways.iter().flat_map(|held| held.way.interfaces()));
+        let numbers = names.map(|name| links.named(name).map_or(0, |link| link.index.get()));
         let fold = |sum: u64, number| sum.wrapping_mul(31).wrapping_add(u64::from(number));
         Whereabouts(self.instance.around().attachment, numbers.fold(0, fold))
     }
@@ -227,6 +238,8 @@ pub struct Router {
     staging: BTreeSet<Slot>,
     staged: BTreeSet<Slot>,
     leases: Leases,
+    ways: Ways,
+    track_groups: Vec<TrackGroup>,
     doubts: BTreeMap<Slot, Doubt>,
     /// Holders that want no lease any more while something of them may be installed.
     clearing: BTreeSet<HolderId>,
@@ -269,6 +282,9 @@ impl Router {
     /// next.
     pub fn handle(&mut self, now: Instant, input: Input) {
         match input {
+            Input::Statics(statics) => self.set_statics(now, statics),
+            Input::WaysDone(done) => self.ways.handle(now, vip::ways::Input::Done(done)),
+            Input::WayGone(trace) => self.ways.handle(now, vip::ways::Input::Gone(trace)),
             Input::Configure(configs) => self.configure(now, configs),
             Input::Packet(packet) => {
                 let Packet { index, source, destination, ttl, payload } = packet;
@@ -334,6 +350,7 @@ impl Router {
             self.announcer.poll_timeout(),
             self.lifetimes.poll_timeout(),
             self.devices.poll_timeout(),
+            self.ways.poll_timeout(),
             self.debouncer.poll_timeout(),
             self.leases.poll_timeout(),
             self.doubts.values().map(|doubt| doubt.at).min(),
@@ -355,7 +372,10 @@ impl Router {
     /// Whether nothing is under way: after [`Input::Stop`], that every VIP is off the node.
     #[must_use]
     pub fn is_settled(&self) -> bool {
-        self.leases.is_settled() && self.keeper.is_settled() && self.devices.is_settled()
+        self.leases.is_settled()
+            && self.keeper.is_settled()
+            && self.devices.is_settled()
+            && self.ways.is_settled()
     }
 
     /// Everything there is to tell, as a value.
@@ -412,6 +432,7 @@ impl Router {
         self.keeper.handle(now, vip::keeper::Input::Wake);
         self.lifetimes.handle(now, lifetime::Input::Wake);
         self.devices.handle(now, vip::devices::Input::Wake);
+        self.ways.handle(now, vip::ways::Input::Wake);
         // Announcements never leave ahead of an advert: not in the turn that sends adverts.
         if drained {
             self.announcer.handle(now, vip::announcer::Input::Wake);
@@ -443,6 +464,7 @@ impl Router {
         self.stopping = Some(stopping);
         self.unstage_all(now);
         self.devices.handle(now, vip::devices::Input::Stop);
+        self.release_statics(now);
         self.surround_all(now, Some(stopping));
     }
 
@@ -533,8 +555,8 @@ impl Router {
             self.stage(now);
             self.use_hands(now);
             self.use_leases(now);
-            // And so does a device that cannot be had.
-            if self.touched.is_empty() {
+            // And so does a device that cannot be had, and a verdict of our own.
+            if !self.judge_statics(now) && self.touched.is_empty() {
                 break;
             }
         }
@@ -568,6 +590,7 @@ impl Router {
                 vip::keeper::Input::Release { holder }
             };
             self.keeper.handle(now, input);
+            self.ways.handle(now, vip::ways::Input::Hold { holder, holds: installs });
         }
         if holds && !matches!(seat.will, Will::Told(_)) {
             seat.will = Will::Told(seat.whereabouts(&self.links));
@@ -576,6 +599,11 @@ impl Router {
             let bequest = seat.instance.bequest(|name| Some(links.named(name)?.index));
             seat.instance.take_spoke();
             self.out.will(Edit::Hold(bequest));
+            let ops = self.ways.undoing(holder);
+            if !ops.is_empty() {
+                let name = seat.instance.config().name.clone();
+                self.out.will(Edit::Ways { name, ops });
+            }
         } else if !holds && seat.will != Will::None {
             seat.will = Will::None;
             self.leaving.insert(holder, seat.instance.config().name.clone());

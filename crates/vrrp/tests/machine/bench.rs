@@ -101,6 +101,7 @@ pub(crate) fn config(priority: u8) -> InstanceConfig {
         parting_advert: true,
         learned_interval_cap: 10,
         startup_delay: Duration::ZERO,
+        ways: Vec::new(),
         lifetimes: false,
         lease: false,
         strict_sources: false,
@@ -285,6 +286,13 @@ impl Bench {
                     let ops = batch.ops.clone();
                     self.asked.push_back(batch);
                     Seen::Batch(ops)
+                }
+                Output::Ways(batch) => {
+                    let ops = batch.ops.clone();
+                    let outcomes = vec![Ok(()); ops.len()];
+                    let done = BatchDone { ticket: batch.ticket, outcomes };
+                    self.router.handle(self.now, Input::WaysDone(done));
+                    Seen::Ways(ops)
                 }
                 Output::Frame { index, bytes } => Seen::Frame { index, bytes },
                 Output::Event(event) => Seen::Event(event),

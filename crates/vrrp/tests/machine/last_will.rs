@@ -11,7 +11,9 @@ use crate::seen::Seen;
 fn held(edit: &Edit) -> &Bequest {
     match edit {
         Edit::Hold(bequest) => bequest,
-        Edit::Spoke { .. } | Edit::Release { .. } => panic!("not a bequest: {edit:?}"),
+        Edit::Spoke { .. } | Edit::Release { .. } | Edit::Ways { .. } => {
+            panic!("not a bequest: {edit:?}")
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use core::num::NonZeroU8;
 
 use base::{
     AddressOp, DeviceOp, Event, Family, IfIndex, Interval, LeaseOp, Mac, Reason, State, Transmit,
-    Tuning, Version, Wall, What,
+    Tuning, Version, Wall, WayOp, What,
 };
 use vip::last_will::Edit;
 use vrrp::SocketSpec;
@@ -45,6 +45,7 @@ pub(crate) enum Seen {
     Batch(Vec<AddressOp>),
     Device(DeviceOp),
     Tune(Tuning),
+    Ways(Vec<WayOp>),
     Frame { index: IfIndex, bytes: Vec<u8> },
     Event(Event),
 }
@@ -241,6 +242,7 @@ impl Outs {
                 Seen::Batch(_) => "batch",
                 Seen::Device(_) => "device",
                 Seen::Tune(_) => "tune",
+                Seen::Ways(_) => "ways",
                 Seen::Frame { .. } => "frame",
                 Seen::Event(_) => "event",
             })

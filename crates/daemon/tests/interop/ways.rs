@@ -1,0 +1,221 @@
+//! Routes and rules that move with the VIPs and that stay: the same file under Debian's keepalived
+//! and under mainstay leaves the same kernel, while it runs and afterwards; and what somebody takes
+//! from a holder comes back.
+
+use std::time::Duration;
+
+use lab::{Card, CommandLine, Lab, Need, Plan, ProcessSignal, wait_for};
+use serde_json::Value;
+
+use crate::bench::{PATIENCE, keepalived_here};
+use crate::mainstay::BINARY;
+
+const NODE: &str = "ours";
+
+const KEEPALIVED: &str =
+    "/usr/sbin/keepalived -n -l -D -P -p {dir}/pid -r {dir}/vrrp.pid -f {conf}";
+
+/// Every kind of line that both understand.
+const CONF: &str = "
+global_defs {
+    default_interface eth0
+}
+static_ipaddress {
+    198.51.100.1/24 dev eth0
+}
+static_routes {
+    10.9.0.0/16 via 198.51.100.9 dev eth0
+    2001:db8:9::/48 dev eth0
+}
+static_rules {
+    from 10.9.0.0/16 table 109 preference 90
+}
+vrrp_instance VI_1 {
+    state BACKUP
+    interface eth0
+    virtual_router_id 51
+    priority 150
+    advert_int 1
+    virtual_ipaddress {
+        193.168.0.6/24 dev eth0
+    }
+    virtual_ipaddress_excluded {
+        2001:db8:77::6/64 dev eth0
+    }
+    virtual_routes {
+        10.1.0.0/16 dev eth0 src 193.168.0.6
+        10.2.0.0/16 via 193.168.0.9 dev eth0 metric 42
+        10.3.0.0/16 via 193.168.0.9 dev eth0 table 103 mtu 1400 advmss 1360
+        default via 193.168.0.9 dev eth0 table 104
+        10.5.0.0/16 scope link dev eth0 tos 0x10
+        10.6.0.0/16 nexthop via 193.168.0.9 dev eth0 weight 1 nexthop via 193.168.0.8 dev eth0 weight 3
+        10.7.0.0/16 via 203.0.113.1 dev eth0 onlink
+        blackhole 10.8.0.0/16
+        unreachable 10.10.0.0/16
+        prohibit 10.11.0.0/16 metric 7
+        2001:db8:1::/48 via 2001:db8:77::9 dev eth0 metric 50
+        2001:db8:2::/48 dev eth0 table 200
+        unreachable 2001:db8:3::/48
+    }
+    virtual_rules {
+        from 10.1.0.0/16 to 10.2.0.0/16 table 103 preference 100
+        iif eth0 fwmark 0x10/0xff table 104 preference 101
+        oif eth0 table 104 preference 102
+        from 10.4.0.0/16 goto 200 preference 103
+        to 10.5.0.0/16 unreachable preference 104
+        from 10.6.0.0/16 blackhole preference 105
+        from 10.7.0.0/16 prohibit preference 106
+        uidrange 1-99 table 103 preference 107
+        from 2001:db8:1::/48 table 200 preference 110
+    }
+}
+";
+
+/// What the kernel has: routes and rules of both families, and IPv4 addresses.
+fn kernel(lab: &Lab) -> Vec<Value> {
+    let lists = [
+        "-4 -j -details route show table all",
+        "-6 -j -details route show table all",
+        "-4 -j -details rule show",
+        "-6 -j -details rule show",
+        "-4 -j address show dev eth0",
+    ];
+    lists.iter().flat_map(|list| list_of(lab, list)).collect()
+}
+
+fn list_of(lab: &Lab, list: &str) -> Vec<Value> {
+    let line = CommandLine::parse(&format!("ip {list}"));
+    let text = lab.node(NODE).output(&line, PATIENCE).unwrap().unwrap();
+    if text.trim().is_empty() {
+        return Vec::new();
+    }
+    let mut list: Vec<Value> = serde_json::from_str(&text).unwrap();
+    // A routing cache of IPv6's own neighbours, and how long things still live.
+    list.retain(|it| it["protocol"] != "redirect");
+    list
+}
+
+fn do_it(lab: &Lab, line: &str) {
+    let done = lab.node(NODE).output(&CommandLine::parse(line), PATIENCE).unwrap();
+    assert!(done.is_some(), "`{line}` failed");
+}
+
+fn network() -> Lab {
+    let nodes = vec![(NODE.into(), vec![Card::eth0(2)])];
+    Lab::build(&Plan { nodes, client: Card::eth0(100) }).unwrap()
+}
+
+fn mainstay() -> CommandLine {
+    CommandLine::parse(&format!("{BINARY} run -f {{conf}} --control {{control}}"))
+}
+
+/// The kernel before, while a daemon holds, and after its end.
+fn life(run: &CommandLine, conf: &str) -> [Vec<Value>; 3] {
+    let mut lab = network();
+    let before = kernel(&lab);
+    let daemon = lab.node_mut(NODE).start(run, conf).unwrap();
+    let last = |lab: &Lab| list_of(lab, "-6 -j rule show").iter().any(|it| it["priority"] == 110);
+    assert!(wait_for(PATIENCE, || last(&lab)).is_some(), "{}", lab.node(NODE).log());
+    std::thread::sleep(Duration::from_millis(500));
+    let during = kernel(&lab);
+    lab.node(NODE).signal(ProcessSignal::TERM);
+    assert!(daemon.wait(PATIENCE).is_some(), "it does not end");
+    [before, during, kernel(&lab)]
+}
+
+fn shown(list: &[Value]) -> Vec<String> {
+    list.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn the_same_file_leaves_the_same_routes_and_rules_as_under_keepalived() {
+    if !keepalived_here() {
+        return;
+    }
+    let [before, during, after] = life(&mainstay(), CONF);
+    assert_eq!(shown(&after), shown(&before), "nothing is left behind");
+    let [_, theirs, _] = life(&CommandLine::parse(KEEPALIVED), CONF);
+    let (ours, theirs) = (shown(&during), shown(&theirs));
+    let only = |a: &[String], b: &[String]| -> Vec<String> {
+        a.iter().filter(|it| !b.contains(it)).cloned().collect()
+    };
+    let (of_us, of_them) = (only(&ours, &theirs), only(&theirs, &ours));
+    assert!(
+        of_us.is_empty() && of_them.is_empty(),
+        "only with us: {of_us:#?}\nonly with keepalived: {of_them:#?}"
+    );
+    assert!(ours.len() > shown(&before).len() + 20, "{}", ours.len());
+}
+
+#[test]
+fn what_is_taken_from_a_holder_comes_back_and_a_reload_changes_only_what_changed() {
+    if !lab::requires(&[Need::Root]) {
+        return;
+    }
+    let mut lab = network();
+    let daemon = lab.node_mut(NODE).start(&mainstay(), CONF).unwrap();
+    let last = |lab: &Lab| list_of(lab, "-6 -j rule show").iter().any(|it| it["priority"] == 110);
+    assert!(wait_for(PATIENCE, || last(&lab)).is_some(), "{}", lab.node(NODE).log());
+    std::thread::sleep(Duration::from_millis(300));
+    let whole = shown(&kernel(&lab));
+    let back = |what: &str| {
+        let same = || {
+            let now = shown(&kernel(&lab));
+            now.len() == whole.len() && whole.iter().all(|it| now.contains(it))
+        };
+        let waited = wait_for(PATIENCE, same);
+        let now = shown(&kernel(&lab));
+        let missing: Vec<_> = whole.iter().filter(|it| !now.contains(it)).collect();
+        assert!(waited.is_some(), "after {what}: {missing:#?}\n{}", lab.node(NODE).log());
+    };
+    do_it(&lab, "ip route del 10.2.0.0/16 metric 42");
+    back("a route was deleted");
+    do_it(&lab, "ip rule del preference 101");
+    back("a rule was deleted");
+    do_it(&lab, "ip -6 route del 2001:db8:2::/48 table 200");
+    back("an IPv6 route was deleted");
+    do_it(&lab, "ip route del 10.9.0.0/16");
+    back("a static route was deleted");
+    do_it(&lab, "ip address del 193.168.0.6/24 dev eth0");
+    back("the VIP was deleted");
+    do_it(&lab, "ip address del 198.51.100.1/24 dev eth0");
+    back("a static address was deleted");
+    drop(daemon);
+}
+
+#[test]
+fn a_static_route_that_cannot_be_kept_faults_its_group() {
+    if !lab::requires(&[Need::Root]) {
+        return;
+    }
+    let conf = "
+static_routes {
+    10.9.0.0/16 via 203.0.113.9 dev eth0 track_group G
+}
+track_group G {
+    group {
+        VI_1
+    }
+}
+vrrp_instance VI_1 {
+    interface eth0
+    virtual_router_id 51
+    priority 150
+    advert_int 1
+    virtual_ipaddress {
+        193.168.0.6/24
+    }
+}
+";
+    let mut lab = network();
+    let _daemon = lab.node_mut(NODE).start(&mainstay(), conf).unwrap();
+    let vip = "193.168.0.6".parse().unwrap();
+    let faulty = || lab.node(NODE).log().contains("track group G");
+    assert!(wait_for(PATIENCE, faulty).is_some(), "{}", lab.node(NODE).log());
+    std::thread::sleep(Duration::from_secs(5));
+    assert!(!lab.node(NODE).holds(vip), "{}", lab.node(NODE).log());
+    // The router becomes reachable: the route comes to be, and the fault is over.
+    do_it(&lab, "ip address add 203.0.113.1/24 dev eth0");
+    let holds = || lab.node(NODE).holds(vip);
+    assert!(wait_for(PATIENCE, holds).is_some(), "{}", lab.node(NODE).log());
+}

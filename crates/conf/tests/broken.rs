@@ -182,7 +182,7 @@ fn known_words_that_do_nothing_yet() {
     let loaded = read(text.as_bytes(), Options::default());
     let codes: Vec<_> = errors(&loaded).iter().map(|d| d.code).collect();
     assert_eq!(codes, [Code::NotInForce, Code::UnknownTracker]);
-    refused(&instance(" virtual_ipaddress { 192.0.2.1 «no_track» }"), Code::NotInForce);
+    refused(&instance(" virtual_ipaddress { 192.0.2.1 «autojoin» }"), Code::NotInForce);
     refused(&format!("global_defs {{ script_user a «:b» }}\n{}", instance("")), Code::NotInForce);
 }
 

@@ -152,8 +152,6 @@ pub struct VipFlags {
     pub manage_temporary: bool,
     /// No route for its prefix (`IFA_F_NOPREFIXROUTE`).
     pub no_prefix_route: bool,
-    /// Its multicast group is joined (`IFA_F_MCAUTOJOIN`).
-    pub auto_join: bool,
     /// Left missing when somebody removes it (`no_track`).
     pub unguarded: bool,
     /// How long the kernel keeps it unless it is told again; `None`: for ever. Counted by the kernel
@@ -169,7 +167,6 @@ impl Default for VipFlags {
             home: false,
             manage_temporary: false,
             no_prefix_route: false,
-            auto_join: false,
             unguarded: false,
             lifetime: None,
         }

@@ -59,7 +59,6 @@ impl VipLine {
                 home: self.options.home,
                 manage_temporary: self.options.manage_temporary,
                 no_prefix_route: self.options.no_prefix_route,
-                auto_join: self.options.auto_join,
                 unguarded: self.options.untracked,
                 ..self.flags
             },

@@ -4,14 +4,39 @@ use core::time::Duration;
 
 use base::{Family, TrackEffect};
 use conf::{
-    ArgumentMatch, BufferPolicy, Code, Config, HmacMode, Options, RouteKind, RuleAction, Severity,
-    Source, Table, Weight, load,
+    ArgumentMatch, BufferPolicy, Code, Config, Files, HmacMode, Options, RouteKind, RuleAction,
+    Severity, Source, Surroundings, Table, Weight, load, load_in,
 };
+
+/// A machine on which tables have names.
+struct Tables;
+
+impl Files for Tables {
+    fn read(&self, path: &str) -> Result<Vec<u8>, String> {
+        match path {
+            "/etc/iproute2/rt_tables" => {
+                Ok(b"# names\n255\tlocal\n0x10  special # ours\n".to_vec())
+            }
+            "/etc/iproute2/rt_tables.d/a.conf" => Ok(b"17 more\n".to_vec()),
+            other => Err(format!("no {other}")),
+        }
+    }
+
+    fn names(&self, _: &str) -> Vec<String> {
+        vec!["a.conf".to_owned(), "README".to_owned()]
+    }
+
+    fn exists(&self, _: &str) -> bool {
+        false
+    }
+}
 
 /// The configuration, whether all of it is in force or not.
 #[track_caller]
 fn meaning(text: &str) -> Config {
-    let loaded = load(Source { name: "t", text: text.as_bytes() }, Options::default());
+    let around = Surroundings { files: &Tables, ..Surroundings::default() };
+    let source = Source { name: "t", text: text.as_bytes() };
+    let loaded = load_in(source, Options::default(), &around);
     let shown = conf::render(&loaded, false);
     loaded.config.or(loaded.understood).unwrap_or_else(|| panic!("{shown}"))
 }
@@ -255,12 +280,41 @@ fn routes_and_rules() {
     assert!(rules[1].inverted && rules[1].untracked);
     assert_eq!(rules[2].action, RuleAction::Blackhole);
     assert_eq!(rules[3].action, RuleAction::Table(Table::Name("special".into())));
+    // By their numbers, as they are held: routes, then rules.
+    let ways: Vec<String> =
+        config.instances[0].ways.iter().map(|held| held.way.to_string()).collect();
+    let wanted = [
+        "route 198.51.100.0/24 via 192.0.2.254 dev eth1 table 100 metric 5",
+        "route 203.0.113.0/24",
+        "route default via 2001:db8::1",
+        "route 198.51.100.0/25 via 192.0.2.2 dev eth0 via 192.0.2.3",
+        "route default via 192.0.2.4 via 192.0.2.5",
+        "route 10.0.0.0/8 dev eth2",
+        "rule 10: from 192.0.2.0/24 table 100",
+        "rule to 2001:db8::/32 goto 500",
+        "rule blackhole",
+        "rule to 198.51.100.0/24 table 16",
+    ];
+    assert_eq!(ways, wanted);
+    let guarded: Vec<bool> = config.instances[0].ways.iter().map(|held| held.guarded).collect();
+    assert!(!guarded[0] && guarded[1] && !guarded[7]);
+    let base::Way::Route(tuned) = &config.instances[0].ways[3].way else { panic!("a route") };
+    assert_eq!(tuned.metrics, [(2, 1400, true), (8, 1360, false)]);
+    let base::Way::Rule(ports) = &config.instances[0].ways[9].way else { panic!("a rule") };
+    assert_eq!((ports.ip_protocol, ports.target_ports), (Some(6), Some((80, 80))));
 
     for (line, code) in [
         ("virtual_routes {\n 10.0.0.0/8 via 192.0.2.1 bogus\n }", Code::BadOption),
         ("virtual_routes {\n via 192.0.2.1\n }", Code::ValueMissing),
         ("virtual_routes {\n 10.0.0.0/40 via 192.0.2.1\n }", Code::OutOfRange),
         ("virtual_routes {\n blackhole 10.0.0.0/8 via 192.0.2.1\n }", Code::BadOption),
+        ("virtual_routes {\n 10.0.0.1/8 dev eth0\n }", Code::BadOption),
+        ("virtual_routes {\n 10.0.0.0/8 table nobody\n }", Code::BadOption),
+        ("virtual_routes {\n 10.0.0.0/8 vrf red\n }", Code::BadOption),
+        ("virtual_routes {\n 10.0.0.0/8 encap seg6 mode inline\n }", Code::BadOption),
+        ("virtual_routes {\n 10.0.0.0/8 features ecm\n }", Code::BadOption),
+        ("virtual_rules {\n goto 5 preference 9\n }", Code::BadOption),
+        ("virtual_rules {\n table 5 uidrange 9-5\n }", Code::BadOption),
         ("virtual_rules {\n from 192.0.2.0/24\n }", Code::ValueMissing),
         ("virtual_rules {\n from 192.0.2.0/24 to 2001:db8::/32 table 1\n }", Code::MixedFamilies),
     ] {

@@ -156,7 +156,6 @@ fn flags(vip: &Vip) -> AddressFlags {
         (v6 && vip.flags.home, AddressFlags::Homeaddress),
         (v6 && vip.flags.manage_temporary, AddressFlags::Managetempaddr),
         (vip.flags.no_prefix_route, AddressFlags::Noprefixroute),
-        (vip.flags.auto_join, AddressFlags::Mcautojoin),
     ];
     asked.into_iter().filter(|(asked, _)| *asked).fold(AddressFlags::empty(), |all, it| all | it.1)
 }
@@ -347,7 +346,6 @@ mod tests {
             }));
             let mut bare = vip("10.2.0.1", 24);
             bare.flags.no_prefix_route = true;
-            bare.flags.auto_join = true;
             let mut home = vip("2001:db8::9", 64);
             home.flags.home = true;
             home.flags.manage_temporary = true;
@@ -363,7 +361,6 @@ mod tests {
             assert!((490..=500).contains(&preferred), "{preferred}");
             assert_eq!(find("10.1.0.1")["valid_life_time"], FOREVER);
             assert_eq!(find("10.2.0.1")["noprefixroute"], true);
-            assert_eq!(find("10.2.0.1")["autojoin"], true);
             assert_eq!(find("2001:db8::9")["home"], true);
             assert_eq!(find("2001:db8::9")["mngtmpaddr"], true);
             assert!(!ip("route").contains("10.2.0.0/24"), "no route of its prefix");

@@ -60,7 +60,15 @@ fn rule(preference: u32) -> Way {
 fn link(name: &str, index: u32, running: bool) -> KernelFact {
     let index = IfIndex::new(index).unwrap();
     let name = name.into();
-    KernelFact::Link(LinkFact { index, name, running, mac: None, mtu: 1500, multicast: true })
+    KernelFact::Link(LinkFact {
+        index,
+        name,
+        running,
+        mac: None,
+        mtu: 1500,
+        multicast: true,
+        macvlan: None,
+    })
 }
 
 /// The machine, and a kernel that does what it is told.

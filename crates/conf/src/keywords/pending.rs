@@ -196,7 +196,13 @@ const PENDING: &[Pending] = &[
 ];
 
 /// Options of a VIP's line that wait, and for what.
-const VIP_OPTIONS: &[(&str, &str)] = &[];
+const VIP_OPTIONS: &[(&str, &str)] = &[
+    // Tried on Linux 6.18: EINVAL for any address that is no group's.
+    (
+        "autojoin",
+        "the kernel joins groups of listeners only, and refuses any other address with it",
+    ),
+];
 
 /// Why a keyword is refused still; `None` when it is in force.
 pub(super) fn why(within: Within, name: &str) -> Option<&'static str> {

@@ -4,7 +4,7 @@ use std::io;
 use std::net::IpAddr;
 
 use base::Transmit;
-use linux::Sender;
+use linux::{Outgoing, Sender};
 use vrrp::wire::frame;
 
 /// Sends an advert. `scratch` is reused from one to the next.
@@ -21,4 +21,18 @@ pub(crate) fn send(sender: &Sender, transmit: &Transmit, scratch: &mut Vec<u8>) 
         }
         _ => Err(io::ErrorKind::InvalidInput.into()),
     }
+}
+
+/// Adds an advert to those that leave together. `scratch` is reused from one to the next.
+pub(crate) fn queue(outgoing: &mut Outgoing, transmit: &Transmit, scratch: &mut Vec<u8>) {
+    let Transmit { index: _, source, destination, ttl, payload } = transmit;
+    let octets = match (source, destination) {
+        (IpAddr::V4(source), IpAddr::V4(destination)) => {
+            let of_advert = frame::Ipv4Header::of_advert(*source, *destination);
+            frame::ipv4_datagram(&frame::Ipv4Header { ttl: *ttl, ..of_advert }, payload, scratch);
+            &*scratch
+        }
+        _ => payload,
+    };
+    outgoing.push(octets, *source, *destination, *ttl);
 }

@@ -18,6 +18,7 @@ mod outbox;
 mod refusals;
 mod rivals;
 mod router;
+mod slots;
 mod sockets;
 mod status;
 pub mod timers;

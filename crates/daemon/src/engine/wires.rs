@@ -11,8 +11,7 @@ use std::time::Duration;
 
 use base::{Family, IfIndex, Instant, Transmit};
 use linux::FrameSender;
-use linux::{Datagram, Receiver, Sender};
-use linux::{Interest, Poll};
+use linux::{Incoming, Interest, Outgoing, Poll, Receiver, Sender};
 use vrrp::SocketSpec;
 
 use super::WIRES;
@@ -28,6 +27,7 @@ struct Wire {
     token: u64,
     receiver: Receiver,
     sender: Sender,
+    outgoing: Outgoing,
 }
 
 pub(super) struct Wires {
@@ -37,6 +37,8 @@ pub(super) struct Wires {
     wanted: Vec<SocketSpec>,
     retry_at: Option<Instant>,
     frames: FrameSender,
+    /// Whether an advert waits for [`Wires::flush`].
+    queued: bool,
     /// Reused for every IPv4 datagram.
     datagram: Vec<u8>,
     send_errors: u64,
@@ -56,6 +58,7 @@ impl Wires {
             wanted: Vec::new(),
             retry_at: None,
             frames: FrameSender::open()?,
+            queued: false,
             datagram: Vec::new(),
             send_errors: 0,
             receive_errors: 0,
@@ -116,7 +119,9 @@ impl Wires {
         self.tokens += 1;
         let key = (spec.index, spec.family);
         self.by_token.insert(token, key);
-        self.open.insert(key, Wire { spec: spec.clone(), token, receiver, sender });
+        let wire =
+            Wire { spec: spec.clone(), token, receiver, sender, outgoing: Outgoing::default() };
+        self.open.insert(key, wire);
         Ok(())
     }
 
@@ -129,12 +134,13 @@ impl Wires {
         }
     }
 
-    /// The next packet of the socket `token`, and the interface it came through.
-    pub(super) fn recv(&mut self, token: u64, buffer: &mut [u8]) -> Option<(IfIndex, Datagram)> {
+    /// The next packets of the socket `token`, the interface they came through, and whether there
+    /// may be more.
+    pub(super) fn recv(&mut self, token: u64, into: &mut Incoming) -> Option<(IfIndex, bool)> {
         let key = self.by_token.get(&token)?;
         let wire = self.open.get(key)?;
-        match wire.receiver.recv(buffer) {
-            Ok(datagram) => datagram.map(|datagram| (key.0, datagram)),
+        match wire.receiver.recv_all(into) {
+            Ok(more) => Some((key.0, more)),
             Err(_) => {
                 self.receive_errors += 1;
                 None
@@ -142,18 +148,28 @@ impl Wires {
         }
     }
 
-    /// Sends an advert.
-    pub(super) fn send(&mut self, transmit: &Transmit) {
-        if self.try_send(transmit).is_err() {
+    /// Sends an advert, with others before long: see [`Wires::flush`].
+    pub(super) fn queue(&mut self, transmit: &Transmit) {
+        let key = (transmit.index, Family::of(&transmit.source));
+        let Some(wire) = self.open.get_mut(&key) else {
             self.send_errors += 1;
+            return;
+        };
+        adverts::queue(&mut wire.outgoing, transmit, &mut self.datagram);
+        self.queued = true;
+        if wire.outgoing.len() >= linux::ADVERTS_AT_ONCE {
+            self.send_errors += wire.sender.send_all(&mut wire.outgoing);
         }
     }
 
-    fn try_send(&mut self, transmit: &Transmit) -> io::Result<()> {
-        let key = (transmit.index, Family::of(&transmit.source));
-        let wire =
-            self.open.get(&key).ok_or_else(|| io::Error::from(io::ErrorKind::NotConnected))?;
-        adverts::send(&wire.sender, transmit, &mut self.datagram)
+    /// Every advert has left.
+    pub(super) fn flush(&mut self) {
+        if !std::mem::take(&mut self.queued) {
+            return;
+        }
+        for wire in self.open.values_mut().filter(|wire| !wire.outgoing.is_empty()) {
+            self.send_errors += wire.sender.send_all(&mut wire.outgoing);
+        }
     }
 
     /// Sends an announcement.

@@ -4,7 +4,7 @@ use std::io;
 use std::net::IpAddr;
 
 use base::{Mac, Transmit};
-use linux::Sender;
+use linux::{Outgoing, Sender};
 use vrrp::wire::frame;
 
 /// Sends an advert. `scratch` is reused from one to the next.
@@ -48,4 +48,18 @@ pub(crate) fn frame(
     let group = frame::multicast_mac(*destination).ok_or(io::ErrorKind::InvalidInput)?;
     frame::ethernet_frame(mac, group, datagram, frame);
     Ok(())
+}
+
+/// Adds an advert to those that leave together. `scratch` is reused from one to the next.
+pub(crate) fn queue(outgoing: &mut Outgoing, transmit: &Transmit, scratch: &mut Vec<u8>) {
+    let Transmit { index: _, source, destination, ttl, payload } = transmit;
+    let octets = match (source, destination) {
+        (IpAddr::V4(source), IpAddr::V4(destination)) => {
+            let of_advert = frame::Ipv4Header::of_advert(*source, *destination);
+            frame::ipv4_datagram(&frame::Ipv4Header { ttl: *ttl, ..of_advert }, payload, scratch);
+            &*scratch
+        }
+        _ => payload,
+    };
+    outgoing.push(octets, *source, *destination, *ttl);
 }

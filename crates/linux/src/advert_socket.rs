@@ -29,6 +29,8 @@ use socket2::{Domain, InterfaceIndexOrAddress, Protocol, SockAddr, SockFilter, S
 
 /// VRRP's IP protocol number (RFC 9568 §5.1.1.4, §5.1.2.4).
 const VRRP: u8 = 112;
+/// `IPPROTO_RAW`: sends whatever its headers say and receives nothing.
+const ANY_OUTGOING: u8 = 255;
 /// The multicast group of VRRP over IPv4 (RFC 9568 §5.1.1.2).
 pub const GROUP_V4: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 18);
 /// The multicast group of VRRP over IPv6 (RFC 9568 §5.1.2.2).
@@ -106,7 +108,7 @@ impl Receiver {
         groups: &[IpAddr],
         only_from: Option<Mac>,
     ) -> io::Result<Self> {
-        let socket = raw_socket(family, name)?;
+        let socket = raw_socket(family, name, VRRP)?;
         let from = only_from.map(sent_by).into_iter().flatten();
         match family {
             Family::V4 => {
@@ -211,22 +213,7 @@ impl Receiver {
     /// A raw IPv4 socket delivers the IP header too.
     fn recv_v4(&self, buffer: &mut [u8]) -> io::Result<Option<Datagram>> {
         let (length, _) = recv(&self.socket, &mut *buffer, RecvFlags::empty())?;
-        let got = &buffer[..length];
-        let (Some(&[ttl]), Some(&source), Some(&destination)) = (
-            got.get(8..9).and_then(<[u8]>::first_chunk),
-            got.get(12..16).and_then(<[u8]>::first_chunk::<4>),
-            got.get(16..20).and_then(<[u8]>::first_chunk::<4>),
-        ) else {
-            return Ok(None);
-        };
-        let header = usize::from(got[0] & 0x0f) * 4;
-        Ok((header <= length).then(|| Datagram {
-            source: source.into(),
-            destination: destination.into(),
-            ttl,
-            payload: header..length,
-            whole: 0..length,
-        }))
+        Ok(header_v4(&buffer[..length]))
     }
 
     /// A raw IPv6 socket delivers the payload; the rest comes beside it (RFC 3542 §6).
@@ -281,7 +268,12 @@ impl Sender {
     /// # Errors
     /// `ENODEV` if the interface does not exist, `EPERM` without the capability.
     pub fn open(index: IfIndex, name: &str, family: Family) -> io::Result<Self> {
-        let socket = raw_socket(family, name)?;
+        // What is of no protocol is no place for adverts to be copied to and dropped at (raw(7)).
+        let protocol = match family {
+            Family::V4 => ANY_OUTGOING,
+            Family::V6 => VRRP,
+        };
+        let socket = raw_socket(family, name, protocol)?;
         socket.attach_filter(&NOTHING)?;
         socket.set_recv_buffer_size(0)?;
         match family {
@@ -359,13 +351,28 @@ fn sent_by(Mac([a, b, c, d, e, f]): Mac) -> [SockFilter; 5] {
     ]
 }
 
-fn raw_socket(family: Family, name: &str) -> io::Result<Socket> {
+/// What the header of an IPv4 datagram says.
+fn header_v4(got: &[u8]) -> Option<Datagram> {
+    let &[ttl] = got.get(8..9)?.first_chunk()?;
+    let &source = got.get(12..16)?.first_chunk::<4>()?;
+    let &destination = got.get(16..20)?.first_chunk::<4>()?;
+    let header = usize::from(got[0] & 0x0f) * 4;
+    (header <= got.len()).then(|| Datagram {
+        source: source.into(),
+        destination: destination.into(),
+        ttl,
+        payload: header..got.len(),
+        whole: 0..got.len(),
+    })
+}
+
+fn raw_socket(family: Family, name: &str, protocol: u8) -> io::Result<Socket> {
     let domain = match family {
         Family::V4 => Domain::IPV4,
         Family::V6 => Domain::IPV6,
     };
     let socket =
-        Socket::new(domain, Type::RAW.nonblocking(), Some(Protocol::from(i32::from(VRRP))))?;
+        Socket::new(domain, Type::RAW.nonblocking(), Some(Protocol::from(i32::from(protocol))))?;
     socket.bind_device(Some(name.as_bytes()))?;
     Ok(socket)
 }
@@ -379,5 +386,8 @@ fn retried<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     }
 }
 
+mod batch;
 #[cfg(test)]
 mod tests;
+
+pub use batch::{AT_ONCE, Incoming, Outgoing};

@@ -48,7 +48,9 @@ mod users;
 mod ways;
 
 pub use addresses::{ADDRESS_PROTOCOL, Addresses};
-pub use advert_socket::{Datagram, GROUP_V4, GROUP_V6, Receiver, Sender};
+pub use advert_socket::{
+    AT_ONCE as ADVERTS_AT_ONCE, Datagram, GROUP_V4, GROUP_V6, Incoming, Outgoing, Receiver, Sender,
+};
 pub use bfd_socket::{BfdDatagram, BfdReceiver, BfdSender};
 pub use container::{Container, Process};
 pub use devices::Devices;

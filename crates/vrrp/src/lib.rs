@@ -19,6 +19,7 @@ mod outbox;
 mod refusals;
 mod rivals;
 mod router;
+mod slots;
 mod sockets;
 mod status;
 pub mod timers;

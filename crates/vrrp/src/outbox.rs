@@ -4,6 +4,7 @@
 //! announcements (VRRP-053, ARP-006). Then the will, so that no address is installed that nobody
 //! would remove; then the kernel's work, then announcements, then events, which only observe.
 
+use core::net::IpAddr;
 use std::collections::VecDeque;
 
 use base::{
@@ -81,6 +82,37 @@ pub(crate) struct Outbox {
     events_so_far: u64,
     seed: u64,
     nonces_so_far: u64,
+    pub(crate) rooms: Rooms,
+}
+
+/// Memory of adverts that were sent, for those to come.
+#[derive(Debug, Default)]
+pub(crate) struct Rooms {
+    list: Vec<IpAddr>,
+    payloads: Vec<Vec<u8>>,
+}
+
+impl Rooms {
+    /// Kept at most: as many adverts as are under way at once, as a rule.
+    const MOST: usize = 256;
+
+    pub(crate) fn list(&mut self) -> Vec<IpAddr> {
+        core::mem::take(&mut self.list)
+    }
+
+    pub(crate) fn give_list(&mut self, list: Vec<IpAddr>) {
+        self.list = list;
+    }
+
+    pub(crate) fn payload(&mut self) -> Vec<u8> {
+        self.payloads.pop().unwrap_or_default()
+    }
+
+    pub(crate) fn give_payload(&mut self, payload: Vec<u8>) {
+        if self.payloads.len() < Self::MOST {
+            self.payloads.push(payload);
+        }
+    }
 }
 
 impl Outbox {
@@ -203,7 +235,28 @@ impl Outbox {
         if let Some((index, bytes)) = self.frames.pop_front() {
             return Some(Output::Frame { index, bytes });
         }
-        self.events.pop_front().map(Output::Event)
+        let event = self.events.pop_front();
+        if event.is_none() {
+            self.rest();
+        }
+        event.map(Output::Event)
+    }
+
+    /// Nothing is left. What a takeover of thousands needed once is not needed again.
+    fn rest(&mut self) {
+        const KEPT: usize = 64;
+        if self.adverts.capacity() > 4 * Rooms::MOST {
+            self.adverts.shrink_to(Rooms::MOST);
+        }
+        if self.events.capacity() > 2 * KEPT {
+            self.events.shrink_to(KEPT);
+        }
+        if self.wills.capacity() > 2 * KEPT {
+            self.wills.shrink_to(KEPT);
+        }
+        if self.frames.capacity() > 2 * KEPT {
+            self.frames.shrink_to(KEPT);
+        }
     }
 }
 

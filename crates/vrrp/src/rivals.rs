@@ -68,8 +68,7 @@ impl Rivals {
         interval: Duration,
     ) -> Option<News> {
         self.claim(now, source, interval);
-        let lasting: Vec<&Claim> = self.lasting(now, interval).collect();
-        let second = lasting.last().filter(|_| lasting.len() > 1);
+        let second = self.lasting(now, interval).skip(1).last();
         let Some((source, first)) = second.map(|claim| (claim.source, claim.first)) else {
             return self.end();
         };

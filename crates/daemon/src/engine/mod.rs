@@ -8,6 +8,7 @@ mod bfd;
 mod control;
 mod counts;
 mod guardian;
+mod hands;
 mod keeper;
 mod lease;
 mod lookout;
@@ -20,9 +21,8 @@ use std::time::Duration;
 
 use base::{Instant, Name, Wall, WallClock};
 use linux::confine::{self, Right};
-use linux::{Datagram, Interest, Poll, Scheduling, Signal, Signals, Timer, clock, scheduling};
-use vrrp::wire::Arrival;
-use vrrp::{Debounce, Image, Input, InstanceConfig, Output, Packet, Router, Statics};
+use linux::{Incoming, Interest, Poll, Scheduling, Signal, Signals, Timer, clock, scheduling};
+use vrrp::{Debounce, Image, Input, InstanceConfig, Router, Statics};
 
 use crate::channel::Channel;
 use crate::exit::Exit;
@@ -46,10 +46,6 @@ const WIRES: u64 = 16;
 const GUARDIAN: u64 = 3;
 const SIGNALS: u64 = 4;
 
-/// Packets read from one socket in one turn at most. What arrives faster than it can be judged must
-/// not keep adverts from leaving.
-const READ_AT_ONCE: usize = 4096;
-
 /// How often one turn looks for more to read.
 const ROUNDS: u32 = 8;
 
@@ -59,9 +55,6 @@ const KEEPER_AT_ONCE: u32 = 256;
 /// How long a turn goes on before it looks whether anything urgent has become due meanwhile.
 const HURRY: Duration = Duration::from_millis(1);
 
-/// Outputs carried out between two looks at the clock.
-const LOOK_EVERY: u32 = 32;
-
 /// How long a stop may take before it is called unclean.
 const STOP_WITHIN: Duration = Duration::from_secs(5);
 
@@ -69,8 +62,9 @@ const STOP_WITHIN: Duration = Duration::from_secs(5);
 /// much that a clock that is slewed is not told every turn.
 const WALL_TOLERANCE: Duration = Duration::from_millis(1);
 
-/// Room for the largest datagram an interface of MTU 9000 brings.
-const LARGEST: usize = 9216;
+/// When adverts come closer than this, they are heard so many at a time: each wake-up costs more than
+/// what it is for. Nothing that is due waits for it.
+const REST: Duration = Duration::from_millis(1);
 
 /// The engine as a process: until it was told to stop, or its guardian is gone.
 pub(crate) fn main(guardian: u32) -> io::Result<Exit> {
@@ -107,8 +101,13 @@ struct Engine {
     now: Instant,
     /// Messages of the keeper that this turn may still take.
     keeper_left: u32,
-    /// For what the poll found ready: kept for its room.
+    /// For what the poll found ready, and for what is heard: kept for their room.
     ready: Vec<u64>,
+    incoming: Incoming,
+    /// This turn has heard adverts.
+    heard: bool,
+    /// The last sleep was shorter than a rest.
+    busy: bool,
     lateness: Lateness,
     scheduling: Scheduling,
     overruns: u64,
@@ -173,6 +172,9 @@ impl Engine {
             now: clock::monotonic(),
             keeper_left: 0,
             ready: Vec::new(),
+            incoming: Incoming::default(),
+            heard: false,
+            busy: false,
             lateness: Lateness::default(),
             scheduling: Scheduling::default(),
             overruns: 0,
@@ -327,6 +329,9 @@ impl Engine {
 
     fn sleep(&mut self) -> io::Result<()> {
         self.guardian.sign_of_life(clock::monotonic());
+        self.wires.retry(self.now, &self.poll);
+        self.lookout.wake(self.now, &self.poll);
+        self.notices.retry(self.now, &self.poll);
         let deadlines = [
             self.router.poll_timeout(),
             self.wires.poll_timeout(),
@@ -344,14 +349,21 @@ impl Engine {
         self.guardian.watch(&self.poll)?;
         self.keeper.watch(&self.poll, KEEPER)?;
         self.ready.clear();
-        let at_once = self.keeper.has_waiting() || deadline.is_some_and(|at| at <= self.now);
+        let mut begun = clock::monotonic();
+        let at_once = self.keeper.has_waiting() || deadline.is_some_and(|at| at <= begun);
         if at_once {
             self.look(Some(Duration::ZERO))?;
         } else {
+            let heard = std::mem::take(&mut self.heard);
+            if heard && self.busy && deadline.is_none_or(|at| at > begun + REST) {
+                std::thread::sleep(REST);
+                begun = clock::monotonic();
+            }
             self.timer.set(deadline)?;
             self.look(None)?;
         }
         self.now = clock::monotonic();
+        self.busy = self.now.since(begun) < REST;
         if let Some(at) = deadline.filter(|at| *at <= self.now && !at_once) {
             self.lateness.note(self.now.since(at));
         }
@@ -529,106 +541,6 @@ impl Engine {
             };
             self.handle(input)?;
         }
-        Ok(())
-    }
-
-    fn read_wire(&mut self, token: u64) -> io::Result<()> {
-        let mut buffer = [0; LARGEST];
-        for _ in 0..READ_AT_ONCE {
-            let Some((index, datagram)) = self.wires.recv(token, &mut buffer) else { break };
-            let Some(payload) = buffer.get(datagram.payload.clone()) else { continue };
-            let arrival = Arrival {
-                source: datagram.source,
-                destination: datagram.destination,
-                ttl: datagram.ttl,
-                payload,
-            };
-            self.router.handle_packet(self.now, index, &arrival);
-            self.drain()?;
-        }
-        Ok(())
-    }
-
-    fn read_lookout(&mut self, token: u64) -> io::Result<()> {
-        for claim in self.lookout.look(self.now, &self.poll, token) {
-            self.handle(Input::Neighbour(claim))?;
-        }
-        Ok(())
-    }
-
-    fn read_notices(&mut self, token: u64) -> io::Result<()> {
-        let mut buffer = [0; 64];
-        for _ in 0..READ_AT_ONCE {
-            let Some((index, datagram)) = self.notices.recv(token, &mut buffer) else { break };
-            let Datagram { source, destination, ttl, payload, .. } = datagram;
-            let payload = buffer.get(payload).unwrap_or_default().to_vec();
-            self.handle(Input::Notice(Packet { index, source, destination, ttl, payload }))?;
-        }
-        Ok(())
-    }
-
-    fn read_sessions(&mut self, token: u64) -> io::Result<()> {
-        self.sessions.read(self.now, token);
-        self.hear_sessions()
-    }
-
-    fn wake_sessions(&mut self, drained: bool) -> io::Result<()> {
-        self.sessions.wake(self.now, &self.poll, drained);
-        self.hear_sessions()
-    }
-
-    /// Tells the router what the sessions say of their paths.
-    fn hear_sessions(&mut self) -> io::Result<()> {
-        while let Some((tracker, verdict)) = self.sessions.verdict() {
-            self.handle(Input::Verdict { tracker, verdict })?;
-        }
-        Ok(())
-    }
-
-    fn handle(&mut self, input: Input) -> io::Result<()> {
-        self.router.handle(self.now, input);
-        self.drain()
-    }
-
-    /// Carries out what the machine asks for, in its order.
-    fn drain(&mut self) -> io::Result<()> {
-        let mut done: u32 = 0;
-        while let Some(output) = self.router.poll_output() {
-            match output {
-                Output::Lease(ask) => {
-                    let done = self.leases.execute(ask);
-                    self.now = self.now.max(clock::monotonic());
-                    self.router.handle(self.now, Input::LeaseDone(done));
-                }
-                Output::Will(edit) => self.guardian.will(edit),
-                Output::Sockets(wanted) => self.wires.open(self.now, &self.poll, wanted),
-                Output::Watch(wanted) => self.lookout.watch(self.now, &self.poll, wanted),
-                Output::Advert(transmit) => self.wires.send(&transmit),
-                Output::Notice(transmit) => self.notices.send(&transmit),
-                Output::VirtualAdvert { mac, transmit } => self.wires.send_as(mac, &transmit),
-                Output::Frame { index, bytes } => self.wires.send_frame(index, &bytes),
-                Output::Batch(batch) => {
-                    // No address is installed of which the guardian does not know.
-                    self.guardian.flush();
-                    self.keeper.send(&ToKeeper::Batch(batch))?;
-                }
-                Output::Device(ask) => self.keeper.send(&ToKeeper::Device(ask))?,
-                Output::Tune(tuning) => self.guardian.tell(&EngineToGuardian::Tune(tuning)),
-                Output::Ways(batch) => {
-                    self.guardian.flush();
-                    self.keeper.send(&ToKeeper::Ways(batch))?;
-                }
-                Output::Event(event) => self.control.event(event),
-            }
-            done += 1;
-            // What is left can wait for what has become due; it comes out behind that.
-            if done.is_multiple_of(LOOK_EVERY) && self.moved_on() {
-                self.router.handle(self.now, Input::Wake { drained: false });
-            }
-        }
-        self.wires.retry(self.now, &self.poll);
-        self.lookout.wake(self.now, &self.poll);
-        self.notices.retry(self.now, &self.poll);
         Ok(())
     }
 }

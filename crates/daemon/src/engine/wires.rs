@@ -11,8 +11,7 @@ use std::time::Duration;
 
 use base::{Family, IfIndex, Instant, Mac, Transmit};
 use linux::FrameSender;
-use linux::{Datagram, Receiver, Sender};
-use linux::{Interest, Poll};
+use linux::{Incoming, Interest, Outgoing, Poll, Receiver, Sender};
 use vrrp::SocketSpec;
 
 use super::WIRES;
@@ -28,6 +27,7 @@ struct Wire {
     token: u64,
     receiver: Receiver,
     sender: Sender,
+    outgoing: Outgoing,
 }
 
 pub(super) struct Wires {
@@ -39,6 +39,8 @@ pub(super) struct Wires {
     frames: FrameSender,
     /// For adverts from a virtual MAC.
     adverts: FrameSender,
+    /// Whether an advert waits for [`Wires::flush`].
+    queued: bool,
     /// Reused for every datagram, and every frame around one.
     datagram: Vec<u8>,
     frame: Vec<u8>,
@@ -61,6 +63,7 @@ impl Wires {
             retry_at: None,
             frames: FrameSender::open()?,
             adverts: FrameSender::urgent()?,
+            queued: false,
             datagram: Vec::new(),
             frame: Vec::new(),
             identification: 0,
@@ -126,7 +129,9 @@ impl Wires {
         self.tokens += 1;
         let key = (spec.index, spec.family);
         self.by_token.insert(token, key);
-        self.open.insert(key, Wire { spec: spec.clone(), token, receiver, sender });
+        let wire =
+            Wire { spec: spec.clone(), token, receiver, sender, outgoing: Outgoing::default() };
+        self.open.insert(key, wire);
         Ok(())
     }
 
@@ -139,15 +144,13 @@ impl Wires {
         }
     }
 
-    /// The next packet of the socket `token`, and the interface it came through.
-    pub(super) fn recv(&mut self, token: u64, buffer: &mut [u8]) -> Option<(IfIndex, Datagram)> {
+    /// The next packets of the socket `token`, the interface they came through, and whether there
+    /// may be more.
+    pub(super) fn recv(&mut self, token: u64, into: &mut Incoming) -> Option<(IfIndex, bool)> {
         let key = self.by_token.get(&token)?;
         let wire = self.open.get(key)?;
-        match wire.receiver.recv(buffer) {
-            Ok(datagram) => {
-                let through = wire.spec.beside.map_or(key.0, |beside| beside.parent);
-                datagram.map(|datagram| (through, datagram))
-            }
+        match wire.receiver.recv_all(into) {
+            Ok(more) => Some((wire.spec.beside.map_or(key.0, |beside| beside.parent), more)),
             Err(_) => {
                 self.receive_errors += 1;
                 None
@@ -155,18 +158,28 @@ impl Wires {
         }
     }
 
-    /// Sends an advert.
-    pub(super) fn send(&mut self, transmit: &Transmit) {
-        if self.try_send(transmit).is_err() {
+    /// Sends an advert, with others before long: see [`Wires::flush`].
+    pub(super) fn queue(&mut self, transmit: &Transmit) {
+        let key = (transmit.index, Family::of(&transmit.source));
+        let Some(wire) = self.open.get_mut(&key) else {
             self.send_errors += 1;
+            return;
+        };
+        adverts::queue(&mut wire.outgoing, transmit, &mut self.datagram);
+        self.queued = true;
+        if wire.outgoing.len() >= linux::ADVERTS_AT_ONCE {
+            self.send_errors += wire.sender.send_all(&mut wire.outgoing);
         }
     }
 
-    fn try_send(&mut self, transmit: &Transmit) -> io::Result<()> {
-        let key = (transmit.index, Family::of(&transmit.source));
-        let wire =
-            self.open.get(&key).ok_or_else(|| io::Error::from(io::ErrorKind::NotConnected))?;
-        adverts::send(&wire.sender, transmit, &mut self.datagram)
+    /// Every advert has left.
+    pub(super) fn flush(&mut self) {
+        if !std::mem::take(&mut self.queued) {
+            return;
+        }
+        for wire in self.open.values_mut().filter(|wire| !wire.outgoing.is_empty()) {
+            self.send_errors += wire.sender.send_all(&mut wire.outgoing);
+        }
     }
 
     /// Sends an advert from another MAC than the interface's own.

@@ -299,3 +299,67 @@ fn what_comes_from_a_macvlans_own_mac_is_heard_beside_its_parent_and_everything_
         }
     });
 }
+
+#[test]
+fn many_at_once_arrive_whole_in_order_with_all_that_is_beside() {
+    in_namespace(|| {
+        let (va, vb) = pair();
+        for (family, group) in [(Family::V4, GROUP_V4.into()), (Family::V6, GROUP_V6.into())] {
+            let receiver = Receiver::open(vb, "vb", family, &[group]).unwrap();
+            let sender = Sender::open(va, "va", family).unwrap();
+            let source: IpAddr = match family {
+                Family::V4 => SOURCE.into(),
+                Family::V6 => "fe80::77".parse().unwrap(),
+            };
+            let mut outgoing = Outgoing::default();
+            for n in 0..100_u8 {
+                let payload = vec![n; 1 + usize::from(n)];
+                let octets = match family {
+                    Family::V4 => datagram(112, 255 - n, GROUP_V4, &payload),
+                    Family::V6 => payload,
+                };
+                outgoing.push(&octets, source, group, 255 - n);
+            }
+            assert_eq!((outgoing.len(), sender.send_all(&mut outgoing)), (100, 0));
+            assert!(outgoing.is_empty());
+            let mut incoming = Incoming::default();
+            let mut n = 0_u8;
+            while n < 100 {
+                let more = receiver.recv_all(&mut incoming).unwrap();
+                for (datagram, payload) in incoming.iter() {
+                    assert_eq!(payload, vec![n; 1 + usize::from(n)]);
+                    let beside = (datagram.source, datagram.destination, datagram.ttl);
+                    assert_eq!(beside, (source, group, 255 - n));
+                    n += 1;
+                }
+                assert_eq!(more, n % 32 == 0, "{n}");
+            }
+            assert!(!receiver.recv_all(&mut incoming).unwrap());
+            assert_eq!(incoming.iter().count(), 0);
+        }
+    });
+}
+
+#[test]
+fn of_many_only_those_fail_that_must() {
+    in_namespace(|| {
+        let (va, vb) = pair();
+        let receiver = Receiver::open(vb, "vb", Family::V4, &[GROUP_V4.into()]).unwrap();
+        let sender = Sender::open(va, "va", Family::V4).unwrap();
+        let mut outgoing = Outgoing::default();
+        for n in 0..40_usize {
+            // Every tenth is longer than the link takes.
+            let payload = vec![7; if n % 10 == 3 { 1600 } else { 8 }];
+            let octets = datagram(112, 255, GROUP_V4, &payload);
+            outgoing.push(&octets, SOURCE.into(), GROUP_V4.into(), 255);
+        }
+        assert_eq!(sender.send_all(&mut outgoing), 4);
+        let mut incoming = Incoming::default();
+        let mut heard = 0;
+        while heard < 36 {
+            let more = receiver.recv_all(&mut incoming).unwrap();
+            heard += incoming.iter().count();
+            assert!(more || heard == 36, "{heard}");
+        }
+    });
+}

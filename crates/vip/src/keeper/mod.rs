@@ -355,6 +355,9 @@ impl Keeper {
     /// Compares wanted and present wherever either may have changed, tells the difference to what
     /// was told, and asks for the difference to what is wanted.
     fn settle(&mut self) {
+        if self.stale_places.is_empty() && self.stale_slots.is_empty() {
+            return;
+        }
         let mut places = core::mem::take(&mut self.stale_places);
         let mut keys = core::mem::take(&mut self.stale_slots);
         // An IPv6 address may wait for another prefix of its own.

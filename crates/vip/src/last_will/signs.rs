@@ -14,8 +14,9 @@ const SIGNS: u32 = 3;
 /// The engine's side of the last will's clock.
 #[derive(Debug, Default)]
 pub struct Signs {
-    /// The lease of each instance that holds.
+    /// The lease of each instance that holds, and how many have which.
     leases: BTreeMap<Name, Duration>,
+    lengths: BTreeMap<Duration, usize>,
     /// When the next is due; `None` while something is held: now.
     next: Option<Instant>,
 }
@@ -25,20 +26,35 @@ impl Signs {
     pub fn edit(&mut self, edit: &Edit) {
         match edit {
             Edit::Hold(bequest) => {
-                self.leases.insert(bequest.name.clone(), bequest.patience);
+                let before = self.leases.insert(bequest.name.clone(), bequest.patience);
+                *self.lengths.entry(bequest.patience).or_default() += 1;
+                self.forget(before);
                 // What was due by a longer lease may be too late by this one.
                 if !base::planted!(SignsByTheOldLease) || self.leases.len() == 1 {
                     self.next = None;
                 }
             }
-            Edit::Release { name } => drop(self.leases.remove(name)),
+            Edit::Release { name } => {
+                let before = self.leases.remove(name);
+                self.forget(before);
+            }
             Edit::Spoke { .. } | Edit::Ways { .. } => {}
+        }
+    }
+
+    fn forget(&mut self, length: Option<Duration>) {
+        let Some(length) = length else { return };
+        if let Some(count) = self.lengths.get_mut(&length) {
+            *count -= 1;
+            if *count == 0 {
+                self.lengths.remove(&length);
+            }
         }
     }
 
     /// Whether one is to be given now; to be asked at the end of every turn.
     pub fn give(&mut self, now: Instant) -> bool {
-        let Some(lease) = self.leases.values().min() else {
+        let Some(lease) = self.lengths.keys().next() else {
             self.next = None;
             return false;
         };

@@ -221,9 +221,9 @@ impl Leases {
     /// Whether it is just being found out if the holder's lease lives.
     #[must_use]
     pub fn is_renewing(&self, holder: HolderId) -> bool {
-        let class = self.holders.get(holder).and_then(Holder::class);
+        let class = || self.holders.get(holder).and_then(Holder::class);
         self.flight.as_ref().is_some_and(|flight| match flight.op {
-            LeaseOp::Renew { class: of } => Some(of) == class,
+            LeaseOp::Renew { class: of } => Some(of) == class(),
             _ => !self.doubts.is_empty(),
         })
     }

@@ -7,6 +7,7 @@ use vip::last_will::{Bequest, Seal};
 
 use super::{Attachment, Instance, Turn};
 use crate::config::Reach;
+use crate::outbox::Rooms;
 use crate::status::{HmacStatus, InstanceStatus, PeerStatus};
 use crate::wire::hmac::{self, Freshness, Sequence};
 use crate::wire::{Advert, AdvertError, Body, ChecksumForm};
@@ -26,13 +27,15 @@ impl Instance {
             self.spoke = Some(number);
             (key, number)
         });
-        let sent = self.address(priority, |mut transmit| {
+        let mut rooms = core::mem::take(&mut turn.out.rooms);
+        let sent = self.address(priority, &mut rooms, |mut transmit| {
             if let Some((key, number)) = seal {
                 let Transmit { source, destination, .. } = transmit;
                 hmac::seal(&mut transmit.payload, key, number, source, destination);
             }
             turn.out.advert(self.config.speaks_as, transmit);
         });
+        turn.out.rooms = rooms;
         if sent {
             self.note_sent(turn.now);
             self.traffic.sent += 1;
@@ -66,7 +69,8 @@ impl Instance {
         let speaker = |device: &&Device| Some(device.mac) == self.config.speaks_as;
         let device = self.config.devices.iter().find(speaker);
         let by = device.and_then(|device| index_of(&device.name));
-        self.address(Priority::RESIGN, |mut transmit| {
+        let rooms = &mut Rooms::default();
+        self.address(Priority::RESIGN, rooms, |mut transmit| {
             transmit.index = by.unwrap_or(transmit.index);
             farewells.push(transmit);
         });
@@ -81,13 +85,19 @@ impl Instance {
     }
 
     /// Makes an advert with this priority for everybody it is for; false if it cannot speak.
-    fn address(&self, priority: Priority, mut send: impl FnMut(Transmit)) -> bool {
+    fn address(
+        &self,
+        priority: Priority,
+        rooms: &mut Rooms,
+        mut send: impl FnMut(Transmit),
+    ) -> bool {
         let Some(Attachment { index, source }) = self.around.attachment else { return false };
-        let Ok(advert) = self.advert(priority) else { return false };
+        let Ok(advert) = self.advert(priority, rooms.list()) else { return false };
         let form = self.config.checksum.send.or(self.learned_form);
         let form = form.unwrap_or(ChecksumForm::Rfc5798);
         let mut to = |destination: IpAddr, ttl: u8| {
-            let payload = advert.encode(form, source, destination);
+            let mut payload = rooms.payload();
+            advert.encode_into(form, source, destination, &mut payload);
             send(Transmit { index, source, destination, ttl, payload });
         };
         match &self.config.reach {
@@ -96,12 +106,18 @@ impl Instance {
                 peers.iter().for_each(|peer| to(peer.address, *ttl));
             }
         }
+        rooms.give_list(advert.into_addresses());
         true
     }
 
-    /// The advert this instance would send now.
-    fn advert(&self, priority: Priority) -> Result<Advert, AdvertError> {
-        let addresses: Vec<IpAddr> = self.config.vips.iter().map(|vip| vip.address).collect();
+    /// The advert this instance would send now; `addresses` is room for its list.
+    fn advert(
+        &self,
+        priority: Priority,
+        mut addresses: Vec<IpAddr>,
+    ) -> Result<Advert, AdvertError> {
+        addresses.clear();
+        addresses.extend(self.config.vips.iter().map(|vip| vip.address));
         let body = match self.config.interval {
             Interval::V2(interval) => Body::V2 { interval, auth: self.config.auth },
             Interval::V3(interval) => Body::V3 { interval },

@@ -83,7 +83,7 @@ impl Router {
         }
         let mut take = |config: &InstanceConfig, fits: &dyn Fn(&Instance) -> bool| {
             let Some(free) = by_vrid.get_mut(&config.vrid) else { return false };
-            let fits = |slot: &&Slot| self.seats.get(*slot).is_some_and(|s| fits(&s.instance));
+            let fits = |slot: &&Slot| self.seats.get(slot).is_some_and(|s| fits(&s.instance));
             let Some(slot) = free.iter().find(fits).copied() else { return false };
             free.remove(&slot);
             matched.insert(config.name.clone(), slot);
@@ -134,7 +134,7 @@ impl Router {
             repairing: None,
             will: Will::None,
         };
-        self.seats.insert(slot, Box::new(seat));
+        self.seats.insert(slot, seat);
         slot
     }
 
@@ -195,12 +195,7 @@ impl Router {
 
     fn unlist(&mut self, slot: Slot) {
         let Some(key) = self.seats.get_mut(&slot).and_then(|seat| seat.key.take()) else { return };
-        if let Some(slots) = self.by_key.get_mut(&key) {
-            slots.retain(|listed| *listed != slot);
-            if slots.is_empty() {
-                self.by_key.remove(&key);
-            }
-        }
+        self.addressees.unlist(key, slot);
     }
 
     fn instruct_hands(&mut self, now: Instant, slot: Slot, config: &InstanceConfig) {

@@ -10,6 +10,7 @@ use base::{
     EventId, Instant, KernelFact, Name, Reason, State, Subject, Tracker, Verdict, Weighed, What,
 };
 
+use super::addressees::Addressees;
 use super::debounce::Debounce;
 use super::{Router, Seat, Slot, Will};
 use crate::config::{InstanceConfig, Reach};
@@ -62,7 +63,7 @@ impl Router {
                 || config.sentinel(&tracker).is_some()
         };
         let slots: Vec<Slot> =
-            self.seats.iter().filter(|(_, seat)| used(seat)).map(|(slot, _)| *slot).collect();
+            self.seats.iter().filter(|(_, seat)| used(seat)).map(|(slot, _)| slot).collect();
         if slots.is_empty() {
             return;
         }
@@ -98,7 +99,7 @@ impl Router {
             .seats
             .iter()
             .filter(|(_, seat)| looks_at(seat.instance.config(), &interfaces))
-            .map(|(slot, _)| *slot)
+            .map(|(slot, _)| slot)
             .collect();
         for slot in affected {
             self.surround(now, slot, &causes, None);
@@ -108,7 +109,7 @@ impl Router {
 
     /// Works out anew what the node means for every instance.
     pub(super) fn surround_all(&mut self, now: Instant, cause: Option<EventId>) {
-        let slots: Vec<Slot> = self.seats.keys().copied().collect();
+        let slots: Vec<Slot> = self.seats.keys().collect();
         for slot in slots {
             self.surround(now, slot, &BTreeMap::new(), cause);
         }
@@ -178,7 +179,7 @@ impl Router {
         if matches!(seat.will, Will::Told(told) if told != seat.whereabouts(&self.links)) {
             seat.will = Will::Stale;
         }
-        rekey(&mut self.by_key, slot, seat);
+        rekey(&mut self.addressees, slot, seat);
         self.touched.insert(slot);
     }
 
@@ -391,22 +392,17 @@ fn looks_at(config: &InstanceConfig, interfaces: &BTreeSet<Name>) -> bool {
 }
 
 /// Lists the instance for the packets that are for it.
-fn rekey(by_key: &mut BTreeMap<super::Key, Vec<Slot>>, slot: Slot, seat: &mut Seat) {
+fn rekey(addressees: &mut Addressees, slot: Slot, seat: &mut Seat) {
     let config = seat.instance.config();
     let key = seat.instance.around().attachment.map(|at| (at.index, config.family, config.vrid));
     if key == seat.key {
         return;
     }
-    if let Some(old) = seat.key.take()
-        && let Some(slots) = by_key.get_mut(&old)
-    {
-        slots.retain(|listed| *listed != slot);
-        if slots.is_empty() {
-            by_key.remove(&old);
-        }
+    if let Some(old) = seat.key {
+        addressees.unlist(old, slot);
     }
     if let Some(key) = key {
-        by_key.entry(key).or_default().push(slot);
+        addressees.list(key, slot);
     }
     seat.key = key;
 }

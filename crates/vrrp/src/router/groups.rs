@@ -206,9 +206,12 @@ impl Router {
 
     /// Puts the groups of these instances in step.
     pub(super) fn align(&mut self, now: Instant) {
+        if self.groups.by_name.is_empty() {
+            return;
+        }
         let mut names: Vec<Name> = Vec::new();
-        for slot in &self.touched {
-            let group = self.seats.get(slot).and_then(|s| s.instance.config().group.as_ref());
+        for slot in self.touched.iter() {
+            let group = self.seats.get(&slot).and_then(|s| s.instance.config().group.as_ref());
             if let Some(name) = group
                 && !names.contains(name)
             {
@@ -257,8 +260,7 @@ impl Router {
 
     /// Records what the group has become, if that is new.
     fn tell_group(&mut self, now: Instant, name: &Name, members: &[Slot]) {
-        let seats: Vec<&Seat> =
-            members.iter().filter_map(|slot| self.seats.get(slot).map(|seat| &**seat)).collect();
+        let seats: Vec<&Seat> = members.iter().filter_map(|slot| self.seats.get(slot)).collect();
         let startup = |seat: &&Seat| seat.instance.around().fault == Some(Reason::Startup);
         if seats.is_empty() || seats.iter().any(startup) {
             return;
@@ -287,7 +289,7 @@ impl Router {
     }
 
     fn bound_members(&self, name: &Name) -> Vec<Slot> {
-        let bound = |slot: &&Slot| self.seats.get(*slot).is_some_and(|seat| seat.membership.bound);
+        let bound = |slot: &&Slot| self.seats.get(slot).is_some_and(|seat| seat.membership.bound);
         self.groups.members(Some(name)).iter().filter(bound).copied().collect()
     }
 

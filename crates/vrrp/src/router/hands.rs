@@ -184,7 +184,7 @@ impl Router {
     }
 
     fn seat_of(&mut self, holder: HolderId) -> Option<&mut Seat> {
-        self.seats.get_mut(&Slot::of(holder)).map(Box::as_mut)
+        self.seats.get_mut(&Slot::of(holder))
     }
 }
 

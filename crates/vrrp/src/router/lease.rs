@@ -43,13 +43,13 @@ impl Router {
         let what = What::Slept { span };
         let event = self.out.event(now, Subject::Node, what, Reason::Kernel, []);
         self.leases.handle(now, lease::Input::Slept);
-        for (slot, seat) in &mut self.seats {
+        for (slot, seat) in self.seats.iter_mut() {
             seat.instance.overslept(now, span);
             if seat.instance.state() == State::Active {
                 seat.instance.silence();
-                self.doubts.insert(*slot, Doubt { lets_go: false, event, at: now });
+                self.doubts.insert(slot, Doubt { lets_go: false, event, at: now });
             }
-            self.touched.insert(*slot);
+            self.touched.insert(slot);
         }
     }
 

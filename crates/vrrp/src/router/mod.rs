@@ -5,6 +5,7 @@
 //! which sockets are open, who must be looked at next. Because it is derived, no edge can be missed:
 //! a state reached by any way has the same consequences.
 
+mod addressees;
 mod configure;
 mod debounce;
 mod devices;
@@ -44,10 +45,12 @@ use crate::links::Links;
 use crate::moves::NoticeError;
 use crate::outbox::{Outbox, Output};
 use crate::refusals::Refusals;
+use crate::slots::{SlotMap, SlotSet};
 use crate::sockets::SocketSpec;
 use crate::status::{LeaseStatus, RouterStatus};
 use crate::wire::{self, Arrival, Counters};
 
+use addressees::{Addressees, Key};
 pub use debounce::Debounce;
 use debounce::Debouncer;
 use environment::LinkState;
@@ -157,9 +160,6 @@ const PORTIONS_APART: Duration = Duration::from_millis(100);
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub(crate) struct Slot(pub(crate) usize);
 
-/// What tells packets for different instances apart.
-type Key = (IfIndex, Family, Vrid);
-
 /// An instance and what the rest of the node knows it to be doing.
 #[derive(Debug)]
 struct Seat {
@@ -167,7 +167,7 @@ struct Seat {
     /// Why it could not run, were it in no group.
     own: Option<Reason>,
     membership: Membership,
-    /// The packets it is listed for in `by_key`.
+    /// The packets it is listed for among the addressees.
     key: Option<Key>,
     /// Whether the keeper was last told to hold for it.
     holding: bool,
@@ -217,12 +217,11 @@ struct Whereabouts(Option<Attachment>, u64);
 /// This node's part in all its virtual routers.
 #[derive(Debug, Default)]
 pub struct Router {
-    /// Boxed: a tree keeps room for twice what it holds.
-    seats: BTreeMap<Slot, Box<Seat>>,
+    seats: SlotMap<Seat>,
     /// Slots in the order of the configuration.
     order: Vec<Slot>,
     slots_so_far: usize,
-    by_key: BTreeMap<Key, Vec<Slot>>,
+    addressees: Addressees,
     links: Links,
     link_states: BTreeMap<Name, LinkState>,
     debouncer: Debouncer,
@@ -267,8 +266,10 @@ pub struct Router {
     partings: BTreeSet<HolderId>,
     out: Outbox,
     /// Instances this turn has touched; `settle` looks at these only.
-    touched: BTreeSet<Slot>,
+    touched: SlotSet,
+    /// For lists that are made and forgotten in a turn: kept for their room.
     due: Vec<Slot>,
+    listed: Vec<IpAddr>,
 }
 
 impl Router {
@@ -339,6 +340,11 @@ impl Router {
     /// What is to be done next; `None` when there is nothing more.
     pub fn poll_output(&mut self) -> Option<Output> {
         self.out.pop()
+    }
+
+    /// Takes back the memory of an advert that was sent, for one to come. A driver need not give it.
+    pub fn reuse(&mut self, transmit: base::Transmit) {
+        self.out.rooms.give_payload(transmit.payload);
     }
 
     /// When to wake the machine at the latest; `None`: only when something happens. Waking it early
@@ -498,8 +504,11 @@ impl Router {
         }
         let subnets = self.links.subnets(index);
         let terms = seat.instance.terms(&own[..ours], subnets, turn.wall);
-        match wire::decode(arrival, &terms) {
-            Ok(heard) => seat.instance.heard(&mut turn, arrival.source, &heard, stand),
+        match wire::decode_into(arrival, &terms, &mut self.listed) {
+            Ok(heard) => {
+                seat.instance.heard(&mut turn, arrival.source, &heard, stand);
+                self.listed = heard.advert.into_addresses();
+            }
             Err(why) => seat.instance.refused(&mut turn, arrival.source, &why),
         }
         self.touched.insert(slot);
@@ -511,7 +520,7 @@ impl Router {
         let limit = || {
             let here = |seat: &&Seat| seat.key.is_some_and(|(at, _, _)| at == index);
             let interval = |seat: &Seat| seat.instance.config().interval.as_duration();
-            floods::limit(seats.values().map(|seat| &**seat).filter(here).map(interval))
+            floods::limit(seats.values().filter(here).map(interval))
         };
         let flood = self.floods.entry(index).or_default().count(now, source, limit);
         if let (Some(limit), Some(name)) = (flood, self.links.name_of(index)) {
@@ -529,12 +538,13 @@ impl Router {
         vrid: Vrid,
         arrival: &Arrival<'_>,
     ) -> Option<Slot> {
-        let slots = self.by_key.get(&(index, family, vrid))?;
-        let listens_at = |slot: &&Slot| {
-            let seat = self.seats.get(*slot);
+        let mut slots = self.addressees.of((index, family, vrid));
+        let first = slots.next()?;
+        let listens_at = |slot: &Slot| {
+            let seat = self.seats.get(slot);
             seat.is_some_and(|seat| seat.instance.listens_at(arrival.destination))
         };
-        slots.iter().find(listens_at).or_else(|| slots.first()).copied()
+        core::iter::once(first).chain(slots).find(listens_at).or(Some(first))
     }
 
     // ---- what follows from it all ----------------------------------------------------------------

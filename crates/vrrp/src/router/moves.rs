@@ -65,11 +65,11 @@ impl Router {
         let notice = Notice::decode(arrival.payload)?;
         let key = (index, notice.family, notice.vrid);
         let (source, destination) = (arrival.source, arrival.destination);
-        let ours = |slot: &&Slot| {
-            let at = self.seats.get(*slot).and_then(|seat| seat.instance.around().attachment);
+        let ours = |slot: &Slot| {
+            let at = self.seats.get(slot).and_then(|seat| seat.instance.around().attachment);
             at.is_some_and(|at| at.source == destination)
         };
-        let slot = self.by_key.get(&key).and_then(|slots| slots.iter().find(ours)).copied();
+        let slot = self.addressees.of(key).find(ours);
         let Some((slot, seat)) = slot.and_then(|slot| Some((slot, self.seats.get_mut(&slot)?)))
         else {
             return Err(NoticeError::Foreign);

@@ -6,7 +6,7 @@
 //! one ends, and not with each of a thousand.
 
 use core::net::IpAddr;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use base::{Device, Family, IfIndex, Instant, Name, Neighbour};
 use serde::{Deserialize, Serialize};
@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::{Router, Seat, Slot};
 use crate::instance::Turn;
 use crate::links::Links;
+use crate::slots::{SlotMap, SlotSet};
 
 /// Where and about which addresses frames of others are to be handed in.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -33,9 +34,11 @@ type Place = (IfIndex, Family);
 pub(super) struct Lookout {
     /// The interfaces that VIPs are on, and their numbers when what follows was worked out.
     numbers: BTreeMap<Name, Option<IfIndex>>,
-    by_address: BTreeMap<(IfIndex, IpAddr), Vec<Slot>>,
-    places: BTreeMap<Slot, BTreeSet<Place>>,
-    holding: BTreeSet<Slot>,
+    /// Sorted.
+    by_address: Vec<((IfIndex, IpAddr), Slot)>,
+    /// Sorted.
+    places: Vec<(Slot, Place)>,
+    holding: SlotSet,
     /// How many hold there.
     watched: BTreeMap<Place, usize>,
     /// What is asked of the driver may have changed.
@@ -44,18 +47,13 @@ pub(super) struct Lookout {
 
 impl Lookout {
     /// Works everything out anew if the configuration changed or an interface has another number.
-    pub(super) fn survey(
-        &mut self,
-        seats: &BTreeMap<Slot, Box<Seat>>,
-        links: &Links,
-        changed: bool,
-    ) {
+    pub(super) fn survey(&mut self, seats: &SlotMap<Seat>, links: &Links, changed: bool) {
         let number = |name: &Name| links.named(name).map(|link| link.index);
         if !changed && self.numbers.iter().all(|(name, index)| number(name) == *index) {
             return;
         }
         *self = Self { stale: true, ..Self::default() };
-        for (slot, seat) in seats {
+        for (slot, seat) in seats.iter() {
             for vip in seat.instance.config().all_vips() {
                 if !self.numbers.contains_key(&vip.interface) {
                     self.numbers.insert(vip.interface.clone(), number(&vip.interface));
@@ -63,21 +61,33 @@ impl Lookout {
                 let Some(index) = self.numbers.get(&vip.interface).copied().flatten() else {
                     continue;
                 };
-                self.by_address.entry((index, vip.address)).or_default().push(*slot);
+                self.by_address.push(((index, vip.address), slot));
                 let place = (index, Family::of(&vip.address));
-                self.places.entry(*slot).or_default().insert(place);
+                if self.places.last() != Some(&(slot, place)) {
+                    self.places.push((slot, place));
+                }
             }
-            self.holds(*slot, seat.holds());
+        }
+        self.by_address.sort_unstable();
+        self.by_address.dedup();
+        self.by_address.shrink_to_fit();
+        self.places.sort_unstable();
+        self.places.dedup();
+        self.places.shrink_to_fit();
+        for (slot, seat) in seats.iter() {
+            self.holds(slot, seat.holds());
         }
     }
 
     /// The instance in `slot` holds, or does not.
     pub(super) fn holds(&mut self, slot: Slot, holds: bool) {
-        let changed = if holds { self.holding.insert(slot) } else { self.holding.remove(&slot) };
+        let changed = if holds { self.holding.insert(slot) } else { self.holding.remove(slot) };
         if !changed {
             return;
         }
-        for place in self.places.get(&slot).into_iter().flatten() {
+        let first = self.places.partition_point(|(of, _)| *of < slot);
+        let here = self.places[first..].iter().take_while(|(of, _)| *of == slot);
+        for (_, place) in here {
             let count = self.watched.entry(*place).or_default();
             *count = if holds { *count + 1 } else { count.saturating_sub(1) };
             self.stale |= *count == usize::from(holds);
@@ -93,8 +103,10 @@ impl Lookout {
         for place in self.watched.iter().filter(|(_, count)| **count > 0).map(|(place, _)| place) {
             wanted.insert(*place, Vec::new());
         }
-        for (index, address) in self.by_address.keys() {
-            if let Some(addresses) = wanted.get_mut(&(*index, Family::of(address))) {
+        for ((index, address), _) in &self.by_address {
+            if let Some(addresses) = wanted.get_mut(&(*index, Family::of(address)))
+                && addresses.last() != Some(address)
+            {
                 addresses.push(*address);
             }
         }
@@ -108,8 +120,9 @@ impl Router {
     pub(super) fn neighbour(&mut self, now: Instant, seen: &Neighbour) {
         let own = self.links.is_own_mac(seen.mac);
         let key = (seen.index, seen.address);
-        let slots = self.lookout.by_address.get(&key).into_iter().flatten();
-        for slot in slots.filter(|slot| self.lookout.holding.contains(slot)) {
+        let first = self.lookout.by_address.partition_point(|(at, _)| *at < key);
+        let here = self.lookout.by_address[first..].iter().take_while(|(at, _)| *at == key);
+        for (_, slot) in here.filter(|(_, slot)| self.lookout.holding.contains(*slot)) {
             if let Some(seat) = self.seats.get_mut(slot) {
                 // The virtual router's MAC is every holder's, and what we send does not come in.
                 let shared = |device: &Device| device.mac == seen.mac;

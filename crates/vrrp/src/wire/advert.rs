@@ -135,6 +135,12 @@ impl Advert {
         &self.addresses
     }
 
+    /// The list alone, for its room.
+    #[must_use]
+    pub fn into_addresses(self) -> Vec<IpAddr> {
+        self.addresses
+    }
+
     /// What only its version carries.
     #[must_use]
     pub const fn body(&self) -> &Body {

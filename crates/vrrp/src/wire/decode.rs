@@ -45,6 +45,19 @@ pub fn vrid_of(payload: &[u8]) -> Option<u8> {
 /// The first check it fails, in the order of RFC 9568 §7.1; RFC 3768 §7.1 and RFC 2338 §7.1 for
 /// authentication and interval of VRRPv2.
 pub fn decode(arrival: &Arrival<'_>, terms: &Terms<'_>) -> Result<Heard, Discard> {
+    decode_into(arrival, terms, &mut Vec::new())
+}
+
+/// The same, with room for the list of addresses: taken if the packet is heard, and to be had back
+/// from [`Advert::into_addresses`].
+///
+/// # Errors
+/// As [`decode`].
+pub fn decode_into(
+    arrival: &Arrival<'_>,
+    terms: &Terms<'_>,
+    room: &mut Vec<IpAddr>,
+) -> Result<Heard, Discard> {
     check_ttl(arrival, &terms.reach)?;
     check_reach(arrival, terms)?;
     let fields = Fields::of(arrival.payload)?;
@@ -63,7 +76,9 @@ pub fn decode(arrival: &Arrival<'_>, terms: &Terms<'_>) -> Result<Heard, Discard
     let body = fields.body(version)?;
     check_source(arrival, terms)?;
     let body = check_v2(&fields, body, terms)?;
-    let (addresses, priority) = (fields.addresses(terms.family), Priority::new(fields.priority));
+    let priority = Priority::new(fields.priority);
+    let mut addresses = core::mem::take(room);
+    fields.addresses(terms.family, &mut addresses);
     // The list is of one family, of at most 255 addresses and never IPv6 in v2 by now: all that
     // `new` could still refuse is an empty one.
     let advert = if addresses.is_empty() {
@@ -355,16 +370,18 @@ impl<'a> Fields<'a> {
         }
     }
 
-    fn addresses(&self, family: Family) -> Vec<IpAddr> {
+    /// Replaces what is in `into` by the listed addresses.
+    fn addresses(&self, family: Family, into: &mut Vec<IpAddr>) {
         let count = usize::from(self.count);
+        into.clear();
         match family {
             Family::V4 => {
                 let (addresses, _) = self.rest.as_chunks::<4>();
-                addresses.iter().take(count).map(|a| IpAddr::V4(Ipv4Addr::from(*a))).collect()
+                into.extend(addresses.iter().take(count).map(|a| IpAddr::V4(Ipv4Addr::from(*a))));
             }
             Family::V6 => {
                 let (addresses, _) = self.rest.as_chunks::<16>();
-                addresses.iter().take(count).map(|a| IpAddr::V6(Ipv6Addr::from(*a))).collect()
+                into.extend(addresses.iter().take(count).map(|a| IpAddr::V6(Ipv6Addr::from(*a))));
             }
         }
     }

@@ -26,7 +26,7 @@ pub use advert::{Advert, AdvertError, Body, most_addresses};
 pub use auth::{Auth, PasswordError};
 pub use checksum::{ChecksumForm, ChecksumRule};
 pub use counter::{Counter, Counters};
-pub use decode::{Heard, decode, examine_unknown, vrid_of};
+pub use decode::{Heard, decode, decode_into, examine_unknown, vrid_of};
 pub use discard::Discard;
 pub use terms::{Arrival, PeerTerms, Reach, Subnet, Terms};
 

@@ -6,7 +6,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use cib::dates::WallTime;
 use pcmk::inject::Event;
-use pcmk::simulate::{Options, finish, main, run};
+use pcmk::matrix::{Trial, matrix};
+use pcmk::simulate::{Options, draw, finish, load, main, run};
+use pcmk::why::{Question, explain};
 use ui::cli::SimulateArgs;
 
 fn now() -> WallTime {
@@ -19,8 +21,29 @@ pub(crate) fn as_crm_simulate(arguments: &[OsString]) -> ExitCode {
 }
 
 pub(crate) fn simulate(args: &SimulateArgs) -> ExitCode {
-    let outcome = options(args).and_then(|options| run(&options, now()));
+    let outcome = options(args).and_then(|options| outcome(args, &options));
     ExitCode::from(finish("mainstay simulate", outcome))
+}
+
+fn outcome(args: &SimulateArgs, options: &Options) -> Result<String, String> {
+    if args.explain.is_none() && !args.matrix && args.svg.is_none() && args.placement_svg.is_none()
+    {
+        return run(options, now());
+    }
+    let (cib, now) = load(options, now())?;
+    draw(&cib, now, args.svg.as_deref(), args.placement_svg.as_deref())?;
+    if let Some(resource) = &args.explain {
+        let (resource, node) = (resource.clone(), args.node.clone());
+        return explain(&cib, now, &Question { resource, node, json: args.json });
+    }
+    if args.matrix {
+        let quorum = args.quorum.as_deref().and_then(cib::value::truth);
+        return Ok(matrix(&cib, now, Trial { pairs: args.pairs, json: args.json, quorum }));
+    }
+    if options.graph.is_some() || options.dot.is_some() || options.scores || options.simulate {
+        return run(options, now);
+    }
+    Ok(String::new())
 }
 
 fn options(args: &SimulateArgs) -> Result<Options, String> {
@@ -41,8 +64,10 @@ fn options(args: &SimulateArgs) -> Result<Options, String> {
         Some(text) => Some(WallTime::parse(text).ok_or(format!("{text} is no time"))?),
         None => None,
     };
-    let asked =
-        args.graph.is_some() || args.dot.is_some() || args.scores || args.save_output.is_some();
+    let drawn = args.svg.is_some() || args.placement_svg.is_some();
+    let told = args.explain.is_some() || args.matrix || drawn;
+    let written = args.graph.is_some() || args.dot.is_some() || args.save_output.is_some();
+    let asked = written || args.scores || told;
     let summary = args.summary || !asked;
     Ok(Options {
         input: args.input.clone(),

@@ -10,5 +10,8 @@ pub mod execute;
 pub mod graph;
 pub mod inject;
 mod input;
+pub mod matrix;
+pub mod picture;
 pub mod simulate;
 pub mod text;
+pub mod why;

@@ -11,7 +11,7 @@ use cib::xml::Document;
 use sched::{Ask, Transition};
 
 use crate::inject::{self, Event};
-use crate::{dot, execute, graph, input, text};
+use crate::{dot, execute, graph, input, picture, text};
 
 /// What is asked for.
 #[derive(Clone, Debug, Default)]
@@ -192,6 +192,36 @@ fn set_option(options: &mut Options, letter: char, value: Option<String>) -> Res
         'p' => options.input = None,
         'V' | 'a' => {}
         other => return Err(format!("unknown option -{other}")),
+    }
+    Ok(())
+}
+
+/// The CIB that options name, after their events, and the time they mean.
+///
+/// # Errors
+/// When the CIB cannot be read.
+pub fn load(options: &Options, now: WallTime) -> Result<(Cib, WallTime), String> {
+    let (cib, _) = read(options)?;
+    let now = options.time.or(cib.execution_date).unwrap_or(now);
+    Ok((cib, now))
+}
+
+/// Writes pictures of what would be done.
+///
+/// # Errors
+/// When a file cannot be written.
+pub fn draw(
+    cib: &Cib,
+    now: WallTime,
+    transition: Option<&Path>,
+    placement: Option<&Path>,
+) -> Result<(), String> {
+    let plan = sched::plan(cib, now);
+    if let Some(path) = transition {
+        write(path, &picture::transition(&plan))?;
+    }
+    if let Some(path) = placement {
+        write(path, &picture::placement(&plan))?;
     }
     Ok(())
 }

@@ -17,6 +17,7 @@ use cib::Score;
 
 use crate::action::Flags;
 use crate::options::{NoQuorum, Strategy};
+use crate::reason::Choice;
 use crate::sorting::merge_sorted;
 use crate::task::Task;
 use crate::world::{NodeId, Role, RscId, Variant, World};
@@ -154,11 +155,15 @@ impl World<'_> {
             self[rsc].managed = false;
         }
         if !self[rsc].managed {
+            self.note_candidates(rsc);
             self[rsc].next_role = self[rsc].role;
             let here = self.current_node(rsc);
             self.settle_on(rsc, here, true);
+            self.note_choice(rsc, Choice::Unmanaged);
         } else if self.options.stop_all {
+            self.note_candidates(rsc);
             self.settle_on(rsc, None, true);
+            self.note_choice(rsc, Choice::StopAll);
         } else if self[rsc].provisional {
             self.take_best(rsc, prefer);
         }
@@ -190,6 +195,7 @@ impl World<'_> {
 
     fn take_best(&mut self, rsc: RscId, prefer: Option<NodeId>) {
         let most_free = self.ban_insufficient(rsc);
+        self.note_candidates(rsc);
         let prefer = prefer.or(most_free);
         let nodes = self.sorted_nodes(rsc);
         let Some(best) = nodes.first().copied() else {
@@ -202,7 +208,9 @@ impl World<'_> {
             let known = self[rsc].allowed.get(*node).is_some();
             known && score(self, *node) >= best_score && self.available(rsc, *node)
         });
+        let mut by = Choice::Asked;
         if chosen.is_none() {
+            by = Choice::Best;
             let mut choice = best;
             let unique_instance = self[rsc].parent.is_some_and(|parent| {
                 self[parent].variant == Variant::Clone && self[parent].unique
@@ -216,10 +224,12 @@ impl World<'_> {
                 && score(self, here) == best_score
             {
                 choice = here;
+                by = Choice::Stays;
             }
             chosen = Some(choice);
         }
         self.settle_on(rsc, chosen, false);
+        self.note_choice(rsc, by);
     }
 
     /// The nodes a resource knows, best first.

@@ -130,6 +130,8 @@ impl World<'_> {
             && entry.discovery != crate::world::Discovery::Exclusive
         {
             entry.score = Score::MINUS_INFINITY;
+            let cause = || crate::reason::Cause::Other("exclusive-discovery".into());
+            self.reasons.note(rsc, node, Score::MINUS_INFINITY, cause);
         }
     }
 

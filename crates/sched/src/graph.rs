@@ -160,7 +160,7 @@ impl World<'_> {
                 },
             },
             scores: std::mem::take(&mut self.scores),
-            contributions: self.reasons.take(),
+            trace: self.told(),
             warnings: std::mem::take(&mut self.warnings),
             quorate: self.options.quorate,
             considered,

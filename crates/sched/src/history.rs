@@ -352,6 +352,8 @@ impl<'c> World<'c> {
                         crate::reason::Cause::Stickiness
                     } else if why == "__fail_limit__" {
                         crate::reason::Cause::Failures
+                    } else if why == "__limit_utilization__" {
+                        crate::reason::Cause::Capacity
                     } else {
                         crate::reason::Cause::Other(Text::from(why))
                     }

@@ -44,7 +44,7 @@ use cib::dates::WallTime;
 use cib::rules::Facts;
 
 pub use check::check;
-pub use reason::{Cause, Contribution};
+pub use reason::{Candidate, Cause, Choice, Contribution, Decision, Trace, Unfit};
 pub use task::{Key, Phase, Task};
 pub use transition::{
     BundleView, Considered, Event, FailedView, GraphOptions, Health, NodeView, Observed,

@@ -2,7 +2,7 @@
 
 use cib::model::Text;
 
-use crate::reason::Contribution;
+use crate::reason::Trace;
 use crate::task::Task;
 use crate::world::{NodeKind, Role};
 
@@ -23,8 +23,8 @@ pub struct Transition {
     pub top: Vec<usize>,
     /// Operations that failed: (resource, node, operation key, exit code, reason).
     pub failed: Vec<FailedView>,
-    /// What contributed to placement scores, if asked for.
-    pub contributions: Vec<Contribution>,
+    /// What contributed to placement scores, and how nodes were chosen, if asked for.
+    pub trace: Trace,
     /// What planning could not do properly.
     pub warnings: Vec<String>,
     /// What happens to each resource, in a person's words.

@@ -46,7 +46,7 @@ pub enum Command {
     /// the client kept being served
     Demo(DemoArgs),
     /// Show what the cluster would do about a CIB, and why; nothing is done
-    Simulate(SimulateArgs),
+    Simulate(Box<SimulateArgs>),
     /// Look at, compare, check and change a cluster document (CIB) in a file
     Cib(CibArgs),
 }
@@ -229,6 +229,27 @@ pub struct SimulateArgs {
     /// A ticket that is revoked
     #[arg(long, value_name = "TICKET")]
     pub ticket_revoke: Vec<String>,
+    /// Say why a resource goes where it goes, and why each action on it is in the plan
+    #[arg(long, value_name = "RESOURCE", conflicts_with_all = ["summary", "scores", "matrix"])]
+    pub explain: Option<String>,
+    /// With --explain: only what concerns this node
+    #[arg(long, value_name = "NODE", requires = "explain")]
+    pub node: Option<String>,
+    /// Say for each node that could fail where everything ends up
+    #[arg(long, conflicts_with_all = ["summary", "scores"])]
+    pub matrix: bool,
+    /// With --matrix: for each pair of nodes, too
+    #[arg(long, requires = "matrix")]
+    pub pairs: bool,
+    /// With --explain or --matrix: print JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Draw what would be done, from left to right, a lane for each resource
+    #[arg(long, value_name = "FILE")]
+    pub svg: Option<PathBuf>,
+    /// Draw what is on which node, before and after
+    #[arg(long, value_name = "FILE")]
+    pub placement_svg: Option<PathBuf>,
 }
 
 /// Whom to ask and how to print.

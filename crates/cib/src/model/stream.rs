@@ -67,6 +67,10 @@ impl Histories {
         }
         record.finish(magic, &mut self.names);
         if let Some(history) = self.current.last_mut() {
+            // Most resources have one record or two on a node, and a record is large.
+            if history.operations.len() == history.operations.capacity() {
+                history.operations.reserve_exact(history.operations.len().max(1));
+            }
             history.operations.push(record);
         }
         Ok(())

@@ -228,6 +228,8 @@ impl World<'_> {
             for id in family {
                 if let Some(entry) = self[id].allowed.get_mut(node) {
                     entry.score = Score::MINUS_INFINITY;
+                    let cause = || crate::reason::Cause::Instances;
+                    self.reasons.note(id, node, Score::MINUS_INFINITY, cause);
                 }
             }
         }

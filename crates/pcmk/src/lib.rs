@@ -9,5 +9,6 @@ pub mod dot;
 pub mod execute;
 pub mod graph;
 pub mod inject;
+pub mod options;
 pub mod simulate;
 pub mod text;

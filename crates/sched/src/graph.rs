@@ -100,7 +100,10 @@ impl World<'_> {
             self.in_graph_order(*rsc, &mut order);
         }
         let newest_first = (0..self.actions.len()).rev().map(ActionId::new);
-        order.extend(newest_first.filter(|id| self[*id].rsc.is_none()));
+        order.extend(
+            newest_first
+                .filter(|id| self[*id].rsc.is_none_or(|rsc| self[rsc].variant == Variant::Bundle)),
+        );
         let chosen: Vec<ActionId> = order.into_iter().filter(|id| self.belongs(*id)).collect();
         for id in &chosen {
             self[*id].in_graph = true;
@@ -176,11 +179,30 @@ impl World<'_> {
         transition
     }
 
-    /// The actions of a resource and what is below it, the newest first; of a clone or bundle those
-    /// of the parts come before its own.
+    /// A resource's own actions, the newest first; a cancellation is as old as what it cancels.
+    fn newest_first(&self, rsc: RscId) -> Vec<ActionId> {
+        let mut own: Vec<ActionId> = self[rsc].actions.iter().rev().copied().collect();
+        let cancels = |id: ActionId| self[id].extra.as_ref().and_then(|extra| extra.cancels);
+        let late: Vec<ActionId> = own.iter().copied().filter(|id| cancels(*id).is_some()).collect();
+        for cancel in late {
+            let Some((task, interval)) = cancels(cancel) else { continue };
+            let key = Key::Op(task, interval);
+            let is_it = |id: &ActionId| self[*id].key == key && self[*id].node == self[cancel].node;
+            if let Some(at) = own.iter().position(is_it) {
+                own.insert(at, cancel);
+                if let Some(now) = own.iter().position(|id| *id == cancel) {
+                    own.remove(now);
+                }
+            }
+        }
+        own
+    }
+
+    /// The actions of a resource and what is below it, the newest first; of a clone those of the
+    /// parts come before its own. A bundle's own come with those of the cluster.
     fn in_graph_order(&self, rsc: RscId, order: &mut Vec<ActionId>) {
         let it = &self[rsc];
-        let own = it.actions.iter().rev().copied();
+        let own = self.newest_first(rsc).into_iter();
         match it.variant {
             Variant::Primitive => order.extend(own),
             Variant::Group => {
@@ -189,11 +211,21 @@ impl World<'_> {
                     self.in_graph_order(*child, order);
                 }
             }
-            Variant::Clone | Variant::Bundle => {
+            Variant::Clone => {
                 for child in &it.children {
                     self.in_graph_order(*child, order);
                 }
                 order.extend(own);
+            }
+            Variant::Bundle => {
+                let state = it.bundle.as_deref();
+                let inside = state.and_then(|state| state.child);
+                let replicas = state.into_iter().flat_map(|state| &state.replicas);
+                let parts = replicas
+                    .flat_map(|replica| [replica.ip, Some(replica.container), replica.remote]);
+                for part in inside.into_iter().chain(parts.flatten()) {
+                    self.in_graph_order(part, order);
+                }
             }
         }
     }

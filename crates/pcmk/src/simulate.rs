@@ -238,7 +238,7 @@ fn save_graphs(options: &Options, transition: &Transition) -> Result<(), String>
         write(path, &graph::render(transition).pretty())?;
     }
     if let Some(path) = &options.dot {
-        write(path, &dot::render(transition))?;
+        write(path, &dot::render(transition, options.all_actions))?;
     }
     Ok(())
 }

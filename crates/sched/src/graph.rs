@@ -6,7 +6,9 @@ use cib::model::Text;
 
 use crate::action::{Flags, LinkId, Rel};
 use crate::task::{Key, Task};
-use crate::transition::{Considered, GraphOptions, Step, StepKind, StepResource, Transition};
+use crate::transition::{
+    Before, Considered, GraphOptions, Step, StepKind, StepResource, Transition,
+};
 use crate::world::{ActionId, NodeKind, RscId, Variant, World};
 
 mod attributes;
@@ -243,13 +245,10 @@ impl World<'_> {
         let ids = (0..self.actions.len()).map(ActionId::new);
         ids.map(|id| {
             let action = &self[id];
-            let node =
-                if action.pseudo() && action.task != Task::Fence { None } else { action.node };
-            let node = node.map_or("<none>", |node| &self[node].name);
             let before = self.merged_inputs(id).into_iter().filter(|(_, rel)| !rel.is_empty());
             Considered {
                 id: number(id),
-                name: format!("{} {node}", self.key_text(id)),
+                name: self.picture_name(id),
                 pseudo: action.pseudo(),
                 in_graph: action.in_graph,
                 runnable: action.runnable(),
@@ -257,13 +256,41 @@ impl World<'_> {
                 print_always: action.has(Flags::PRINT),
                 unmanaged: action.rsc.is_some_and(|rsc| !self[rsc].managed),
                 before: before
-                    .map(|(first, rel)| {
-                        (number(first), self[first].in_graph && self.waits(id, first, rel))
+                    .map(|(first, rel)| Before {
+                        id: number(first),
+                        waits: action.in_graph
+                            && self[first].in_graph
+                            && self.waits(id, first, rel),
+                        load_only: rel == Rel::LOAD,
                     })
                     .collect(),
             }
         })
         .collect()
+    }
+
+    /// How a picture names an action.
+    fn picture_name(&self, id: ActionId) -> String {
+        let action = &self[id];
+        let place = match action.node {
+            Some(node) => format!(" {}", self[node].name),
+            None if action.pseudo() => String::new(),
+            None => " <none>".into(),
+        };
+        if action.task == Task::Fence {
+            let op = action.extra.as_ref().and_then(|extra| extra.fence_op.clone());
+            return format!("stonith '{}'{place}", op.unwrap_or_default());
+        }
+        let Some(rsc) = action.rsc else {
+            let named = action.node.filter(|_| action.task != Task::Milestone);
+            return match named {
+                Some(_) => format!("{}{place}", action.task),
+                None => format!("{}{place}", self.key_text(id)),
+            };
+        };
+        let prefix = if action.task == Task::Cancel { "Cancel " } else { "" };
+        let key = self.recorded_key(id, rsc).unwrap_or_else(|| self.key_text(id));
+        format!("{prefix}{key}{place}")
     }
 
     /// The key of an action inside planning.

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use cib::dates::WallTime;
-use pcmk::inject::Event;
+use pcmk::inject::{Event, OpResult};
 use pcmk::matrix::{Trial, matrix};
 use pcmk::simulate::{Options, draw, finish, load, main, run};
 use pcmk::why::{Question, explain};
@@ -50,7 +50,7 @@ fn options(args: &SimulateArgs) -> Result<Options, String> {
     let mut events = Vec::new();
     if let Some(text) = &args.quorum {
         let have = cib::value::truth(text).ok_or(format!("--quorum {text}: yes or no?"))?;
-        events.push(Event::Quorum(have));
+        events.push(Event::Quorum(if have { "1" } else { "0" }.into()));
     }
     events.extend(args.node_up.iter().cloned().map(Event::NodeUp));
     events.extend(args.node_down.iter().cloned().map(Event::NodeDown));
@@ -58,7 +58,7 @@ fn options(args: &SimulateArgs) -> Result<Options, String> {
     events.extend(args.ticket_grant.iter().cloned().map(|ticket| Event::Granted(ticket, true)));
     events.extend(args.ticket_revoke.iter().cloned().map(|ticket| Event::Granted(ticket, false)));
     for text in &args.op {
-        events.push(Event::operation(text)?);
+        events.push(Event::Result(OpResult::parse(text)?));
     }
     let time = match &args.time {
         Some(text) => Some(WallTime::parse(text).ok_or(format!("{text} is no time"))?),

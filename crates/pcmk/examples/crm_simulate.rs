@@ -32,10 +32,10 @@ fn dump(pattern: &str, path: &std::ffi::OsStr) {
             action.print_always,
             action.in_graph
         );
-        for (first, waits) in &action.before {
+        for sched::Before { id, waits, .. } in &action.before {
             eprintln!(
                 "    after {} {}",
-                name(*first).unwrap_or_default(),
+                name(*id).unwrap_or_default(),
                 if *waits { "*" } else { "" }
             );
         }

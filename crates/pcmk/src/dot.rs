@@ -1,50 +1,60 @@
 //! A plan as a graph for dot, in Pacemaker's colours.
+//!
+//! Green and bold is what will be done; red and dashed what would have to be done but cannot be.
+//! What need not be done (blue) or belongs to nobody's hands (purple) is drawn on request only.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use sched::{Considered, Transition};
 
-fn style(action: &Considered) -> Option<(&'static str, &'static str, &'static str)> {
-    let font = if action.pseudo { "orange" } else { "black" };
-    if action.in_graph {
-        return Some(("bold", "green", font));
-    }
-    if action.unmanaged {
-        return Some(("dashed", "red", "purple"));
-    }
-    if action.optional {
-        return None;
-    }
-    let _ = font;
-    Some(("dashed", if action.runnable { "blue" } else { "red" }, font))
+struct Style {
+    line: &'static str,
+    color: &'static str,
+    font: &'static str,
 }
 
-/// The text for dot.
+fn style(action: &Considered, all: bool) -> Option<Style> {
+    let font = if action.pseudo { "orange" } else { "black" };
+    let dashed = |color, font| Style { line: "dashed", color, font };
+    if action.in_graph {
+        Some(Style { line: "bold", color: "green", font })
+    } else if action.unmanaged {
+        all.then(|| dashed("red", "purple"))
+    } else if action.optional {
+        all.then(|| dashed("blue", font))
+    } else {
+        Some(dashed("red", font))
+    }
+}
+
+/// The text for dot; `all` draws also what need not be done.
 #[must_use]
-pub fn render(transition: &Transition) -> String {
-    let mut lines = Vec::new();
-    let by_id: HashMap<u32, &Considered> =
-        transition.considered.iter().map(|action| (action.id, action)).collect();
-    let shown =
-        |action: &Considered| style(action).is_some() && (action.in_graph || !action.optional);
+pub fn render(transition: &Transition, all: bool) -> String {
+    let drawn: HashMap<u32, (&Considered, bool)> = transition
+        .considered
+        .iter()
+        .map(|action| (action.id, (action, style(action, all).is_some())))
+        .collect();
+    let mut lines = BTreeSet::new();
     for action in &transition.considered {
-        if let (true, Some((style, color, font))) = (shown(action), style(action)) {
-            lines.push(format!(
-                "\"{}\" [ style={style} color=\"{color}\" fontcolor=\"{font}\"]",
+        let style = style(action, all);
+        let shown = style.is_some();
+        if let Some(Style { line, color, font }) = style {
+            lines.insert(format!(
+                "\"{}\" [ style={line} color=\"{color}\" fontcolor=\"{font}\"]",
                 action.name
             ));
         }
-        for (first, waits) in &action.before {
-            let Some(first) = by_id.get(first) else { continue };
-            if *waits && action.in_graph {
-                lines.push(format!("\"{}\" -> \"{}\" [ style = bold]", first.name, action.name));
-            } else if shown(action) && shown(first) && !first.optional {
-                lines.push(format!("\"{}\" -> \"{}\" [ style = dashed]", first.name, action.name));
+        for before in &action.before {
+            let Some((first, first_shown)) = drawn.get(&before.id) else { continue };
+            let matters = before.waits || (shown && *first_shown && !before.load_only);
+            if matters || all {
+                let line = if before.waits { "bold" } else { "dashed" };
+                lines
+                    .insert(format!("\"{}\" -> \"{}\" [ style = {line}]", first.name, action.name));
             }
         }
     }
-    lines.sort();
-    lines.dedup();
     let mut text = String::from(" digraph \"g\" {\n");
     for line in lines {
         text.push_str(&line);

@@ -11,6 +11,7 @@ pub mod graph;
 pub mod inject;
 mod input;
 pub mod matrix;
+pub mod options;
 pub mod picture;
 pub mod simulate;
 pub mod text;

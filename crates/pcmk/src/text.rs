@@ -5,9 +5,12 @@
 //! order.
 
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use sched::{Observed, ResourceView, Role, StepKind, Task, Transition};
+use cib::Score;
+use cib::xml::Element;
+use sched::{Observed, ResourceView, Role, Step, StepKind, Task, Transition};
 
 mod clones;
 mod nodes;
@@ -21,7 +24,7 @@ pub fn held_back(seen: &Observed) -> String {
         text.push_str("\n              *** Resource management is DISABLED ***\n");
         text.push_str("  The cluster will not attempt to start, stop or recover services\n");
     }
-    let view = resources::List { seen };
+    let view = resources::List { seen, pending: false };
     let counted: Vec<&ResourceView> = seen
         .top
         .iter()
@@ -43,10 +46,10 @@ pub fn held_back(seen: &Observed) -> String {
 
 /// The state of the cluster, below a title.
 #[must_use]
-pub fn status(title: &str, seen: &Observed) -> String {
+pub fn status(title: &str, seen: &Observed, pending: bool) -> String {
     let mut text = format!("\n{title}\n");
     nodes::list(seen, &mut text);
-    resources::list(seen, &mut text);
+    resources::list(resources::List { seen, pending }, &mut text);
     text
 }
 
@@ -125,46 +128,92 @@ pub fn summary(transition: &Transition) -> String {
     text
 }
 
-/// What would be executed, in order.
+/// What one step of an execution is told as; `name` is that of its resource.
 #[must_use]
-pub fn execution(transition: &Transition) -> String {
-    let mut text = String::from("\nExecuting Cluster Transition:\n");
-    for at in crate::execute::order(transition) {
-        let step = &transition.steps[at];
-        let node = step.node.as_ref().map(|(name, _)| &**name).unwrap_or_default();
-        let own = step.resource.as_ref().map(|resource| &*resource.id);
-        let rsc = own.or(step.resource_id.as_deref()).unwrap_or_default();
-        let _ = match (step.kind, step.task) {
-            (StepKind::Pseudo, Task::Fence) => {
-                writeln!(text, "  * Pseudo action:   {} on {node}", step.key)
-            }
-            (StepKind::Pseudo, _) => writeln!(text, "  * Pseudo action:   {}", step.key),
-            (_, Task::Fence) => {
-                let op =
-                    step.attributes.iter().find(|(name, _)| &**name == "CRM_meta_stonith_action");
-                let op = op.map(|(_, op)| &**op).unwrap_or_default();
-                writeln!(text, "  * Fencing {node} ({op})")
-            }
-            (StepKind::Cluster, Task::Shutdown) => {
-                writeln!(text, "  * Cluster action:  do_shutdown on {node}")
-            }
-            (StepKind::Cluster, task) => {
-                writeln!(text, "  * Cluster action:  {task} for {rsc} on {node}")
-            }
-            (StepKind::Resource, _) if step.interval > 0 && step.task != Task::Cancel => {
-                writeln!(
-                    text,
-                    "  * Resource action: {rsc:<15} {}={} on {node}",
-                    step.operation, step.interval
-                )
-            }
-            (StepKind::Resource, Task::Cancel) => {
-                writeln!(text, "  * Resource action: {rsc:<15} cancel={} on {node}", step.interval)
-            }
-            (StepKind::Resource, _) => {
-                writeln!(text, "  * Resource action: {rsc:<15} {} on {node}", step.operation)
-            }
-        };
+pub fn executed(step: &Step, name: &str) -> String {
+    let node = step.node.as_ref().map(|(name, _)| &**name).unwrap_or_default();
+    let on = if node.is_empty() { String::new() } else { format!(" on {node}") };
+    match (step.kind, step.task) {
+        (StepKind::Pseudo, _) => format!("  * Pseudo action:   {}{on}\n", step.key),
+        (_, Task::Fence) => {
+            let op = step.attributes.iter().find(|(name, _)| &**name == "CRM_meta_stonith_action");
+            let op = op.map(|(_, op)| &**op).unwrap_or_default();
+            format!("  * Fencing {node} ({op})\n")
+        }
+        (StepKind::Cluster, _) if name.is_empty() => {
+            format!("  * Cluster action:  {} on {node}\n", step.operation)
+        }
+        (StepKind::Cluster, _) => {
+            format!("  * Cluster action:  {} for {name} on {node}\n", step.operation)
+        }
+        (StepKind::Resource, _) if step.interval > 0 => {
+            format!(
+                "  * Resource action: {name:<15} {}={} on {node}\n",
+                step.operation, step.interval
+            )
+        }
+        (StepKind::Resource, _) => {
+            format!("  * Resource action: {name:<15} {} on {node}\n", step.operation)
+        }
+    }
+}
+
+/// The transient attributes of the nodes, without those the cluster keeps for itself.
+#[must_use]
+pub fn attributes(cib: &Element) -> String {
+    let mut text = String::new();
+    for state in states(cib) {
+        let mut pairs: Vec<(&str, &str)> = pairs(state)
+            .filter(|(name, _)| {
+                let own = ["fail-count", "last-failure", "terminate", "standby", "probe_complete"];
+                !own.iter().any(|prefix| name.starts_with(prefix)) && !name.starts_with('#')
+            })
+            .collect();
+        pairs.sort_by(|a, b| by_name(a.0, b.0));
+        if pairs.is_empty() {
+            continue;
+        }
+        if text.is_empty() {
+            text.push_str("\n  * Node Attributes:\n");
+        }
+        let _ = writeln!(text, "    * Node: {}:", state.get("uname").unwrap_or_default());
+        for (name, value) in pairs {
+            let _ = writeln!(text, "      * {name:<32}\t: {value:<10}");
+        }
     }
     text
+}
+
+/// The failures that are counted, node by node.
+#[must_use]
+pub fn fail_counts(cib: &Element) -> String {
+    let mut text = String::from("\n  * Migration Summary:\n");
+    for state in states(cib) {
+        let mut counts: BTreeMap<&str, Score> = BTreeMap::new();
+        for (name, value) in pairs(state) {
+            let of = name.strip_prefix("fail-count-").and_then(|it| it.split('#').next());
+            if let (Some(of), Some(count)) = (of, Score::parse(value)) {
+                let sum = counts.entry(of).or_insert(Score::ZERO);
+                *sum = *sum + count;
+            }
+        }
+        if !counts.is_empty() {
+            let _ = writeln!(text, "    * Node: {}:", state.get("uname").unwrap_or_default());
+        }
+        for (resource, count) in counts {
+            let _ = writeln!(text, "      * {resource}: fail-count={count}");
+        }
+    }
+    text
+}
+
+fn states(cib: &Element) -> impl Iterator<Item = &Element> {
+    let all = cib.child("status").into_iter().flat_map(Element::elements);
+    all.filter(|state| state.name() == "node_state")
+}
+
+fn pairs(state: &Element) -> impl Iterator<Item = (&str, &str)> {
+    let sets = state.child("transient_attributes").into_iter().flat_map(Element::elements);
+    sets.flat_map(Element::elements)
+        .filter_map(|pair| Some((pair.get("name")?, pair.get("value")?)))
 }

@@ -352,13 +352,18 @@ impl World<'_> {
             self[id].flags.remove(Flags::RUNNABLE);
         } else if self[id].needs == Needs::Nothing {
             self[id].flags.insert(Flags::RUNNABLE);
+            self[id].reason = None;
         } else {
             match self.quorum_policy_for(rsc) {
-                NoQuorum::Stop => self[id].flags.remove(Flags::RUNNABLE),
+                NoQuorum::Stop => {
+                    self[id].flags.remove(Flags::RUNNABLE);
+                    self[id].reason = Some("no quorum".into());
+                }
                 NoQuorum::Freeze => {
                     let it = &self[rsc];
                     if !self.active(rsc, true) || it.next_role > it.role {
                         self[id].flags.remove(Flags::RUNNABLE);
+                        self[id].reason = Some("quorum freeze".into());
                     }
                 }
                 _ => self[id].flags.insert(Flags::RUNNABLE),

@@ -336,7 +336,7 @@ impl World<'_> {
 
     /// Shows the scores of a resource, as `crm_simulate -s` does.
     pub(crate) fn show(&mut self, place: &str, rsc: RscId) {
-        if !self.show_scores || self[rsc].orphan && self[rsc].parent.is_none() && self.hidden(rsc) {
+        if !self.show_scores || self[rsc].orphan {
             return;
         }
         let mut lines = Vec::new();
@@ -350,9 +350,8 @@ impl World<'_> {
             }
         }
         self.scores.extend(lines);
-    }
-
-    fn hidden(&self, rsc: RscId) -> bool {
-        self[rsc].orphan
+        for child in self[rsc].children.clone() {
+            self.show(place, child);
+        }
     }
 }

@@ -118,10 +118,11 @@ impl World<'_> {
         let promote = self.milestone(clone, Task::Promote, !promoting, true);
         let promoted = self.milestone(clone, Task::Promoted, !promoting, true);
         self[promoted].priority = 1_000_000;
+        self.announce_promotion(clone, promote, promoted);
         let demote = self.milestone(clone, Task::Demote, !demoting, true);
         let demoted = self.milestone(clone, Task::Demoted, !demoting, true);
         self[demoted].priority = 1_000_000;
-        self.create_promotion_notifications(clone, promote, promoted, demote, demoted);
+        self.announce_demotion(clone, demote, demoted);
         for instance in instances {
             self[*instance].priority = self[clone].priority;
         }
@@ -255,13 +256,13 @@ impl World<'_> {
             (Role::Stopped, Role::Started | Role::Unpromoted) => {
                 self.start(rsc, node, optional, restart)
             }
-            (Role::Started | Role::Unpromoted, Role::Stopped) => self.stop(rsc, optional),
-            (Role::Unpromoted, Role::Started) => self.stop(rsc, optional),
+            (Role::Started | Role::Unpromoted, Role::Stopped) => self.stop(rsc, optional, restart),
+            (Role::Unpromoted, Role::Started) => self.stop(rsc, optional, restart),
             (Role::Started | Role::Unpromoted, Role::Promoted) => {
                 self.promote(rsc, node, optional, restart)
             }
             (Role::Promoted, to) if to != Role::Promoted => self.demote(rsc, optional),
-            (Role::Unknown, Role::Stopped) => self.stop(rsc, optional),
+            (Role::Unknown, Role::Stopped) => self.stop(rsc, optional, restart),
             _ => {}
         }
     }
@@ -279,7 +280,7 @@ impl World<'_> {
         }
     }
 
-    fn stop(&mut self, rsc: RscId, optional: bool) {
+    fn stop(&mut self, rsc: RscId, optional: bool, restart: Restart) {
         for node in self[rsc].running_on.clone() {
             let mut optional = optional;
             if self[rsc].stop_unexpected && self[rsc].assigned == Some(node) {
@@ -292,6 +293,11 @@ impl World<'_> {
                 optional = false;
             }
             let stop = self.act(rsc, Key::STOP, Some(node), optional);
+            if self[rsc].assigned.is_none() {
+                self[stop].reason = Some("node availability".into());
+            } else if restart.running && self[rsc].stop_unexpected {
+                self[stop].reason = Some("being multiply active".into());
+            }
             if !self[rsc].managed {
                 self[stop].flags.remove(Flags::RUNNABLE);
             }

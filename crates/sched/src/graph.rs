@@ -6,7 +6,9 @@ use cib::model::Text;
 
 use crate::action::{Flags, LinkId, Rel};
 use crate::task::{Key, Task};
-use crate::transition::{Considered, GraphOptions, Step, StepKind, StepResource, Transition};
+use crate::transition::{
+    Before, Considered, GraphOptions, Step, StepKind, StepResource, Transition,
+};
 use crate::world::{ActionId, NodeKind, RscId, Variant, World};
 
 mod attributes;
@@ -100,7 +102,10 @@ impl World<'_> {
             self.in_graph_order(*rsc, &mut order);
         }
         let newest_first = (0..self.actions.len()).rev().map(ActionId::new);
-        order.extend(newest_first.filter(|id| self[*id].rsc.is_none()));
+        order.extend(
+            newest_first
+                .filter(|id| self[*id].rsc.is_none_or(|rsc| self[rsc].variant == Variant::Bundle)),
+        );
         let chosen: Vec<ActionId> = order.into_iter().filter(|id| self.belongs(*id)).collect();
         for id in &chosen {
             self[*id].in_graph = true;
@@ -176,11 +181,30 @@ impl World<'_> {
         transition
     }
 
-    /// The actions of a resource and what is below it, the newest first; of a clone or bundle those
-    /// of the parts come before its own.
+    /// A resource's own actions, the newest first; a cancellation is as old as what it cancels.
+    fn newest_first(&self, rsc: RscId) -> Vec<ActionId> {
+        let mut own: Vec<ActionId> = self[rsc].actions.iter().rev().copied().collect();
+        let cancels = |id: ActionId| self[id].extra.as_ref().and_then(|extra| extra.cancels);
+        let late: Vec<ActionId> = own.iter().copied().filter(|id| cancels(*id).is_some()).collect();
+        for cancel in late {
+            let Some((task, interval)) = cancels(cancel) else { continue };
+            let key = Key::Op(task, interval);
+            let is_it = |id: &ActionId| self[*id].key == key && self[*id].node == self[cancel].node;
+            if let Some(at) = own.iter().position(is_it) {
+                own.insert(at, cancel);
+                if let Some(now) = own.iter().position(|id| *id == cancel) {
+                    own.remove(now);
+                }
+            }
+        }
+        own
+    }
+
+    /// The actions of a resource and what is below it, the newest first; of a clone those of the
+    /// parts come before its own. A bundle's own come with those of the cluster.
     fn in_graph_order(&self, rsc: RscId, order: &mut Vec<ActionId>) {
         let it = &self[rsc];
-        let own = it.actions.iter().rev().copied();
+        let own = self.newest_first(rsc).into_iter();
         match it.variant {
             Variant::Primitive => order.extend(own),
             Variant::Group => {
@@ -189,11 +213,21 @@ impl World<'_> {
                     self.in_graph_order(*child, order);
                 }
             }
-            Variant::Clone | Variant::Bundle => {
+            Variant::Clone => {
                 for child in &it.children {
                     self.in_graph_order(*child, order);
                 }
                 order.extend(own);
+            }
+            Variant::Bundle => {
+                let state = it.bundle.as_deref();
+                let inside = state.and_then(|state| state.child);
+                let replicas = state.into_iter().flat_map(|state| &state.replicas);
+                let parts = replicas
+                    .flat_map(|replica| [replica.ip, Some(replica.container), replica.remote]);
+                for part in inside.into_iter().chain(parts.flatten()) {
+                    self.in_graph_order(part, order);
+                }
             }
         }
     }
@@ -211,13 +245,10 @@ impl World<'_> {
         let ids = (0..self.actions.len()).map(ActionId::new);
         ids.map(|id| {
             let action = &self[id];
-            let node =
-                if action.pseudo() && action.task != Task::Fence { None } else { action.node };
-            let node = node.map_or("<none>", |node| &self[node].name);
             let before = self.merged_inputs(id).into_iter().filter(|(_, rel)| !rel.is_empty());
             Considered {
                 id: number(id),
-                name: format!("{} {node}", self.key_text(id)),
+                name: self.picture_name(id),
                 pseudo: action.pseudo(),
                 in_graph: action.in_graph,
                 runnable: action.runnable(),
@@ -225,13 +256,41 @@ impl World<'_> {
                 print_always: action.has(Flags::PRINT),
                 unmanaged: action.rsc.is_some_and(|rsc| !self[rsc].managed),
                 before: before
-                    .map(|(first, rel)| {
-                        (number(first), self[first].in_graph && self.waits(id, first, rel))
+                    .map(|(first, rel)| Before {
+                        id: number(first),
+                        waits: action.in_graph
+                            && self[first].in_graph
+                            && self.waits(id, first, rel),
+                        load_only: rel == Rel::LOAD,
                     })
                     .collect(),
             }
         })
         .collect()
+    }
+
+    /// How a picture names an action.
+    fn picture_name(&self, id: ActionId) -> String {
+        let action = &self[id];
+        let place = match action.node {
+            Some(node) => format!(" {}", self[node].name),
+            None if action.pseudo() => String::new(),
+            None => " <none>".into(),
+        };
+        if action.task == Task::Fence {
+            let op = action.extra.as_ref().and_then(|extra| extra.fence_op.clone());
+            return format!("stonith '{}'{place}", op.unwrap_or_default());
+        }
+        let Some(rsc) = action.rsc else {
+            let named = action.node.filter(|_| action.task != Task::Milestone);
+            return match named {
+                Some(_) => format!("{}{place}", action.task),
+                None => format!("{}{place}", self.key_text(id)),
+            };
+        };
+        let prefix = if action.task == Task::Cancel { "Cancel " } else { "" };
+        let key = self.recorded_key(id, rsc).unwrap_or_else(|| self.key_text(id));
+        format!("{prefix}{key}{place}")
     }
 
     /// The key of an action inside planning.

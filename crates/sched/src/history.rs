@@ -139,8 +139,8 @@ impl<'c> World<'c> {
             let record = Record { rsc, node, op, state, history: at, index: *index };
             self.replay(&record, &mut last_failure, &mut on_fail, history);
         }
-        self.conclude(rsc, node, on_fail);
         self.remember_monitors(rsc, node, &ops);
+        self.conclude(rsc, node, on_fail);
         if let Some(wanted) = self.target_role(rsc)
             && (self[rsc].next_role == Role::Unknown || wanted < self[rsc].next_role)
         {

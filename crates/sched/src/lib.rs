@@ -47,7 +47,7 @@ pub use check::check;
 pub use reason::{Candidate, Cause, Choice, Contribution, Decision, Trace, Unfit};
 pub use task::{Key, Phase, Task};
 pub use transition::{
-    BundleView, Considered, Event, FailedView, GraphOptions, Health, NodeView, Observed,
+    Before, BundleView, Considered, Event, FailedView, GraphOptions, Health, NodeView, Observed,
     ReplicaView, ResourceView, Shape, Step, StepKind, StepResource, Transition,
 };
 pub use world::{NodeId, NodeKind, Role, RscId};

@@ -144,7 +144,9 @@ impl World<'_> {
         for id in self[rsc].actions.clone() {
             if self[id].task == task && self[id].runnable() {
                 self[id].flags.remove(Flags::RUNNABLE);
-                self[id].reason = Some(format!("colocation with {}", self[reason].id).into());
+                if self[id].reason.is_none() {
+                    self[id].reason = Some(format!("colocation with {}", self[reason].id).into());
+                }
                 self.block_dependents(id, queue);
                 queue.push(id);
                 self.push_followers(id, queue);

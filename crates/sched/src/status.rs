@@ -121,7 +121,7 @@ impl World<'_> {
                 if !in_cluster && !process && join == "down" {
                     false
                 } else {
-                    self.want_fencing(node, "fencing was requested", false);
+                    self.want_fencing(node, "termination was requested", false);
                     in_cluster
                 }
             } else if expected.is_none() || expected == Some("down") {
@@ -350,8 +350,8 @@ impl World<'_> {
         }
         if !optional && self.can_fence(node) {
             self[id].flags.remove(Flags::OPTIONAL);
-            self[id].reason = Some(reason.into());
-        } else if !reason.is_empty() && self[id].reason.is_none() {
+        }
+        if !reason.is_empty() && self[id].reason.is_none() {
             self[id].reason = Some(reason.into());
         }
         id

@@ -167,8 +167,19 @@ pub struct Considered {
     pub unmanaged: bool,
     /// The resource and the task, for those who filter.
     pub print_always: bool,
-    /// Its predecessors: number, and whether the graph waits for them.
-    pub before: Vec<(u32, bool)>,
+    /// Its predecessors.
+    pub before: Vec<Before>,
+}
+
+/// What an action that was considered comes after.
+#[derive(Clone, Copy, Debug)]
+pub struct Before {
+    /// The predecessor's number.
+    pub id: u32,
+    /// Whether the graph waits for it.
+    pub waits: bool,
+    /// Whether only room is made by it.
+    pub load_only: bool,
 }
 
 /// A node as planning saw it.

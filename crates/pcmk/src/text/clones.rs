@@ -75,7 +75,7 @@ fn told(list: List<'_>, clone: &ResourceView, at: usize) -> Told {
     if clone.unique {
         return if partly || !instance.orphan { Told::Alone } else { Told::Nowhere };
     }
-    if instance.pending.as_deref().is_some_and(|task| task != "probe") {
+    if list.pending_task(instance).is_some_and(|task| task != "probe") {
         return Told::Alone;
     }
     if !partly {

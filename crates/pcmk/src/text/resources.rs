@@ -10,11 +10,13 @@ use super::clones;
 #[derive(Clone, Copy)]
 pub(super) struct List<'a> {
     pub seen: &'a Observed,
+    /// Whether operations that are under way are told.
+    pub pending: bool,
 }
 
 /// Writes the list, if there is anything in it.
-pub(super) fn list(seen: &Observed, text: &mut String) {
-    let list = List { seen };
+pub(super) fn list(list: List<'_>, text: &mut String) {
+    let seen = list.seen;
     let mut lines = String::new();
     for top in &seen.top {
         let resource = &seen.resources[*top];
@@ -169,6 +171,11 @@ impl<'a> List<'a> {
         }
     }
 
+    /// What is under way, if that is told.
+    pub(super) fn pending_task(&self, resource: &'a ResourceView) -> Option<&'a str> {
+        resource.pending.as_deref().filter(|_| self.pending)
+    }
+
     fn role(&self, resource: &'a ResourceView) -> Role {
         match resource.role {
             Role::Started if self.outermost(resource).promotable => Role::Unpromoted,
@@ -181,7 +188,7 @@ impl<'a> List<'a> {
         if resource.failed {
             return if role == Role::Promoted { "FAILED Promoted" } else { "FAILED" };
         }
-        match resource.pending.as_deref() {
+        match self.pending_task(resource) {
             Some("start") => "Starting",
             Some("stop") => "Stopping",
             Some("promote") => "Promoting",
@@ -232,7 +239,7 @@ impl<'a> List<'a> {
         {
             flags.add("LOCKED");
         }
-        if resource.pending.as_deref() == Some("monitor") {
+        if self.pending_task(resource) == Some("monitor") {
             flags.add("Monitoring");
         }
         match resource.target_role {

@@ -22,7 +22,7 @@ impl World<'_> {
         for coloc in self.with_this(rsc) {
             self.mix_dependent(coloc, rsc);
         }
-        self.show("clone_assign", rsc);
+        self.show("clone_allocate", rsc);
         self.sort_instances(rsc);
         let (max, node_max) = (self[rsc].instances.max, self[rsc].instances.node_max);
         let instances = self[rsc].children.clone();

@@ -21,6 +21,7 @@ impl World<'_> {
         let start = self.act(rsc, Key::START, Some(target), true);
         let stop = self.act(rsc, Key::STOP, Some(current), true);
         let partial = self[rsc].partial_target.is_some();
+        let to = (!partial).then(|| self.act(rsc, Key::op(Task::MigrateTo), Some(current), true));
         let from = self.act(rsc, Key::op(Task::MigrateFrom), Some(target), true);
         self[start].flags.insert(Flags::MIGRATABLE | Flags::PSEUDO);
         self[stop].flags.insert(Flags::MIGRATABLE);
@@ -28,16 +29,15 @@ impl World<'_> {
         self[from].flags.insert(Flags::MIGRATABLE);
         self[from].extra().migration = Some((current, target));
         let hold = Rel::ORDERED | Rel::MIGRATABLE_FIRST;
-        if partial {
-            self[from].needs = needs;
-            self.order(rsc, Key::PROBE, rsc, Key::op(Task::MigrateFrom), Rel::ORDERED);
-        } else {
-            let to = self.act(rsc, Key::op(Task::MigrateTo), Some(current), true);
+        if let Some(to) = to {
             self[to].flags.insert(Flags::MIGRATABLE);
             self[to].needs = needs;
             self[to].extra().migration = Some((current, target));
             self.order(rsc, Key::PROBE, rsc, Key::op(Task::MigrateTo), Rel::ORDERED);
             self.order(rsc, Key::op(Task::MigrateTo), rsc, Key::op(Task::MigrateFrom), hold);
+        } else {
+            self[from].needs = needs;
+            self.order(rsc, Key::PROBE, rsc, Key::op(Task::MigrateFrom), Rel::ORDERED);
         }
         self.order(rsc, Key::op(Task::MigrateFrom), rsc, Key::STOP, hold);
         self.order(rsc, Key::op(Task::MigrateFrom), rsc, Key::START, hold | Rel::ELSE);

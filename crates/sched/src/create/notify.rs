@@ -103,18 +103,15 @@ impl World<'_> {
         all.stop = stop;
     }
 
-    pub(super) fn create_promotion_notifications(
-        &mut self,
-        clone: RscId,
-        promote: ActionId,
-        promoted: ActionId,
-        demote: ActionId,
-        demoted: ActionId,
-    ) {
-        let promote = self.notice(clone, Task::Promote, Some(promote), Some(promoted));
-        let demote = self.notice(clone, Task::Demote, Some(demote), Some(demoted));
+    pub(super) fn announce_promotion(&mut self, clone: RscId, first: ActionId, done: ActionId) {
+        let promote = self.notice(clone, Task::Promote, Some(first), Some(done));
+        self.notifications.entry(clone).or_default().promote = promote;
+    }
+
+    /// Announces demotions, the promotions having been announced.
+    pub(super) fn announce_demotion(&mut self, clone: RscId, first: ActionId, done: ActionId) {
+        let demote = self.notice(clone, Task::Demote, Some(first), Some(done));
         let all = self.notifications.entry(clone).or_default();
-        all.promote = promote;
         all.demote = demote;
         let all = *all;
         let pairs = [
@@ -137,8 +134,7 @@ impl World<'_> {
     pub(crate) fn create_notifications(&mut self) {
         for clone in self.rsc_ids() {
             let Some(all) = self.notifications.get(&clone).copied() else { continue };
-            // In this order the most recent news is delivered last.
-            for notice in [all.demote, all.stop, all.start, all.promote].into_iter().flatten() {
+            for notice in [all.start, all.stop, all.promote, all.demote].into_iter().flatten() {
                 self.notify_instances(clone, &notice);
             }
         }

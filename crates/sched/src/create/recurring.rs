@@ -45,13 +45,12 @@ impl World<'_> {
             return;
         }
         let ops = self.recurring_ops(rsc);
-        if node.is_some() && (self[rsc].next_role != Role::Stopped || !self[rsc].managed) {
-            let start = self.act(rsc, Key::START, node, true);
-            for op in &ops {
+        let runs = node.is_some() && (self[rsc].next_role != Role::Stopped || !self[rsc].managed);
+        let start = runs.then(|| self.act(rsc, Key::START, node, true));
+        for op in &ops {
+            if let Some(start) = start {
                 self.watch_running(rsc, start, node, op);
             }
-        }
-        for op in &ops {
             self.watch_stopped(rsc, node, op);
         }
     }

@@ -1,6 +1,6 @@
 //! What happens to each resource and node, in a person's words.
 //!
-//! One event for each node that is fenced or leaves, then for each resource what it comes to as a
+//! One event for each node that is fenced, then for each resource what it comes to as a
 //! whole: of the many actions on a resource, a person wants to hear whether it moves, restarts or
 //! stops, from where to where, and what made it so.
 
@@ -35,14 +35,11 @@ impl World<'_> {
         if action.rsc.is_some() || action.optional() {
             return None;
         }
-        let verb = match action.task {
-            Task::Shutdown => "Shutdown".to_owned(),
-            Task::Fence => {
-                let op = action.extra.as_ref().and_then(|extra| extra.fence_op.clone());
-                format!("Fence ({})", op.unwrap_or_default())
-            }
-            _ => return None,
-        };
+        if action.task != Task::Fence {
+            return None;
+        }
+        let op = action.extra.as_ref().and_then(|extra| extra.fence_op.clone());
+        let verb = format!("Fence ({})", op.unwrap_or_default());
         let container = self[node].remote.and_then(|remote| self[remote].container);
         let place = container.map(|it| format!(" (resource: {})", self[it].id)).unwrap_or_default();
         let reason = action.reason.as_ref().map(|reason| format!(" '{reason}'"));

@@ -3,17 +3,23 @@
 use super::Queue;
 use super::update::Changed;
 use crate::action::{Flags, Rel};
-use crate::task::Task;
+use crate::task::{Key, Task};
 use crate::world::{ActionId, Role, World};
 
 impl World<'_> {
     fn weaken(&mut self, id: ActionId, flag: Flags, because: ActionId) {
         if self[id].has(flag) {
             self[id].flags.remove(flag);
-            if self[id].rsc != self[because].rsc && self[id].reason.is_none() {
-                let owner = self[because].rsc.map_or("cluster".into(), |rsc| self[rsc].id.clone());
-                let word = if flag == Flags::RUNNABLE { "unrunnable" } else { "required" };
-                self[id].reason = Some(format!("{word} {owner} {}", self[because].task).into());
+            // That it cannot be migrated tells more than whatever was said before.
+            let tells = self[id].reason.is_none() || flag == Flags::MIGRATABLE;
+            if self[id].rsc != self[because].rsc && tells {
+                let word = if flag == Flags::OPTIONAL { "required" } else { "unrunnable" };
+                let text = match (self[because].rsc, &self[because].key) {
+                    (Some(rsc), _) => format!("{word} {} {}", self[rsc].id, self[because].task),
+                    (None, Key::Named(name)) => format!("{word} {name}"),
+                    (None, _) => format!("{word} {}", self[because].task),
+                };
+                self[id].reason = Some(text.into());
             }
         }
     }

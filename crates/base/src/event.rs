@@ -436,6 +436,8 @@ reasons! {
     HolderSilent => "no advert from the holder for the whole down interval",
     /// RFC 9568 §6.4.2: an advert with priority 0, then Skew_Time.
     HolderResigned => "the holder resigned (priority 0)",
+    /// A BFD session with the holder failed, and that is to count.
+    HolderUnreachable => "the BFD session with the holder failed",
     /// RFC 9568 §6.4.2: a weaker holder was left to run out.
     WeakerHolder => "the holder was weaker and we preempt",
     /// RFC 9568 §6.4.3: a higher priority was heard.

@@ -5,6 +5,7 @@
 //! on the way. There is no `Instant::now()` in this crate, and therefore none in the machines built
 //! on it: time comes in through the door (ARCHITECTURE.md, "The machine shape").
 
+mod codes;
 mod device;
 mod event;
 mod kernel;

@@ -176,6 +176,8 @@ pub(crate) enum ToEngine {
         /// Engines before this one numbered their events up to here.
         events: u64,
     },
+    /// Run these BFD sessions and no others. Comes before the instances that track them.
+    Sessions(Vec<bfd::Settings>),
     /// These trackers say this. All of them, when the line is new, before anything else.
     Verdicts(Vec<(Tracker, Verdict)>),
     /// Say how things are.
@@ -200,6 +202,8 @@ pub(crate) enum FromEngine {
         at: Instant,
         /// All instances.
         status: Box<RouterStatus>,
+        /// All BFD sessions.
+        sessions: Vec<bfd::SessionStatus>,
         /// What the engine itself has counted.
         counts: BTreeMap<String, u64>,
     },

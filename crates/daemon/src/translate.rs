@@ -17,7 +17,7 @@ use vrrp::wire::{Auth, ChecksumForm, ChecksumRule, PeerTerms};
 use vrrp::{Checksum, InstanceConfig, Reach};
 
 use devices::{Namer, Placed};
-pub(crate) use tracking::{debounce, sensors};
+pub(crate) use tracking::{debounce, sensors, sessions};
 
 /// A peer's interval is believed up to this many times our own (VRRP-075). One forged advert could
 /// else silence everybody for two minutes.
@@ -31,8 +31,8 @@ pub(crate) fn instances(config: &Config) -> Vec<InstanceConfig> {
 }
 
 /// What bounds the lease of an instance.
-pub(crate) fn lease_terms(instance: &conf::InstanceConfig) -> Terms {
-    Terms { interval: instance.interval.as_duration(), missed: instance.down_adverts }
+pub(crate) fn lease_terms(config: &Config, instance: &conf::InstanceConfig) -> Terms {
+    one(config, instance, Placed::plainly(instance)).lease_terms()
 }
 
 fn one(config: &Config, instance: &conf::InstanceConfig, placed: Placed) -> InstanceConfig {
@@ -61,6 +61,7 @@ fn one(config: &Config, instance: &conf::InstanceConfig, placed: Placed) -> Inst
         speaks_as,
         track: tracking::interfaces(config, instance),
         trackers: tracking::trackers(config, instance),
+        sentinels: tracking::sentinels(config, instance),
         group: config.group_of(&instance.name).map(|group| group.name.clone()),
         track_own_interface: instance.track_own_interface,
         missed_adverts: instance.down_adverts,

@@ -131,6 +131,7 @@ impl<'a> World<'a> {
             hmac: None,
             group: None,
             trackers: Vec::new(),
+            sentinels: Vec::new(),
             allowed_sources: Vec::new(),
             checksum: Checksum { send: None, accept: ChecksumRule::Either },
             vips: vec![Vip::new(address, prefix, Name::from("eth0"))],

@@ -7,6 +7,7 @@
 
 mod addresses;
 mod advert_socket;
+mod bfd_socket;
 pub mod clock;
 pub mod confine;
 mod container;
@@ -45,6 +46,7 @@ mod users;
 
 pub use addresses::{ADDRESS_PROTOCOL, Addresses};
 pub use advert_socket::{Datagram, GROUP_V4, GROUP_V6, Receiver, Sender};
+pub use bfd_socket::{BfdDatagram, BfdReceiver, BfdSender};
 pub use container::{Container, Process};
 pub use devices::Devices;
 pub use fifo::Fifo;

@@ -334,6 +334,7 @@ pub fn config(priority: u8) -> InstanceConfig {
         speaks_as: None,
         track: Vec::new(),
         trackers: Vec::new(),
+        sentinels: Vec::new(),
         group: None,
         track_own_interface: true,
         missed_adverts: 3,

@@ -71,6 +71,30 @@ pub struct Status {
     pub engine: BTreeMap<String, u64>,
     /// The leases of all instances.
     pub leases: LeasesReport,
+    /// All BFD sessions.
+    #[serde(default)]
+    pub bfd: Vec<BfdReport>,
+}
+
+/// A BFD session.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct BfdReport {
+    /// Its name.
+    pub name: Name,
+    /// `AdminDown`, `Down`, `Init` or `Up`.
+    pub state: String,
+    /// Whether trackers count it as failed.
+    pub failed: bool,
+    /// The other end.
+    pub neighbor: IpAddr,
+    /// Where the other end says it stands.
+    pub remote_state: String,
+    /// Why it last left Up, in words.
+    pub diagnostic: String,
+    /// Its packets are so far apart, before jitter.
+    pub transmit_interval_ms: f64,
+    /// Silence of the other end for so long is its end; 0 while nothing was heard.
+    pub detection_time_ms: f64,
 }
 
 /// Whether this node's VIPs fall silent when it freezes or dies.

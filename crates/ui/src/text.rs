@@ -178,6 +178,17 @@ pub fn status(status: &Status) -> String {
         let _ = writeln!(page, "  the last reload was refused: {why}");
     }
     page.push_str(&leases(&status.leases));
+    for session in &status.bfd {
+        let _ = writeln!(
+            page,
+            "  BFD {} with {}: {}, detects within {} ms{}",
+            session.name,
+            session.neighbor,
+            session.state,
+            session.detection_time_ms,
+            if session.failed { " (FAILED)" } else { "" }
+        );
+    }
     for instance in &status.instances {
         page.push('\n');
         page.push_str(&self::instance(instance));

@@ -5,8 +5,8 @@ use core::net::IpAddr;
 use core::time::Duration;
 
 use base::{
-    Device, Effect, Family, Interval, Mac, Name, Preempt, Priority, TrackEffect, Tracker, Version,
-    Vip, Vrid,
+    Device, Effect, Family, Interval, Mac, Name, Preempt, Priority, TrackEffect, Tracker,
+    TrackerKind, Version, Vip, Vrid,
 };
 use serde::{Deserialize, Serialize};
 use vip::announcer::BurstPolicy;
@@ -60,6 +60,8 @@ pub struct InstanceConfig {
     pub track: Vec<TrackInterface>,
     /// Scripts, files, processes and sessions whose verdicts matter.
     pub trackers: Vec<Tracked>,
+    /// BFD sessions whose failure ends the wait for a holder that is their neighbor.
+    pub sentinels: Vec<Sentinel>,
     /// The sync group it moves with. Whatever a group tracks stands in `track` and `trackers` of
     /// each member.
     pub group: Option<Name>,
@@ -96,7 +98,17 @@ impl InstanceConfig {
     /// What bounds its lease.
     #[must_use]
     pub fn lease_terms(&self) -> Terms {
-        Terms { interval: self.interval.as_duration(), missed: self.missed_adverts }
+        // The other nodes watch us as we watch them.
+        let sooner = self.sentinels.iter().map(Sentinel::bound).min();
+        Terms { interval: self.interval.as_duration(), missed: self.missed_adverts, sooner }
+    }
+
+    /// Which of its sentinels this tracker is, if any.
+    pub(crate) fn sentinel(&self, tracker: &Tracker) -> Option<&Sentinel> {
+        let is_it = |sentinel: &&Sentinel| {
+            tracker.kind == TrackerKind::Bfd && sentinel.session == tracker.name
+        };
+        self.sentinels.iter().find(is_it)
     }
 
     /// The interface that one of its VIPs is reached through: the parent, if it is on a device.
@@ -125,6 +137,27 @@ impl InstanceConfig {
     /// All VIPs it holds when Active, advertised ones first.
     pub fn all_vips(&self) -> impl Iterator<Item = &Vip> {
         self.vips.iter().chain(&self.excluded)
+    }
+}
+
+/// A BFD session with a node that may hold: its failure is taken for the holder's silence.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Sentinel {
+    /// The session's name.
+    pub session: Name,
+    /// The other end, as its adverts' source.
+    pub neighbor: IpAddr,
+    /// The interval of its packets.
+    pub interval: Duration,
+    /// How many of them are missed before it fails.
+    pub missed: u8,
+}
+
+impl Sentinel {
+    /// From the moment its neighbor freezes to the earliest moment at which the session fails: the
+    /// last packet may have been sent an interval before.
+    fn bound(&self) -> Duration {
+        self.interval * u32::from(self.missed.saturating_sub(1))
     }
 }
 

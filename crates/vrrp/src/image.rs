@@ -10,7 +10,8 @@ use core::net::IpAddr;
 use core::time::Duration;
 
 use base::{EventId, Instant, Name, Priority};
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// The image of a router, in the version it was made in.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -18,6 +19,7 @@ pub enum Image {
     /// mainstay 0.1, before it knew signed adverts.
     V1 {
         /// The last number given to an event.
+        #[serde(deserialize_with = "reachable")]
         events: u64,
         /// All instances, in the order of the configuration.
         instances: Vec<InstanceV1>,
@@ -25,6 +27,7 @@ pub enum Image {
     /// With what signed adverts need.
     V2 {
         /// The last number given to an event.
+        #[serde(deserialize_with = "reachable")]
         events: u64,
         /// All instances, in the order of the configuration.
         instances: Vec<InstanceV2>,
@@ -115,6 +118,18 @@ pub struct PeerV1 {
     pub at: Instant,
     /// The event that told of it.
     pub event: EventId,
+}
+
+/// A number of events that an engine can have reached: a million a second for a thousand years.
+/// Beyond it the image is damaged, and counting on from there would run out of numbers.
+fn reachable<'de, D: Deserializer<'de>>(source: D) -> Result<u64, D::Error> {
+    const MOST: u64 = 1 << 55;
+    let events = u64::deserialize(source)?;
+    if events > MOST {
+        let what = format!("the last event has number {events}, which no engine reaches");
+        return Err(D::Error::custom(what));
+    }
+    Ok(events)
 }
 
 impl Image {

@@ -23,7 +23,7 @@ mod status;
 pub mod timers;
 pub mod wire;
 
-pub use config::{Checksum, InstanceConfig, Reach, TrackInterface, Tracked};
+pub use config::{Checksum, InstanceConfig, Reach, Sentinel, TrackInterface, Tracked};
 pub use image::{Image, InstanceV1, InstanceV2, MarkV2, PeerV1, PhaseV1};
 pub use outbox::Output;
 pub use router::{Debounce, Input, Packet, Router, WatchSpec};

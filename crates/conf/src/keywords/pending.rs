@@ -246,31 +246,8 @@ const PENDING: &[Pending] = &[
         keywords: &[(Within::Instance, &["linkbeat_use_polling"])],
     },
     Pending {
-        why: "BFD is not done yet",
-        keywords: &[
-            (Within::Top, &["bfd_instance"]),
-            (Within::Instance, &["track_bfd"]),
-            (Within::SyncGroup, &["track_bfd"]),
-            (
-                Within::Bfd,
-                &[
-                    "neighbor_ip",
-                    "source_ip",
-                    "min_rx",
-                    "min_tx",
-                    "idle_tx",
-                    "multiplier",
-                    "passive",
-                    "ttl",
-                    "hoplimit",
-                    "max_hops",
-                    "multihop",
-                    "weight",
-                    "vrrp",
-                    "checker",
-                ],
-            ),
-        ],
+        why: "it is for the checkers of IPVS, which mainstay does not run",
+        keywords: &[(Within::Bfd, &["checker"])],
     },
 ];
 

@@ -33,6 +33,7 @@ pub(crate) struct Loaded {
     pub(crate) groups: BTreeMap<Name, Notify>,
     pub(crate) sensors: Sensors,
     pub(crate) debounce: BTreeMap<Name, Debounce>,
+    pub(crate) sessions: Vec<bfd::Settings>,
     pub(crate) pipes: Vec<Pipe>,
     /// Pipes are told all states again after a reload.
     pub(crate) states_on_reload: bool,
@@ -77,6 +78,7 @@ pub(crate) fn load(path: &Path, reading: &Reading, color: bool) -> Result<Loaded
             groups: resolved.groups,
             sensors: resolved.sensors,
             debounce: translate::debounce(&config),
+            sessions: translate::sessions(&config),
             pipes: resolved.pipes,
             states_on_reload: config.node.fifos.states_on_reload,
             remarks: report,
@@ -94,7 +96,7 @@ pub(crate) fn read(path: &Path, reading: &Reading) -> Result<(conf::Loaded, Reso
     }
     let resolved = loaded.meaning().map(|config| {
         let resolved = resolve(config, &mut findings);
-        findings.extend(config.instances.iter().filter_map(long_lease));
+        findings.extend(config.instances.iter().filter_map(|one| long_lease(config, one)));
         resolved
     });
     let resolved = resolved.unwrap_or_default();
@@ -250,8 +252,8 @@ fn hopeless(problem: &ScriptPathError) -> bool {
 }
 
 /// A lease that cannot keep its promise: by how much, and what would help.
-fn long_lease(instance: &conf::InstanceConfig) -> Option<Diagnostic> {
-    let terms = translate::lease_terms(instance);
+fn long_lease(config: &Config, instance: &conf::InstanceConfig) -> Option<Diagnostic> {
+    let terms = translate::lease_terms(config, instance);
     let (excess, length) = (terms.excess().as_millis(), terms.class().length().as_millis());
     let promises = !instance.lease || excess == 0 || instance.vips.is_empty();
     (!promises).then(|| {
@@ -311,7 +313,7 @@ mod tests {
         );
         let source = Source { name: "test", text: text.as_bytes() };
         let config = conf::load(source, conf::Options::default()).config.unwrap();
-        let found = config.instances.iter().filter_map(long_lease);
+        let found = config.instances.iter().filter_map(|one| long_lease(&config, one));
         found.map(|diagnostic| diagnostic.message).collect()
     }
 

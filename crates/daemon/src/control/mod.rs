@@ -231,6 +231,7 @@ impl Control {
             let debounce = loaded.debounce.clone();
             // What is said already must be known to whoever is to start.
             let _ = engine.send(&self.trackers.all());
+            let _ = engine.send(&ToEngine::Sessions(loaded.sessions.clone()));
             let _ = engine.send(&ToEngine::Configure { instances, debounce, events });
         }
     }
@@ -412,9 +413,10 @@ impl Control {
             let Some(message) = self.note(message) else { continue };
             match message {
                 FromEngine::Event(_) => {}
-                FromEngine::Status { ask, at, status, counts } => {
+                FromEngine::Status { ask, at, status, sessions, counts } => {
                     if let Some(client) = self.asking.remove(&ask) {
-                        let report = self.report(at, *status, counts);
+                        let mut report = self.report(at, *status, counts);
+                        report.bfd = report::sessions(&sessions);
                         self.answer(client, &Response::Status(Box::new(report)));
                     }
                 }

@@ -5,14 +5,29 @@ use std::time::Duration;
 
 use base::{Instant, Version};
 use ui::protocol::{
-    HmacReport, InstanceLease, InstanceReport, LeaseReport, LeasesReport, PeerReport, RivalReport,
-    Status, VipReport, VmacReport,
+    BfdReport, HmacReport, InstanceLease, InstanceReport, LeaseReport, LeasesReport, PeerReport,
+    RivalReport, Status, VipReport, VmacReport,
 };
 use vip::lease::{ClassStatus, TableStatus};
 use vrrp::wire::hmac::Freshness;
 use vrrp::{DeviceStatus, InstanceStatus, RouterStatus};
 
 use super::Control;
+
+/// The BFD sessions.
+pub(super) fn sessions(sessions: &[bfd::SessionStatus]) -> Vec<BfdReport> {
+    let one = |session: &bfd::SessionStatus| BfdReport {
+        name: session.name.clone(),
+        state: session.state.to_string(),
+        failed: session.health == bfd::Health::Failed,
+        neighbor: session.neighbor,
+        remote_state: session.remote_state.to_string(),
+        diagnostic: session.diagnostic.to_string(),
+        transmit_interval_ms: seconds(session.transmit_interval * 1000),
+        detection_time_ms: seconds(session.detection_time * 1000),
+    };
+    sessions.iter().map(one).collect()
+}
 
 impl Control {
     /// The engine's answer, with what control knows beside it.
@@ -35,6 +50,7 @@ impl Control {
             discards: by_name(status.discards.iter()),
             engine,
             leases: leases(at, &status.leases),
+            bfd: Vec::new(),
         }
     }
 

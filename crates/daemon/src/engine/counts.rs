@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::bfd::Sessions;
 use super::control::Control;
 use super::lookout::Lookout;
 use super::wires::Wires;
@@ -39,12 +40,13 @@ impl Lateness {
 pub(super) fn report(
     wires: &Wires,
     lookout: &Lookout,
+    sessions: &Sessions,
     control: &Control,
     lateness: &Lateness,
     overruns: u64,
 ) -> BTreeMap<String, u64> {
     let own = [("events-dropped", control.dropped), ("netlink-overruns", overruns)];
     let all = own.into_iter().chain(lateness.counts()).chain(wires.counts());
-    let all = all.chain(lookout.counts());
-    all.map(|(name, count)| (name.to_string(), count)).collect()
+    let all = all.chain(lookout.counts()).map(|(name, count)| (name.to_string(), count));
+    all.chain(sessions.counts()).collect()
 }

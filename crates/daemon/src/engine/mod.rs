@@ -4,6 +4,7 @@
 //! send what is due; read everything there is; only then let the machine judge silence. Everything
 //! it decides is in `vrrp::Router`; everything it cannot do without waiting is the keeper thread's.
 
+mod bfd;
 mod control;
 mod counts;
 mod guardian;
@@ -27,6 +28,7 @@ use crate::exit::Exit;
 use crate::messages::{
     EngineToGuardian, FromEngine, FromKeeper, GuardianToEngine, ToEngine, ToKeeper,
 };
+use bfd::Sessions;
 use control::Control;
 use counts::Lateness;
 use guardian::Guardian;
@@ -91,6 +93,7 @@ struct Engine {
     keeper: Channel<ToKeeper, FromKeeper>,
     wires: Wires,
     lookout: Lookout,
+    sessions: Sessions,
     leases: Leases,
     sleep: Sleep,
     poll: Poll,
@@ -150,6 +153,7 @@ impl Engine {
             keeper,
             wires: Wires::new()?,
             lookout: Lookout::default(),
+            sessions: Sessions::default(),
             leases: Leases::default(),
             sleep: Sleep::new(),
             poll,
@@ -194,6 +198,7 @@ impl Engine {
         }
         // Adverts that are due leave before anything is read (VRRP-077).
         self.handle(Input::Wake { drained: false })?;
+        self.wake_sessions(false)?;
 
         // What had arrived by `now` is ready by now, though not all of it when we woke.
         self.keeper_left = KEEPER_AT_ONCE;
@@ -226,6 +231,7 @@ impl Engine {
             self.guardian.tell(&EngineToGuardian::Standing);
         }
         // Everything that had arrived by `now` has been heard: silence can be judged (VRRP-079).
+        self.wake_sessions(true)?;
         self.handle(Input::Wake { drained: true })?;
         Ok(self.end(self.now))
     }
@@ -294,6 +300,7 @@ impl Engine {
                     return Ok(Some(End::Orphaned(error)));
                 }
             }
+            session if session >= bfd::TOKENS => self.read_sessions(session)?,
             watch if watch >= lookout::TOKENS => self.read_lookout(watch)?,
             wire => self.read_wire(wire)?,
         }
@@ -306,6 +313,7 @@ impl Engine {
             self.router.poll_timeout(),
             self.wires.poll_timeout(),
             self.lookout.poll_timeout(),
+            self.sessions.poll_timeout(),
             self.guardian.poll_timeout(),
             self.stop_by,
         ];
@@ -334,7 +342,7 @@ impl Engine {
 
     fn end(&self, now: Instant) -> Option<End> {
         let stop_by = self.stop_by?;
-        let clean = self.router.is_settled();
+        let clean = self.router.is_settled() && self.sessions.is_over();
         (clean || now >= stop_by).then_some(End::Settled { clean })
     }
 
@@ -344,6 +352,10 @@ impl Engine {
                 ToEngine::Configure { instances, debounce, events } => {
                     self.waiting = Some((instances, debounce, events));
                     self.begin()?;
+                }
+                ToEngine::Sessions(settings) => {
+                    self.sessions.configure(self.now, &self.poll, settings);
+                    self.hear_sessions()?;
                 }
                 ToEngine::Verdicts(verdicts) => {
                     for (tracker, verdict) in verdicts {
@@ -355,12 +367,14 @@ impl Engine {
                     let counts = counts::report(
                         &self.wires,
                         &self.lookout,
+                        &self.sessions,
                         &self.control,
                         &self.lateness,
                         self.overruns,
                     );
                     let at = self.now;
-                    self.control.send(FromEngine::Status { ask, at, status, counts });
+                    let sessions = self.sessions.status();
+                    self.control.send(FromEngine::Status { ask, at, status, sessions, counts });
                 }
                 ToEngine::Stop => self.stop()?,
             }
@@ -428,6 +442,7 @@ impl Engine {
 
     fn stop(&mut self) -> io::Result<()> {
         self.stop_by.get_or_insert(self.now + STOP_WITHIN);
+        self.sessions.stop(self.now);
         self.handle(Input::Stop)
     }
 
@@ -473,6 +488,24 @@ impl Engine {
     fn read_lookout(&mut self, token: u64) -> io::Result<()> {
         for claim in self.lookout.look(self.now, &self.poll, token) {
             self.handle(Input::Neighbour(claim))?;
+        }
+        Ok(())
+    }
+
+    fn read_sessions(&mut self, token: u64) -> io::Result<()> {
+        self.sessions.read(self.now, token);
+        self.hear_sessions()
+    }
+
+    fn wake_sessions(&mut self, drained: bool) -> io::Result<()> {
+        self.sessions.wake(self.now, &self.poll, drained);
+        self.hear_sessions()
+    }
+
+    /// Tells the router what the sessions say of their paths.
+    fn hear_sessions(&mut self) -> io::Result<()> {
+        while let Some((tracker, verdict)) = self.sessions.verdict() {
+            self.handle(Input::Verdict { tracker, verdict })?;
         }
         Ok(())
     }

@@ -88,6 +88,7 @@ fn config(n: usize, vips: usize, priority: u8) -> InstanceConfig {
         allowed_sources: Vec::new(),
         group: None,
         trackers: Vec::new(),
+        sentinels: Vec::new(),
         checksum: Checksum { send: Some(ChecksumForm::Rfc5798), accept: ChecksumRule::Either },
         vips: listed.to_vec(),
         excluded: excluded.to_vec(),

@@ -37,7 +37,7 @@ pub(crate) fn subject_at(interval: u64, keys: &[LeaseKey]) -> Subject {
     Subject {
         waits: false,
         leased: true,
-        terms: Terms { interval: ms(interval), missed: 3 },
+        terms: Terms { interval: ms(interval), missed: 3, sooner: None },
         keys: keys.to_vec(),
         interfaces: vec![Name::from("eth0")],
     }

@@ -172,6 +172,12 @@ impl Instance {
         if let Phase::Backup { armed_at, waiting, .. } = self.phase {
             let waiting = match waiting {
                 Waiting::Silence | Waiting::Preempting => Waiting::Preempting,
+                // It speaks, so it is there.
+                Waiting::Unreachable(..) => {
+                    let (armed_at, waiting) = (turn.now, Waiting::Preempting);
+                    self.phase = Phase::Backup { armed_at, waiting, preempt_at: Some(at) };
+                    return;
+                }
                 other @ (Waiting::Resigned(_) | Waiting::Owner) => other,
             };
             self.phase = Phase::Backup { armed_at, waiting, preempt_at: Some(at) };

@@ -114,7 +114,8 @@ impl Instance {
                     armed_at,
                     preempting: waiting == Waiting::Preempting,
                     resigned: match waiting {
-                        Waiting::Resigned(event) => Some(event),
+                        // Its deadline is a moment away; the next engine waits as for a resignation.
+                        Waiting::Resigned(event) | Waiting::Unreachable(event, _) => Some(event),
                         Waiting::Silence | Waiting::Preempting | Waiting::Owner => None,
                     },
                     preempt_at,

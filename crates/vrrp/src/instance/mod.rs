@@ -14,6 +14,7 @@ mod learn;
 mod silence;
 mod speak;
 mod together;
+mod watched;
 
 use core::net::IpAddr;
 use core::time::Duration;
@@ -84,6 +85,8 @@ enum Waiting {
     Preempting,
     /// Skew_Time since the holder resigned; the event that said so.
     Resigned(EventId),
+    /// So long since the BFD session with the holder failed; the event that said so.
+    Unreachable(EventId, Duration),
     /// Nothing but its sync group: it owns the addresses.
     Owner,
 }
@@ -264,6 +267,7 @@ impl Instance {
         match waiting {
             Waiting::Silence | Waiting::Preempting => self.active_down_interval(),
             Waiting::Resigned(_) => self.skew_time(),
+            Waiting::Unreachable(_, skew) => skew,
             Waiting::Owner => Duration::ZERO,
         }
     }
@@ -342,6 +346,9 @@ impl Instance {
         match waiting {
             Waiting::Resigned(event) => {
                 self.become_active(turn, Reason::HolderResigned, Some(event));
+            }
+            Waiting::Unreachable(event, _) => {
+                self.become_active(turn, Reason::HolderUnreachable, Some(event));
             }
             Waiting::Owner => self.become_active(turn, Reason::Owner, None),
             Waiting::Preempting => {

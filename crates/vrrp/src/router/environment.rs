@@ -54,17 +54,26 @@ impl Router {
         if before == verdict {
             return;
         }
-        let used =
-            |seat: &Seat| seat.instance.config().trackers.iter().any(|t| t.tracker == tracker);
+        let used = |seat: &Seat| {
+            let config = seat.instance.config();
+            config.trackers.iter().any(|t| t.tracker == tracker)
+                || config.sentinel(&tracker).is_some()
+        };
         let slots: Vec<Slot> =
             self.seats.iter().filter(|(_, seat)| used(seat)).map(|(slot, _)| *slot).collect();
         if slots.is_empty() {
             return;
         }
-        let subject = Subject::Tracker(tracker);
+        let subject = Subject::Tracker(tracker.clone());
         let what = What::VerdictChanged { verdict };
         let event = self.out.event(now, subject, what, Reason::Tracker, []);
         for slot in slots {
+            if (before, verdict) == (Verdict::Good, Verdict::Bad)
+                && let Some(seat) = self.seats.get_mut(&slot)
+            {
+                seat.instance.unreachable(now, &tracker, event);
+                self.touched.insert(slot);
+            }
             self.surround(now, slot, &BTreeMap::new(), Some(event));
         }
     }

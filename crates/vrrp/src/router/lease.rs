@@ -111,6 +111,8 @@ impl Router {
         let slept = self.doubts.get(&slot).map(|doubt| doubt.event);
         let Some(event) = self.tell(now, holder, what, reason, slept) else { return };
         let Some(seat) = self.seats.get_mut(&slot) else { return };
+        // Peers that watch us by BFD have not waited for our adverts.
+        let lets_go = lets_go || !seat.instance.config().sentinels.is_empty();
         seat.granted = false;
         seat.silenced_by = Some(event);
         seat.instance.silence();

@@ -37,3 +37,4 @@ mod timers;
 mod tracking;
 mod unicast;
 mod virtual_mac;
+mod watched;

@@ -15,7 +15,7 @@ use vip::announcer::BurstPolicy;
 use vip::lease::Terms;
 use vrrp::wire::hmac::{Freshness, Key, Mode, Policy};
 use vrrp::wire::{Auth, ChecksumForm, ChecksumRule, PeerTerms};
-use vrrp::{Checksum, InstanceConfig, Reach, Sentinel};
+use vrrp::{Checksum, InstanceConfig, Reach};
 
 use devices::{Namer, Placed};
 pub(crate) use statics::statics;
@@ -34,8 +34,7 @@ pub(crate) fn instances(config: &Config) -> Vec<InstanceConfig> {
 
 /// What bounds the lease of an instance.
 pub(crate) fn lease_terms(config: &Config, instance: &conf::InstanceConfig) -> Terms {
-    let sooner = tracking::sentinels(config, instance).iter().map(Sentinel::bound).min();
-    Terms { interval: instance.interval.as_duration(), missed: instance.down_adverts, sooner }
+    one(config, instance, Placed::plainly(instance)).lease_terms()
 }
 
 fn one(config: &Config, instance: &conf::InstanceConfig, placed: Placed) -> InstanceConfig {

@@ -20,6 +20,18 @@ pub(super) struct Placed {
     pub(super) excluded: Vec<Vip>,
 }
 
+impl Placed {
+    /// All VIPs where they are written.
+    pub(super) fn plainly(instance: &InstanceConfig) -> Self {
+        Self {
+            devices: Vec::new(),
+            speaks_as: None,
+            vips: instance.vips.clone(),
+            excluded: instance.excluded.clone(),
+        }
+    }
+}
+
 /// Gives out the names of one configuration.
 pub(super) struct Namer<'a> {
     config: &'a Config,
@@ -36,12 +48,7 @@ impl<'a> Namer<'a> {
 
     /// What this instance has; to be asked for in the order of the configuration.
     pub(super) fn place(&mut self, instance: &InstanceConfig) -> Placed {
-        let mut placed = Placed {
-            devices: Vec::new(),
-            speaks_as: None,
-            vips: instance.vips.clone(),
-            excluded: instance.excluded.clone(),
-        };
+        let mut placed = Placed::plainly(instance);
         let vmac = instance.vmac.as_ref();
         if let Some(vmac) = vmac.filter(|vmac| vmac.own)
             && let Some(parent) = &instance.interface

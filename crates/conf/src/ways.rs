@@ -193,7 +193,7 @@ fn route(route: &Route, interface: Option<&Name>, tables: &Tables<'_>) -> Result
         attribute(&mut made, &mut encap, name, value)?;
     }
     made.hops = hops(route, encap, interface)?;
-    made.scope = scope(route, &made);
+    made.scope = scope(route);
     Ok(Way::Route(Box::new(made)))
 }
 
@@ -246,16 +246,14 @@ fn hops(route: &Route, encap: Option<Encap>, interface: Option<&Name>) -> Result
     Ok(hops)
 }
 
-fn scope(route: &Route, made: &base::Route) -> u8 {
-    if let Some(scope) = route.scope {
-        return scope.0;
-    }
-    let direct = made.hops.iter().all(|hop| hop.via.is_none());
-    match route.kind {
+/// As keepalived: global unless said otherwise, also for routes without a router (where `ip route`
+/// would say link). A local or broadcast route of global scope the kernel refuses.
+fn scope(route: &Route) -> u8 {
+    match (route.scope, route.kind) {
+        (Some(scope), _) => scope.0,
         _ if route.family == Family::V6 => 0,
-        RouteKind::Local => 254,
-        RouteKind::Broadcast | RouteKind::Multicast | RouteKind::Anycast => 253,
-        RouteKind::Unicast if direct => 253,
+        (None, RouteKind::Local) => 254,
+        (None, RouteKind::Broadcast | RouteKind::Anycast) => 253,
         _ => 0,
     }
 }

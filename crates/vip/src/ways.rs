@@ -30,6 +30,8 @@ const LOOK_AFTER: Duration = Duration::from_millis(50);
 const FIRST_RETRY: Duration = Duration::from_millis(50);
 /// The longest pause between attempts.
 const LAST_RETRY: Duration = Duration::from_secs(5);
+/// The attempt at which it is told that what a way leads by is not there: after 750 ms.
+const PATIENT: u32 = 5;
 /// So often a way is put back at once; who removes it more often in a row fights us.
 const PUT_BACK_AT_ONCE: u32 = 5;
 /// The pause before putting it back after that.
@@ -83,7 +85,8 @@ pub enum Output {
         /// Which.
         way: Way,
     },
-    /// The kernel refuses it: told at the first attempt, the third, and whenever the answer changes.
+    /// The kernel refuses it: told at the first attempt, the third, and whenever the answer changes;
+    /// that its router or its source is not there (yet), at the fifth.
     Refused {
         /// Whose.
         holder: HolderId,
@@ -394,7 +397,12 @@ impl Ways {
                 entry.refused = Some((errno, attempts));
                 let pause = FIRST_RETRY * 2_u32.saturating_pow(attempts.min(10) - 1);
                 entry.not_before = Some(now + pause.min(LAST_RETRY));
-                let news = attempts == 1 || attempts == 3 || before.is_some_and(|b| b.0 != errno);
+                let news = match errno {
+                    // What it leads by may have come this moment: the kernel makes the route to an
+                    // IPv6 address's network some hundred milliseconds after the address.
+                    Errno(22 | 101 | 113) => attempts == PATIENT,
+                    _ => attempts == 1 || attempts == 3 || before.is_some_and(|b| b.0 != errno),
+                };
                 if news && let Some(holder) = entry.holders.keys().next().copied() {
                     self.outputs.push_back(Output::Refused { holder, way: way.clone(), errno });
                 }

@@ -214,9 +214,9 @@ fn a_flap_that_nobody_tells_of_is_noticed_by_the_link() {
 #[test]
 fn a_refusal_is_told_and_tried_again_and_ends_with_the_next_news() {
     let mut bench = Bench::new(vec![route("10.1.0.0", "eth0")]);
-    bench.refuse = Some(Errno(101));
+    bench.refuse = Some(Errno::PERM);
     let said = bench.hold(1, true);
-    assert_eq!(said, [format!("+{A}"), format!("refused {A}: 101")]);
+    assert_eq!(said, [format!("+{A}"), format!("refused {A}: 1")]);
     assert_eq!(bench.ways.poll_timeout(), Some(at(1) + FIRST_RETRY));
     assert!(bench.ways.is_missing(&route("10.1.0.0", "eth0")));
     assert_eq!(bench.tell(51, Input::Wake), signed('+', &[A]), "told once");
@@ -249,4 +249,16 @@ fn a_new_list_changes_what_differs_and_shared_ways_stay() {
     let said = bench.tell(3, Input::Manage { holder: ME, ways });
     assert_eq!(said, [format!("-{A}"), "+rule 10: table 100".into()], "the other holds {B}");
     assert_eq!(bench.tell(4, Input::Manage { holder: other, ways: vec![] }), signed('-', &[B]));
+}
+
+#[test]
+fn a_router_that_is_not_there_yet_is_waited_for_in_silence() {
+    let mut bench = Bench::new(vec![route("10.1.0.0", "eth0")]);
+    bench.refuse = Some(Errno(113));
+    let mut said = bench.hold(0, true);
+    for ms in [50, 150, 350] {
+        said.extend(bench.tell(ms, Input::Wake));
+    }
+    assert_eq!(said, [format!("+{A}"), format!("+{A}"), format!("+{A}"), format!("+{A}")]);
+    assert_eq!(bench.tell(750, Input::Wake), [format!("+{A}"), format!("refused {A}: 113")]);
 }

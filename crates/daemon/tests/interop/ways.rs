@@ -92,6 +92,12 @@ fn list_of(lab: &Lab, list: &str) -> Vec<Value> {
     let mut list: Vec<Value> = serde_json::from_str(&text).unwrap();
     // A routing cache of IPv6's own neighbours, and how long things still live.
     list.retain(|it| it["protocol"] != "redirect");
+    for it in &mut list {
+        // How long a VIP under a lifetime has left.
+        if let Some(it) = it.as_object_mut() {
+            it.remove("expires");
+        }
+    }
     list
 }
 
@@ -133,12 +139,15 @@ fn the_same_file_leaves_the_same_routes_and_rules_as_under_keepalived() {
         return;
     }
     let [before, during, after] = life(&mainstay(), CONF);
-    assert_eq!(shown(&after), shown(&before), "nothing is left behind");
     let [_, theirs, _] = life(&CommandLine::parse(KEEPALIVED), CONF);
     let (ours, theirs) = (shown(&during), shown(&theirs));
     let only = |a: &[String], b: &[String]| -> Vec<String> {
         a.iter().filter(|it| !b.contains(it)).cloned().collect()
     };
+    // Routes of the kernel's own to an IPv6 network under a lifetime outlive it by some seconds.
+    let left = only(&shown(&after), &shown(&before));
+    let ours_left: Vec<_> = left.iter().filter(|it| !it.contains("\"kernel\"")).collect();
+    assert!(ours_left.is_empty(), "left behind: {ours_left:#?}");
     let (of_us, of_them) = (only(&ours, &theirs), only(&theirs, &ours));
     assert!(
         of_us.is_empty() && of_them.is_empty(),
@@ -210,7 +219,7 @@ vrrp_instance VI_1 {
     let mut lab = network();
     let _daemon = lab.node_mut(NODE).start(&mainstay(), conf).unwrap();
     let vip = "193.168.0.6".parse().unwrap();
-    let faulty = || lab.node(NODE).log().contains("track group G");
+    let faulty = || lab.node(NODE).log().contains("the kernel refuses the route 10.9.0.0/16");
     assert!(wait_for(PATIENCE, faulty).is_some(), "{}", lab.node(NODE).log());
     std::thread::sleep(Duration::from_secs(5));
     assert!(!lab.node(NODE).holds(vip), "{}", lab.node(NODE).log());

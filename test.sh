@@ -51,5 +51,7 @@ say "fuzzers"
 cargo xtask fuzz --seconds "${FUZZ_SECONDS:-30}"
 say "simulation: 300 worlds"
 cargo xtask sim --seeds 1..301
+say "simulation: every planted bug is found"
+cargo xtask sim --proof
 say "the article's cluster, every fault"
 cargo run --quiet --package daemon -- demo --fault all --plain

@@ -142,6 +142,7 @@ impl Lan {
 
     pub(crate) fn reconfigure(&mut self, at: usize, configs: Vec<InstanceConfig>) {
         let old = self.nodes[at].set_configs(configs.clone());
+        self.rouse(at);
         let watched = self.sights.is_some();
         let before = watched.then(|| self.nodes[at].router.status());
         self.nodes[at].learn_names();
@@ -216,9 +217,8 @@ impl Lan {
             let name = self.nodes[at].name.clone();
             self.plug(&name);
             self.nodes[at].guard_paused_until = Instant::ZERO;
-            if self.nodes[at].paused_until.take().is_some() {
-                let now = self.now;
-                self.nodes[at].awake(now);
+            if let Some(until) = &mut self.nodes[at].paused_until {
+                *until = self.now;
                 self.look_soon(at, Duration::ZERO);
             }
             if !self.nodes[at].alive {

@@ -174,10 +174,12 @@ impl Lan {
                     }
                     // Seen at this moment: a little later everything is silent, rightly or not.
                     let this = &self.nodes[at];
-                    let leased = this.configs().iter().filter(|config| config.lease);
-                    let vips = leased.flat_map(|config| config.all_vips());
+                    let configs = this.configs().iter().filter(|config| config.lease);
+                    let vips = configs.flat_map(|config| config.all_vips());
                     let vips = vips.map(|vip| vip.address);
-                    let heard = |address: &IpAddr| this.kernel.answers(*address, self.now);
+                    let leased = this.kernel.leases();
+                    let heard =
+                        |address: &IpAddr| leased && this.kernel.answers(*address, self.now);
                     let answered = vips.filter(heard).collect();
                     self.see_that(Sight::Farewell { node: at, answered });
                     self.send(at, &transmit);

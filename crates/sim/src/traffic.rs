@@ -23,24 +23,26 @@ impl Lan {
     }
 
     /// A node that has slept learns of it before anything else; whether it is awake at all.
-    fn rouse(&mut self, at: usize) -> bool {
+    pub(crate) fn rouse(&mut self, at: usize) -> bool {
         let now = self.now;
         let node = &mut self.nodes[at];
         if !node.is_awake(now) {
             return false;
         }
-        if node.paused_until.take().is_some() {
-            node.awake(now);
+        if node.paused_until.take().is_none() {
+            return true;
         }
+        node.awake(now);
         let clock = node.clock(now);
         // The driver compares two clocks, one of which went on.
         let span = core::mem::take(&mut node.slept);
         if !span.is_zero() {
             node.router.handle(clock, Input::Slept { span });
-            let wall = self.wall(at);
-            self.nodes[at].router.handle(clock, Input::Wall(wall));
-            self.flush(at);
         }
+        // Whoever stepped the wall clock meanwhile could tell nobody.
+        let wall = self.wall(at);
+        self.nodes[at].router.handle(clock, Input::Wall(wall));
+        self.flush(at);
         true
     }
 

@@ -13,11 +13,51 @@ use base::plant::Plant;
 use sim::campaign::{FaultKind, Settings, run};
 
 /// In how many worlds, of every kind of fault, each is found.
-const WITHIN: &[(Plant, u64)] = &[];
+const WITHIN: &[(Plant, u64)] = &[
+    (Plant::NoSkew, 20),
+    (Plant::SkewOfOwnInterval, 100),
+    (Plant::StaleTimer, 20),
+    (Plant::ForgottenOnLinkDown, 20),
+    (Plant::NotPutBack, 20),
+    (Plant::UncappedInterval, 100),
+    (Plant::LearnedSurvivesStart, 100),
+    (Plant::JudgedBeforeDrained, 50),
+    (Plant::TieNeverYields, 20),
+    (Plant::NoPartingAdvert, 20),
+    (Plant::NoReassert, 20),
+    (Plant::PreemptsAnyway, 50),
+    (Plant::PreemptsAtOnce, 20),
+    (Plant::ResignRearms, 50),
+    (Plant::ReloadKeepsOldDeadline, 50),
+    (Plant::ReloadRestarts, 50),
+    (Plant::AnyTtl, 50),
+    (Plant::ZeroInterval, 20),
+    (Plant::SnapshotIgnored, 50),
+    (Plant::OldIndexKept, 50),
+    (Plant::FightNeverEnds, 100),
+    (Plant::AnnouncesOn, 20),
+    (Plant::RepairedForGood, 200),
+    (Plant::SignsByTheOldLease, 100),
+    (Plant::LeaseRevived, 200),
+    (Plant::LeaseTooLong, 50),
+    (Plant::FarewellFirst, 50),
+    (Plant::LapseIsNoDoubt, 50),
+    (Plant::LapsedRepaired, 50),
+    (Plant::SleepUnnoticed, 50),
+    (Plant::LeftOverKept, 50),
+    (Plant::SourceLostForGood, 20),
+    (Plant::TrackerSticks, 50),
+];
 
 /// What only two kinds reveal together, and in how many worlds that know nothing else; in as many,
 /// neither kind alone shows anything.
-const PAIRS: &[(Plant, FaultKind, FaultKind, u64)] = &[];
+const PAIRS: &[(Plant, FaultKind, FaultKind, u64)] = &[
+    (Plant::PrimaryLapses, FaultKind::Pause, FaultKind::ForeignAdd, 200),
+    (Plant::PrimaryLapses, FaultKind::Kill, FaultKind::ForeignAdd, 200),
+    (Plant::AdoptedIsNotOurs, FaultKind::KillEngine, FaultKind::LinkRename, 100),
+    (Plant::HeirBeginsALease, FaultKind::KillEngine, FaultKind::Pause, 100),
+    (Plant::RepairedForGood, FaultKind::ForeignDelete, FaultKind::Kill, 50),
+];
 
 /// The first world in which the bug is found.
 fn found(plant: Plant, kinds: &[FaultKind], worlds: u64) -> Option<u64> {

@@ -12,6 +12,7 @@ mod config;
 mod deadlines;
 mod floods;
 mod image;
+mod input;
 mod instance;
 mod links;
 pub mod moves;
@@ -27,10 +28,9 @@ pub mod wire;
 
 pub use config::{Checksum, InstanceConfig, Reach, Sentinel, TrackInterface, Tracked};
 pub use image::{Image, InstanceV1, InstanceV2, InstanceV3, MarkV2, PeerV1, PhaseV1};
+pub use input::{Input, Packet};
 pub use outbox::Output;
-pub use router::{
-    Debounce, Input, Packet, Router, Statics, SwitchoverError, TrackGroup, WatchSpec,
-};
+pub use router::{Debounce, Router, Statics, SwitchoverError, TrackGroup, WatchSpec};
 pub use sockets::{Beside, SocketSpec};
 pub use status::{
     DeviceStatus, GroupStatus, HmacStatus, InstanceStatus, InterfaceStatus, PeerStatus, ReadyPeer,

@@ -332,7 +332,7 @@ fn many_at_once_arrive_whole_in_order_with_all_that_is_beside() {
                     assert_eq!(beside, (source, group, 255 - n));
                     n += 1;
                 }
-                assert_eq!(more, n % 32 == 0, "{n}");
+                assert_eq!(more, n.is_multiple_of(32), "{n}");
             }
             assert!(!receiver.recv_all(&mut incoming).unwrap());
             assert_eq!(incoming.iter().count(), 0);

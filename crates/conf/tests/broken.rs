@@ -183,7 +183,6 @@ fn known_words_that_do_nothing_yet() {
     let codes: Vec<_> = errors(&loaded).iter().map(|d| d.code).collect();
     assert_eq!(codes, [Code::NotInForce, Code::UnknownTracker]);
     refused(&instance(" virtual_ipaddress { 192.0.2.1 «no_track» }"), Code::NotInForce);
-    refused(&format!("global_defs {{ script_user a «:b» }}\n{}", instance("")), Code::NotInForce);
 }
 
 #[test]

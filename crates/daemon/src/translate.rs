@@ -53,6 +53,7 @@ pub(crate) fn one(config: &Config, instance: &conf::InstanceConfig) -> InstanceC
         track_own_interface: instance.track_own_interface,
         missed_adverts: instance.down_adverts,
         answer_rivals: instance.answer_weaker,
+        owner_ignores_owners: instance.owner_ignores_adverts,
         // docs/decisions/0005: always, whatever `higher_prio_send_advert` says.
         parting_advert: true,
         learned_interval_cap: LEARNED_INTERVAL_CAP,

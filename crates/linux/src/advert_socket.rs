@@ -40,8 +40,6 @@ const CS6: u32 = 0xc0;
 const PRIORITY_CONTROL: u32 = 7;
 /// `TC_PRIO_INTERACTIVE`: the most that is given without `CAP_NET_ADMIN`.
 const PRIORITY_INTERACTIVE: u32 = 6;
-/// Room for a burst of adverts from thousands of virtual routers.
-const RECEIVE_QUEUE: usize = 2 * 1024 * 1024;
 
 /// Everything out of the filter is dropped.
 const NOTHING: [SockFilter; 1] = [SockFilter::new(0x06, 0, 0, 0)];
@@ -81,6 +79,10 @@ pub struct Receiver {
 }
 
 impl Receiver {
+    /// Receive queue for [`open`](Self::open), octets: room for a burst of adverts from thousands of
+    /// virtual routers.
+    pub const QUEUE: usize = 2 * 1024 * 1024;
+
     /// Opens a socket on the interface and joins `groups` there ([`GROUP_V4`] or [`GROUP_V6`] as a
     /// rule; none for unicast only). Needs `CAP_NET_RAW`.
     ///
@@ -88,6 +90,20 @@ impl Receiver {
     /// `ENODEV` if the interface does not exist, `EPERM` without the capability, `EINVAL` for a
     /// group of the other family or one that is no multicast address.
     pub fn open(index: IfIndex, name: &str, family: Family, groups: &[IpAddr]) -> io::Result<Self> {
+        Self::with_queue(index, name, family, groups, Self::QUEUE)
+    }
+
+    /// The same with a receive queue of so many octets.
+    ///
+    /// # Errors
+    /// See [`open`](Self::open).
+    pub fn with_queue(
+        index: IfIndex,
+        name: &str,
+        family: Family,
+        groups: &[IpAddr],
+        queue: usize,
+    ) -> io::Result<Self> {
         let socket = raw_socket(family, name)?;
         match family {
             Family::V4 => {
@@ -100,7 +116,7 @@ impl Receiver {
                 setsockopt(&socket, sockopt::Ipv6RecvHopLimit, &true)?;
             }
         }
-        crate::netlink::set_receive_queue(socket.as_fd(), RECEIVE_QUEUE)?;
+        crate::netlink::set_receive_queue(socket.as_fd(), queue)?;
         let receiver = Self { socket, index, family, groups: groups.to_vec() };
         for group in groups {
             receiver.join(*group)?;

@@ -29,6 +29,7 @@ mod process_events;
 mod real_time;
 mod replace_file;
 mod role;
+mod scheduling;
 mod script_path;
 mod session;
 mod signals;
@@ -62,8 +63,9 @@ pub use process_events::{
     ProcessEntry, ProcessEvent, ProcessEvents, Processes, process, processes,
 };
 pub use real_time::real_time;
-pub use replace_file::replace_file;
+pub use replace_file::{remove_file, replace_file};
 pub use role::{Role, die_with, take_line};
+pub use scheduling::{be_nice, use_processors};
 pub use script_path::{ScriptPathError, check_script_path};
 pub use session::{name_process, new_session, own_uid};
 pub use signals::{Signal, Signals};

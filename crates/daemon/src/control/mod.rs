@@ -6,10 +6,12 @@
 mod dumps;
 mod events;
 pub(crate) mod files;
+pub(crate) mod hooks;
 mod keys;
 mod notify;
 mod outbox;
 mod outside;
+pub(crate) mod reload_clock;
 mod report;
 mod scripts;
 mod server;
@@ -34,11 +36,13 @@ use crate::messages::{
     ControlToGuardian, FromEngine, GuardianToControl, Order, Settings, ToEngine,
 };
 use crate::role;
+use crate::terms::Terms;
 use dumps::Dumps;
 use events::EventLog;
 use files::{Loaded, Refused};
 use notify::{Last, Notify};
 use outbox::Outbox;
+use reload_clock::ReloadClock;
 use scripts::Scripts;
 use server::{ClientId, Server};
 use trackers::Trackers;
@@ -76,7 +80,7 @@ pub(crate) fn main(guardian: u32) -> io::Result<Exit> {
     let begins = resume.is_none();
     let loaded = match resume {
         Some(state) => Ok(postcard::from_bytes(state.expose()).map_err(io::Error::other)?),
-        None => files::load(&settings.file, &settings.reading, settings.color),
+        None => files::load(&settings.file, &settings.reading, settings.color, settings.started),
     };
     let loaded: Loaded = match loaded {
         Ok(loaded) => loaded,
@@ -147,6 +151,11 @@ struct Control {
     asks: u64,
     dumps: Dumps,
     outbox: Outbox,
+    /// On which processes run.
+    terms: Option<Terms>,
+    clock: ReloadClock,
+    /// A script runs before everything else, and is waited for until then.
+    startup_until: Option<Instant>,
     /// Who waits for an upgrade.
     upgraders: Vec<ClientId>,
     stage: Stage,
@@ -159,6 +168,11 @@ enum Stage {
     Stopping,
     /// The engine is done; scripts may finish until then.
     LastScripts {
+        until: Instant,
+        clean: bool,
+    },
+    /// All of it is over but the script that is to run at the very end.
+    Shutdown {
         until: Instant,
         clean: bool,
     },
@@ -194,6 +208,9 @@ impl Control {
             asks: 0,
             dumps: Dumps::default(),
             outbox: Outbox::default(),
+            terms: None,
+            clock: ReloadClock::default(),
+            startup_until: None,
             upgraders: Vec::new(),
             stage: Stage::Running,
         })
@@ -218,6 +235,7 @@ impl Control {
         let mut scripts: Vec<Script> = notified.flat_map(Notify::scripts).cloned().collect();
         scripts.extend(loaded.sensors.checks.iter().map(|check| check.script.clone()));
         scripts.extend(loaded.pipes.iter().filter_map(|pipe| pipe.script.clone()));
+        scripts.extend(loaded.hooks.scripts().cloned());
         scripts.sort();
         scripts.dedup();
         self.scripts.allow(scripts);
@@ -228,15 +246,24 @@ impl Control {
         self.events.configure(&loaded.instances);
         loaded.instances = Vec::new();
         let gaps = std::mem::take(&mut self.gaps);
+        if self.terms != Some(loaded.terms.clone()) {
+            self.terms = Some(loaded.terms.clone());
+            self.tell_terms()?;
+        }
         self.guardian.send(&ControlToGuardian::InForce { state, gaps })?;
         let now = clock::monotonic();
         self.trackers.set(now, &self.poll, loaded.sensors.clone(), begins);
+        self.clock.set(now, loaded.reload_time.clone());
         let states_again = self.loaded.is_some() && loaded.states_on_reload;
+        let first = self.loaded.is_none() && begins;
         let before = self.loaded.replace(loaded);
         self.notify_before =
             before.map(|before| (before.notify, before.groups)).unwrap_or_default();
         for order in self.standing_orders() {
             self.scripts.order(&order);
+        }
+        if first {
+            self.begin_startup(now);
         }
         self.configure();
         if states_again {
@@ -249,7 +276,9 @@ impl Control {
 
     /// Tells the engine what is in force, if there is one.
     fn configure(&mut self) {
-        let Some(loaded) = &self.loaded else { return };
+        let Some(loaded) = self.loaded.as_ref().filter(|_| self.startup_until.is_none()) else {
+            return;
+        };
         if let (Some(engine), Ok(instances)) =
             (&mut self.engine, postcard::from_bytes(&self.packed))
         {
@@ -279,16 +308,19 @@ impl Control {
             }
         }
         self.hear_outside(now);
+        self.look_at_clock(now);
+        self.hook_overdue(now);
         self.tell_followers();
         Ok(self.end(now))
     }
 
     fn sleep(&mut self) -> io::Result<()> {
         let until = match self.stage {
-            Stage::LastScripts { until, .. } => Some(until),
-            Stage::Running | Stage::Stopping => None,
+            Stage::LastScripts { until, .. } | Stage::Shutdown { until, .. } => Some(until),
+            Stage::Running | Stage::Stopping => self.startup_until,
         };
-        let outside = [self.scripts.poll_timeout(), self.trackers.poll_timeout()];
+        let outside =
+            [self.scripts.poll_timeout(), self.trackers.poll_timeout(), self.clock.poll_timeout()];
         let until = outside.into_iter().chain([until]).flatten().min();
         self.timer.set(until)?;
         // A line that is broken tells so when it is read.
@@ -303,15 +335,19 @@ impl Control {
         Ok(())
     }
 
-    fn end(&self, now: Instant) -> Option<Exit> {
-        match self.stage {
-            Stage::LastScripts { until, clean }
-                if (self.scripts.is_idle() && self.outbox.is_idle()) || now >= until =>
-            {
-                Some(if clean { Exit::Ok } else { Exit::Fatal })
+    fn end(&mut self, now: Instant) -> Option<Exit> {
+        let idle = self.scripts.is_idle() && self.outbox.is_idle();
+        let clean = match self.stage {
+            Stage::LastScripts { until, clean } if idle || now >= until => {
+                if self.begin_shutdown(now, clean) {
+                    return None;
+                }
+                clean
             }
-            _ => None,
-        }
+            Stage::Shutdown { until, clean } if self.scripts.is_idle() || now >= until => clean,
+            _ => return None,
+        };
+        Some(if clean { Exit::Ok } else { Exit::Fatal })
     }
 
     // ---- the guardian ---------------------------------------------------------------------------
@@ -373,11 +409,23 @@ impl Control {
             (Order::Stop, Stage::LastScripts { clean, .. }) => {
                 self.stage = Stage::LastScripts { until: now, clean };
             }
+            (Order::Stop, Stage::Shutdown { clean, .. }) => {
+                self.stage = Stage::Shutdown { until: now, clean };
+            }
             (Order::Reload, Stage::Running) => self.reload(now)?,
             (Order::Dump(dump), Stage::Running) => self.begin_dump(dump),
+            (Order::Terms, _) => self.tell_terms()?,
             (Order::Stop | Order::Reload | Order::Dump(_), _) => {}
         }
         Ok(())
+    }
+
+    /// Tells the guardian on which terms processes are to be started.
+    fn tell_terms(&mut self) -> io::Result<()> {
+        let Some(terms) = self.terms.clone().filter(|terms| *terms != Terms::default()) else {
+            return Ok(());
+        };
+        self.guardian.send(&ControlToGuardian::Terms(terms))
     }
 
     /// The engine is done: those outside are told, and may finish.
@@ -418,7 +466,8 @@ impl Control {
 
     /// SIGHUP: parse all, check all, then swap; a file with errors changes nothing.
     fn reload(&mut self, now: Instant) -> io::Result<()> {
-        match files::load(&self.settings.file, &self.settings.reading, false) {
+        match files::load(&self.settings.file, &self.settings.reading, false, self.settings.started)
+        {
             Ok(loaded) => {
                 eprint!("{}", loaded.remarks);
                 self.apply(loaded, true)

@@ -22,6 +22,7 @@ use super::{CONTROL, CONTROL_LINE, ENGINE, ENGINE_LINE, Guardian, Ward};
 use crate::channel::Channel;
 use crate::control::shelf::Reading;
 use crate::exit::Exit;
+use crate::messages::Order;
 use crate::role::Part;
 use crate::run::Start;
 
@@ -233,5 +234,7 @@ pub(crate) fn take_over(number: i32) -> io::Result<Exit> {
     let note = succession::read_note(note)?;
     let Note::V1(note) = postcard::from_bytes(&note).map_err(io::Error::other)?;
     let mut guardian = Guardian::resume(note)?;
+    // The note has no room for them.
+    guardian.order(Order::Terms);
     guardian.live_on()
 }

@@ -6,7 +6,7 @@ use core::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{IfIndex, Mac, Name, Vip};
+use crate::{IfIndex, Mac, Macvlan, Name, Vip};
 
 /// An interface as the kernel last described it.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -23,6 +23,8 @@ pub struct LinkFact {
     pub mtu: u32,
     /// Whether it can send multicast (`IFF_MULTICAST`).
     pub multicast: bool,
+    /// What there is to say of it as a macvlan, if it is one.
+    pub macvlan: Option<Macvlan>,
 }
 
 /// An address on an interface as the kernel last described it.

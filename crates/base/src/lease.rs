@@ -5,7 +5,7 @@
 //! that whoever asks for the same length shares one element, however many VIPs that serves.
 
 use core::fmt;
-use core::net::IpAddr;
+use core::net::{IpAddr, Ipv4Addr};
 use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -62,6 +62,10 @@ pub enum LeaseKey {
     Address(IpAddr),
     /// Everything that leaves with this source MAC (a virtual router's).
     Mac(Mac),
+    /// ARP that says this address lives at a MAC which is no listed [`LeaseKey::Mac`]: it never
+    /// leaves, lease or not. Of two interfaces of a node that hear the question, the one with the
+    /// virtual MAC answers (RFC 9568 §8.1.2).
+    Pin(Ipv4Addr),
 }
 
 impl From<IpAddr> for LeaseKey {

@@ -5,6 +5,8 @@
 //! on the way. There is no `Instant::now()` in this crate, and therefore none in the machines built
 //! on it: time comes in through the door (ARCHITECTURE.md, "The machine shape").
 
+mod codes;
+mod device;
 mod event;
 mod kernel;
 mod lease;
@@ -19,6 +21,7 @@ mod transmit;
 mod vip;
 mod vrrp;
 
+pub use device::{Device, DeviceAsk, DeviceDone, DeviceOp, Macvlan, Tuning};
 pub use event::{Event, EventId, Origin, Reason, ScriptResult, Subject, What};
 pub use kernel::{
     AddressFact, AddressOp, Batch, BatchDone, Errno, KernelFact, LinkFact, OpDone, Ticket,

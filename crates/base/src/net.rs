@@ -104,6 +104,14 @@ impl Mac {
     }
 }
 
+impl Mac {
+    /// Whether it is any virtual router's by RFC 9568 §7.3.
+    #[must_use]
+    pub const fn is_virtual_router(self) -> bool {
+        matches!(self.0, [0x00, 0x00, 0x5e, 0x00, 1 | 2, 1..=255])
+    }
+}
+
 impl fmt::Debug for Mac {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
@@ -141,6 +149,9 @@ mod tests {
         let vrid = crate::Vrid::new(0x5a).unwrap();
         assert_eq!(Mac::virtual_router(Family::V4, vrid).to_string(), "00:00:5e:00:01:5a");
         assert_eq!(Mac::virtual_router(Family::V6, vrid).to_string(), "00:00:5e:00:02:5a");
+        assert!(Mac::virtual_router(Family::V6, vrid).is_virtual_router());
+        assert!(!Mac([0, 0, 0x5e, 0, 3, 0x5a]).is_virtual_router());
+        assert!(!Mac([0, 0, 0x5e, 0, 1, 0]).is_virtual_router(), "there is no VRID 0");
     }
 
     #[test]

@@ -17,6 +17,7 @@ pub mod dates;
 pub mod digest;
 pub mod edit;
 pub mod model;
+mod names;
 pub mod patch;
 pub mod rules;
 pub mod schema;

@@ -9,6 +9,7 @@ mod constraints;
 mod resources;
 mod sets;
 mod status;
+mod stream;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -28,6 +29,8 @@ pub type Text = Arc<str>;
 /// The document.
 #[derive(Clone, Debug, Default)]
 pub struct Cib {
+    /// Name of the root element: `cib`, or this is something else.
+    pub root: Text,
     /// admin_epoch, epoch, num_updates.
     pub version: (u64, u64, u64),
     /// Name of the schema, as in `pacemaker-3.9`.
@@ -153,17 +156,23 @@ impl Cib {
     /// # Errors
     /// When it is not well-formed XML.
     pub fn parse(text: &str) -> Result<Self, xml::Error> {
-        Ok(Self::read(&xml::parse(text)?.root))
+        let (root, histories) = stream::parse(text)?;
+        Ok(Self::read_with(&root, histories))
     }
 
     /// Reads a `<cib>` element.
     #[must_use]
     pub fn read(root: &Element) -> Self {
+        Self::read_with(root, Vec::new())
+    }
+
+    fn read_with(root: &Element, histories: Vec<Vec<History>>) -> Self {
         let number = |name: &str| root.get(name).and_then(|text| text.parse().ok()).unwrap_or(0);
         let configuration = root.child("configuration");
         let section = |name: &str| configuration.and_then(|section| section.child(name));
         let refs = Refs::new(configuration);
         let mut cib = Self {
+            root: root.name().into(),
             version: (number("admin_epoch"), number("epoch"), number("num_updates")),
             schema: root.get("validate-with").unwrap_or_default().into(),
             feature_set: root.get("crm_feature_set").unwrap_or_default().into(),
@@ -220,7 +229,7 @@ impl Cib {
             });
         }
         if let Some(section) = root.child("status") {
-            status::read(section, &refs, &mut cib);
+            status::read(section, &refs, histories, &mut cib);
         }
         cib
     }

@@ -8,12 +8,15 @@
 //! million times; values are owned by their attribute.
 
 mod parse;
+mod tag;
 mod write;
 
 use std::fmt;
 use std::sync::Arc;
 
 pub use parse::{Error, parse};
+pub(crate) use parse::{Taker, parse_with};
+pub(crate) use tag::{Tag, unescaped};
 
 /// A shared name: of an element or an attribute.
 pub type Atom = Arc<str>;
@@ -259,6 +262,12 @@ impl fmt::Display for Document {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write::document(self, f)
     }
+}
+
+/// Adds a value to a text, as it has to be written between quotes.
+pub fn escape_value(value: &str, text: &mut String) {
+    // Writing to a `String` cannot fail.
+    let _ = write::escaped(value, true, text);
 }
 
 #[cfg(test)]

@@ -19,34 +19,7 @@ pub enum Severity {
     Error,
 }
 
-macro_rules! codes {
-    ($($name:ident = $code:literal, $meaning:literal;)*) => {
-        /// What kind of thing is wrong. Codes are stable: none is ever reused for something else.
-        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-        pub enum Code {
-            $(#[doc = $meaning] $name,)*
-        }
-
-        impl Code {
-            /// All of them, in order.
-            pub const ALL: &'static [Code] = &[$(Code::$name,)*];
-
-            /// The stable code, such as `C012`.
-            #[must_use]
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Code::$name => $code,)* }
-            }
-
-            /// What it stands for, in one sentence.
-            #[must_use]
-            pub const fn meaning(self) -> &'static str {
-                match self { $(Code::$name => $meaning,)* }
-            }
-        }
-    };
-}
-
-codes! {
+base::codes! {
     TooLong = "C001", "The text is longer than any configuration can be.";
     NulByte = "C002", "A NUL byte stands in the text.";
     NotUtf8 = "C003", "Bytes outside a comment are not UTF-8.";

@@ -179,6 +179,7 @@ pub(crate) const fn more(code: Code) -> &'static [&'static str] {
         ],
         Code::BadVmac => &[
             "A virtual MAC needs an interface name of at most 15 octets and a unicast MAC; unicast adverts cannot come from it.",
+            "With `use_vmac` mainstay makes a macvlan (`vrrp.VRID`; if that name is taken `vrrp6.VRID` for IPv6, else `vrrp1.VRID` and so on) with the MAC 00-00-5E-00-01-VRID, or -02- for IPv6, and holds the VIPs on it. It is up exactly while this node holds. One MAC can lie on an interface only once, and one name belongs to one instance.",
         ],
         Code::BadKey => &[
             "`auth_hmac` needs a key with a number, given as `hex:`, `file:` or plain text, and `active_key` must be one of them. All nodes must have the key before any signs with it.",

@@ -175,13 +175,10 @@ fn a_suggestion_is_made_when_one_is_near() {
 
 #[test]
 fn known_words_that_do_nothing_yet() {
-    let bfd = "«bfd_instance» b {\n neighbor_ip 192.0.2.9\n}\n";
+    let bfd = "bfd_instance b {\n neighbor_ip 192.0.2.9\n «checker»\n}\n";
     refused(&format!("{bfd}{}", instance("")), Code::NotInForce);
-    refused(&instance(" «use_vmac»"), Code::NotInForce);
-    let text = instance(" track_bfd { b }");
-    let loaded = read(text.as_bytes(), Options::default());
-    let codes: Vec<_> = errors(&loaded).iter().map(|d| d.code).collect();
-    assert_eq!(codes, [Code::NotInForce, Code::UnknownTracker]);
+    refused(&instance(" «use_ipvlan» 192.0.2.8/24"), Code::NotInForce);
+    refused(&instance(" track_bfd { «b» }"), Code::UnknownTracker);
     refused(&instance(" virtual_ipaddress { 192.0.2.1 «no_track» }"), Code::NotInForce);
 }
 
@@ -225,7 +222,7 @@ fn lenient_skips_what_is_unknown_and_nothing_else() {
     assert_eq!(loaded.config.unwrap().instances[0].priority.get(), 9);
     assert_eq!(loaded.diagnostics.len(), 2);
     assert!(loaded.diagnostics.iter().all(|d| d.severity == Severity::Warning));
-    for line in [" use_vmac", " interface a/b", " virtual_ipaddress { no }"] {
+    for line in [" use_ipvlan 192.0.2.8/24", " interface a/b", " virtual_ipaddress { no }"] {
         assert!(read(instance(line).as_bytes(), lenient).config.is_none(), "{line}");
     }
 }
@@ -444,8 +441,9 @@ fn more_vips_than_an_advert_holds() {
 
 #[test]
 fn all_mistakes_are_found_in_one_run() {
-    let text =
-        instance(" priority 0\n nopreemt\n advert_int 0.5\n use_vmac\n virtual_ipaddress { ::1 }");
+    let text = instance(
+        " priority 0\n nopreemt\n advert_int 0.5\n use_ipvlan 192.0.2.8/24\n virtual_ipaddress { ::1 }",
+    );
     let loaded = read(text.as_bytes(), Options::default());
     let codes: Vec<_> = errors(&loaded).iter().map(|d| d.code).collect();
     assert_eq!(

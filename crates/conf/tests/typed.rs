@@ -305,6 +305,16 @@ fn virtual_macs() {
     assert!(
         meaning(&instance("A", 51, unicast)).instances[0].vmac.as_ref().unwrap().transmit_on_base
     );
+    let twice = instance("A", 51, " use_vmac x0") + &instance("B", 52, " use_vmac x0");
+    let twice = twice.replacen("192.0.2.5", "192.0.2.6", 1);
+    assert_eq!(found(&twice), [(Severity::Error, Code::BadVmac)]);
+    let same = twice.replacen("use_vmac x0", "use_vmac 02:00:00:00:00:01", 1);
+    assert_eq!(
+        found(&same.replacen("use_vmac x0", "use_vmac 02:00:00:00:00:01", 1)),
+        [(Severity::Error, Code::BadVmac)]
+    );
+    let long = format!("global_defs {{\n vmac_prefix muchtoolong\n}}\n{}", instance("A", 51, ""));
+    assert_eq!(found(&long), [(Severity::Error, Code::BadVmac)]);
     let config = meaning(&instance("A", 51, " use_ipvlan ipv1 192.0.2.8/24 private"));
     let ipvlan = config.instances[0].ipvlan.as_ref().unwrap();
     assert_eq!((ipvlan.name.as_deref(), ipvlan.mode), (Some("ipv1"), "private"));

@@ -18,7 +18,8 @@ pub(crate) fn findings(config: &Config) -> Vec<Diagnostic> {
     }
     if let Some(first) = config.instances.first() {
         managers(first, &mut out);
-        reverse_path(config, &mut out);
+        virtual_macs(config, &mut out);
+        nonlocal_bind(config, &mut out);
     }
     out
 }
@@ -158,23 +159,32 @@ fn keeps_foreign(text: &str) -> bool {
         && text.lines().any(|line| is(line, "ManageForeignRoutingPolicyRules"))
 }
 
-/// Strict reverse path filters drop what arrives for a VIP by another interface.
-fn reverse_path(config: &Config, out: &mut Vec<Diagnostic>) {
-    let all = read("/proc/sys/net/ipv4/conf/all/rp_filter");
-    for instance in config.instances.iter().filter(|i| i.family == Family::V4) {
-        let Some(vmac) = &instance.vmac else { continue };
-        if all.as_deref() == Some("1") {
+/// A parent that answers for what is its macvlan's, where nothing keeps it from doing so.
+fn virtual_macs(config: &Config, out: &mut Vec<Diagnostic>) {
+    for instance in config.instances.iter().filter(|i| i.family == Family::V4 && !i.lease) {
+        let Some((vmac, name)) = instance.vmac.as_ref().zip(instance.interface.as_ref()) else {
+            continue;
+        };
+        let ignores = |of: &str| read(&format!("/proc/sys/net/ipv4/conf/{of}/arp_ignore"));
+        let ignores = |of: &str| ignores(of).is_some_and(|value| value != "0");
+        if !ignores("all") && !ignores(name) {
             out.push(
                 Diagnostic::warning(
                     Code::HostSysctl,
                     vmac.place.0,
-                    "net.ipv4.conf.all.rp_filter=1 drops what comes in by a virtual MAC",
+                    format!("`{name}` answers for the VIPs with its own MAC as well"),
                 )
-                .label("this interface would hear nothing")
-                .help("set it to 0 or 2 and filter per interface instead"),
+                .label("neighbours may learn either")
+                .help(format!(
+                    "leave the lease on, whose table sees to it, or `sysctl net.ipv4.conf.{name}.arp_ignore=1`"
+                )),
             );
         }
     }
+}
+
+/// Services that cannot bind to a VIP that is not there.
+fn nonlocal_bind(config: &Config, out: &mut Vec<Diagnostic>) {
     for instance in &config.instances {
         let bound = instance.notify.active.as_ref().or(instance.notify.any.as_ref());
         let nonlocal = read("/proc/sys/net/ipv4/ip_nonlocal_bind");

@@ -4,12 +4,15 @@
 //! share nothing but these messages, which travel as bytes (docs/decisions/0003).
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use base::{
-    Batch, BatchDone, Event, Instant, KernelFact, Name, ScriptResult, Secret, Tracker, Verdict,
+    Batch, BatchDone, DeviceAsk, DeviceDone, Event, IfIndex, Instant, KernelFact, Name,
+    ScriptResult, Secret, Tracker, Tuning, Verdict,
 };
+use linux::Scheduling;
 use serde::{Deserialize, Serialize};
 use ui::cli::LogFormat;
 
@@ -50,6 +53,13 @@ pub(crate) enum GuardianToEngine {
     GoOn,
     /// Behind which numbers the signed adverts of instances must go on. Comes before `Adopt`.
     Spoken(Vec<(Name, u64)>),
+    /// Be scheduled like this from now on; it is allowed by now.
+    Schedule(Scheduling),
+    /// The switches of this interface are set, as far as that was possible.
+    Tuned {
+        /// Which.
+        index: IfIndex,
+    },
 }
 
 /// From the engine to the guardian.
@@ -70,6 +80,13 @@ pub(crate) enum EngineToGuardian {
     Image(Vec<u8>),
     /// The numbers of the adverts signed since the last sign of life, the latest of each instance.
     Spoken(Vec<(Name, u64)>),
+    /// The answer to [`GuardianToEngine::Schedule`], if not all of it could be done.
+    Unscheduled {
+        /// What could not.
+        troubles: Vec<String>,
+    },
+    /// Set the switches of an interface, and say so.
+    Tune(Tuning),
 }
 
 // ---- guardian and control -----------------------------------------------------------------------
@@ -180,6 +197,8 @@ pub(crate) enum ControlToGuardian {
     },
     /// A reload was refused; what was in force stays.
     ReloadRefused,
+    /// How the engine is to be scheduled from now on. Until it is said: like every process.
+    Schedule(Scheduling),
     /// The answer to [`Order::Dump`]: control may not write files.
     Dump(Vec<DumpFile>),
     /// On which terms processes are to be started from now on. Comes before [`Self::InForce`].
@@ -210,12 +229,30 @@ pub(crate) enum ToEngine {
         /// Engines before this one numbered their events up to here.
         events: u64,
     },
+    /// Run these BFD sessions and no others. Comes before the instances that track them.
+    Sessions(Vec<bfd::Settings>),
     /// These trackers say this. All of them, when the line is new, before anything else.
     Verdicts(Vec<(Tracker, Verdict)>),
     /// Say how things are.
     Status {
         /// Comes back with the answer.
         ask: u64,
+    },
+    /// Hand this instance over to whoever is readiest, and keep it back for so long.
+    Switchover {
+        /// Comes back with the outcome.
+        ask: u64,
+        /// Which.
+        instance: Name,
+        /// `None`: until it is ended.
+        lasts: Option<Duration>,
+    },
+    /// Let it preempt again as configured.
+    EndSwitchover {
+        /// Comes back with the outcome.
+        ask: u64,
+        /// Which.
+        instance: Name,
     },
     /// Resign everywhere, release everything, then say [`FromEngine::Settled`] and end.
     Stop,
@@ -234,8 +271,17 @@ pub(crate) enum FromEngine {
         at: Instant,
         /// All instances.
         status: Box<RouterStatus>,
+        /// All BFD sessions.
+        sessions: Vec<bfd::SessionStatus>,
         /// What the engine itself has counted.
         counts: BTreeMap<String, u64>,
+    },
+    /// What came of a switch-over: who follows, for each instance; or why it was not begun.
+    Switched {
+        /// The order's number.
+        ask: u64,
+        /// Its outcome.
+        outcome: Result<Vec<(Name, IpAddr)>, String>,
     },
     /// The stop is complete.
     Settled {
@@ -366,6 +412,10 @@ pub(crate) enum FromRunner {
 pub(crate) enum ToKeeper {
     /// Have the kernel do this.
     Batch(Batch),
+    /// Be scheduled like this from now on.
+    Schedule(Scheduling),
+    /// And this, with an interface.
+    Device(DeviceAsk),
 }
 
 /// From the keeper thread to the protocol thread.
@@ -375,6 +425,10 @@ pub(crate) enum FromKeeper {
     Fact(KernelFact),
     /// A batch is through.
     Done(BatchDone),
+    /// An operation on an interface is through.
+    DeviceDone(DeviceDone),
     /// The kernel told more than there was room for; a snapshot follows.
     Overrun,
+    /// The answer to [`ToKeeper::Schedule`], if not all of it could be done.
+    Unscheduled(Vec<String>),
 }

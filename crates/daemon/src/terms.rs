@@ -1,10 +1,9 @@
-//! On which terms the processes run: names, priorities, processors, memory, buffers.
+//! On which terms the processes run: names and buffers. (How they are scheduled: `linux::Scheduling`.)
 //!
-//! They are the configuration's, but they must be in force before an engine gives up its rights, and
+//! They are the configuration's, but buffers must be there before an engine opens its sockets, and
 //! by then it has heard of no configuration. So control tells the guardian, and an engine finds its
 //! terms among its arguments. Those of an engine that runs already stay as they are.
 
-use std::io;
 use std::path::PathBuf;
 
 use conf::{BufferPolicy, Config};
@@ -29,10 +28,6 @@ pub(crate) struct Terms {
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct EngineTerms {
     name: Option<String>,
-    nice: i8,
-    real_time: Option<u8>,
-    locked: bool,
-    processors: Vec<u32>,
     /// Octets for news of the kernel's, and for adverts, where more than usual is asked for.
     news: Option<u32>,
     adverts: Option<u32>,
@@ -41,7 +36,7 @@ pub(crate) struct EngineTerms {
 impl Terms {
     /// What a configuration asks for.
     pub(crate) fn of(config: &Config) -> Self {
-        let (run, how) = (&config.node.run, &config.node.vrrp);
+        let run = &config.node.run;
         let standard = |name: &str| run.process_names.then(|| name.to_owned());
         let text = |name: &Option<base::Name>| name.as_ref().map(ToString::to_string);
         let marker = config.node.reload.marker.as_ref().map(|path| match &**path {
@@ -53,10 +48,6 @@ impl Terms {
             guardian: text(&run.process_name).or_else(|| standard("keepalived")),
             engine: EngineTerms {
                 name: text(&run.vrrp_process_name).or_else(|| standard("keepalived_vrrp")),
-                nice: how.nice,
-                real_time: how.real_time,
-                locked: how.locked,
-                processors: how.processors.clone(),
                 news: config.node.buffers.netlink_news.map(|size| size.octets),
                 adverts: match config.node.buffers.adverts.policy {
                     BufferPolicy::Octets(octets) => Some(octets),
@@ -78,29 +69,10 @@ impl EngineTerms {
         serde_json::from_str(text).ok()
     }
 
-    /// Puts them in force for this process, while it still may. What cannot be had is said: an engine
-    /// that is slower than it was to be is better than none.
-    pub(crate) fn take_force(&self) {
+    /// What this process is called from now on, if not as ever.
+    pub(crate) fn take_name(&self) {
         if let Some(name) = &self.name {
             linux::name_process(name);
-        }
-        let locked = || if self.locked { linux::memory::keep_in() } else { Ok(()) };
-        let processors = || match &self.processors[..] {
-            [] => Ok(()),
-            some => linux::use_processors(some),
-        };
-        let nice = || if self.nice == 0 { Ok(()) } else { linux::be_nice(self.nice) };
-        let real_time = || self.real_time.map_or(Ok(()), linux::real_time);
-        let wishes: [(&str, &dyn Fn() -> io::Result<()>); 4] = [
-            ("vrrp_no_swap", &locked),
-            ("vrrp_cpu_affinity", &processors),
-            ("vrrp_priority", &nice),
-            ("vrrp_rt_priority", &real_time),
-        ];
-        for (keyword, wish) in wishes {
-            if let Err(error) = wish() {
-                eprintln!("warning: {keyword} is not wholly in force: {error}");
-            }
         }
     }
 
@@ -135,15 +107,13 @@ mod tests {
     fn nothing_asked_for_is_no_argument_and_all_of_it_comes_through_one() {
         assert_eq!(terms("").engine.argument(), None);
         let asked = terms(
-            "process_names\nvrrp_priority -5\nvrrp_rt_priority 10\nvrrp_no_swap\n\
-             vrrp_cpu_affinity 0 1\nvrrp_netlink_monitor_rcv_bufs 99000000\n\
-             vrrp_rx_bufs_policy 5000",
+            "process_names\nvrrp_netlink_monitor_rcv_bufs 99000000\nvrrp_rx_bufs_policy 5000",
         );
         assert_eq!(asked.guardian.as_deref(), Some("keepalived"));
         let argument = asked.engine.argument().unwrap();
         let engine = EngineTerms::from_argument(&argument).unwrap();
         assert_eq!(engine, asked.engine);
-        assert_eq!((engine.nice, engine.real_time, engine.locked), (-5, Some(10), true));
+        assert_eq!(engine.name.as_deref(), Some("keepalived_vrrp"));
         assert_eq!(engine.news(), 99_000_000);
         assert_eq!(engine.adverts(), Receiver::QUEUE, "no less than is needed");
     }

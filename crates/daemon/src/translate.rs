@@ -3,6 +3,7 @@
 //! The two are kept apart so that the language can grow spellings and the machines need not know;
 //! this is the only place where both are visible.
 
+mod devices;
 mod tracking;
 
 use std::time::Duration;
@@ -10,11 +11,13 @@ use std::time::Duration;
 use base::Secret;
 use conf::Config;
 use vip::announcer::BurstPolicy;
+use vip::lease::Terms;
 use vrrp::wire::hmac::{Freshness, Key, Mode, Policy};
 use vrrp::wire::{Auth, ChecksumForm, ChecksumRule, PeerTerms};
-use vrrp::{Checksum, InstanceConfig, Reach};
+use vrrp::{Checksum, InstanceConfig, Reach, Sentinel};
 
-pub(crate) use tracking::{debounce, sensors};
+use devices::{Namer, Placed};
+pub(crate) use tracking::{debounce, sensors, sessions};
 
 /// A peer's interval is believed up to this many times our own (VRRP-075). One forged advert could
 /// else silence everybody for two minutes.
@@ -22,11 +25,19 @@ const LEARNED_INTERVAL_CAP: u8 = 10;
 
 /// Every instance of the configuration, in its order.
 pub(crate) fn instances(config: &Config) -> Vec<InstanceConfig> {
-    config.instances.iter().map(|instance| one(config, instance)).collect()
+    let mut namer = Namer::new(config);
+    let instances = config.instances.iter();
+    instances.map(|instance| one(config, instance, namer.place(instance))).collect()
 }
 
-/// One of them.
-pub(crate) fn one(config: &Config, instance: &conf::InstanceConfig) -> InstanceConfig {
+/// What bounds the lease of an instance.
+pub(crate) fn lease_terms(config: &Config, instance: &conf::InstanceConfig) -> Terms {
+    let sooner = tracking::sentinels(config, instance).iter().map(Sentinel::bound).min();
+    Terms { interval: instance.interval.as_duration(), missed: instance.down_adverts, sooner }
+}
+
+fn one(config: &Config, instance: &conf::InstanceConfig, placed: Placed) -> InstanceConfig {
+    let Placed { devices, speaks_as, vips, excluded } = placed;
     InstanceConfig {
         name: instance.name.clone(),
         interface: instance.interface.clone(),
@@ -44,11 +55,14 @@ pub(crate) fn one(config: &Config, instance: &conf::InstanceConfig) -> InstanceC
             send: instance.v3_checksum_as_v2.then_some(ChecksumForm::Rfc9568),
             accept: ChecksumRule::Either,
         },
-        vips: instance.vips.clone(),
-        excluded: instance.excluded.clone(),
+        vips,
+        excluded,
         burst: burst(config, &instance.announce),
+        devices,
+        speaks_as,
         track: tracking::interfaces(config, instance),
         trackers: tracking::trackers(config, instance),
+        sentinels: tracking::sentinels(config, instance),
         group: config.group_of(&instance.name).map(|group| group.name.clone()),
         track_own_interface: instance.track_own_interface,
         missed_adverts: instance.down_adverts,
@@ -61,6 +75,17 @@ pub(crate) fn one(config: &Config, instance: &conf::InstanceConfig) -> InstanceC
         lifetimes: true,
         lease: instance.lease,
         strict_sources: false,
+    }
+}
+
+/// How the engine is scheduled. A thread that is not in real time has no limit.
+pub(crate) fn scheduling(given: &conf::Scheduling) -> linux::Scheduling {
+    linux::Scheduling {
+        nice: given.nice,
+        real_time: given.real_time,
+        run_limit: given.real_time.map_or(Duration::ZERO, |_| given.run_limit),
+        locked: given.locked,
+        processors: given.processors.clone(),
     }
 }
 

@@ -19,7 +19,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddrV4, SocketAddrV6};
 use std::ops::Range;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
-use base::{Family, IfIndex};
+use base::{Family, IfIndex, Mac};
 use nix::sys::socket::{
     ControlMessage, ControlMessageOwned, MsgFlags, SockaddrIn6, recvmsg, sendmsg, setsockopt,
     sockopt,
@@ -37,12 +37,14 @@ pub const GROUP_V6: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0x12);
 /// Class selector 6, network control, as traffic class octet.
 const CS6: u32 = 0xc0;
 /// `TC_PRIO_CONTROL`: in front of all other traffic in the usual queues.
-const PRIORITY_CONTROL: u32 = 7;
+pub(crate) const PRIORITY_CONTROL: u32 = 7;
 /// `TC_PRIO_INTERACTIVE`: the most that is given without `CAP_NET_ADMIN`.
-const PRIORITY_INTERACTIVE: u32 = 6;
+pub(crate) const PRIORITY_INTERACTIVE: u32 = 6;
 
 /// Everything out of the filter is dropped.
 const NOTHING: [SockFilter; 1] = [SockFilter::new(0x06, 0, 0, 0)];
+/// Everything is taken.
+const EVERYTHING: [SockFilter; 1] = [SockFilter::new(0x06, 0, 0, 0x0004_0000)];
 /// IPv4, from the first octet of the IP header: protocol 112 and fragment offset 0, else dropped.
 const ADVERTS_V4: [SockFilter; 6] = [
     SockFilter::new(0x30, 0, 0, 9),           // A = octet 9, the protocol
@@ -90,28 +92,37 @@ impl Receiver {
     /// `ENODEV` if the interface does not exist, `EPERM` without the capability, `EINVAL` for a
     /// group of the other family or one that is no multicast address.
     pub fn open(index: IfIndex, name: &str, family: Family, groups: &[IpAddr]) -> io::Result<Self> {
-        Self::with_queue(index, name, family, groups, Self::QUEUE)
+        Self::open_for(index, name, family, groups, None, Self::QUEUE)
     }
 
-    /// The same with a receive queue of so many octets.
+    /// The same with a receive queue of so many octets, and only for what comes from this MAC, if one is
+    /// given. A macvlan takes away from its parent what somebody else sends with its own MAC, and gives its parent and itself a copy each of
+    /// all other multicast: so who listens to the parent hears everything once with one of these beside.
     ///
     /// # Errors
-    /// See [`open`](Self::open).
-    pub fn with_queue(
+    /// As for [`open`](Self::open).
+    pub fn open_for(
         index: IfIndex,
         name: &str,
         family: Family,
         groups: &[IpAddr],
+        only_from: Option<Mac>,
         queue: usize,
     ) -> io::Result<Self> {
         let socket = raw_socket(family, name)?;
+        let from = only_from.map(sent_by).into_iter().flatten();
         match family {
             Family::V4 => {
                 socket.set_multicast_all_v4(false)?;
-                socket.attach_filter(&ADVERTS_V4)?;
+                let filter: Vec<SockFilter> = from.chain(ADVERTS_V4).collect();
+                socket.attach_filter(&filter)?;
             }
             Family::V6 => {
                 socket.set_multicast_all_v6(false)?;
+                if only_from.is_some() {
+                    let filter: Vec<SockFilter> = from.chain(EVERYTHING).collect();
+                    socket.attach_filter(&filter)?;
+                }
                 setsockopt(&socket, sockopt::Ipv6RecvPacketInfo, &true)?;
                 setsockopt(&socket, sockopt::Ipv6RecvHopLimit, &true)?;
             }
@@ -336,6 +347,19 @@ impl Sender {
         let (fd, flags) = (self.socket.as_raw_fd(), MsgFlags::empty());
         retried(|| Ok(sendmsg(fd, &parts, &beside, flags, Some(&to))?)).map(drop)
     }
+}
+
+/// The beginning of a filter: whatever has another source MAC is dropped. `SKF_LL_OFF` of
+/// `linux/filter.h` counts from the Ethernet header.
+fn sent_by(Mac([a, b, c, d, e, f]): Mac) -> [SockFilter; 5] {
+    const SOURCE: u32 = 0xffe0_0000 + 6;
+    [
+        SockFilter::new(0x20, 0, 0, SOURCE),
+        SockFilter::new(0x15, 0, 2, u32::from_be_bytes([a, b, c, d])),
+        SockFilter::new(0x28, 0, 0, SOURCE + 4),
+        SockFilter::new(0x15, 1, 0, u32::from(u16::from_be_bytes([e, f]))),
+        SockFilter::new(0x06, 0, 0, 0),
+    ]
 }
 
 fn raw_socket(family: Family, name: &str) -> io::Result<Socket> {

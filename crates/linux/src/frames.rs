@@ -12,6 +12,10 @@ use nix::sys::socket::{
     socket,
 };
 
+use socket2::SockRef;
+
+use crate::advert_socket::{PRIORITY_CONTROL, PRIORITY_INTERACTIVE};
+
 const AF_PACKET: u16 = 17;
 const ETH_P_ALL: u16 = 3;
 const PACKET_OUTGOING: u8 = 4;
@@ -29,6 +33,19 @@ impl FrameSender {
     /// `EPERM` without the capability.
     pub fn open() -> io::Result<Self> {
         Ok(Self { socket: packet_socket()? })
+    }
+
+    /// The same, whose frames go in front of all other traffic: for adverts.
+    ///
+    /// # Errors
+    /// `EPERM` without the capability.
+    pub fn urgent() -> io::Result<Self> {
+        let sender = Self::open()?;
+        let socket = SockRef::from(&sender.socket);
+        socket
+            .set_priority(PRIORITY_CONTROL)
+            .or_else(|_| socket.set_priority(PRIORITY_INTERACTIVE))?;
+        Ok(sender)
     }
 
     /// Sends `frame`, from its destination MAC to the end of its payload (padding to 60 octets is

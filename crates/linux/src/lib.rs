@@ -7,9 +7,11 @@
 
 mod addresses;
 mod advert_socket;
+mod bfd_socket;
 pub mod clock;
 pub mod confine;
 mod container;
+mod devices;
 pub mod fd_stream;
 mod fifo;
 mod file_watch;
@@ -23,13 +25,13 @@ mod neighbour_watch;
 mod netlink;
 mod netns;
 mod nftables;
+mod notice_socket;
 mod pid_file;
 mod poll;
 mod process_events;
-mod real_time;
 mod replace_file;
 mod role;
-mod scheduling;
+pub mod scheduling;
 mod script_path;
 mod session;
 mod signals;
@@ -46,7 +48,9 @@ mod users;
 
 pub use addresses::{ADDRESS_PROTOCOL, Addresses};
 pub use advert_socket::{Datagram, GROUP_V4, GROUP_V6, Receiver, Sender};
+pub use bfd_socket::{BfdDatagram, BfdReceiver, BfdSender};
 pub use container::{Container, Process};
+pub use devices::Devices;
 pub use fifo::Fifo;
 pub use file_watch::{FileWatch, Noticed, WatchId};
 pub use frames::{Frame, FrameSender, FrameTap};
@@ -57,15 +61,15 @@ pub use monitor::{Heard, Monitor};
 pub use neighbour_watch::NeighbourWatch;
 pub use netlink::{MAX_PER_SEND, NO_ANSWER, NetlinkError, Refusal, Request, RouteSocket};
 pub use netns::{PRIVATE_DIR, Separations, become_root};
+pub use notice_socket::NoticeSocket;
 pub use pid_file::{PidFile, PidFileError};
 pub use poll::{Interest, Poll, Ready, Timer};
 pub use process_events::{
     ProcessEntry, ProcessEvent, ProcessEvents, Processes, process, processes,
 };
-pub use real_time::real_time;
 pub use replace_file::{remove_file, replace_file};
 pub use role::{Role, die_with, take_line};
-pub use scheduling::{be_nice, use_processors};
+pub use scheduling::{Scheduling, real_time};
 pub use script_path::{ScriptPathError, check_script_path};
 pub use session::{name_process, new_session, own_uid};
 pub use signals::{Signal, Signals};

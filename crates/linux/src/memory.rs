@@ -2,7 +2,6 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
-use std::io;
 
 /// Gives what was freed back to the system. The C library keeps it for the next time, and what
 /// reading a configuration needs once is not needed again.
@@ -12,29 +11,6 @@ pub fn give_back() {
     unsafe {
         libc::malloc_trim(0);
     }
-}
-
-/// Keeps this process in memory, what it will ask for later included (`mlockall(2)`).
-///
-/// # Errors
-/// `EPERM` without `CAP_IPC_LOCK`; also without `CAP_SYS_RESOURCE`, with what is there now kept.
-pub fn keep_in() -> io::Result<()> {
-    // Later, without the right, memory beyond the limit would be refused instead of merely swapped.
-    let all = libc::rlimit { rlim_cur: libc::RLIM_INFINITY, rlim_max: libc::RLIM_INFINITY };
-    // SAFETY: the limit lives for the length of the call.
-    let unlimited = unsafe { libc::setrlimit(libc::RLIMIT_MEMLOCK, &raw const all) } == 0;
-    let refused = io::Error::last_os_error();
-    let what = if unlimited { libc::MCL_CURRENT | libc::MCL_FUTURE } else { libc::MCL_CURRENT };
-    // SAFETY: takes a number only.
-    if unsafe { libc::mlockall(what) } != 0 {
-        return Err(io::Error::last_os_error());
-    }
-    if unlimited {
-        return Ok(());
-    }
-    let why =
-        format!("only what it had at its start is kept: the limit cannot be raised: {refused}");
-    Err(io::Error::new(refused.kind(), why))
 }
 
 thread_local! {

@@ -12,7 +12,7 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
-use base::{AddressFact, IfIndex, KernelFact, LinkFact, Mac};
+use base::{AddressFact, IfIndex, KernelFact, LinkFact, Mac, Macvlan};
 use netlink_packet_core::{
     DecodeError, NetlinkHeader, NlasIterator, Parseable, ParseableParametrized,
 };
@@ -36,6 +36,9 @@ const RTM_DELADDR: u16 = 21;
 const IFLA_ADDRESS: u16 = 1;
 const IFLA_IFNAME: u16 = 3;
 const IFLA_MTU: u16 = 4;
+const IFLA_LINK: u16 = 5;
+const IFLA_LINKINFO: u16 = 18;
+const IFLA_INFO_KIND: u16 = 1;
 const IFA_ADDRESS: u16 = 1;
 const IFA_LOCAL: u16 = 2;
 const IFA_FLAGS: u16 = 8;
@@ -223,18 +226,25 @@ fn link(payload: &[u8]) -> Result<Option<LinkFact>, DecodeError> {
         return Ok(None);
     }
     let (mut name, mut mac, mut mtu) = (None, None, 0);
+    let (mut below, mut is_macvlan) = (None, false);
     for attribute in NlasIterator::new(payload.get(LINK_HEADER..).unwrap_or_default()) {
         let attribute = attribute?;
-        if !matches!(attribute.kind(), IFLA_ADDRESS | IFLA_IFNAME | IFLA_MTU) {
+        if attribute.kind() == IFLA_LINKINFO {
+            is_macvlan = kind_of_link(attribute.value()) == Some(b"macvlan");
+            continue;
+        }
+        if !matches!(attribute.kind(), IFLA_ADDRESS | IFLA_IFNAME | IFLA_MTU | IFLA_LINK) {
             continue;
         }
         match LinkAttribute::parse_with_param(&attribute, AddressFamily::Unspec)? {
             LinkAttribute::IfName(text) => name = Some(text),
             LinkAttribute::Address(octets) => mac = octets.try_into().ok().map(Mac),
             LinkAttribute::Mtu(octets) => mtu = octets,
+            LinkAttribute::Link(index) => below = IfIndex::new(index),
             _ => {}
         }
     }
+    let admin = header.flags.contains(LinkFlags::Up);
     // All three: RUNNING alone misses a lost carrier under a driver without operational state,
     // LOWER_UP alone misses a port that is not authorised yet (802.1X, "dormant").
     let up = LinkFlags::Up | LinkFlags::Running | LinkFlags::LowerUp;
@@ -247,7 +257,22 @@ fn link(payload: &[u8]) -> Result<Option<LinkFact>, DecodeError> {
         mac: mac.filter(|_| ethernet),
         mtu,
         multicast: header.flags.contains(LinkFlags::Multicast),
+        macvlan: below.filter(|_| is_macvlan).map(|below| Macvlan { below, up: admin }),
     }))
+}
+
+/// What kind of link it is, by the attributes nested in `IFLA_LINKINFO`.
+fn kind_of_link(info: &[u8]) -> Option<&[u8]> {
+    let mut rest = info;
+    while let [a, b, c, d, ..] = *rest {
+        let length = usize::from(u16::from_ne_bytes([a, b]));
+        let value = rest.get(4..length)?;
+        if u16::from_ne_bytes([c, d]) == IFLA_INFO_KIND {
+            return Some(value.strip_suffix(&[0]).unwrap_or(value));
+        }
+        rest = rest.get(length.next_multiple_of(4)..)?;
+    }
+    None
 }
 
 fn address(payload: &[u8]) -> Result<Option<AddressFact>, DecodeError> {

@@ -1,48 +1,285 @@
-//! Who runs when and where: nice values and processors (`sched(7)`).
+//! Being on time on a busy machine (`sched(7)`, `mlockall(2)`).
+//!
+//! A process that should have no right it does not need can still be scheduled in real time: whoever
+//! starts it raises its limits ([`Scheduling::allow`], `prlimit(2)`), and within these it helps itself
+//! ([`Scheduling::take`]), without any capability. What a container does not grant is no reason to
+//! stop: it is answered in words, for somebody to be told.
+//!
+//! A real-time thread that runs on and on would take a processor from everybody. The kernel notices
+//! it (`RLIMIT_RTTIME`) and sends `SIGXCPU`, which ends a process by default; here it makes the thread
+//! an ordinary one. Whoever finds that it happened ([`overran`]) may take the priority again.
 
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
-use rustix::process::setpriority_process;
-use rustix::thread::{CpuSet, sched_setaffinity};
+use rustix::process::{Pid, Resource, Rlimit, prlimit};
+use serde::{Deserialize, Serialize};
 
-/// Gives this process a nice value, -20 (before everybody) to 19.
-///
-/// # Errors
-/// `EACCES` without `CAP_SYS_NICE` for less than it has.
-pub fn be_nice(nice: i8) -> io::Result<()> {
-    Ok(setpriority_process(None, nice.into())?)
+/// How the threads of a process are scheduled. The default is what every process has.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Scheduling {
+    /// Nice value, `-20..=19`.
+    pub nice: i8,
+    /// Real-time priority, `1..=99`; `None`: an ordinary process.
+    pub real_time: Option<u8>,
+    /// How long a real-time thread may run without waiting before it is an ordinary one; zero: for
+    /// ever.
+    pub run_limit: Duration,
+    /// All its memory stays in memory.
+    pub locked: bool,
+    /// Processors it may use; empty: all that it may use anyway.
+    pub processors: Vec<u32>,
 }
 
-/// Has the calling thread, and those it starts, run on these processors only.
-///
-/// # Errors
-/// `EINVAL` when none of them is there to be used.
-pub fn use_processors(processors: &[u32]) -> io::Result<()> {
-    let mut set = CpuSet::new();
-    for processor in processors {
-        match usize::try_from(*processor) {
-            Ok(number) if number < CpuSet::MAX_CPU => set.set(number),
-            _ => return Err(io::Error::from_raw_os_error(libc::EINVAL)),
+impl Scheduling {
+    /// Raises the limits of the process `pid` so far that it can do this itself. What is not granted
+    /// is answered in words.
+    #[must_use]
+    pub fn allow(&self, pid: u32) -> Vec<String> {
+        let mut troubles = Vec::new();
+        let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) else { return troubles };
+        let mut limit = |resource, what: &str, current: Option<u64>, maximum: Option<u64>| {
+            if let Err(error) = prlimit(Some(pid), resource, Rlimit { current, maximum }) {
+                troubles.push(format!("{what} cannot be allowed: {error}"));
+            }
+        };
+        let priority = u64::from(self.real_time.unwrap_or(0));
+        limit(Resource::Rtprio, "real-time priority", Some(priority), Some(priority));
+        let micros = u64::try_from(self.run_limit.as_micros()).unwrap_or(u64::MAX);
+        let micros = (micros > 0 && self.real_time.is_some()).then_some(micros);
+        limit(Resource::Rttime, "the limit of real time", micros, None);
+        // 20 - n stands for the nice value n, and 20 for what everybody may have.
+        let nice = u64::try_from(20 - i64::from(self.nice.min(0))).unwrap_or(20);
+        let nice = if self.nice < 0 { nice } else { 0 };
+        limit(Resource::Nice, "the nice value", Some(nice), Some(nice));
+        if self.locked {
+            limit(Resource::Memlock, "memory that stays", None, None);
+        }
+        troubles
+    }
+
+    /// Schedules the calling thread like this, `below` its real-time priority by so much. What it
+    /// starts is ordinary again (`SCHED_RESET_ON_FORK`).
+    #[must_use]
+    pub fn take(&self, below: u8) -> Vec<String> {
+        let mut troubles = Vec::new();
+        let mut tell = |what: &str, done: io::Result<()>| {
+            if let Err(error) = done {
+                troubles.push(format!("{what}: {error}"));
+            }
+        };
+        // While it is ordinary: a nice value means nothing to a real-time thread.
+        tell("back to an ordinary thread", ordinary());
+        tell(&format!("nice value {}", self.nice), nice(self.nice));
+        if !self.processors.is_empty() {
+            tell("processors", processors(&self.processors));
+        }
+        if let Some(priority) = self.real_time {
+            let priority = priority.saturating_sub(below).max(1);
+            if !self.run_limit.is_zero() {
+                tell("the limit of real time", ordinary_when_too_long());
+            }
+            tell(&format!("real-time priority {priority}"), real_time(priority));
+        }
+        troubles
+    }
+
+    /// Has the memory of this process stay in memory, or no longer.
+    #[must_use]
+    pub fn lock(&self) -> Vec<String> {
+        // SAFETY: concerns no memory that anybody has a reference to.
+        let done = unsafe {
+            if self.locked {
+                libc::mlockall(libc::MCL_CURRENT | libc::MCL_FUTURE)
+            } else {
+                libc::munlockall()
+            }
+        };
+        match done {
+            0 => Vec::new(),
+            _ => vec![format!("memory that stays: {}", io::Error::last_os_error())],
         }
     }
-    Ok(sched_setaffinity(None, &set)?)
+}
+
+/// Gives the calling thread real-time scheduling (`SCHED_FIFO`): when it has something to do it runs
+/// before every ordinary thread and those of lower `priority` (1..=99). What it starts is ordinary
+/// again (`SCHED_RESET_ON_FORK`). For threads that mostly wait.
+///
+/// # Errors
+/// `EINVAL` for a priority out of range, `EPERM` beyond `RLIMIT_RTPRIO` without `CAP_SYS_NICE` in the
+/// initial user namespace.
+pub fn real_time(priority: u8) -> io::Result<()> {
+    policy(libc::SCHED_FIFO | libc::SCHED_RESET_ON_FORK, priority.into())
+}
+
+/// Whether a real-time thread of this process ran too long and was made an ordinary one since this
+/// was last asked.
+pub fn overran() -> bool {
+    // A look costs less than an exchange, and is made every turn.
+    OVERRAN.load(Ordering::Relaxed) && OVERRAN.swap(false, Ordering::Relaxed)
+}
+
+static OVERRAN: AtomicBool = AtomicBool::new(false);
+
+fn ordinary() -> io::Result<()> {
+    // The flag may not be taken off again without a right.
+    let flag = present_policy() & libc::SCHED_RESET_ON_FORK;
+    policy(libc::SCHED_OTHER | flag, 0)
+}
+
+/// The present policy and its flags.
+fn present_policy() -> libc::c_int {
+    // SAFETY: 0 is the calling thread.
+    unsafe { libc::sched_getscheduler(0) }.max(0)
+}
+
+fn policy(policy: libc::c_int, priority: libc::c_int) -> io::Result<()> {
+    let parameter = libc::sched_param { sched_priority: priority };
+    // SAFETY: 0 is the calling thread, and the parameter is alive for the length of the call.
+    match unsafe { libc::sched_setscheduler(0, policy, &raw const parameter) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Of the calling thread alone, as Linux has it.
+fn nice(value: i8) -> io::Result<()> {
+    // SAFETY: 0 is the calling thread.
+    match unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, value.into()) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+fn processors(which: &[u32]) -> io::Result<()> {
+    let mut set = rustix::thread::CpuSet::new();
+    for one in which {
+        let one = usize::try_from(*one).unwrap_or(usize::MAX);
+        if one < rustix::thread::CpuSet::MAX_CPU {
+            set.set(one);
+        }
+    }
+    Ok(rustix::thread::sched_setaffinity(None, &set)?)
+}
+
+/// Makes `SIGXCPU` do what the essay above says.
+fn ordinary_when_too_long() -> io::Result<()> {
+    extern "C" fn step_down(_: libc::c_int) {
+        let parameter = libc::sched_param { sched_priority: 0 };
+        // SAFETY: one system call on the calling thread, which is the one that ran too long; the
+        // C library's wrapper does nothing else and sets errno, which is put back.
+        unsafe {
+            let errno = libc::__errno_location();
+            let before = *errno;
+            let policy = libc::SCHED_OTHER | libc::SCHED_RESET_ON_FORK;
+            libc::sched_setscheduler(0, policy, &raw const parameter);
+            *errno = before;
+        }
+        OVERRAN.store(true, Ordering::Relaxed);
+    }
+    let handler = nix::sys::signal::SigHandler::Handler(step_down);
+    let flags = nix::sys::signal::SaFlags::SA_RESTART;
+    let action =
+        nix::sys::signal::SigAction::new(handler, flags, nix::sys::signal::SigSet::empty());
+    // SAFETY: the handler does only what a handler may do.
+    unsafe { nix::sys::signal::sigaction(nix::sys::signal::Signal::SIGXCPU, &action) }?;
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
     use super::*;
 
+    /// A process of its own, for what it does to itself cannot be taken back: this test's binary,
+    /// started again for one test alone. `None` in that process.
+    fn alone(test: &str) -> Option<std::process::ExitStatus> {
+        const CHILD: &str = "MAINSTAY_TEST_SCHEDULING";
+        if std::env::var_os(CHILD).is_some() {
+            return None;
+        }
+        let mut command = std::process::Command::new(std::env::current_exe().unwrap());
+        command.args(["--exact", &format!("scheduling::tests::{test}"), "--nocapture"]);
+        Some(command.env(CHILD, "1").status().unwrap())
+    }
+
+    fn wanted() -> Scheduling {
+        Scheduling {
+            nice: -3,
+            real_time: Some(7),
+            run_limit: Duration::from_millis(20),
+            locked: true,
+            processors: vec![0],
+        }
+    }
+
     #[test]
-    fn a_thread_stays_on_its_processor_and_one_that_is_not_there_is_refused() {
-        std::thread::spawn(|| {
-            let allowed = rustix::thread::sched_getaffinity(None).unwrap();
-            let first = (0..CpuSet::MAX_CPU).find(|cpu| allowed.is_set(*cpu)).unwrap();
-            use_processors(&[u32::try_from(first).unwrap()]).unwrap();
-            let now = rustix::thread::sched_getaffinity(None).unwrap();
-            assert_eq!((now.count(), now.is_set(first)), (1, true));
-            assert!(use_processors(&[u32::MAX]).is_err());
-        })
-        .join()
-        .unwrap();
+    fn what_was_allowed_is_taken_without_any_capability_and_given_back() {
+        if let Some(status) =
+            alone("what_was_allowed_is_taken_without_any_capability_and_given_back")
+        {
+            assert!(status.success());
+            return;
+        }
+        let wanted = wanted();
+        let refused = wanted.allow(std::process::id());
+        if !refused.is_empty() {
+            println!("skipped: not allowed here: {refused:?}");
+            return;
+        }
+        let _ = crate::confine::keep_only(&[], None).unwrap();
+        assert_eq!(wanted.take(1), Vec::<String>::new());
+        assert_eq!(wanted.lock(), Vec::<String>::new());
+        assert_eq!(present_policy(), libc::SCHED_FIFO | libc::SCHED_RESET_ON_FORK);
+        let locked = std::fs::read_to_string("/proc/self/status").unwrap();
+        let locked = locked.lines().find_map(|line| line.strip_prefix("VmLck:")).unwrap();
+        assert!(!locked.trim().starts_with("0 "), "{locked}");
+        assert!(real_time(9).is_err(), "more than was allowed");
+
+        let before = Scheduling::default();
+        assert_eq!(before.take(0), Vec::<String>::new());
+        assert_eq!(before.lock(), Vec::<String>::new());
+        assert_eq!(present_policy() & !libc::SCHED_RESET_ON_FORK, libc::SCHED_OTHER);
+    }
+
+    #[test]
+    fn a_real_time_thread_that_runs_on_becomes_an_ordinary_one_and_lives() {
+        if let Some(status) =
+            alone("a_real_time_thread_that_runs_on_becomes_an_ordinary_one_and_lives")
+        {
+            assert!(status.success());
+            return;
+        }
+        let wanted = Scheduling { locked: false, ..wanted() };
+        if !wanted.allow(std::process::id()).is_empty() {
+            println!("skipped: not allowed here");
+            return;
+        }
+        assert_eq!(wanted.take(0), Vec::<String>::new());
+        assert!(!overran());
+        let begun = Instant::now();
+        while present_policy() & libc::SCHED_FIFO != 0 {
+            assert!(begun.elapsed() < Duration::from_secs(20), "nobody has stopped it");
+        }
+        assert!(overran() && !overran());
+        assert_eq!(wanted.take(0), Vec::<String>::new(), "it can begin again");
+    }
+
+    #[test]
+    fn what_is_not_granted_is_said() {
+        if let Some(status) = alone("what_is_not_granted_is_said") {
+            assert!(status.success());
+            return;
+        }
+        let none = Scheduling::default();
+        assert_eq!(none.allow(std::process::id()), Vec::<String>::new());
+        let _ = crate::confine::keep_only(&[], None).unwrap();
+        let refused = Scheduling { processors: Vec::new(), ..wanted() }.take(0);
+        assert_eq!(refused.len(), 2, "{refused:?}");
+        assert!(refused[0].starts_with("nice value -3: "), "{refused:?}");
+        assert!(refused[1].starts_with("real-time priority 7: "), "{refused:?}");
     }
 }

@@ -28,6 +28,10 @@ pub enum Sysctl {
     AcceptRa(Name, bool),
     /// `ipv6.conf.IF.disable_ipv6`.
     DisableIpv6(Name, bool),
+    /// `ipv6.conf.IF.keep_addr_on_down`: addresses outlive that the interface goes down.
+    KeepAddressesOnDown(Name, bool),
+    /// `ipv4.igmp_link_local_mcast_reports`: membership of groups in 224.0.0.0/24 is reported.
+    LocalIgmp(bool),
     /// `ipv4.ip_forward`.
     Forward4(bool),
     /// `ipv6.conf.all.forwarding`.
@@ -47,6 +51,16 @@ impl Sysctl {
         fs::write(path, value.to_string())
     }
 
+    /// What stands there now, whatever value this one would set.
+    ///
+    /// # Errors
+    /// As for [`write`](Self::write); `InvalidData` if that is no small number.
+    pub fn read(&self) -> io::Result<u8> {
+        let (path, _) = self.path_and_value()?;
+        let text = fs::read_to_string(path)?;
+        text.trim().parse().map_err(|_| io::ErrorKind::InvalidData.into())
+    }
+
     fn path_and_value(&self) -> io::Result<(PathBuf, u8)> {
         let (family, interface, key, value) = match self {
             Sysctl::PromoteSecondaries(on, value) => {
@@ -59,6 +73,12 @@ impl Sysctl {
             Sysctl::AcceptDad(on, value) => ("ipv6", Some(on), "accept_dad", u8::from(*value)),
             Sysctl::AcceptRa(on, value) => ("ipv6", Some(on), "accept_ra", u8::from(*value)),
             Sysctl::DisableIpv6(on, value) => ("ipv6", Some(on), "disable_ipv6", u8::from(*value)),
+            Sysctl::KeepAddressesOnDown(on, value) => {
+                ("ipv6", Some(on), "keep_addr_on_down", u8::from(*value))
+            }
+            Sysctl::LocalIgmp(value) => {
+                ("ipv4", None, "igmp_link_local_mcast_reports", u8::from(*value))
+            }
             Sysctl::Forward4(value) => ("ipv4", None, "ip_forward", u8::from(*value)),
             Sysctl::Forward6(value) => ("ipv6", None, "conf/all/forwarding", u8::from(*value)),
             Sysctl::NonlocalBind4(value) => ("ipv4", None, "ip_nonlocal_bind", u8::from(*value)),

@@ -56,6 +56,13 @@ const ALLOWED: &[c_long] = &[
     libc::SYS_mprotect,
     libc::SYS_brk,
     libc::SYS_getrandom,
+    libc::SYS_mlockall,
+    libc::SYS_munlockall,
+    // being on time, within the limits that somebody else has set
+    libc::SYS_sched_setscheduler,
+    libc::SYS_sched_getscheduler,
+    libc::SYS_sched_setaffinity,
+    libc::SYS_setpriority,
     // being a process, and ending
     libc::SYS_rt_sigaction,
     libc::SYS_rt_sigprocmask,

@@ -6,31 +6,28 @@ use sched::{Step, StepKind, Task, Transition};
 /// Who is said to have planned and executed.
 const UUID: &str = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
 
-/// The steps in an order in which they can be done.
+/// The steps in the order in which they are done: round after round, in each whatever is ready
+/// when its turn comes.
 #[must_use]
 pub fn order(transition: &Transition) -> Vec<usize> {
-    let mut waiting: Vec<usize> = transition.steps.iter().map(|step| step.inputs.len()).collect();
-    let mut followers: Vec<Vec<usize>> = vec![Vec::new(); transition.steps.len()];
-    for (at, step) in transition.steps.iter().enumerate() {
-        for input in &step.inputs {
-            followers[*input].push(at);
-        }
-    }
-    let mut ready: Vec<usize> = (0..waiting.len()).filter(|at| waiting[*at] == 0).collect();
-    let mut order = Vec::with_capacity(waiting.len());
-    let mut at = 0;
-    while at < ready.len() {
-        let now = ready[at];
-        at += 1;
-        order.push(now);
-        for next in &followers[now] {
-            waiting[*next] = waiting[*next].saturating_sub(1);
-            if waiting[*next] == 0 {
-                ready.push(*next);
+    let steps = &transition.steps;
+    let mut done = vec![false; steps.len()];
+    let mut order = Vec::with_capacity(steps.len());
+    let mut waiting: Vec<usize> = (0..steps.len()).collect();
+    loop {
+        let before = order.len();
+        waiting.retain(|at| {
+            let ready = steps[*at].inputs.iter().all(|input| done[*input]);
+            if ready {
+                done[*at] = true;
+                order.push(*at);
             }
+            !ready
+        });
+        if order.len() == before {
+            return order;
         }
     }
-    order
 }
 
 /// Writes into a CIB what its execution would.

@@ -9,5 +9,6 @@ pub mod dot;
 pub mod execute;
 pub mod graph;
 pub mod inject;
+mod input;
 pub mod simulate;
 pub mod text;

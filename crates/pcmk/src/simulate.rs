@@ -3,16 +3,15 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use cib::Cib;
 use cib::dates::WallTime;
-use cib::xml::{self, Document};
+use cib::xml::Document;
 use sched::{Ask, Transition};
 
 use crate::inject::{self, Event};
-use crate::{dot, execute, graph, text};
+use crate::{dot, execute, graph, input, text};
 
 /// What is asked for.
 #[derive(Clone, Debug, Default)]
@@ -202,14 +201,7 @@ fn set_option(options: &mut Options, letter: char, value: Option<String>) -> Res
 /// # Errors
 /// When the CIB cannot be read or a file cannot be written.
 pub fn run(options: &Options, now: WallTime) -> Result<String, String> {
-    let mut document = read_input(options.input.as_deref())?;
-    for event in &options.events {
-        inject::apply(&mut document.root, event);
-    }
-    if let Some(path) = &options.save_input {
-        write(path, &document.to_string())?;
-    }
-    let cib = Cib::read(&document.root);
+    let (cib, document) = read(options)?;
     let mut text = String::new();
     let mut dated = String::new();
     let given = options.time.or(cib.execution_date);
@@ -219,11 +211,16 @@ pub fn run(options: &Options, now: WallTime) -> Result<String, String> {
         text.push_str(&dated);
     }
     let now = given.unwrap_or(now);
-    let ask = Ask { scores: options.scores, reasons: false, considered: options.dot.is_some() };
+    let ask = Ask {
+        scores: options.scores,
+        reasons: false,
+        considered: options.dot.is_some(),
+        before: !options.quiet,
+    };
     let transition = sched::plan_with(&cib, now, ask);
     if !options.quiet {
-        text.push_str(&text::held_back(&transition));
-        text.push_str(&text::status("Current cluster status:", &transition));
+        text.push_str(&text::held_back(&transition.before));
+        text.push_str(&text::status("Current cluster status:", &transition.before));
     }
     if options.utilization {
         text.push_str(&text::capacities(&transition));
@@ -240,11 +237,12 @@ pub fn run(options: &Options, now: WallTime) -> Result<String, String> {
     if acts && !options.quiet {
         text.push_str(&text::summary(&transition));
     }
+    let Some(mut document) = document else { return Ok(text) };
     execute::apply(&mut document.root, &transition);
     if options.simulate && !options.quiet {
         text.push_str(&text::execution(&transition));
         text.push_str(&dated);
-        let after = sched::plan(&Cib::read(&document.root), now);
+        let after = sched::observe(&Cib::read(&document.root), now);
         text.push_str(&text::status("Revised Cluster Status:", &after));
     }
     if let Some(path) = &options.save_output {
@@ -253,30 +251,34 @@ pub fn run(options: &Options, now: WallTime) -> Result<String, String> {
     Ok(text)
 }
 
-fn read_input(path: Option<&Path>) -> Result<Document, String> {
-    let (name, text) = match path {
-        Some(path) if path != Path::new("-") => {
-            let name = path.display().to_string();
-            (name.clone(), fs::read_to_string(path).map_err(|error| format!("{name}: {error}"))?)
-        }
-        _ => {
-            let mut text = String::new();
-            std::io::stdin()
-                .read_to_string(&mut text)
-                .map_err(|error| format!("input: {error}"))?;
-            ("input".to_owned(), text)
-        }
-    };
-    let document = xml::parse(&text).map_err(|error| format!("{name}: {error}"))?;
-    if document.root.name() != "cib" {
-        return Err(format!("{name}: this is a <{}>, not a <cib>", document.root.name()));
+/// The CIB after all events; its tree, too, where somebody will need it.
+fn read(options: &Options) -> Result<(Cib, Option<Document>), String> {
+    let (name, text) = input::text(options.input.as_deref())?;
+    if options.quiet && options.events.is_empty() && options.saves().is_none() {
+        return Ok((input::cib(&name, &text)?, None));
     }
-    Ok(document)
+    let mut document = input::document(&name, &text)?;
+    for event in &options.events {
+        inject::apply(&mut document.root, event);
+    }
+    if let Some(path) = &options.save_input {
+        write(path, &document.to_string())?;
+    }
+    Ok((Cib::read(&document.root), Some(document)))
+}
+
+impl Options {
+    /// A file to which a CIB is to be written.
+    fn saves(&self) -> Option<&Path> {
+        self.save_input.as_deref().or(self.save_output.as_deref())
+    }
 }
 
 fn save_graphs(options: &Options, transition: &Transition) -> Result<(), String> {
     if let Some(path) = &options.graph {
-        write(path, &graph::render(transition).pretty())?;
+        let named = |error: std::io::Error| format!("{}: {error}", path.display());
+        let mut file = fs::File::create(path).map_err(named)?;
+        graph::write(transition, &mut file).map_err(named)?;
     }
     if let Some(path) = &options.dot {
         write(path, &dot::render(transition))?;

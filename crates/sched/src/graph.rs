@@ -96,14 +96,11 @@ impl World<'_> {
     pub(crate) fn finish(&mut self) -> Transition {
         self.add_maintenance_update();
         let mut order: Vec<ActionId> = Vec::new();
-        for rsc in self.top.clone() {
-            for id in self.family(rsc) {
-                order.extend(self[id].actions.iter().copied());
-            }
+        for rsc in &self.top {
+            self.in_graph_order(*rsc, &mut order);
         }
-        order.extend(
-            (0..self.actions.len()).map(ActionId::new).filter(|id| self[*id].rsc.is_none()),
-        );
+        let newest_first = (0..self.actions.len()).rev().map(ActionId::new);
+        order.extend(newest_first.filter(|id| self[*id].rsc.is_none()));
         let chosen: Vec<ActionId> = order.into_iter().filter(|id| self.belongs(*id)).collect();
         for id in &chosen {
             self[*id].in_graph = true;
@@ -169,9 +166,36 @@ impl World<'_> {
             considered,
             ..Transition::default()
         };
-        self.fill_views(&mut transition);
+        let seen = self.observed();
+        transition.nodes = seen.nodes;
+        transition.resources = seen.resources;
+        transition.top = seen.top;
+        transition.failed = seen.failed;
+        transition.before = std::mem::take(&mut self.before);
         transition.events = self.events();
         transition
+    }
+
+    /// The actions of a resource and what is below it, the newest first; of a clone or bundle those
+    /// of the parts come before its own.
+    fn in_graph_order(&self, rsc: RscId, order: &mut Vec<ActionId>) {
+        let it = &self[rsc];
+        let own = it.actions.iter().rev().copied();
+        match it.variant {
+            Variant::Primitive => order.extend(own),
+            Variant::Group => {
+                order.extend(own);
+                for child in &it.children {
+                    self.in_graph_order(*child, order);
+                }
+            }
+            Variant::Clone | Variant::Bundle => {
+                for child in &it.children {
+                    self.in_graph_order(*child, order);
+                }
+                order.extend(own);
+            }
+        }
     }
 
     fn merged_inputs(&self, id: ActionId) -> BTreeMap<ActionId, Rel> {

@@ -47,8 +47,8 @@ pub use check::check;
 pub use reason::{Cause, Contribution};
 pub use task::{Key, Phase, Task};
 pub use transition::{
-    BundleView, Considered, Event, FailedView, GraphOptions, NodeView, ReplicaView, ResourceView,
-    Shape, Step, StepKind, StepResource, Transition,
+    BundleView, Considered, Event, FailedView, GraphOptions, Health, NodeView, Observed,
+    ReplicaView, ResourceView, Shape, Step, StepKind, StepResource, Transition,
 };
 pub use world::{NodeId, NodeKind, Role, RscId};
 
@@ -63,6 +63,8 @@ pub struct Ask {
     pub reasons: bool,
     /// All actions considered, also those that will not be done.
     pub considered: bool,
+    /// The cluster as it was before planning.
+    pub before: bool,
 }
 
 /// What has to be done so that the cluster becomes what its CIB says, at a given time.
@@ -79,6 +81,9 @@ pub fn plan_with(cib: &Cib, now: WallTime, ask: Ask) -> Transition {
     let connections = world.read_connections();
     world.read_resources(connections);
     world.read_status();
+    if ask.before {
+        world.before = world.observed();
+    }
     world.apply_health();
     world.read_constraints();
     world.apply_criteria();
@@ -94,6 +99,17 @@ pub fn plan_with(cib: &Cib, now: WallTime, ask: Ask) -> Transition {
     world.apply_orders();
     world.create_notifications();
     world.finish()
+}
+
+/// What a CIB says of its cluster, without any plan.
+#[must_use]
+pub fn observe(cib: &Cib, now: WallTime) -> Observed {
+    let mut world = World::new(cib, now, Ask::default());
+    world.read_nodes();
+    let connections = world.read_connections();
+    world.read_resources(connections);
+    world.read_status();
+    world.observed()
 }
 
 /// The digest by which histories record with which parameters something was done.
@@ -146,6 +162,7 @@ impl<'c> World<'c> {
             dangling_stops: HashSet::new(),
             notifications: HashMap::new(),
             warnings: Vec::new(),
+            before: Observed::default(),
             have_stonith_resource: false,
             have_remote_nodes: false,
             dc: None,

@@ -33,6 +33,37 @@ pub struct Transition {
     pub quorate: bool,
     /// All actions considered, also those that are not done, for pictures.
     pub considered: Vec<Considered>,
+    /// The cluster before anything was decided, if asked for.
+    pub before: Observed,
+}
+
+/// A cluster as planning found it.
+#[derive(Clone, Debug, Default)]
+pub struct Observed {
+    /// The nodes, by name.
+    pub nodes: Vec<NodeView>,
+    /// All resources; parents before their parts.
+    pub resources: Vec<ResourceView>,
+    /// Top-level resources (indices into `resources`).
+    pub top: Vec<usize>,
+    /// Operations that failed.
+    pub failed: Vec<FailedView>,
+    /// Whether all of it is left alone.
+    pub maintenance_mode: bool,
+    /// Whether there is quorum.
+    pub quorate: bool,
+}
+
+/// What a node's health attributes come to.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
+pub enum Health {
+    /// All is well.
+    #[default]
+    Green,
+    /// Not quite.
+    Yellow,
+    /// Not at all.
+    Red,
 }
 
 /// Options a graph states.
@@ -160,6 +191,7 @@ pub struct NodeView {
     pub container: Option<Text>,
     pub host: Option<Text>,
     pub running: usize,
+    pub health: Health,
     /// What each still has room for, sorted by name.
     pub capacity: Vec<(Text, i64)>,
 }
@@ -187,6 +219,12 @@ pub struct ResourceView {
     pub agent: Text,
     pub parent: Option<usize>,
     pub children: Vec<usize>,
+    /// Of a clone: how many instances there shall be.
+    pub copies: i64,
+    /// Made up by the cluster: not for people.
+    pub internal: bool,
+    /// Where it is, if it is (also) somewhere else: the place that counts.
+    pub current: Option<usize>,
     pub role: Role,
     pub next_role: Role,
     pub target_role: Option<Role>,

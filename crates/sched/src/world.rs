@@ -331,6 +331,7 @@ pub(crate) struct World<'c> {
     /// Monitors whose failures have expired: to be asked anew.
     pub expired_monitors: Vec<(RscId, NodeId, usize, usize, usize)>,
     pub warnings: Vec<String>,
+    pub before: crate::transition::Observed,
     pub have_stonith_resource: bool,
     pub have_remote_nodes: bool,
     pub dc: Option<NodeId>,

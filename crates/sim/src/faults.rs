@@ -8,7 +8,7 @@ use vrrp::{Input, InstanceConfig, Packet, RouterStatus};
 
 use crate::kernel::{ETH0, Kernel};
 use crate::lan::{Coming, Lan};
-use crate::node::Node;
+use crate::node::{Node, vr_of};
 use crate::sight::{Mail, Sight};
 use crate::weather::Weather;
 
@@ -141,10 +141,11 @@ impl Lan {
     }
 
     pub(crate) fn reconfigure(&mut self, at: usize, configs: Vec<InstanceConfig>) {
-        let old = core::mem::replace(&mut self.nodes[at].configs, configs.clone());
+        let old = self.nodes[at].set_configs(configs.clone());
         let watched = self.sights.is_some();
         let before = watched.then(|| self.nodes[at].router.status());
         self.nodes[at].learn_names();
+        self.heard.forget(at, |vr| configs.iter().any(|config| vr_of(config) == vr));
         self.see_that(Sight::Reloaded { node: at });
         let untouched: Vec<&InstanceConfig> =
             configs.iter().filter(|config| old.contains(config)).collect();
@@ -166,7 +167,9 @@ impl Lan {
     /// Sets a node's wall clock. Until that is done, all nodes' say the same.
     pub fn set_clock(&mut self, name: &str, wall: Wall) {
         let at = self.at(name);
-        self.handle(at, Input::Wall(wall));
+        let millis = |nanos: u64| i64::try_from(nanos / 1_000_000).unwrap_or(i64::MAX);
+        let told = wall.seconds() * 1_000_000_000 + wall.subsec_nanos();
+        self.step_clock(at, millis(told) - millis(self.now.as_nanos()));
     }
 
     /// Somebody removes an address from a node by hand; whether it was there.
@@ -186,7 +189,7 @@ impl Lan {
     /// Puts a packet in front of a node, as if somebody on the link had sent it.
     pub fn inject(&mut self, name: &str, packet: Packet) {
         let at = self.at(name);
-        let mail = Mail { packet, segment: 0, spoiled: false };
+        let mail = Mail { packet, segment: 0, spoiled: false, notice: false };
         self.put(self.weather.delay, Coming::Mail(at, mail));
     }
 
@@ -214,7 +217,8 @@ impl Lan {
             self.plug(&name);
             self.nodes[at].guard_paused_until = Instant::ZERO;
             if self.nodes[at].paused_until.take().is_some() {
-                self.nodes[at].awake_since = self.now;
+                let now = self.now;
+                self.nodes[at].awake(now);
                 self.look_soon(at, Duration::ZERO);
             }
             if !self.nodes[at].alive {

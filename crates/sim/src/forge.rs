@@ -21,7 +21,7 @@ pub(crate) fn send(lan: &mut Lan, kind: FaultKind, node: usize, random: &mut Ran
         let at = usize::try_from(random.below(recorded)).unwrap_or(0);
         lan.recorded.get(at).cloned()
     } else {
-        let configs = &lan.nodes[node].configs;
+        let configs = lan.nodes[node].configs();
         let count = u64::try_from(configs.len()).unwrap_or(0);
         let at = usize::try_from(random.below(count)).unwrap_or(0);
         configs.get(at).cloned().and_then(|config| forge(&config, kind, node, random))
@@ -84,15 +84,20 @@ fn forge(
     let mut ttl = 255;
     let spoiled = kind == FaultKind::SpoofInvalid;
     if spoiled {
-        match random.below(3) {
+        match random.below(4) {
             0 => ttl = 64,
+            3 if payload[0] >> 4 == 3 => {
+                // A trailer that nobody has signed, from far ahead in time.
+                payload.extend([1, 1, 0, 0, 0x7f, 0, 0, 0]);
+                payload.extend([0; 20]);
+            }
             1 => payload[6] ^= 0x5a,
             _ => zero_interval(&mut payload),
         }
     }
     let index = IfIndex::new(2)?;
     let packet = Packet { index, source, destination, ttl, payload };
-    Some(Mail { packet, segment, spoiled })
+    Some(Mail { packet, segment, spoiled, notice: false })
 }
 
 /// Makes the interval zero and the checksum right again (RFC 1624).

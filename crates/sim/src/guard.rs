@@ -4,6 +4,7 @@
 //! of life three times within its shortest lease while it holds. A dead process is noticed by its
 //! descriptor; a new one takes a few milliseconds to start.
 
+use core::net::IpAddr;
 use core::time::Duration;
 
 use base::{Batch, Event, EventId, Instant, Name, Origin, Reason, Subject, Ticket, What};
@@ -63,6 +64,7 @@ impl Lan {
     /// mainstay begins on a node: a guardian, and by it the first engine.
     pub(crate) fn begin(&mut self, at: usize) {
         let now = self.now;
+        self.touch();
         let node = &mut self.nodes[at];
         node.end();
         node.guard_life += 1;
@@ -84,18 +86,25 @@ impl Lan {
         let node = &mut self.nodes[at];
         node.end();
         node.running = true;
-        node.awake_since = now;
+        node.awake(now);
         node.learn_names();
         if let Some(guard) = &mut node.guard {
             guard.signs = Signs::default();
         }
-        let configs = node.configs.clone();
+        let configs = node.configs().to_vec();
         // The first thing it reads is a dump of everything.
         node.netlink.overrun();
         let clock = node.clock(now);
         let events = node.guard.as_ref().map_or(0, |guard| guard.events);
         self.see_that(Sight::Began { node: at, heir: !adopt.is_empty() });
+        self.heard.forget(at, |_| false);
+        let wall = self.wall(at);
         let node = &mut self.nodes[at];
+        node.router.handle(clock, vrrp::Input::Wall(wall));
+        if let Some(guard) = &node.guard {
+            let spoken = guard.will.spoken().map(|(name, last)| (name.clone(), last)).collect();
+            node.router.handle(clock, vrrp::Input::Spoken(spoken));
+        }
         if !adopt.is_empty() {
             node.router.handle(clock, vrrp::Input::Adopt { image: None, held: adopt, events });
         }
@@ -154,10 +163,23 @@ impl Lan {
                     self.put(SPAWN + spread, Coming::Spawn(at, life, adopt));
                 }
                 Output::Kill => self.end_engine(at),
-                Output::Silence => self.nodes[at].kernel.table.silence(),
+                Output::Silence => {
+                    let now = self.now;
+                    self.nodes[at].kernel.table.silence(now);
+                }
                 Output::Farewell { transmit, seal } => {
-                    assert!(seal.is_none(), "guarded nodes of this LAN sign nothing yet");
-                    self.see_that(Sight::Farewell { node: at });
+                    let mut transmit = transmit;
+                    if let Some(seal) = &seal {
+                        self.sign(at, &mut transmit, seal);
+                    }
+                    // Seen at this moment: a little later everything is silent, rightly or not.
+                    let this = &self.nodes[at];
+                    let leased = this.configs().iter().filter(|config| config.lease);
+                    let vips = leased.flat_map(|config| config.all_vips());
+                    let vips = vips.map(|vip| vip.address);
+                    let heard = |address: &IpAddr| this.kernel.answers(*address, self.now);
+                    let answered = vips.filter(heard).collect();
+                    self.see_that(Sight::Farewell { node: at, answered });
                     self.send(at, &transmit);
                 }
                 Output::Remove(ops) => {

@@ -123,6 +123,12 @@ impl Kernel {
         self.table.passes(address, now)
     }
 
+    /// Whether there is a table of leases.
+    #[must_use]
+    pub fn leases(&self) -> bool {
+        self.table.exists()
+    }
+
     /// Everything there is.
     #[must_use]
     pub fn snapshot(&self) -> KernelFact {
@@ -310,6 +316,7 @@ impl Kernel {
             mac: Some(mac),
             mtu: 1500,
             multicast: true,
+            macvlan: None,
         };
         self.links.push(Link { fact: fact.clone(), segment, up: false, carrier: true });
         self.news.push(KernelFact::Link(fact));

@@ -20,6 +20,7 @@ mod lan;
 mod node;
 mod random;
 mod sight;
+mod signing;
 mod table;
 mod tape;
 mod traffic;

@@ -31,8 +31,9 @@ pub struct Node {
     pub(crate) number: u8,
     pub(crate) router: Router,
     pub(crate) kernel: Kernel,
-    /// What it runs, and will run again when it is booted.
-    pub(crate) configs: Vec<InstanceConfig>,
+    /// What it runs, and will run again when it is booted; and the virtual router of each.
+    configs: Vec<InstanceConfig>,
+    vrs: Vec<Vr>,
     /// Every name an instance of it ever had, for what its events are about.
     pub(crate) known_as: BTreeMap<Name, Vr>,
     /// Counts its routers: what was meant for an earlier one reaches nobody.
@@ -55,12 +56,14 @@ pub struct Node {
     pub(crate) frozen_until: Instant,
     /// Since when it has been running without a gap.
     pub(crate) awake_since: Instant,
+    /// The same by its own clock, as it was then.
+    pub(crate) awake_clock: Instant,
     /// How far its monotonic clock is ahead of ours, and behind, by the time it stood still.
     pub(crate) ahead: Duration,
     pub(crate) behind: Duration,
     /// What of that its engine has not been told yet.
     pub(crate) slept: Duration,
-    /// How far its wall clock is off. Nothing here reads it, and nothing may.
+    /// How far its wall clock is ahead of the world's, milliseconds. Only signed adverts ask for it.
     pub(crate) wall_offset: i64,
     /// Whether its first instance is Active, as its events tell.
     pub(crate) active: bool,
@@ -128,6 +131,7 @@ impl Node {
             number,
             router: Router::new(),
             kernel: Kernel::of(number),
+            vrs: configs.iter().map(vr_of).collect(),
             configs,
             known_as: BTreeMap::new(),
             life: 0,
@@ -141,6 +145,7 @@ impl Node {
             paused_until: None,
             frozen_until: Instant::ZERO,
             awake_since: Instant::ZERO,
+            awake_clock: Instant::ZERO,
             ahead: Duration::ZERO,
             behind: Duration::ZERO,
             slept: Duration::ZERO,
@@ -208,7 +213,14 @@ impl Node {
     /// Its configuration of a virtual router.
     #[must_use]
     pub fn config_of(&self, vr: Vr) -> Option<&InstanceConfig> {
-        self.configs.iter().find(|config| vr_of(config) == vr)
+        let at = self.vrs.iter().position(|known| *known == vr)?;
+        self.configs.get(at)
+    }
+
+    /// From now on it is to run these; answers with those before.
+    pub(crate) fn set_configs(&mut self, configs: Vec<InstanceConfig>) -> Vec<InstanceConfig> {
+        self.vrs = configs.iter().map(vr_of).collect();
+        core::mem::replace(&mut self.configs, configs)
     }
 
     /// The virtual router that one of its instances, by name, is or was about.
@@ -252,6 +264,17 @@ impl Node {
     #[must_use]
     pub fn awake_since(&self) -> Instant {
         self.awake_since
+    }
+
+    /// The same by its own clock: that may have stood still since.
+    pub(crate) fn awake_clock(&self) -> Instant {
+        self.awake_clock
+    }
+
+    /// It runs again from now on.
+    pub(crate) fn awake(&mut self, now: Instant) {
+        self.awake_since = now;
+        self.awake_clock = self.clock(now);
     }
 
     /// Whether everything its kernel told was read.
@@ -330,8 +353,11 @@ pub fn config(priority: u8) -> InstanceConfig {
         vips: vec![vip],
         excluded: Vec::new(),
         burst: BurstPolicy::default(),
+        devices: Vec::new(),
+        speaks_as: None,
         track: Vec::new(),
         trackers: Vec::new(),
+        sentinels: Vec::new(),
         group: None,
         track_own_interface: true,
         missed_adverts: 3,

@@ -7,7 +7,7 @@
 use core::net::IpAddr;
 use core::time::Duration;
 
-use base::{Event, Family, Mac};
+use base::{Event, Family, Instant, Mac};
 use vrrp::Packet;
 
 use crate::kernel::Segment;
@@ -131,6 +131,15 @@ pub enum Sight {
     Farewell {
         /// Which node.
         node: usize,
+        /// The VIPs under a lease that the node still answered for at that moment.
+        answered: Vec<IpAddr>,
+    },
+    /// Somebody added an address to a node.
+    Added {
+        /// Which node.
+        node: usize,
+        /// The address.
+        address: IpAddr,
     },
     /// A router is about to be given another configuration.
     Reloaded {
@@ -162,6 +171,15 @@ pub enum Sight {
         /// Those, and the ones that went along.
         gone: Vec<IpAddr>,
     },
+    /// A node's engine begins a lease where one has ended, and so lets these be heard again.
+    Revived {
+        /// Which node.
+        node: usize,
+        /// When that lease ended.
+        ended: Instant,
+        /// What its kernel has of what was silent with it.
+        addresses: Vec<IpAddr>,
+    },
     /// A forged advert that the rules of reception refuse changed a router all the same.
     Swayed {
         /// Which node.
@@ -180,4 +198,6 @@ pub struct Mail {
     pub segment: Segment,
     /// Whether the rules of reception refuse it.
     pub spoiled: bool,
+    /// It is no advert but a word about a planned move.
+    pub notice: bool,
 }

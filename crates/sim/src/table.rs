@@ -17,11 +17,10 @@ pub struct Table {
 
 impl Table {
     /// Carries out one operation.
-    pub(crate) fn execute(
-        &mut self,
-        now: Instant,
-        op: &LeaseOp,
-    ) -> Result<LeaseAnswer, LeaseTrouble> {
+    ///
+    /// # Errors
+    /// What the kernel would refuse.
+    pub fn execute(&mut self, now: Instant, op: &LeaseOp) -> Result<LeaseAnswer, LeaseTrouble> {
         match op {
             LeaseOp::Build => {
                 let existed = core::mem::replace(&mut self.exists, true);
@@ -46,8 +45,31 @@ impl Table {
     }
 
     /// The guardian ends every lease at once.
-    pub(crate) fn silence(&mut self) {
-        self.alive.clear();
+    pub fn silence(&mut self, now: Instant) {
+        for end in self.alive.values_mut() {
+            *end = now.min(*end);
+        }
+    }
+
+    /// When a class ended that is there, and has; and which addresses are silent with it.
+    pub(crate) fn ended(
+        &self,
+        class: LeaseClass,
+        now: Instant,
+    ) -> Option<(Instant, impl Iterator<Item = IpAddr>)> {
+        let end = self.alive.get(&class).copied().filter(|end| *end <= now)?;
+        let of_class = self.listed.iter().filter(move |(_, of)| **of == class);
+        let addresses = of_class.filter_map(|(key, _)| match key {
+            LeaseKey::Address(address) => Some(*address),
+            _ => None,
+        });
+        Some((end, addresses))
+    }
+
+    /// Whether there is one: without it everything passes, as the kernel's does.
+    #[must_use]
+    pub fn exists(&self) -> bool {
+        self.exists
     }
 
     /// Somebody removes it.

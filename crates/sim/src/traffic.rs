@@ -2,8 +2,8 @@
 
 use core::net::{IpAddr, Ipv6Addr};
 
-use base::{IfIndex, LeaseDone, Mac, Neighbour, Transmit};
-use vrrp::{Input, Output, Packet, RouterStatus};
+use base::{DeviceDone, Errno, IfIndex, Instant, LeaseDone, LeaseOp, Mac, Neighbour, Transmit};
+use vrrp::{Input, Output, Packet, Router, RouterStatus, SwitchoverError};
 
 use crate::kernel::Segment;
 use crate::lan::{Coming, KERNEL_TIME, Lan};
@@ -11,24 +11,35 @@ use crate::sight::{Glimpse, Mail, Sight};
 
 impl Lan {
     pub(crate) fn handle(&mut self, at: usize, input: Input) {
+        if !self.rouse(at) {
+            return;
+        }
+        let clock = self.nodes[at].clock(self.now);
+        self.nodes[at].router.handle(clock, input);
+        self.stirred.insert(at);
+        self.flush(at);
+    }
+
+    /// A node that has slept learns of it before anything else; whether it is awake at all.
+    fn rouse(&mut self, at: usize) -> bool {
         let now = self.now;
         let node = &mut self.nodes[at];
         if !node.is_awake(now) {
-            return;
+            return false;
         }
         if node.paused_until.take().is_some() {
-            node.awake_since = now;
+            node.awake(now);
         }
         let clock = node.clock(now);
         // The driver compares two clocks, one of which went on.
         let span = core::mem::take(&mut node.slept);
         if !span.is_zero() {
             node.router.handle(clock, Input::Slept { span });
+            let wall = self.wall(at);
+            self.nodes[at].router.handle(clock, Input::Wall(wall));
             self.flush(at);
         }
-        self.nodes[at].router.handle(clock, input);
-        self.stirred.insert(at);
-        self.flush(at);
+        true
     }
 
     /// An advert comes to a node: to its router, or to its socket if that is held up.
@@ -49,13 +60,21 @@ impl Lan {
     }
 
     fn hand_over(&mut self, at: usize, mail: Mail) {
-        let Mail { packet, segment, spoiled } = mail;
+        let Mail { packet, segment, spoiled, notice } = mail;
+        if notice {
+            self.tape.mark(self.now, at, 8);
+            self.tape.bytes(&packet.payload);
+            return self.handle(at, Input::Notice(packet));
+        }
         self.tape.mark(self.now, at, 1);
         self.tape.bytes(&packet.payload);
-        if let Some(advert) = Glimpse::of(segment, packet.source, &packet.payload) {
+        let advert = Glimpse::of(segment, packet.source, &packet.payload);
+        let spoiled = spoiled || advert.is_some_and(|advert| self.refuses(at, advert, &packet));
+        if let Some(advert) = advert {
             self.see_that(Sight::Handed { node: at, advert, valid: !spoiled });
         }
         if spoiled && self.sights.is_some() {
+            self.rouse(at);
             let before = shape(self.nodes[at].router.status());
             self.handle(at, Input::Packet(packet));
             let after = shape(self.nodes[at].router.status());
@@ -66,6 +85,13 @@ impl Lan {
         } else {
             self.handle(at, Input::Packet(packet));
         }
+    }
+
+    /// Whether a node refuses an advert for its signature's sake.
+    fn refuses(&mut self, at: usize, advert: Glimpse, packet: &Packet) -> bool {
+        let wall = self.wall(at);
+        let Some(config) = self.nodes[at].config_of(advert.vr) else { return false };
+        self.heard.refuses((at, advert.vr, packet.source), config, wall, &packet.payload)
     }
 
     /// A node reads what lies in its sockets.
@@ -86,10 +112,20 @@ impl Lan {
     pub(crate) fn flush(&mut self, at: usize) {
         while let Some(output) = self.nodes[at].router.poll_output() {
             match output {
-                Output::Advert(transmit) => self.send(at, &transmit),
+                Output::Notice(transmit) => self.send_notice(at, &transmit),
+                Output::Advert(transmit) | Output::VirtualAdvert { transmit, .. } => {
+                    self.send(at, &transmit);
+                }
                 Output::Lease(ask) => {
                     let (now, node) = (self.now, &mut self.nodes[at]);
                     self.tape.mark(now, at, 7);
+                    if let (Some(sights), LeaseOp::Arm { class }) = (&mut self.sights, &ask.op)
+                        && let Some((ended, silent)) = node.kernel.table.ended(*class, now)
+                    {
+                        let here = |address: &IpAddr| node.kernel.has(*address);
+                        let addresses: Vec<IpAddr> = silent.filter(here).collect();
+                        sights.push(Sight::Revived { node: at, ended, addresses });
+                    }
                     let outcome = node.kernel.table.execute(now, &ask.op);
                     let done = LeaseDone { ticket: ask.ticket, outcome };
                     let clock = node.clock(now);
@@ -107,6 +143,14 @@ impl Lan {
                     self.send_frame(at, segment, &bytes);
                     self.shout(at, segment, index, &bytes);
                 }
+                Output::Device(ask) => {
+                    // This kernel has no macvlans, and says so as a real one would.
+                    let outcome = Err(Errno(95));
+                    let done = DeviceDone { ticket: ask.ticket, outcome };
+                    let life = self.nodes[at].life;
+                    self.put(KERNEL_TIME, Coming::DeviceDone(at, life, done));
+                }
+                Output::Tune(_) => {}
                 Output::Watch(wanted) => self.nodes[at].watched = wanted,
                 Output::Sockets(wanted) => self.nodes[at].sockets = wanted,
                 Output::Will(edit) => self.will(at, edit),
@@ -190,7 +234,7 @@ impl Lan {
         }
         if self.sights.is_some() && self.nodes[from].adverts_sent % 37 == 1 {
             let packet = Packet { index, source, destination, ttl, payload: payload.clone() };
-            self.recorded.push_back(Mail { packet, segment, spoiled: false });
+            self.recorded.push_back(Mail { packet, segment, spoiled: false, notice: false });
             if self.recorded.len() > 16 {
                 self.recorded.pop_front();
             }
@@ -209,9 +253,61 @@ impl Lan {
             for delay in arrivals {
                 let payload = payload.clone();
                 let packet = Packet { index, source, destination, ttl, payload };
-                self.put(delay, Coming::Mail(to, Mail { packet, segment, spoiled: false }));
+                self.put(
+                    delay,
+                    Coming::Mail(to, Mail { packet, segment, spoiled: false, notice: false }),
+                );
             }
         }
+    }
+}
+
+impl Lan {
+    /// A word about a planned move, by unicast.
+    pub(crate) fn send_notice(&mut self, from: usize, transmit: &Transmit) {
+        let Transmit { index, source, destination, ttl, payload } = transmit.clone();
+        self.tape.mark(self.now, from, 9);
+        self.tape.bytes(&payload);
+        let Some(segment) = self.nodes[from].kernel.segment(index) else { return };
+        if !self.nodes[from].is_on(self.now, index) || !self.nodes[from].kernel.has(source) {
+            return;
+        }
+        for to in (0..self.nodes.len()).filter(|to| *to != from) {
+            if self.cuts.is_cut(from, Some(to)) || !self.nodes[to].kernel.has(destination) {
+                continue;
+            }
+            for delay in self.weather.arrivals(&mut self.random) {
+                let payload = payload.clone();
+                let packet = Packet { index, source, destination, ttl, payload };
+                let mail = Mail { packet, segment, spoiled: false, notice: true };
+                self.put(delay, Coming::Mail(to, mail));
+            }
+        }
+    }
+
+    /// Somebody asks a node to hand an instance over.
+    ///
+    /// # Errors
+    /// The router's.
+    pub fn switchover(&mut self, name: &str, instance: &str) -> Result<(), SwitchoverError> {
+        self.order(name, |router, now| router.switchover(now, &instance.into(), None).map(drop))
+    }
+
+    /// And lets it preempt again.
+    ///
+    /// # Errors
+    /// The router's.
+    pub fn end_switchover(&mut self, name: &str, instance: &str) -> Result<(), SwitchoverError> {
+        self.order(name, |router, now| router.end_switchover(now, &instance.into()))
+    }
+
+    fn order<T>(&mut self, name: &str, order: impl FnOnce(&mut Router, Instant) -> T) -> T {
+        let at = self.at(name);
+        let now = self.nodes[at].clock(self.now);
+        let done = order(&mut self.nodes[at].router, now);
+        self.stirred.insert(at);
+        self.flush(at);
+        done
     }
 }
 

@@ -28,6 +28,18 @@ pub enum Request {
     Events,
     /// The same, and then everything else as it happens.
     Follow,
+    /// Hand an instance over to whoever is readiest to follow.
+    Switchover {
+        /// Which; its sync group goes with it.
+        instance: Name,
+        /// Seconds for which it then does not preempt; until it is ended, if none are given.
+        lasts_s: Option<u64>,
+    },
+    /// Let it preempt again as configured.
+    EndSwitchover {
+        /// Which.
+        instance: Name,
+    },
     /// Have another version take over without a gap.
     Upgrade {
         /// From this file; the one the daemon was started from, if none is named.
@@ -42,6 +54,8 @@ pub enum Response {
     Status(Box<Status>),
     /// To [`Request::Events`], and the first to [`Request::Follow`].
     Events(Vec<EventRecord>),
+    /// To [`Request::Switchover`]: who follows, for each instance; empty to [`Request::EndSwitchover`].
+    Switched(Vec<(Name, IpAddr)>),
     /// To [`Request::Upgrade`]: the other version is at work.
     Upgraded,
     /// The question was not understood, or could not be answered.
@@ -71,6 +85,9 @@ pub struct Status {
     pub engine: BTreeMap<String, u64>,
     /// The leases of all instances.
     pub leases: LeasesReport,
+    /// All BFD sessions.
+    #[serde(default)]
+    pub bfd: Vec<BfdReport>,
     /// Instances that move together, by name.
     #[serde(default)]
     pub groups: Vec<GroupReport>,
@@ -80,6 +97,45 @@ pub struct Status {
     /// Mail about transitions, if any was ever written.
     #[serde(default)]
     pub mail: Option<MailReport>,
+}
+
+/// A Backup that is ready to follow.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct ReadyReport {
+    /// Where its adverts would come from.
+    pub source: IpAddr,
+    /// Its priority.
+    pub priority: u8,
+    /// Seconds since it said so.
+    pub told_s: f64,
+}
+
+/// After a switch-over.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct StayBackReport {
+    /// Seconds that are left; none if it lasts until it is ended.
+    pub left_s: Option<f64>,
+}
+
+/// A BFD session.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct BfdReport {
+    /// Its name.
+    pub name: Name,
+    /// `AdminDown`, `Down`, `Init` or `Up`.
+    pub state: String,
+    /// Whether trackers count it as failed.
+    pub failed: bool,
+    /// The other end.
+    pub neighbor: IpAddr,
+    /// Where the other end says it stands.
+    pub remote_state: String,
+    /// Why it last left Up, in words.
+    pub diagnostic: String,
+    /// Its packets are so far apart, before jitter.
+    pub transmit_interval_ms: f64,
+    /// Silence of the other end for so long is its end; 0 while nothing was heard.
+    pub detection_time_ms: f64,
 }
 
 /// Mail about transitions.
@@ -197,6 +253,12 @@ pub struct InstanceLease {
 /// One instance.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct InstanceReport {
+    /// Backups that have lately said that they are ready to follow, as `address priority`.
+    #[serde(default)]
+    pub ready: Vec<ReadyReport>,
+    /// It was switched over and does not preempt.
+    #[serde(default)]
+    pub stays_back: Option<StayBackReport>,
     /// Its name.
     pub name: Name,
     /// Its interface.
@@ -240,6 +302,9 @@ pub struct InstanceReport {
     pub rival: Option<RivalReport>,
     /// Its lease, if it wants one.
     pub lease: Option<InstanceLease>,
+    /// Its interfaces with a virtual MAC.
+    #[serde(default)]
+    pub vmacs: Vec<VmacReport>,
     /// Adverts and changes, counted.
     pub traffic: BTreeMap<String, u64>,
     /// Packets refused, by cause.
@@ -287,6 +352,23 @@ pub struct RivalReport {
     pub last_s: f64,
     /// The event that told of it.
     pub because: Option<EventId>,
+}
+
+/// An interface with a virtual MAC.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct VmacReport {
+    /// Its name.
+    pub interface: Name,
+    /// The interface it lies on.
+    pub parent: Name,
+    /// Its MAC.
+    pub mac: String,
+    /// `up`, `down` or `missing`.
+    pub state: String,
+    /// Whether VIPs wait on it while this node does not hold them.
+    pub staged: bool,
+    /// Why it is not as it should be, if the kernel refuses.
+    pub refused: Option<String>,
 }
 
 /// A VIP.

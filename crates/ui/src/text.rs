@@ -3,7 +3,7 @@
 use core::fmt::Write as _;
 use std::collections::BTreeMap;
 
-use base::{Event, EventId, State, What};
+use base::{Errno, Event, EventId, State, What};
 
 use crate::protocol::{EventRecord, InstanceReport, LeasesReport, RivalReport, Status};
 
@@ -60,6 +60,8 @@ pub fn what(what: &What) -> String {
             format!("nobody was heard for {silence:.3?}")
         }
         What::PeerResigned { source } => format!("{source} resigned"),
+        What::Nominated { by } => format!("{by} has left and names this node"),
+        What::Nominates { node } => format!("is off this node, names {node} to follow"),
         What::RivalHeard { source, priority } => {
             format!("{source} with priority {priority} claims to hold too")
         }
@@ -131,6 +133,11 @@ pub fn what(what: &What) -> String {
         What::ScriptDone { command, result, took } => {
             format!("`{command}`: {result} after {took:.1?}")
         }
+        What::DeviceThere { mac } => format!("stands ready with {mac}"),
+        What::DeviceRefused { errno: Errno::EXIST } => {
+            "cannot be made: another interface has this name; `use_vmac NAME` chooses one".into()
+        }
+        What::DeviceRefused { errno } => format!("cannot be made as it should be: {errno}"),
     }
 }
 
@@ -173,6 +180,17 @@ pub fn status(status: &Status) -> String {
         let _ = writeln!(page, "  the last reload was refused: {why}");
     }
     page.push_str(&leases(&status.leases));
+    for session in &status.bfd {
+        let _ = writeln!(
+            page,
+            "  BFD {} with {}: {}, detects within {} ms{}",
+            session.name,
+            session.neighbor,
+            session.state,
+            session.detection_time_ms,
+            if session.failed { " (FAILED)" } else { "" }
+        );
+    }
     for instance in &status.instances {
         page.push('\n');
         page.push_str(&self::instance(instance));
@@ -226,6 +244,14 @@ fn instance(report: &InstanceReport) -> String {
         let mark = if vip.present { "held" } else { "not here" };
         let _ = writeln!(page, "  {}/{} dev {}: {mark}", vip.address, vip.prefix, vip.interface);
     }
+    for vmac in &report.vmacs {
+        let _ = write!(page, "  {} ({}) on {}: ", vmac.interface, vmac.mac, vmac.parent);
+        let waiting = if vmac.staged { ", VIPs wait on it" } else { "" };
+        let _ = match &vmac.refused {
+            Some(why) => writeln!(page, "{}: {why}", vmac.state),
+            None => writeln!(page, "{}{waiting}", vmac.state),
+        };
+    }
     if let Some(rival) = &report.rival {
         let _ = writeln!(page, "  {}", two_holders(rival));
     }
@@ -256,6 +282,20 @@ fn instance(report: &InstanceReport) -> String {
         }
         (None, State::Backup) => page.push_str("  holder: nobody heard yet\n"),
         _ => {}
+    }
+    let ready: Vec<String> = report
+        .ready
+        .iter()
+        .map(|peer| format!("{} (priority {})", peer.source, peer.priority))
+        .collect();
+    if report.state == State::Active && !ready.is_empty() {
+        let _ = writeln!(page, "  ready to follow: {}", ready.join(", "));
+    }
+    if let Some(stay) = &report.stays_back {
+        let _ = match stay.left_s {
+            Some(left) => writeln!(page, "  switched over: does not preempt for {}", span(left)),
+            None => writeln!(page, "  switched over: does not preempt until that is ended"),
+        };
     }
     if let Some(hmac) = &report.auth_hmac {
         let _ = writeln!(page, "  auth_hmac: {}, key {}", hmac.mode, hmac.active_key);

@@ -9,6 +9,7 @@ pub mod addresses;
 pub mod announcer;
 pub mod arp;
 pub mod claim;
+pub mod devices;
 pub mod keeper;
 pub mod last_will;
 pub mod lease;

@@ -282,6 +282,7 @@ mod tests {
             mac: None,
             mtu: 1500,
             multicast: true,
+            macvlan: None,
         };
         let mut machine = Lifetimes::new();
         let fact = KernelFact::Snapshot { links: vec![link], addresses };

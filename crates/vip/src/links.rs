@@ -75,7 +75,15 @@ mod tests {
 
     fn link(index: u32, name: &str) -> LinkFact {
         let index = IfIndex::new(index).unwrap();
-        LinkFact { index, name: name.into(), running: true, mac: None, mtu: 1500, multicast: true }
+        LinkFact {
+            index,
+            name: name.into(),
+            running: true,
+            mac: None,
+            mtu: 1500,
+            multicast: true,
+            macvlan: None,
+        }
     }
 
     #[test]

@@ -35,6 +35,7 @@ fn link(index: u32, name: &str, running: bool, mac: Option<Mac>) -> KernelFact {
         mac,
         mtu: 1500,
         multicast: true,
+        macvlan: None,
     })
 }
 

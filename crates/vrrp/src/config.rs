@@ -5,13 +5,17 @@ use core::net::IpAddr;
 use core::time::Duration;
 
 use base::{
-    Effect, Family, Interval, Name, Preempt, Priority, TrackEffect, Tracker, Version, Vip, Vrid,
+    Device, Effect, Family, Interval, Mac, Name, Preempt, Priority, TrackEffect, Tracker,
+    TrackerKind, Version, Vip, Vrid,
 };
 use serde::{Deserialize, Serialize};
 use vip::announcer::BurstPolicy;
 use vip::lease::Terms;
 
 use crate::wire::{self, Auth, ChecksumForm, ChecksumRule, PeerTerms, hmac};
+
+/// So many VIPs of an instance, and they wait installed on its devices.
+const STAGED_FROM: usize = 64;
 
 /// One virtual router as this node is to take part in it.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -48,10 +52,16 @@ pub struct InstanceConfig {
     pub excluded: Vec<Vip>,
     /// How VIPs are announced.
     pub burst: BurstPolicy,
+    /// The interfaces with a virtual MAC that its VIPs are on, where they are.
+    pub devices: Vec<Device>,
+    /// Adverts come from this MAC: the virtual router's. `None`: from the interface's own.
+    pub speaks_as: Option<Mac>,
     /// Interfaces whose state matters.
     pub track: Vec<TrackInterface>,
     /// Scripts, files, processes and sessions whose verdicts matter.
     pub trackers: Vec<Tracked>,
+    /// BFD sessions whose failure ends the wait for a holder that is their neighbor.
+    pub sentinels: Vec<Sentinel>,
     /// The sync group it moves with. Whatever a group tracks stands in `track` and `trackers` of
     /// each member.
     pub group: Option<Name>,
@@ -91,12 +101,67 @@ impl InstanceConfig {
     /// What bounds its lease.
     #[must_use]
     pub fn lease_terms(&self) -> Terms {
-        Terms { interval: self.interval.as_duration(), missed: self.missed_adverts }
+        // The other nodes watch us as we watch them.
+        let sooner = self.sentinels.iter().map(Sentinel::bound).min();
+        Terms { interval: self.interval.as_duration(), missed: self.missed_adverts, sooner }
+    }
+
+    /// Which of its sentinels this tracker is, if any.
+    pub(crate) fn sentinel(&self, tracker: &Tracker) -> Option<&Sentinel> {
+        let is_it = |sentinel: &&Sentinel| {
+            tracker.kind == TrackerKind::Bfd && sentinel.session == tracker.name
+        };
+        self.sentinels.iter().find(is_it)
+    }
+
+    /// The interface that one of its VIPs is reached through: the parent, if it is on a device.
+    #[must_use]
+    pub fn below<'a>(&'a self, interface: &'a Name) -> &'a Name {
+        self.device(interface).map_or(interface, |device| &device.parent)
+    }
+
+    /// Its device of that name.
+    #[must_use]
+    pub fn device(&self, name: &Name) -> Option<&Device> {
+        self.devices.iter().find(|device| device.name == *name)
+    }
+
+    /// Whether its VIPs wait installed while it does not hold: on a device that is down they harm
+    /// nobody as long as a lease keeps them silent, and taking over is then one step. Below some
+    /// dozens installing them costs nothing that anybody would notice; and a VIP that waits is an
+    /// address of the node itself, so that its own programs no longer reach the holder by it.
+    #[must_use]
+    pub fn stages(&self) -> bool {
+        self.lease
+            && self.all_vips().count() >= STAGED_FROM
+            && self.all_vips().all(|vip| self.device(&vip.interface).is_some())
     }
 
     /// All VIPs it holds when Active, advertised ones first.
     pub fn all_vips(&self) -> impl Iterator<Item = &Vip> {
         self.vips.iter().chain(&self.excluded)
+    }
+}
+
+/// A BFD session with a node that may hold: its failure is taken for the holder's silence.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Sentinel {
+    /// The session's name.
+    pub session: Name,
+    /// The other end, as its adverts' source.
+    pub neighbor: IpAddr,
+    /// The interval of its packets.
+    pub interval: Duration,
+    /// How many of them are missed before it fails.
+    pub missed: u8,
+}
+
+impl Sentinel {
+    /// From the moment its neighbor freezes to the earliest moment at which the session fails: the
+    /// last packet may have been sent an interval before.
+    #[must_use]
+    pub fn bound(&self) -> Duration {
+        self.interval * u32::from(self.missed.saturating_sub(1))
     }
 }
 

@@ -10,7 +10,10 @@ use core::net::IpAddr;
 use core::time::Duration;
 
 use base::{EventId, Instant, Name, Priority};
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::status::StayBack;
 
 /// The image of a router, in the version it was made in.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -18,6 +21,7 @@ pub enum Image {
     /// mainstay 0.1, before it knew signed adverts.
     V1 {
         /// The last number given to an event.
+        #[serde(deserialize_with = "reachable")]
         events: u64,
         /// All instances, in the order of the configuration.
         instances: Vec<InstanceV1>,
@@ -25,10 +29,34 @@ pub enum Image {
     /// With what signed adverts need.
     V2 {
         /// The last number given to an event.
+        #[serde(deserialize_with = "reachable")]
         events: u64,
         /// All instances, in the order of the configuration.
         instances: Vec<InstanceV2>,
     },
+    /// With what a switch-over leaves behind.
+    V3 {
+        /// The last number given to an event.
+        #[serde(deserialize_with = "reachable")]
+        events: u64,
+        /// All instances, in the order of the configuration.
+        instances: Vec<InstanceV3>,
+    },
+}
+
+/// One instance, and whether it stays back.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct InstanceV3 {
+    /// As before.
+    pub base: InstanceV2,
+    /// It was switched over and does not preempt until this ends.
+    pub stays_back: Option<StayBack>,
+}
+
+impl From<InstanceV2> for InstanceV3 {
+    fn from(base: InstanceV2) -> Self {
+        Self { base, stays_back: None }
+    }
 }
 
 /// One instance, and the numbers of signed adverts.
@@ -117,14 +145,30 @@ pub struct PeerV1 {
     pub event: EventId,
 }
 
+/// A number of events that an engine can have reached: a million a second for a thousand years.
+/// Beyond it the image is damaged, and counting on from there would run out of numbers.
+fn reachable<'de, D: Deserializer<'de>>(source: D) -> Result<u64, D::Error> {
+    const MOST: u64 = 1 << 55;
+    let events = u64::deserialize(source)?;
+    if events > MOST {
+        let what = format!("the last event has number {events}, which no engine reaches");
+        return Err(D::Error::custom(what));
+    }
+    Ok(events)
+}
+
 impl Image {
     /// The last number given to an event, and the instances, in the present version.
-    pub(crate) fn into_parts(self) -> (u64, Vec<InstanceV2>) {
+    pub(crate) fn into_parts(self) -> (u64, Vec<InstanceV3>) {
         match self {
             Image::V1 { events, instances } => {
-                (events, instances.into_iter().map(InstanceV2::from).collect())
+                let instances = instances.into_iter().map(InstanceV2::from);
+                (events, instances.map(InstanceV3::from).collect())
             }
-            Image::V2 { events, instances } => (events, instances),
+            Image::V2 { events, instances } => {
+                (events, instances.into_iter().map(InstanceV3::from).collect())
+            }
+            Image::V3 { events, instances } => (events, instances),
         }
     }
 }

@@ -210,6 +210,7 @@ mod tests {
             mac: None,
             mtu: 1500,
             multicast: true,
+            macvlan: None,
         }
     }
 

@@ -7,10 +7,11 @@
 use std::collections::VecDeque;
 
 use base::{
-    Batch, Event, EventId, IfIndex, Instant, LeaseAsk, LeaseOp, Origin, Reason, Subject, Transmit,
-    What,
+    Batch, DeviceAsk, Event, EventId, IfIndex, Instant, LeaseAsk, LeaseOp, Mac, Origin, Reason,
+    Subject, Transmit, Tuning, What,
 };
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 use vip::last_will::Edit;
 
 use crate::router::WatchSpec;
@@ -30,10 +31,25 @@ pub enum Output {
     Lease(LeaseAsk),
     /// Send an advert.
     Advert(Transmit),
+    /// Send this to [`crate::moves::PORT`] of its destination, by UDP.
+    Notice(Transmit),
+    /// Send an advert whose Ethernet source is the virtual router's MAC (RFC 9568 §7.3). It leaves
+    /// through the interface it names, whatever becomes of the device with that MAC.
+    VirtualAdvert {
+        /// That MAC.
+        mac: Mac,
+        /// The advert.
+        transmit: Transmit,
+    },
     /// Tell the guardian what is to be done if this machine ends.
     Will(Edit),
     /// Have the kernel add and remove addresses; answer with `Input::Done`.
     Batch(Batch),
+    /// Have the kernel make, remove or change an interface, after all that was asked of it before;
+    /// answer with `Input::DeviceDone`.
+    Device(DeviceAsk),
+    /// Have the switches of an interface set; answer with `Input::Tuned`.
+    Tune(Tuning),
     /// Send this Ethernet frame.
     Frame {
         /// On this interface.
@@ -52,12 +68,16 @@ pub(crate) struct Outbox {
     watch: Option<Vec<WatchSpec>>,
     /// There is never more than one.
     lease: Option<LeaseAsk>,
-    adverts: VecDeque<Transmit>,
+    notices: VecDeque<Transmit>,
+    adverts: VecDeque<(Option<Mac>, Transmit)>,
     wills: VecDeque<Edit>,
-    batches: VecDeque<Batch>,
+    /// The kernel's work, in order.
+    work: VecDeque<Output>,
     frames: VecDeque<(IfIndex, Vec<u8>)>,
     events: VecDeque<Event>,
     events_so_far: u64,
+    seed: u64,
+    nonces_so_far: u64,
 }
 
 impl Outbox {
@@ -84,8 +104,27 @@ impl Outbox {
         self.lease = Some(ask);
     }
 
-    pub(crate) fn advert(&mut self, transmit: Transmit) {
-        self.adverts.push_back(transmit);
+    /// An advert, from this MAC if one is given.
+    pub(crate) fn advert(&mut self, mac: Option<Mac>, transmit: Transmit) {
+        self.adverts.push_back((mac, transmit));
+    }
+
+    pub(crate) fn notice(&mut self, transmit: Transmit) {
+        self.notices.push_back(transmit);
+    }
+
+    pub(crate) fn seed(&mut self, seed: u64) {
+        self.seed = seed;
+    }
+
+    /// A number that was never given before and that nobody can guess who does not know the seed.
+    pub(crate) fn nonce(&mut self, now: Instant) -> u64 {
+        self.nonces_so_far += 1;
+        let mut digest = Sha256::new();
+        for part in [self.seed, self.nonces_so_far, now.as_nanos()] {
+            digest.update(part.to_be_bytes());
+        }
+        digest.finalize().first_chunk().map_or(0, |octets| u64::from_be_bytes(*octets))
     }
 
     pub(crate) fn will(&mut self, edit: Edit) {
@@ -93,7 +132,15 @@ impl Outbox {
     }
 
     pub(crate) fn batch(&mut self, batch: Batch) {
-        self.batches.push_back(batch);
+        self.work.push_back(Output::Batch(batch));
+    }
+
+    pub(crate) fn device(&mut self, ask: DeviceAsk) {
+        self.work.push_back(Output::Device(ask));
+    }
+
+    pub(crate) fn tune(&mut self, tuning: Tuning) {
+        self.work.push_back(Output::Tune(tuning));
     }
 
     pub(crate) fn frame(&mut self, index: IfIndex, bytes: Vec<u8>) {
@@ -125,8 +172,13 @@ impl Outbox {
         if let Some(wanted) = self.sockets.take() {
             return Some(Output::Sockets(wanted));
         }
-        if let Some(transmit) = self.adverts.pop_front() {
-            return Some(Output::Advert(transmit));
+        match self.adverts.pop_front() {
+            Some((None, transmit)) => return Some(Output::Advert(transmit)),
+            Some((Some(mac), transmit)) => return Some(Output::VirtualAdvert { mac, transmit }),
+            None => {}
+        }
+        if let Some(transmit) = self.notices.pop_front() {
+            return Some(Output::Notice(transmit));
         }
         if let Some(ask) = self.lease.take() {
             return Some(Output::Lease(ask));
@@ -134,8 +186,8 @@ impl Outbox {
         if let Some(edit) = self.wills.pop_front() {
             return Some(Output::Will(edit));
         }
-        if let Some(batch) = self.batches.pop_front() {
-            return Some(Output::Batch(batch));
+        if let Some(work) = self.work.pop_front() {
+            return Some(work);
         }
         // Whoever is misled by our first announcement is seen.
         if let Some(wanted) = self.watch.take() {
@@ -161,7 +213,8 @@ mod tests {
         outbox.frame(index, vec![1]);
         outbox.batch(Batch { ticket: Ticket::new(1), ops: vec![] });
         let any = "192.0.2.1".parse().unwrap();
-        outbox.advert(Transmit { index, source: any, destination: any, ttl: 255, payload: vec![] });
+        let transmit = Transmit { index, source: any, destination: any, ttl: 255, payload: vec![] };
+        outbox.advert(None, transmit);
         let order: Vec<_> = core::iter::from_fn(|| outbox.pop()).collect();
         assert!(matches!(
             order[..],

@@ -5,7 +5,7 @@
 
 use core::net::IpAddr;
 
-use base::{Family, IfIndex, Name};
+use base::{Family, IfIndex, Mac, Name};
 use serde::{Deserialize, Serialize};
 
 /// One raw VRRP socket.
@@ -22,4 +22,16 @@ pub struct SocketSpec {
     /// Whether the interface is running. Groups are joined anew each time it becomes true, since
     /// a link that was down may have lost its membership with the switch (ND-006).
     pub running: bool,
+    /// It is there beside another socket, to hear what the kernel keeps from that one.
+    pub beside: Option<Beside>,
+}
+
+/// What a macvlan hears and its parent does not: adverts from its own MAC, which is the virtual
+/// router's and so every holder's.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub struct Beside {
+    /// What is heard counts as heard there.
+    pub parent: IfIndex,
+    /// Nothing is heard but what comes from this MAC.
+    pub mac: Mac,
 }

@@ -3,7 +3,9 @@
 use core::net::IpAddr;
 use core::time::Duration;
 
-use base::{EventId, Family, Instant, Name, Priority, Reason, Rival, State, Version, Vip, Vrid};
+use base::{
+    Errno, EventId, Family, Instant, Mac, Name, Priority, Reason, Rival, State, Version, Vip, Vrid,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::wire::Counters;
@@ -87,6 +89,10 @@ pub struct InstanceStatus {
     pub deadline: Option<Instant>,
     /// The other holder it last heard.
     pub peer: Option<PeerStatus>,
+    /// Backups that have said that they are ready to follow.
+    pub ready: Vec<ReadyPeer>,
+    /// It was switched over and does not preempt until then.
+    pub stays_back: Option<StayBack>,
     /// The VIPs it holds when Active.
     pub vips: Vec<Vip>,
     /// Those of them that the kernel has now.
@@ -97,10 +103,30 @@ pub struct InstanceStatus {
     pub rival: Option<RivalStatus>,
     /// The lease it holds under, if it wants one.
     pub lease: Option<LeaseStatus>,
+    /// Its interfaces with a virtual MAC.
+    pub devices: Vec<DeviceStatus>,
     /// Adverts and changes counted.
     pub traffic: Traffic,
     /// Refused packets, by cause.
     pub discards: Counters,
+}
+
+/// A Backup that is ready to follow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReadyPeer {
+    /// Its address.
+    pub source: IpAddr,
+    /// Its priority.
+    pub priority: Priority,
+    /// When it said so.
+    pub told_at: Instant,
+}
+
+/// After a switch-over an instance does not preempt.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct StayBack {
+    /// Until then; `None`: until it is ended.
+    pub until: Option<Instant>,
 }
 
 /// The lease of an instance.
@@ -113,6 +139,23 @@ pub struct LeaseStatus {
     pub excess: Duration,
     /// Whether its VIPs are silenced now, or may be.
     pub silenced: bool,
+}
+
+/// An interface with a virtual MAC.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceStatus {
+    /// Its name.
+    pub name: Name,
+    /// The interface it lies on.
+    pub parent: Name,
+    /// Its MAC.
+    pub mac: Mac,
+    /// Whether it is there, and if so whether it is up.
+    pub up: Option<bool>,
+    /// Whether VIPs wait on it while this node does not hold them.
+    pub staged: bool,
+    /// Why it is not as it should be, if the kernel refuses.
+    pub refused: Option<Errno>,
 }
 
 /// A holder as last heard.
@@ -169,4 +212,8 @@ pub struct Traffic {
     pub unsigned_received: u64,
     /// How often it became Active.
     pub became_active: u64,
+    /// How often it became Backup.
+    pub became_backup: u64,
+    /// How often it became Initialize.
+    pub became_initialize: u64,
 }

@@ -8,8 +8,9 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("base", &[]),
     ("vip", &["base"]),
     ("vrrp", &["base", "vip"]),
+    ("bfd", &["base"]),
     ("conf", &["base"]),
-    ("cib", &[]),
+    ("cib", &["base"]),
     ("sched", &["cib"]),
     ("pcmk", &["cib", "sched"]),
     ("linux", &["base"]),
@@ -18,7 +19,10 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("sim", &["base", "vip", "vrrp"]),
     ("fuzz", &["base", "conf", "ui", "vip", "vrrp"]),
     ("lab", &["base", "linux"]),
-    ("daemon", &["base", "vip", "vrrp", "conf", "linux", "ui", "lab", "cib", "pcmk", "compat"]),
+    (
+        "daemon",
+        &["base", "bfd", "vip", "vrrp", "conf", "linux", "ui", "lab", "cib", "pcmk", "compat"],
+    ),
     ("xtask", &["conf"]),
 ];
 

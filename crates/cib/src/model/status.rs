@@ -1,9 +1,7 @@
 //! Status: what the nodes are and what was done on them.
 
-use std::collections::HashMap;
-use std::sync::Arc;
-
 use super::{AttrSets, Cib, Refs, Text};
+use crate::names::Names;
 use crate::value::{leading_integer, truth};
 use crate::xml::Element;
 
@@ -76,8 +74,6 @@ pub struct OpRecord {
     pub status: Option<i64>,
     /// Transition, action and expected exit code from the transition key.
     pub key: Option<TransitionKey>,
-    /// The magic as written, where status or exit code have to be taken from it.
-    pub magic: Option<Text>,
     /// When the exit code changed last.
     pub last_rc_change: Option<i64>,
     /// Digest of all parameters.
@@ -104,8 +100,6 @@ pub struct OpRecord {
     pub exec_time: Option<Text>,
     /// `queue-time`
     pub queue_time: Option<Text>,
-    /// The operation's key, as written.
-    pub operation_key: Option<Text>,
 }
 
 /// What a transition key says.
@@ -136,26 +130,24 @@ pub struct Ticket {
     pub attributes: Vec<(Text, Text)>,
 }
 
-/// Keeps one copy of what repeats.
-#[derive(Default)]
-struct Interner(HashMap<Box<str>, Text>);
-
-impl Interner {
-    fn text(&mut self, text: &str) -> Text {
-        if let Some(shared) = self.0.get(text) {
-            return shared.clone();
-        }
-        let shared: Text = Arc::from(text);
-        self.0.insert(text.into(), shared.clone());
-        shared
-    }
-}
-
-pub(super) fn read(section: &Element, refs: &Refs<'_>, cib: &mut Cib) {
-    let mut names = Interner::default();
+/// Reads the status; `histories` are those that were taken out of each node's state before.
+pub(super) fn read(
+    section: &Element,
+    refs: &Refs<'_>,
+    histories: Vec<Vec<History>>,
+    cib: &mut Cib,
+) {
+    let mut names = Names::default();
+    let mut histories = histories.into_iter();
     for element in section.elements() {
         match element.name() {
-            "node_state" => cib.node_states.push(node_state(element, refs, &mut names)),
+            "node_state" => {
+                let mut state = node_state(element, refs, &mut names);
+                if let Some(taken) = histories.next().filter(|taken| !taken.is_empty()) {
+                    state.history = taken;
+                }
+                cib.node_states.push(state);
+            }
             "tickets" => cib.tickets.extend(element.named("ticket_state").map(ticket)),
             // The oldest spelling: one element for each ticket, values inside.
             "ticket" | "ticket_state" => cib.tickets.push(ticket(element)),
@@ -181,7 +173,7 @@ fn ticket(element: &Element) -> Ticket {
     }
 }
 
-fn node_state(element: &Element, refs: &Refs<'_>, names: &mut Interner) -> NodeState {
+fn node_state(element: &Element, refs: &Refs<'_>, names: &mut Names) -> NodeState {
     let text = |name: &str| element.get(name).map(Text::from);
     let mut transient = Vec::new();
     for section in element.named("transient_attributes") {
@@ -214,8 +206,8 @@ fn node_state(element: &Element, refs: &Refs<'_>, names: &mut Interner) -> NodeS
     state
 }
 
-fn history(element: &Element, names: &mut Interner) -> History {
-    let mut text = |name: &str| names.text(element.get(name).unwrap_or_default());
+fn history(element: &Element, names: &mut Names) -> History {
+    let mut text = |name: &str| names.get(element.get(name).unwrap_or_default());
     let (id, class, provider, agent) = (text("id"), text("class"), text("provider"), text("type"));
     History {
         id,
@@ -228,49 +220,65 @@ fn history(element: &Element, names: &mut Interner) -> History {
     }
 }
 
-fn op_record(element: &Element, names: &mut Interner) -> OpRecord {
+fn op_record(element: &Element, names: &mut Names) -> OpRecord {
     let mut record = OpRecord::default();
+    let mut magic = None;
     for attr in element.attrs() {
-        let value: &str = &attr.value;
-        let number = || leading_integer(value);
-        match &*attr.name {
-            "id" => record.id = value.into(),
-            "operation" => record.operation = names.text(value),
-            "interval" => record.interval = number().unwrap_or(0),
-            "call-id" => record.call_id = number().unwrap_or(0),
-            "rc-code" => record.rc = number(),
-            "op-status" => record.status = number(),
-            "transition-key" => record.key = transition_key(value, names),
-            "transition-magic" => record.magic = Some(value.into()),
-            "last-rc-change" => record.last_rc_change = number(),
-            "op-digest" => record.digest = Some(names.text(value)),
-            "op-restart-digest" => record.restart_digest = Some(names.text(value)),
-            "op-force-restart" => record.force_restart = Some(names.text(value)),
-            "op-secure-params" => record.secure_params = Some(names.text(value)),
-            "op-secure-digest" => record.secure_digest = Some(names.text(value)),
-            "on_node" => record.on_node = Some(names.text(value)),
-            "migrate_source" => record.migrate_source = Some(names.text(value)),
-            "migrate_target" => record.migrate_target = Some(names.text(value)),
-            "exit-reason" if !value.is_empty() => record.exit_reason = Some(names.text(value)),
-            "crm_feature_set" => record.feature_set = Some(names.text(value)),
-            "exec-time" => record.exec_time = Some(names.text(value)),
-            "queue-time" => record.queue_time = Some(names.text(value)),
-            "operation_key" => record.operation_key = Some(value.into()),
-            _ => {}
-        }
+        record.take(&attr.name, &attr.value, &mut magic, names);
     }
-    if record.key.is_none() {
-        // `status:rc;key`
-        let key = record.magic.as_deref().and_then(|magic| magic.split_once(';'));
-        record.key = key.and_then(|(_, key)| transition_key(key, names));
-    }
+    record.finish(magic, names);
     record
 }
 
-fn transition_key(text: &str, names: &mut Interner) -> Option<TransitionKey> {
+impl OpRecord {
+    /// Takes what one attribute says; the magic waits until all are known.
+    pub(super) fn take<'a>(
+        &mut self,
+        name: &str,
+        value: &'a str,
+        magic: &mut Option<&'a str>,
+        names: &mut Names,
+    ) {
+        let number = || leading_integer(value);
+        match name {
+            "id" => self.id = value.into(),
+            "operation" => self.operation = names.get(value),
+            "interval" => self.interval = number().unwrap_or(0),
+            "call-id" => self.call_id = number().unwrap_or(0),
+            "rc-code" => self.rc = number(),
+            "op-status" => self.status = number(),
+            "transition-key" => self.key = transition_key(value, names),
+            "transition-magic" => *magic = Some(value),
+            "last-rc-change" => self.last_rc_change = number(),
+            "op-digest" => self.digest = Some(names.get(value)),
+            "op-restart-digest" => self.restart_digest = Some(names.get(value)),
+            "op-force-restart" => self.force_restart = Some(names.get(value)),
+            "op-secure-params" => self.secure_params = Some(names.get(value)),
+            "op-secure-digest" => self.secure_digest = Some(names.get(value)),
+            "on_node" => self.on_node = Some(names.get(value)),
+            "migrate_source" => self.migrate_source = Some(names.get(value)),
+            "migrate_target" => self.migrate_target = Some(names.get(value)),
+            "exit-reason" if !value.is_empty() => self.exit_reason = Some(names.get(value)),
+            "crm_feature_set" => self.feature_set = Some(names.get(value)),
+            "exec-time" => self.exec_time = Some(names.get(value)),
+            "queue-time" => self.queue_time = Some(names.get(value)),
+            _ => {}
+        }
+    }
+
+    /// The magic is `status:rc;key`: the key is also there.
+    pub(super) fn finish(&mut self, magic: Option<&str>, names: &mut Names) {
+        if self.key.is_none() {
+            let key = magic.and_then(|magic| magic.split_once(';'));
+            self.key = key.and_then(|(_, key)| transition_key(key, names));
+        }
+    }
+}
+
+fn transition_key(text: &str, names: &mut Names) -> Option<TransitionKey> {
     let mut parts = text.splitn(4, ':');
     let mut number = || parts.next()?.parse().ok();
     let (action, transition, target_rc) = (number()?, number()?, number()?);
-    let uuid = names.text(parts.next().unwrap_or_default());
+    let uuid = names.get(parts.next().unwrap_or_default());
     Some(TransitionKey { action, transition, target_rc, uuid })
 }

@@ -2,34 +2,7 @@
 
 use crate::xml::Span;
 
-macro_rules! codes {
-    ($($name:ident = $code:literal, $meaning:literal;)*) => {
-        /// What kind of thing is wrong. Codes are stable: none is ever reused for something else.
-        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-        pub enum Code {
-            $(#[doc = $meaning] $name,)*
-        }
-
-        impl Code {
-            /// All of them, in order.
-            pub const ALL: &'static [Code] = &[$(Code::$name,)*];
-
-            /// The stable code, such as `X021`.
-            #[must_use]
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Code::$name => $code,)* }
-            }
-
-            /// What it stands for, in one sentence.
-            #[must_use]
-            pub const fn meaning(self) -> &'static str {
-                match self { $(Code::$name => $meaning,)* }
-            }
-        }
-    };
-}
-
-codes! {
+base::codes! {
     UnknownSchema = "X001", "The document follows a schema that is not known.";
     WrongRoot = "X002", "The root element is not <cib>.";
     UnknownElement = "X010", "The element cannot stand here.";

@@ -3,13 +3,13 @@
 //! The tokens come from quick-xml; what is added here is the tree, shared names, a bound on the
 //! depth (a document of a million open tags must not end the process), and errors with a place.
 
-use std::collections::HashMap;
-
 use quick_xml::Reader;
 use quick_xml::escape;
 use quick_xml::events::{BytesStart, Event};
 
-use super::{Atom, Attr, Document, Element, Node, Span};
+use super::tag::{Tag, unescaped};
+use super::{Attr, Document, Element, Node, Span};
+use crate::names::Names;
 
 /// Deeper documents are refused; a CIB needs a dozen levels.
 const DEEPEST: usize = 256;
@@ -24,14 +24,46 @@ pub struct Error {
     pub what: String,
 }
 
+/// What may take parts out of a document while it is read, so that they never become a tree.
+pub(crate) trait Taker {
+    /// A start tag inside `above`. True: only its name is kept until it ends.
+    fn start(&mut self, above: &[Element], tag: &Tag<'_>) -> Result<bool, String>;
+    /// An element that is complete; what goes on to be a part of the tree.
+    fn end(&mut self, above: &[Element], element: Element) -> Option<Element>;
+    /// Whether text and comments are wanted.
+    fn wants_text(&self) -> bool;
+}
+
+/// Takes nothing: the tree is the document.
+struct Nobody;
+
+impl Taker for Nobody {
+    fn start(&mut self, _: &[Element], _: &Tag<'_>) -> Result<bool, String> {
+        Ok(false)
+    }
+
+    fn end(&mut self, _: &[Element], element: Element) -> Option<Element> {
+        Some(element)
+    }
+
+    fn wants_text(&self) -> bool {
+        true
+    }
+}
+
 /// Reads a document.
 ///
 /// # Errors
 /// When the text is not one well-formed document.
 pub fn parse(text: &str) -> Result<Document, Error> {
+    parse_with(text, &mut Nobody)
+}
+
+/// Reads a document of which some parts are taken out on the way.
+pub(crate) fn parse_with(text: &str, taker: &mut impl Taker) -> Result<Document, Error> {
     let mut reader = Reader::from_str(text);
     reader.config_mut().check_end_names = true;
-    let mut builder = Builder::default();
+    let mut builder = Builder::new(taker);
     let mut from = 0;
     loop {
         let event = reader
@@ -41,10 +73,10 @@ pub fn parse(text: &str) -> Result<Document, Error> {
         let fail = |what: String| Error { at: from, what };
         match event {
             Event::Start(tag) => {
-                let element = builder.element(&tag, from, to).map_err(fail)?;
                 if builder.open.len() >= DEEPEST {
                     return Err(fail(format!("more than {DEEPEST} levels")));
                 }
+                let element = builder.element(&tag, from, to).map_err(fail)?;
                 builder.open.push(element);
             }
             Event::Empty(tag) => {
@@ -55,10 +87,7 @@ pub fn parse(text: &str) -> Result<Document, Error> {
                 let element = builder.open.pop().ok_or_else(|| fail("nothing is open".into()))?;
                 builder.close(element).map_err(fail)?;
             }
-            Event::Text(bytes) => {
-                let raw = &*bytes;
-                builder.text(raw).map_err(fail)?;
-            }
+            Event::Text(bytes) => builder.text(&bytes).map_err(fail)?,
             Event::GeneralRef(bytes) => {
                 let raw = &*bytes;
                 let value = escape::unescape(&format!("&{raw};"))
@@ -66,18 +95,16 @@ pub fn parse(text: &str) -> Result<Document, Error> {
                     .into_owned();
                 builder.text(&value).map_err(fail)?;
             }
-            Event::Comment(bytes) => builder.add(Node::Comment((&*bytes).into())),
+            Event::Comment(bytes) => builder.add(|| Node::Comment((&*bytes).into())),
             Event::CData(bytes) => {
                 if builder.open.is_empty() {
                     return Err(fail("text outside the root element".into()));
                 }
-                builder.add(Node::CData((&*bytes).into()));
+                builder.add(|| Node::CData((&*bytes).into()));
             }
-            Event::Decl(bytes) => {
-                builder.add(Node::Instruction((&*bytes).into()));
-            }
-            Event::PI(bytes) => builder.add(Node::Instruction((&*bytes).into())),
-            Event::DocType(bytes) => builder.add(Node::DocType((&*bytes).into())),
+            Event::Decl(bytes) => builder.add(|| Node::Instruction((&*bytes).into())),
+            Event::PI(bytes) => builder.add(|| Node::Instruction((&*bytes).into())),
+            Event::DocType(bytes) => builder.add(|| Node::DocType((&*bytes).into())),
             Event::Eof => break,
         }
         from = to;
@@ -92,49 +119,38 @@ pub fn parse(text: &str) -> Result<Document, Error> {
     }
 }
 
-#[derive(Default)]
-struct Builder {
-    names: HashMap<Box<str>, Atom>,
+struct Builder<'t, T> {
+    taker: &'t mut T,
+    names: Names,
     open: Vec<Element>,
     before: Vec<Node>,
     root: Option<Element>,
     after: Vec<Node>,
 }
 
-impl Builder {
-    fn atom(&mut self, name: &str) -> Atom {
-        if let Some(atom) = self.names.get(name) {
-            return atom.clone();
-        }
-        let atom: Atom = name.into();
-        self.names.insert(name.into(), atom.clone());
-        atom
+impl<'t, T: Taker> Builder<'t, T> {
+    fn new(taker: &'t mut T) -> Self {
+        let (open, before, after) = (Vec::new(), Vec::new(), Vec::new());
+        Self { taker, names: Names::default(), open, before, root: None, after }
     }
 
-    fn element(&mut self, tag: &BytesStart<'_>, from: u64, to: u64) -> Result<Element, String> {
-        let mut element = Element {
-            name: self.atom(tag.name().as_ref()),
-            attrs: Vec::new(),
-            children: Vec::new(),
-            span: Span { start: narrow(from), end: narrow(to) },
-        };
-        for attribute in tag.attributes() {
-            let attribute = attribute.map_err(|error| error.to_string())?;
-            let name = self.atom(attribute.key.as_ref());
-            let raw = &*attribute.value;
-            let value: Box<str> = if raw.contains(['&', '\n', '\t', '\r']) {
-                let flat = raw.replace(['\n', '\t', '\r'], " ");
-                escape::unescape(&flat).map_err(|error| error.to_string())?.into()
-            } else {
-                raw.into()
-            };
-            element.attrs.push(Attr { name, value });
+    fn element(&mut self, start: &BytesStart<'_>, from: u64, to: u64) -> Result<Element, String> {
+        let tag = Tag::read(start)?;
+        let taken = self.taker.start(&self.open, &tag)?;
+        let mut attrs = Vec::new();
+        if !taken {
+            attrs.reserve_exact(tag.raw.len());
+            for (name, raw) in &tag.raw {
+                let name = self.names.get(name);
+                attrs.push(Attr { name, value: unescaped(raw)?.into() });
+            }
         }
-        element.attrs.shrink_to_fit();
-        Ok(element)
+        let span = Span { start: narrow(from), end: narrow(to) };
+        Ok(Element { name: self.names.get(tag.name), attrs, children: Vec::new(), span })
     }
 
-    fn close(&mut self, mut element: Element) -> Result<(), String> {
+    fn close(&mut self, element: Element) -> Result<(), String> {
+        let Some(mut element) = self.taker.end(&self.open, element) else { return Ok(()) };
         element.children.shrink_to_fit();
         match self.open.last_mut() {
             Some(parent) => parent.children.push(Node::Element(element)),
@@ -148,6 +164,9 @@ impl Builder {
         if self.open.is_empty() && !text.trim().is_empty() {
             return Err("text outside the root element".into());
         }
+        if !self.taker.wants_text() {
+            return Ok(());
+        }
         let siblings = self.siblings();
         if let Some(Node::Text(last)) = siblings.last_mut() {
             *last = format!("{last}{text}").into();
@@ -157,8 +176,10 @@ impl Builder {
         Ok(())
     }
 
-    fn add(&mut self, node: Node) {
-        self.siblings().push(node);
+    fn add(&mut self, node: impl FnOnce() -> Node) {
+        if self.taker.wants_text() {
+            self.siblings().push(node());
+        }
     }
 
     fn siblings(&mut self) -> &mut Vec<Node> {

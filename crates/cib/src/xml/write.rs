@@ -85,7 +85,11 @@ fn node<W: Write>(it: &Node, f: &mut W) -> fmt::Result {
     }
 }
 
-fn escaped<W: Write>(text: &str, in_attribute: bool, f: &mut W) -> fmt::Result {
+pub(super) fn escaped<W: Write>(text: &str, in_attribute: bool, f: &mut W) -> fmt::Result {
+    let special = |byte: &u8| matches!(byte, b'&' | b'<' | b'>' | b'"' | b'\n' | b'\t' | b'\r');
+    if !text.as_bytes().iter().any(special) {
+        return f.write_str(text);
+    }
     let mut rest = text;
     while let Some(at) = rest.find(['&', '<', '>', '"', '\n', '\t', '\r']) {
         let (plain, tail) = rest.split_at(at);

@@ -24,7 +24,7 @@ pub struct VipOptions {
     pub auto_join: bool,
     /// Left missing when somebody removes it.
     pub untracked: bool,
-    /// Held on an interface with the virtual router's MAC.
+    /// Held on an interface with the virtual router's MAC, wherever that lies.
     pub vmac: bool,
     /// A preferred lifetime, neither zero nor for ever.
     pub preferred: Option<Duration>,
@@ -41,6 +41,9 @@ pub struct Vmac {
     pub mac: Option<[u8; 6]>,
     /// Its link group.
     pub group: Option<u32>,
+    /// The VIPs on the instance's own interface are on it (`use_vmac`); otherwise it stands for
+    /// [`Vmac::for_all_vips`] alone.
+    pub own: bool,
     /// Adverts leave by the real interface (`vmac_xmit_base`).
     pub transmit_on_base: bool,
     /// More such interfaces for VIPs elsewhere (`use_vmac_addr`).

@@ -186,6 +186,10 @@ pub struct BfdSession {
     pub max_hops: u8,
     /// Allows routers in between.
     pub multihop: bool,
+    /// Its failure ends the wait for a holder that is this neighbor.
+    pub fast_takeover: bool,
+    /// Counts as failed until it has been up.
+    pub fails_until_up: bool,
     /// What it does.
     pub weight: Weight,
     /// Where the name stands.

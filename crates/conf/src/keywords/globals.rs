@@ -123,7 +123,7 @@ pub(super) const GLOBAL_DEFS: &[Keyword] = keywords! { within GlobalDefs;
 "vrrp_rt_priority" number(1, 99, ""), "", "50",
     "Real-time priority of the VRRP process.";
 "vrrp_rlimit_rttime" number(2, 1_000_000_000, "microseconds"), "10000", "10000",
-    "Processor time it may take at once." => Accepted("no limit ends a takeover in its middle: the guardian replaces an engine that gives no sign of life for a whole lease");
+    "Processor time it may take at once.";
 "vrrp_rlimit_rtime" number(2, 1_000_000_000, "microseconds"), "", "10000",
     "The old name of vrrp_rlimit_rttime." => Foreign("vrrp_rlimit_rttime");
 "vrrp_no_swap" Flag, "", "",

@@ -131,11 +131,11 @@ pub(super) const INSTANCE: &[Keyword] = keywords! { within Instance;
 "thread_timer_expired" MaybeInteger { min: 1, max: 254 }, "off", "",
     "The old name of timer_expired_backup." => Foreign("timer_expired_backup");
 "use_vmac" Words("[[NAME] INTERFACE] [MAC]", 0, 6), "off", "vrrp.51",
-    "Holds the VIPs on an interface with the virtual router's MAC.";
+    "Holds the VIPs on an interface with the virtual router's MAC, so that no neighbour has to learn another when they move.";
 "vmac_xmit_base" Flag, "", "",
-    "Sends adverts from the real interface.";
+    "Sends adverts with the real interface's MAC, not the virtual one; unicast needs it.";
 "use_vmac_addr" Flag, "", "",
-    "Virtual MACs also for VIPs on other interfaces.";
+    "Virtual MACs also for VIPs on other interfaces, and for those of the other family.";
 "use_ipvlan" Words("[INTERFACE] [ADDRESS] [MODE]", 0, 6), "off", "192.0.2.8/24",
     "Holds the VIPs on an ipvlan interface.";
 "vrf" Interface, "", "blue",

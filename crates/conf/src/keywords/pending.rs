@@ -82,11 +82,8 @@ const PENDING: &[Pending] = &[
         ],
     },
     Pending {
-        why: "virtual MAC addresses are not done yet",
-        keywords: &[
-            (Within::GlobalDefs, &["disable_local_igmp", "vmac_prefix", "vmac_addr_prefix"]),
-            (Within::Instance, &["use_vmac", "vmac_xmit_base", "use_vmac_addr", "use_ipvlan"]),
-        ],
+        why: "ipvlan interfaces are not done; use_vmac is",
+        keywords: &[(Within::Instance, &["use_ipvlan"])],
     },
     Pending {
         why: "SNMP is not done yet",
@@ -151,31 +148,8 @@ const PENDING: &[Pending] = &[
         keywords: &[(Within::Instance, &["linkbeat_use_polling"])],
     },
     Pending {
-        why: "BFD is not done yet",
-        keywords: &[
-            (Within::Top, &["bfd_instance"]),
-            (Within::Instance, &["track_bfd"]),
-            (Within::SyncGroup, &["track_bfd"]),
-            (
-                Within::Bfd,
-                &[
-                    "neighbor_ip",
-                    "source_ip",
-                    "min_rx",
-                    "min_tx",
-                    "idle_tx",
-                    "multiplier",
-                    "passive",
-                    "ttl",
-                    "hoplimit",
-                    "max_hops",
-                    "multihop",
-                    "weight",
-                    "vrrp",
-                    "checker",
-                ],
-            ),
-        ],
+        why: "it is for the checkers of IPVS, which mainstay does not run",
+        keywords: &[(Within::Bfd, &["checker"])],
     },
 ];
 
@@ -187,7 +161,6 @@ const VIP_OPTIONS: &[(&str, &str)] = &[
     ("noprefixroute", "this address flag is not set yet"),
     ("autojoin", "this address flag is not set yet"),
     ("no_track", "every VIP is guarded, none is left missing"),
-    ("use_vmac", "virtual MAC addresses are not done yet"),
     ("preferred_lft SECONDS", "expected 0 or forever"),
 ];
 

@@ -123,6 +123,10 @@ pub(super) const BFD: &[Keyword] = keywords! { within Bfd;
     "Allows routers in between.";
 "weight" Weight(253), "0", "10",
     "What it does to the priority, -253 to 253.";
+"fast_takeover" Flag, "", "",
+    "Its failure ends the wait for the adverts of a holder that is this neighbor.";
+"fails_until_up" Flag, "", "",
+    "Counts as failed until it has been up.";
 "vrrp" Flag, "", "",
     "Only instances may use it.";
 "checker" Flag, "", "",

@@ -2,9 +2,11 @@
 
 use std::collections::HashMap;
 
+use base::Mac;
+
 use crate::blocks::RawInstance;
 use crate::diagnostic::{Code, Diagnostic, Report};
-use crate::{InstanceConfig, Reach};
+use crate::{InstanceConfig, Reach, Span};
 
 /// Names are unique: everything from status to notify scripts tells instances apart by them.
 pub(super) fn check_names(instances: &mut Vec<RawInstance>, report: &mut Report) {
@@ -61,6 +63,31 @@ pub(super) fn check_routers(instances: &[InstanceConfig], report: &mut Report) {
                 .related(before, "first here")
                 .help("choose a VRID that is not yet used on this interface, 1 to 255"),
             );
+        }
+    }
+}
+
+/// An interface with a virtual MAC belongs to one instance, and a MAC lies once on an interface.
+pub(super) fn check_vmacs(instances: &[InstanceConfig], report: &mut Report) {
+    let (mut names, mut macs) = (HashMap::new(), HashMap::new());
+    for instance in instances {
+        let Some(vmac) = instance.vmac.as_ref().filter(|vmac| vmac.own) else { continue };
+        let again = |before: Span, message: String, help: &str| {
+            Diagnostic::error(Code::BadVmac, vmac.place.0, message)
+                .label("again here")
+                .related(before, "first here")
+                .help(help)
+        };
+        if let Some(name) = &vmac.name
+            && let Some(before) = names.insert(name, vmac.place.0)
+        {
+            let message = format!("two instances want `{name}` as their own interface");
+            report.push(again(before, message, "leave the name out, or choose another"));
+        }
+        let mac = vmac.mac.map_or(Mac::virtual_router(instance.family, instance.vrid), Mac);
+        if let Some(before) = macs.insert((&instance.interface, mac), vmac.place.0) {
+            let message = format!("two instances want {mac} on the same interface");
+            report.push(again(before, message, "give one of them another MAC: `use_vmac MAC`"));
         }
     }
 }

@@ -126,6 +126,7 @@ impl Resolver<'_> {
                 name: None,
                 mac: None,
                 group: None,
+                own: false,
                 transmit_on_base: true,
                 for_all_vips: true,
                 announce_link: false,
@@ -136,6 +137,7 @@ impl Resolver<'_> {
             name: None,
             mac: None,
             group: None,
+            own: true,
             transmit_on_base: given.flag("vmac_xmit_base"),
             for_all_vips: given.flag("use_vmac_addr"),
             announce_link: false,
@@ -168,6 +170,17 @@ impl Resolver<'_> {
                     "write `use_vmac [INTERFACE] [MAC]`; its parent is the instance's interface",
                 ),
             }
+        }
+        if self.raw.interface.is_none() && self.globals.default_interface.is_none() {
+            self.report.push(
+                Diagnostic::error(
+                    Code::BadVmac,
+                    vmac.place.0,
+                    "a virtual MAC needs an interface to lie on",
+                )
+                .label("this instance names none")
+                .help("add `interface NAME`"),
+            );
         }
         let unicast = !self.raw.peers.is_empty() || self.raw.unicast_peer.is_some();
         if unicast && !vmac.transmit_on_base {

@@ -46,6 +46,7 @@ pub(crate) fn config(mut raw: RawConfig, report: &mut Report) -> Config {
         .collect();
     across::check_routers(&instances, report);
     across::check_vips(&instances, report);
+    across::check_vmacs(&instances, report);
     let track_groups = groups::track_groups(&raw, &instances, report);
     let statics = node::statics(&mut raw, &globals, &track_groups, report);
     Config {

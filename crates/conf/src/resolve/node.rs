@@ -13,13 +13,33 @@ use crate::reader::{At, shown};
 use crate::{
     AdvertBuffers, BufferPolicy, BufferSize, Buffers, Dbus, Fifo, Fifos, FilePlaces, Firewall,
     Hooks, LinkDelay, LinkRules, Mail, MailServer, Node, Pacing, Place, PolledLink, Reload, Run,
-    Scheduling, Snmp, StaticAddress, Statics, TrackGroup,
+    Scheduling, Snmp, Span, StaticAddress, Statics, TrackGroup,
 };
+
+/// What the names of generated interfaces begin with: a number, a dot and a VRID follow, and the
+/// kernel takes 15 octets.
+fn vmac_prefix(given: &Given, keyword: &str, report: &mut Report) -> Option<Name> {
+    let prefix = given.name(keyword)?;
+    let bad = |c: char| c.is_whitespace() || matches!(c, '/' | ':');
+    if prefix.is_empty() || prefix.len() > 8 || prefix.contains(bad) {
+        report.push(
+            Diagnostic::error(
+                Code::BadVmac,
+                given.place(keyword, Span::default()).0,
+                format!("{} cannot begin the name of an interface", shown(&prefix)),
+            )
+            .label("1 to 8 octets, without `/`, `:` and blanks")
+            .help("write a shorter one, such as `vrrp`"),
+        );
+        return None;
+    }
+    Some(prefix)
+}
 
 /// Everything about the node.
 pub(super) fn node(raw: &RawConfig, globals: &RawGlobals, report: &mut Report) -> Node {
     let (top, given) = (&raw.given, &globals.given);
-    let prefix = given.name("vmac_prefix").unwrap_or_else(|| Name::from("vrrp"));
+    let prefix = vmac_prefix(given, "vmac_prefix", report).unwrap_or_else(|| Name::from("vrrp"));
     Node {
         mail: mail(given, report),
         fifos: fifos(globals, report),
@@ -55,7 +75,8 @@ pub(super) fn node(raw: &RawConfig, globals: &RawGlobals, report: &mut Report) -
         },
         files: files(given, report),
         links: links(raw, globals, report),
-        vmac_addr_prefix: given.name("vmac_addr_prefix").unwrap_or_else(|| prefix.clone()),
+        vmac_addr_prefix: vmac_prefix(given, "vmac_addr_prefix", report)
+            .unwrap_or_else(|| prefix.clone()),
         vmac_prefix: prefix,
         use_symlink_paths: given.flag("use_symlink_paths"),
         supplementary_groups: given.flag("set_supplementary_groups"),

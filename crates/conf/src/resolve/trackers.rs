@@ -361,6 +361,8 @@ fn session(block: &Named, report: &mut Report) -> Option<BfdSession> {
         hops: hops.unwrap_or(if multihop { 64 } else { 255 }),
         max_hops: given.integer("max_hops").unwrap_or(0),
         multihop,
+        fast_takeover: given.flag("fast_takeover"),
+        fails_until_up: given.flag("fails_until_up"),
         weight: given.weight("weight").unwrap_or_default(),
         place: Place(block.name.span),
     })

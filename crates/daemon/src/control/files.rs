@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use base::{Instant, Name};
 use conf::{Code, Config, Diagnostic, Severity, Source, Surroundings};
-use linux::{Identity, ScriptPathError, UserError, check_script_path};
+use linux::{Identity, Scheduling, ScriptPathError, UserError, check_script_path};
 use serde::{Deserialize, Serialize};
 use vrrp::{Debounce, InstanceConfig};
 
@@ -38,11 +38,14 @@ pub(crate) struct Loaded {
     pub(crate) groups: BTreeMap<Name, Notify>,
     pub(crate) sensors: Sensors,
     pub(crate) debounce: BTreeMap<Name, Debounce>,
+    pub(crate) sessions: Vec<bfd::Settings>,
     pub(crate) pipes: Vec<Pipe>,
     /// Pipes are told all states again after a reload.
     pub(crate) states_on_reload: bool,
     /// What is worth saying about it, ready to print; may be empty.
     pub(crate) remarks: String,
+    /// How the engine is scheduled.
+    pub(crate) scheduling: Scheduling,
     /// What it says in keepalived's words: a `compat::Face` as bytes, which are smaller.
     pub(crate) face: Vec<u8>,
     /// Where to that is written.
@@ -107,6 +110,8 @@ pub(crate) fn load(
                 groups: resolved.groups,
                 sensors: resolved.sensors,
                 debounce: translate::debounce(&config),
+                sessions: translate::sessions(&config),
+                scheduling: translate::scheduling(&config.node.vrrp),
                 pipes: resolved.pipes,
                 states_on_reload: config.node.fifos.states_on_reload,
                 remarks: report,
@@ -309,7 +314,7 @@ fn hopeless(problem: &ScriptPathError) -> bool {
 
 /// A lease that cannot keep its promise: by how much, and what would help.
 fn long_lease(config: &Config, instance: &conf::InstanceConfig) -> Option<Diagnostic> {
-    let terms = translate::one(config, instance).lease_terms();
+    let terms = translate::lease_terms(config, instance);
     let (excess, length) = (terms.excess().as_millis(), terms.class().length().as_millis());
     let promises = !instance.lease || excess == 0 || instance.vips.is_empty();
     (!promises).then(|| {

@@ -3,6 +3,7 @@
 //! It observes the engine and never takes part: nothing here can delay an advert. It runs as an
 //! unprivileged user that may read files but not write any, and start nothing (DESIGN §4).
 
+mod configure;
 mod dumps;
 mod events;
 pub(crate) mod files;
@@ -24,14 +25,13 @@ use std::io;
 use std::os::unix::net::UnixListener;
 use std::time::Duration;
 
-use base::{Instant, Name, Reason, Secret, Subject, What};
+use base::{Instant, Name, Subject};
 use linux::confine::{self, Gap, Right};
-use linux::{Interest, Poll, Ready, Timer, clock};
+use linux::{Interest, Poll, Ready, Scheduling, Timer, clock};
 use ui::protocol::{Request, Response};
 
 use crate::channel::Channel;
 use crate::exit::Exit;
-use crate::messages::Script;
 use crate::messages::{
     ControlToGuardian, FromEngine, GuardianToControl, Order, Settings, ToEngine,
 };
@@ -135,6 +135,8 @@ struct Control {
     loaded: Option<Loaded>,
     /// Its instances as bytes, which is smaller: they are only passed on.
     packed: Vec<u8>,
+    /// How the guardian was last told to have the engine scheduled.
+    scheduling: Scheduling,
     trackers: Trackers,
     watched: Watched,
     /// Those of the configuration before, of instances and of groups: their last events may still be
@@ -200,6 +202,7 @@ impl Control {
             watched: Watched::default(),
             loaded: None,
             packed: Vec::new(),
+            scheduling: Scheduling::default(),
             notify_before: Default::default(),
             told: BTreeMap::new(),
             refused: None,
@@ -214,81 +217,6 @@ impl Control {
             upgraders: Vec::new(),
             stage: Stage::Running,
         })
-    }
-
-    /// What keepalived says when it begins.
-    fn greet(&mut self) {
-        let version = crate::keepalived::VERSION;
-        let file = self.settings.file.display().to_string();
-        self.events.remark(&format!("Starting Keepalived v{version}"));
-        self.events.remark(&format!("Configuration file {file}"));
-        let pid = self.settings.pid;
-        self.events.remark(&format!("Starting VRRP child process, pid={pid}"));
-    }
-
-    /// Has a configuration take force.
-    fn apply(&mut self, mut loaded: Loaded, begins: bool) -> io::Result<()> {
-        if let Some(router_id) = &loaded.router_id {
-            self.node = router_id.to_string();
-        }
-        let notified = loaded.notify.values().chain(loaded.groups.values());
-        let mut scripts: Vec<Script> = notified.flat_map(Notify::scripts).cloned().collect();
-        scripts.extend(loaded.sensors.checks.iter().map(|check| check.script.clone()));
-        scripts.extend(loaded.pipes.iter().filter_map(|pipe| pipe.script.clone()));
-        scripts.extend(loaded.hooks.scripts().cloned());
-        scripts.sort();
-        scripts.dedup();
-        self.scripts.allow(scripts);
-        self.refused = None;
-        let state = Secret::new(postcard::to_stdvec(&loaded).map_err(io::Error::other)?);
-        self.packed = postcard::to_stdvec(&loaded.instances).map_err(io::Error::other)?;
-        self.watched.configure(&loaded.instances);
-        self.events.configure(&loaded.instances);
-        loaded.instances = Vec::new();
-        let gaps = std::mem::take(&mut self.gaps);
-        if self.terms != Some(loaded.terms.clone()) {
-            self.terms = Some(loaded.terms.clone());
-            self.tell_terms()?;
-        }
-        self.guardian.send(&ControlToGuardian::InForce { state, gaps })?;
-        let now = clock::monotonic();
-        self.trackers.set(now, &self.poll, loaded.sensors.clone(), begins);
-        self.clock.set(now, loaded.reload_time.clone());
-        let states_again = self.loaded.is_some() && loaded.states_on_reload;
-        let first = self.loaded.is_none() && begins;
-        let before = self.loaded.replace(loaded);
-        self.notify_before =
-            before.map(|before| (before.notify, before.groups)).unwrap_or_default();
-        for order in self.standing_orders() {
-            self.scripts.order(&order);
-        }
-        if first {
-            self.begin_startup(now);
-        }
-        self.configure();
-        if states_again {
-            self.tell_states();
-        }
-        // Reading thousands of instances needs much that is not needed any more.
-        linux::memory::give_back();
-        Ok(())
-    }
-
-    /// Tells the engine what is in force, if there is one.
-    fn configure(&mut self) {
-        let Some(loaded) = self.loaded.as_ref().filter(|_| self.startup_until.is_none()) else {
-            return;
-        };
-        if let (Some(engine), Ok(instances)) =
-            (&mut self.engine, postcard::from_bytes(&self.packed))
-        {
-            // The engine before may have numbered some that were lost with it.
-            let events = self.events.last_of_engine().map_or(0, |last| last + LOST_AT_MOST);
-            let debounce = loaded.debounce.clone();
-            // What is said already must be known to whoever is to start.
-            let _ = engine.send(&self.trackers.all());
-            let _ = engine.send(&ToEngine::Configure { instances, debounce, events });
-        }
     }
 
     fn turn(&mut self) -> io::Result<Option<Exit>> {
@@ -420,14 +348,6 @@ impl Control {
         Ok(())
     }
 
-    /// Tells the guardian on which terms processes are to be started.
-    fn tell_terms(&mut self) -> io::Result<()> {
-        let Some(terms) = self.terms.clone().filter(|terms| *terms != Terms::default()) else {
-            return Ok(());
-        };
-        self.guardian.send(&ControlToGuardian::Terms(terms))
-    }
-
     /// The engine is done: those outside are told, and may finish.
     fn last_scripts(&mut self, now: Instant, clean: bool) {
         self.stage = Stage::LastScripts { until: now + STOP_SCRIPTS, clean };
@@ -464,24 +384,6 @@ impl Control {
         Ok(exit)
     }
 
-    /// SIGHUP: parse all, check all, then swap; a file with errors changes nothing.
-    fn reload(&mut self, now: Instant) -> io::Result<()> {
-        match files::load(&self.settings.file, &self.settings.reading, false, self.settings.started)
-        {
-            Ok(loaded) => {
-                eprint!("{}", loaded.remarks);
-                self.apply(loaded, true)
-            }
-            Err(refused) => {
-                eprint!("{}", refused.report());
-                self.refused = Some(refused.report().to_string());
-                let what = What::ConfigRefused { errors: refused.errors() };
-                self.events.tell(now, Subject::Node, what, Reason::BadConfiguration, Vec::new());
-                self.guardian.send(&ControlToGuardian::ReloadRefused)
-            }
-        }
-    }
-
     // ---- the engine -----------------------------------------------------------------------------
 
     fn hear_engine(&mut self, now: Instant) {
@@ -494,12 +396,19 @@ impl Control {
             let Some(message) = self.note(message) else { continue };
             match message {
                 FromEngine::Event(_) => {}
-                FromEngine::Status { ask, at, status, counts } => {
+                FromEngine::Status { ask, at, status, sessions, counts } => {
                     if self.dumps.waits(ask) {
                         self.engine_stands(ask, at, status);
                     } else if let Some(client) = self.asking.remove(&ask) {
-                        let report = self.report(at, *status, counts);
+                        let mut report = self.report(at, *status, counts);
+                        report.bfd = report::sessions(&sessions);
                         self.answer(client, &Response::Status(Box::new(report)));
+                    }
+                }
+                FromEngine::Switched { ask, outcome } => {
+                    if let Some(client) = self.asking.remove(&ask) {
+                        let answer = outcome.map_or_else(Response::Error, Response::Switched);
+                        self.answer(client, &answer);
                     }
                 }
                 FromEngine::Settled { clean } => {
@@ -530,15 +439,13 @@ impl Control {
         let questions = server.ready(&self.poll, ready);
         for (client, question) in questions {
             match question {
-                Request::Status => {
-                    self.asks += 1;
-                    if let Some(engine) = &mut self.engine {
-                        self.asking.insert(self.asks, client);
-                        let _ = engine.send(&ToEngine::Status { ask: self.asks });
-                    } else {
-                        let text = "the engine is being started; ask again in a moment".to_string();
-                        self.answer(client, &Response::Error(text));
-                    }
+                Request::Status => self.ask(client, |ask| ToEngine::Status { ask }),
+                Request::Switchover { instance, lasts_s } => {
+                    let lasts = lasts_s.map(Duration::from_secs);
+                    self.ask(client, |ask| ToEngine::Switchover { ask, instance, lasts });
+                }
+                Request::EndSwitchover { instance } => {
+                    self.ask(client, |ask| ToEngine::EndSwitchover { ask, instance });
                 }
                 Request::Events => self.answer(client, &Response::Events(self.events.all())),
                 Request::Upgrade { binary } => {
@@ -557,6 +464,18 @@ impl Control {
             }
         }
         Ok(())
+    }
+
+    /// Puts a client's question to the engine, which answers by its number.
+    fn ask(&mut self, client: ClientId, question: impl FnOnce(u64) -> ToEngine) {
+        self.asks += 1;
+        if let Some(engine) = &mut self.engine {
+            self.asking.insert(self.asks, client);
+            let _ = engine.send(&question(self.asks));
+        } else {
+            let text = "the engine is being started; ask again in a moment".to_string();
+            self.answer(client, &Response::Error(text));
+        }
     }
 
     fn answer(&mut self, client: ClientId, response: &Response) {

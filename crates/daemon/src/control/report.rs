@@ -3,16 +3,38 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::Control;
 use base::{Instant, Version};
 use ui::protocol::{
-    HmacReport, InstanceLease, InstanceReport, LeaseReport, LeasesReport, PeerReport, RivalReport,
-    Status, VipReport,
+    BfdReport, HmacReport, InstanceLease, InstanceReport, LeaseReport, LeasesReport, PeerReport,
+    ReadyReport, RivalReport, Status, StayBackReport, VipReport, VmacReport,
 };
 use vip::lease::{ClassStatus, TableStatus};
 use vrrp::wire::hmac::Freshness;
-use vrrp::{InstanceStatus, RouterStatus};
+use vrrp::{DeviceStatus, InstanceStatus, ReadyPeer, RouterStatus};
 
-use super::Control;
+fn ready(at: Instant, peer: &ReadyPeer) -> ReadyReport {
+    ReadyReport {
+        source: peer.source,
+        priority: peer.priority.get(),
+        told_s: seconds(at.since(peer.told_at)),
+    }
+}
+
+/// The BFD sessions.
+pub(super) fn sessions(sessions: &[bfd::SessionStatus]) -> Vec<BfdReport> {
+    let one = |session: &bfd::SessionStatus| BfdReport {
+        name: session.name.clone(),
+        state: session.state.to_string(),
+        failed: session.health == bfd::Health::Failed,
+        neighbor: session.neighbor,
+        remote_state: session.remote_state.to_string(),
+        diagnostic: session.diagnostic.to_string(),
+        transmit_interval_ms: seconds(session.transmit_interval * 1000),
+        detection_time_ms: seconds(session.detection_time * 1000),
+    };
+    sessions.iter().map(one).collect()
+}
 
 impl Control {
     /// The engine's answer, with what control knows beside it.
@@ -35,6 +57,7 @@ impl Control {
             discards: by_name(status.discards.iter()),
             engine,
             leases: leases(at, &status.leases),
+            bfd: Vec::new(),
             mail: self.outbox.report(),
             groups: self.watched.groups(at, self.settings.started, &status.groups),
             trackers: self.watched.trackers(
@@ -50,6 +73,13 @@ impl Control {
         let (scripts, waiting) = self.scripts.report(&one.name);
         let why = one.because.and_then(|id| self.events.find(id));
         InstanceReport {
+            ready: one.ready.iter().map(|peer| ready(at, peer)).collect(),
+            stays_back: one
+                .stays_back
+                .filter(|stay| stay.until.is_none_or(|until| at < until))
+                .map(|stay| StayBackReport {
+                    left_s: stay.until.map(|until| seconds(until.since(at))),
+                }),
             name: one.name.clone(),
             interface: one.interface.clone(),
             vrid: one.vrid.get(),
@@ -105,6 +135,7 @@ impl Control {
                 excess_ms: millis(lease.excess),
                 silenced: lease.silenced,
             }),
+            vmacs: one.devices.iter().map(vmac).collect(),
             traffic: BTreeMap::from([
                 ("adverts-sent".to_string(), one.traffic.sent),
                 ("adverts-received".to_string(), one.traffic.received),
@@ -112,11 +143,29 @@ impl Control {
                 ("priority-zero-received".to_string(), one.traffic.resignations_received),
                 ("unsigned-received".to_string(), one.traffic.unsigned_received),
                 ("became-active".to_string(), one.traffic.became_active),
+                ("became-backup".to_string(), one.traffic.became_backup),
+                ("became-initialize".to_string(), one.traffic.became_initialize),
             ]),
             discards: by_name(one.discards.iter()),
             scripts,
             scripts_waiting: u64::try_from(waiting).unwrap_or(u64::MAX),
         }
+    }
+}
+
+fn vmac(device: &DeviceStatus) -> VmacReport {
+    let state = match device.up {
+        Some(true) => "up",
+        Some(false) => "down",
+        None => "missing",
+    };
+    VmacReport {
+        interface: device.name.clone(),
+        parent: device.parent.clone(),
+        mac: device.mac.to_string(),
+        state: state.into(),
+        staged: device.staged,
+        refused: device.refused.map(|errno| errno.to_string()),
     }
 }
 

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::bfd::Sessions;
 use super::control::Control;
 use super::lookout::Lookout;
+use super::notices::Notices;
 use super::wires::Wires;
 
 /// How late the loop was woken.
@@ -39,12 +41,19 @@ impl Lateness {
 pub(super) fn report(
     wires: &Wires,
     lookout: &Lookout,
+    sessions: &Sessions,
+    notices: &Notices,
     control: &Control,
     lateness: &Lateness,
-    overruns: u64,
+    [overruns, demotions]: [u64; 2],
 ) -> BTreeMap<String, u64> {
-    let own = [("events-dropped", control.dropped), ("netlink-overruns", overruns)];
+    let own = [
+        ("events-dropped", control.dropped),
+        ("netlink-overruns", overruns),
+        ("real-time-limit-hit", demotions),
+    ];
     let all = own.into_iter().chain(lateness.counts()).chain(wires.counts());
-    let all = all.chain(lookout.counts());
-    all.map(|(name, count)| (name.to_string(), count)).collect()
+    let all = all.chain(notices.counts());
+    let all = all.chain(lookout.counts()).map(|(name, count)| (name.to_string(), count));
+    all.chain(sessions.counts()).collect()
 }

@@ -6,7 +6,7 @@
 use std::io;
 use std::sync::mpsc;
 
-use linux::{Addresses, Heard, Interest, Monitor, Poll, clock};
+use linux::{Addresses, Devices, Heard, Interest, Monitor, Poll, clock};
 
 use crate::channel::Channel;
 use crate::messages::{FromKeeper, ToKeeper};
@@ -21,6 +21,7 @@ pub(super) fn start(news: usize) -> io::Result<Channel<ToKeeper, FromKeeper>> {
     let keeper = Keeper {
         protocol: far,
         addresses: Addresses::open()?,
+        devices: Devices::open()?,
         monitor: Monitor::open(news)?,
         poll: Poll::new()?,
     };
@@ -38,6 +39,7 @@ pub(super) fn start(news: usize) -> io::Result<Channel<ToKeeper, FromKeeper>> {
 struct Keeper {
     protocol: Channel<FromKeeper, ToKeeper>,
     addresses: Addresses,
+    devices: Devices,
     monitor: Monitor,
     poll: Poll,
 }
@@ -57,9 +59,24 @@ impl Keeper {
             self.poll.wait(None)?.for_each(drop);
             self.protocol.flush()?;
             // A batch is short, and what is through can be announced while the next is done.
-            while let Some(ToKeeper::Batch(batch)) = self.protocol.recv()? {
-                let done = self.addresses.execute(batch);
-                self.protocol.send(&FromKeeper::Done(done))?;
+            while let Some(message) = self.protocol.recv()? {
+                match message {
+                    ToKeeper::Batch(batch) => {
+                        let done = self.addresses.execute(batch);
+                        self.protocol.send(&FromKeeper::Done(done))?;
+                    }
+                    ToKeeper::Device(ask) => {
+                        let done = self.devices.execute(ask);
+                        self.protocol.send(&FromKeeper::DeviceDone(done))?;
+                    }
+                    ToKeeper::Schedule(scheduling) => {
+                        // Whoever sends adverts goes first.
+                        let troubles = scheduling.take(1);
+                        if !troubles.is_empty() {
+                            self.protocol.send(&FromKeeper::Unscheduled(troubles))?;
+                        }
+                    }
+                }
             }
             match self.monitor.read()? {
                 Heard::Facts(facts) => {

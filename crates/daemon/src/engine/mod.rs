@@ -4,12 +4,14 @@
 //! send what is due; read everything there is; only then let the machine judge silence. Everything
 //! it decides is in `vrrp::Router`; everything it cannot do without waiting is the keeper thread's.
 
+mod bfd;
 mod control;
 mod counts;
 mod guardian;
 mod keeper;
 mod lease;
 mod lookout;
+mod notices;
 mod wires;
 
 use std::collections::BTreeMap;
@@ -18,9 +20,9 @@ use std::time::Duration;
 
 use base::{Instant, Name, Wall, WallClock};
 use linux::confine::{self, Right};
-use linux::{Interest, Poll, Signal, Signals, Timer, clock};
+use linux::{Datagram, Interest, Poll, Scheduling, Signal, Signals, Timer, clock, scheduling};
 use vrrp::wire::Arrival;
-use vrrp::{Debounce, Image, Input, InstanceConfig, Output, Router};
+use vrrp::{Debounce, Image, Input, InstanceConfig, Output, Packet, Router};
 
 use crate::channel::Channel;
 use crate::exit::Exit;
@@ -28,11 +30,13 @@ use crate::messages::{
     EngineToGuardian, FromEngine, FromKeeper, GuardianToEngine, ToEngine, ToKeeper,
 };
 use crate::terms::EngineTerms;
+use bfd::Sessions;
 use control::Control;
 use counts::Lateness;
 use guardian::Guardian;
 use lease::{Leases, Sleep};
 use lookout::Lookout;
+use notices::Notices;
 use wires::Wires;
 
 const CONTROL: u64 = 0;
@@ -71,7 +75,7 @@ const LARGEST: usize = 9216;
 
 /// The engine as a process: until it was told to stop, or its guardian is gone.
 pub(crate) fn main(guardian: u32, terms: &EngineTerms) -> io::Result<Exit> {
-    terms.take_force();
+    terms.take_name();
     let signals = Signals::open(&[Signal::Terminate])?;
     let line = Channel::over(linux::take_line()?)?;
     // Before there is a second thread: rights are given up by each thread for itself.
@@ -93,6 +97,8 @@ struct Engine {
     keeper: Channel<ToKeeper, FromKeeper>,
     wires: Wires,
     lookout: Lookout,
+    sessions: Sessions,
+    notices: Notices,
     leases: Leases,
     sleep: Sleep,
     poll: Poll,
@@ -106,7 +112,10 @@ struct Engine {
     /// For what the poll found ready: kept for its room.
     ready: Vec<u64>,
     lateness: Lateness,
+    scheduling: Scheduling,
     overruns: u64,
+    /// So often a turn took longer than a real-time thread may.
+    demotions: u64,
     /// When a stop that was asked for becomes unclean.
     stop_by: Option<Instant>,
     /// How to begin, as the guardian says.
@@ -153,6 +162,8 @@ impl Engine {
             keeper,
             wires: Wires::new(terms.adverts())?,
             lookout: Lookout::default(),
+            sessions: Sessions::default(),
+            notices: Notices::default(),
             leases: Leases::default(),
             sleep: Sleep::new(),
             poll,
@@ -162,7 +173,9 @@ impl Engine {
             keeper_left: 0,
             ready: Vec::new(),
             lateness: Lateness::default(),
+            scheduling: Scheduling::default(),
             overruns: 0,
+            demotions: 0,
             stop_by: None,
             inheritance: None,
             waiting: None,
@@ -191,12 +204,17 @@ impl Engine {
             return self.wait_frozen();
         }
         self.sleep()?;
+        if scheduling::overran() {
+            self.demotions += 1;
+            let _ = self.scheduling.take(0);
+        }
         self.read_wall(self.now)?;
         if let Some(span) = self.sleep.noticed() {
             self.handle(Input::Slept { span })?;
         }
         // Adverts that are due leave before anything is read (VRRP-077).
         self.handle(Input::Wake { drained: false })?;
+        self.wake_sessions(false)?;
 
         // What had arrived by `now` is ready by now, though not all of it when we woke.
         self.keeper_left = KEEPER_AT_ONCE;
@@ -229,6 +247,7 @@ impl Engine {
             self.guardian.tell(&EngineToGuardian::Standing);
         }
         // Everything that had arrived by `now` has been heard: silence can be judged (VRRP-079).
+        self.wake_sessions(true)?;
         self.handle(Input::Wake { drained: true })?;
         Ok(self.end(self.now))
     }
@@ -297,6 +316,8 @@ impl Engine {
                     return Ok(Some(End::Orphaned(error)));
                 }
             }
+            notice if notice >= notices::TOKENS => self.read_notices(notice)?,
+            session if session >= bfd::TOKENS => self.read_sessions(session)?,
             watch if watch >= lookout::TOKENS => self.read_lookout(watch)?,
             wire => self.read_wire(wire)?,
         }
@@ -309,6 +330,8 @@ impl Engine {
             self.router.poll_timeout(),
             self.wires.poll_timeout(),
             self.lookout.poll_timeout(),
+            self.sessions.poll_timeout(),
+            self.notices.poll_timeout(),
             self.guardian.poll_timeout(),
             self.stop_by,
         ];
@@ -337,7 +360,7 @@ impl Engine {
 
     fn end(&self, now: Instant) -> Option<End> {
         let stop_by = self.stop_by?;
-        let clean = self.router.is_settled();
+        let clean = self.router.is_settled() && self.sessions.is_over();
         (clean || now >= stop_by).then_some(End::Settled { clean })
     }
 
@@ -347,6 +370,10 @@ impl Engine {
                 ToEngine::Configure { instances, debounce, events } => {
                     self.waiting = Some((instances, debounce, events));
                     self.begin()?;
+                }
+                ToEngine::Sessions(settings) => {
+                    self.sessions.configure(self.now, &self.poll, settings);
+                    self.hear_sessions()?;
                 }
                 ToEngine::Verdicts(verdicts) => {
                     for (tracker, verdict) in verdicts {
@@ -358,12 +385,30 @@ impl Engine {
                     let counts = counts::report(
                         &self.wires,
                         &self.lookout,
+                        &self.sessions,
+                        &self.notices,
                         &self.control,
                         &self.lateness,
-                        self.overruns,
+                        [self.overruns, self.demotions],
                     );
                     let at = self.now;
-                    self.control.send(FromEngine::Status { ask, at, status, counts });
+                    let sessions = self.sessions.status();
+                    self.control.send(FromEngine::Status { ask, at, status, sessions, counts });
+                }
+                ToEngine::Switchover { ask, instance, lasts } => {
+                    let until = lasts.map(|span| self.now + span);
+                    let done = self.router.switchover(self.now, &instance, until);
+                    self.drain()?;
+                    self.control.send(FromEngine::Switched {
+                        ask,
+                        outcome: done.map_err(|why| why.to_string()),
+                    });
+                }
+                ToEngine::EndSwitchover { ask, instance } => {
+                    let done = self.router.end_switchover(self.now, &instance);
+                    self.drain()?;
+                    let outcome = done.map(|()| Vec::new()).map_err(|why| why.to_string());
+                    self.control.send(FromEngine::Switched { ask, outcome });
                 }
                 ToEngine::Stop => self.stop()?,
             }
@@ -379,6 +424,12 @@ impl Engine {
         let Some((instances, debounce, events)) = self.waiting.take() else { return Ok(()) };
         let (image, held) = self.inheritance.take().unwrap_or_default();
         let first = !std::mem::replace(&mut self.begun, true);
+        let speaks = |family| instances.iter().any(|one| one.family == family);
+        let families = [speaks(base::Family::V4), speaks(base::Family::V6)];
+        self.notices.listen(self.now, &self.poll, families);
+        if first {
+            self.handle(Input::Seed(clock::chance()))?;
+        }
         self.handle(Input::Adopt { image, held, events })?;
         self.handle(Input::Debounce(debounce))?;
         self.handle(Input::Configure(instances))?;
@@ -402,6 +453,9 @@ impl Engine {
                     self.inheritance = Some((image, held));
                     self.begin()?;
                 }
+                Ok(Some(GuardianToEngine::Tuned { index })) => {
+                    self.handle(Input::Tuned { index })?;
+                }
                 Ok(Some(GuardianToEngine::HandOver)) => {
                     let image = postcard::to_stdvec(&self.router.image());
                     self.guardian.tell(&EngineToGuardian::Image(image.map_err(io::Error::other)?));
@@ -417,6 +471,13 @@ impl Engine {
                     self.control.replace(&self.poll, Channel::over(fd)?)?;
                 }
                 Ok(Some(GuardianToEngine::Stop)) => self.stop()?,
+                Ok(Some(GuardianToEngine::Schedule(scheduling))) => {
+                    let mut troubles = scheduling.take(0);
+                    troubles.extend(scheduling.lock());
+                    self.keeper.send(&ToKeeper::Schedule(scheduling.clone()))?;
+                    self.scheduling = scheduling;
+                    self.unscheduled(troubles);
+                }
                 // Nobody could carry out our will any more.
                 Err(_) => {
                     self.guardian.lost(&self.poll);
@@ -426,8 +487,16 @@ impl Engine {
         }
     }
 
+    /// Says what could not be done of how this process is to be scheduled.
+    fn unscheduled(&mut self, troubles: Vec<String>) {
+        if !troubles.is_empty() {
+            self.guardian.tell(&EngineToGuardian::Unscheduled { troubles });
+        }
+    }
+
     fn stop(&mut self) -> io::Result<()> {
         self.stop_by.get_or_insert(self.now + STOP_WITHIN);
+        self.sessions.stop(self.now);
         self.handle(Input::Stop)
     }
 
@@ -442,8 +511,13 @@ impl Engine {
                     Input::Fact(fact)
                 }
                 FromKeeper::Done(done) => Input::Done(done),
+                FromKeeper::DeviceDone(done) => Input::DeviceDone(done),
                 FromKeeper::Overrun => {
                     self.overruns += 1;
+                    continue;
+                }
+                FromKeeper::Unscheduled(troubles) => {
+                    self.unscheduled(troubles);
                     continue;
                 }
             };
@@ -476,6 +550,35 @@ impl Engine {
         Ok(())
     }
 
+    fn read_notices(&mut self, token: u64) -> io::Result<()> {
+        let mut buffer = [0; 64];
+        for _ in 0..READ_AT_ONCE {
+            let Some((index, datagram)) = self.notices.recv(token, &mut buffer) else { break };
+            let Datagram { source, destination, ttl, payload, .. } = datagram;
+            let payload = buffer.get(payload).unwrap_or_default().to_vec();
+            self.handle(Input::Notice(Packet { index, source, destination, ttl, payload }))?;
+        }
+        Ok(())
+    }
+
+    fn read_sessions(&mut self, token: u64) -> io::Result<()> {
+        self.sessions.read(self.now, token);
+        self.hear_sessions()
+    }
+
+    fn wake_sessions(&mut self, drained: bool) -> io::Result<()> {
+        self.sessions.wake(self.now, &self.poll, drained);
+        self.hear_sessions()
+    }
+
+    /// Tells the router what the sessions say of their paths.
+    fn hear_sessions(&mut self) -> io::Result<()> {
+        while let Some((tracker, verdict)) = self.sessions.verdict() {
+            self.handle(Input::Verdict { tracker, verdict })?;
+        }
+        Ok(())
+    }
+
     fn handle(&mut self, input: Input) -> io::Result<()> {
         self.router.handle(self.now, input);
         self.drain()
@@ -495,12 +598,16 @@ impl Engine {
                 Output::Sockets(wanted) => self.wires.open(self.now, &self.poll, wanted),
                 Output::Watch(wanted) => self.lookout.watch(self.now, &self.poll, wanted),
                 Output::Advert(transmit) => self.wires.send(&transmit),
+                Output::Notice(transmit) => self.notices.send(&transmit),
+                Output::VirtualAdvert { mac, transmit } => self.wires.send_as(mac, &transmit),
                 Output::Frame { index, bytes } => self.wires.send_frame(index, &bytes),
                 Output::Batch(batch) => {
                     // No address is installed of which the guardian does not know.
                     self.guardian.flush();
                     self.keeper.send(&ToKeeper::Batch(batch))?;
                 }
+                Output::Device(ask) => self.keeper.send(&ToKeeper::Device(ask))?,
+                Output::Tune(tuning) => self.guardian.tell(&EngineToGuardian::Tune(tuning)),
                 Output::Event(event) => self.control.event(event),
             }
             done += 1;
@@ -511,6 +618,7 @@ impl Engine {
         }
         self.wires.retry(self.now, &self.poll);
         self.lookout.wake(self.now, &self.poll);
+        self.notices.retry(self.now, &self.poll);
         Ok(())
     }
 }

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::time::Duration;
 
-use base::{Family, IfIndex, Instant, Transmit};
+use base::{Family, IfIndex, Instant, Mac, Transmit};
 use linux::FrameSender;
 use linux::{Datagram, Receiver, Sender};
 use linux::{Interest, Poll};
@@ -38,8 +38,12 @@ pub(super) struct Wires {
     wanted: Vec<SocketSpec>,
     retry_at: Option<Instant>,
     frames: FrameSender,
-    /// Reused for every IPv4 datagram.
+    /// For adverts from a virtual MAC.
+    adverts: FrameSender,
+    /// Reused for every datagram, and every frame around one.
     datagram: Vec<u8>,
+    frame: Vec<u8>,
+    identification: u16,
     send_errors: u64,
     receive_errors: u64,
     frame_errors: u64,
@@ -59,7 +63,10 @@ impl Wires {
             wanted: Vec::new(),
             retry_at: None,
             frames: FrameSender::open()?,
+            adverts: FrameSender::urgent()?,
             datagram: Vec::new(),
+            frame: Vec::new(),
+            identification: 0,
             send_errors: 0,
             receive_errors: 0,
             frame_errors: 0,
@@ -89,7 +96,8 @@ impl Wires {
         self.retry_at = None;
         let wanted = self.wanted.clone();
         let serves = |wire: &Wire, spec: &SocketSpec| {
-            wire.spec.interface == spec.interface && wire.spec.groups == spec.groups
+            let of = |spec: &SocketSpec| (spec.interface.clone(), spec.beside);
+            of(&wire.spec) == of(spec) && wire.spec.groups == spec.groups
         };
         let keep = |key: &Key, wire: &Wire| {
             wanted.iter().any(|spec| (spec.index, spec.family) == *key && serves(wire, spec))
@@ -112,13 +120,9 @@ impl Wires {
     }
 
     fn open_one(&mut self, poll: &Poll, spec: &SocketSpec) -> io::Result<()> {
-        let receiver = Receiver::with_queue(
-            spec.index,
-            &spec.interface,
-            spec.family,
-            &spec.groups,
-            self.queue,
-        )?;
+        let (index, only_from) = (spec.index, spec.beside.map(|beside| beside.mac));
+        let (name, groups) = (&spec.interface, &spec.groups);
+        let receiver = Receiver::open_for(index, name, spec.family, groups, only_from, self.queue)?;
         let sender = Sender::open(spec.index, &spec.interface, spec.family)?;
         let token = self.tokens;
         poll.add(&receiver, token, Interest::Read)?;
@@ -143,7 +147,10 @@ impl Wires {
         let key = self.by_token.get(&token)?;
         let wire = self.open.get(key)?;
         match wire.receiver.recv(buffer) {
-            Ok(datagram) => datagram.map(|datagram| (key.0, datagram)),
+            Ok(datagram) => {
+                let through = wire.spec.beside.map_or(key.0, |beside| beside.parent);
+                datagram.map(|datagram| (through, datagram))
+            }
             Err(_) => {
                 self.receive_errors += 1;
                 None
@@ -163,6 +170,16 @@ impl Wires {
         let wire =
             self.open.get(&key).ok_or_else(|| io::Error::from(io::ErrorKind::NotConnected))?;
         adverts::send(&wire.sender, transmit, &mut self.datagram)
+    }
+
+    /// Sends an advert from another MAC than the interface's own.
+    pub(super) fn send_as(&mut self, mac: Mac, transmit: &Transmit) {
+        self.identification = self.identification.wrapping_add(1);
+        let (datagram, frame) = (&mut self.datagram, &mut self.frame);
+        let made = adverts::frame(mac, transmit, self.identification, datagram, frame);
+        if made.and_then(|()| self.adverts.send(transmit.index, frame)).is_err() {
+            self.send_errors += 1;
+        }
     }
 
     /// Sends an announcement.

@@ -9,6 +9,7 @@ mod hands;
 mod leases;
 mod service;
 pub(crate) mod successor;
+mod tuning;
 mod turn;
 mod upgrade;
 
@@ -17,7 +18,9 @@ use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
 use base::{Event, EventId, Instant, Origin, Reason, Secret, Subject, What};
-use linux::{BindError, Interest, PidFile, Poll, Role, Signal, Signals, Timer, bind_unix, clock};
+use linux::{
+    BindError, Interest, PidFile, Poll, Role, Scheduling, Signal, Signals, Timer, bind_unix, clock,
+};
 use vip::last_will::LastWill;
 
 use crate::channel::Channel;
@@ -32,6 +35,7 @@ use crate::terms::Terms;
 use hands::Hands;
 use leases::Leases;
 use service::Service;
+use tuning::Tuner;
 use upgrade::Upgrade;
 
 const SIGNALS: u64 = 0;
@@ -77,6 +81,7 @@ pub(crate) struct Guardian {
     will: LastWill,
     hands: Hands,
     leases: Leases,
+    tuner: Tuner,
     service: Service,
     engine: Option<EngineWard>,
     control: Option<ControlWard>,
@@ -87,6 +92,8 @@ pub(crate) struct Guardian {
     pid_files: Vec<PidFile>,
     /// What a new control needs to go on.
     state: Option<Secret>,
+    /// How engines are scheduled.
+    scheduling: Scheduling,
     /// When to start a control, if there is none.
     control_at: Option<Instant>,
     /// An engine has once come so far as to take part.
@@ -139,6 +146,7 @@ impl Guardian {
         let binary = std::env::current_exe()?;
         Ok(Self {
             leases: Leases::new(&start),
+            tuner: Tuner::default(),
             service: Service::new(now),
             start,
             started: now,
@@ -154,6 +162,7 @@ impl Guardian {
             listener: None,
             pid_files: Vec::new(),
             state: None,
+            scheduling: Scheduling::default(),
             control_at: None,
             engine_stood: false,
             events: 0,
@@ -229,6 +238,9 @@ impl Guardian {
                         return Ok(Some(Exit::Status(status)));
                     }
                     Ok(Some(ControlToGuardian::Terms(terms))) => self.agree(terms),
+                    Ok(Some(ControlToGuardian::Schedule(scheduling))) => {
+                        self.scheduling = scheduling;
+                    }
                     Ok(Some(_)) => {}
                     Ok(None) => break,
                     Err(_) => return Ok(Some(Exit::Fatal)),
@@ -291,7 +303,17 @@ impl Guardian {
         self.poll.add(&ward.role, ENGINE, Interest::Read)?;
         self.poll.add(&ward.line, ENGINE_LINE, Interest::Read)?;
         self.engine = Some(ward);
+        if self.scheduling != Scheduling::default() {
+            self.schedule_engine();
+        }
         self.introduce()
+    }
+
+    /// Lets the engine be scheduled as it is to be, and tells it to.
+    pub(super) fn schedule_engine(&mut self) {
+        let Some(engine) = &mut self.engine else { return };
+        tell_unscheduled(&self.scheduling.allow(engine.role.pid()));
+        let _ = engine.line.send(&GuardianToEngine::Schedule(self.scheduling.clone()));
     }
 
     /// Gives engine and control a line to each other.
@@ -348,6 +370,12 @@ fn identity(path: &Path) -> Option<FileIdentity> {
 fn tell_gaps(part: Part, gaps: &[String]) {
     for gap in gaps {
         eprintln!("notice: the {} has more rights than it needs: {gap}", part.name());
+    }
+}
+
+fn tell_unscheduled(troubles: &[String]) {
+    for trouble in troubles {
+        eprintln!("warning: the engine is not scheduled as configured: {trouble}");
     }
 }
 

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use base::{Instant, Secret};
-use linux::{Interest, PidFile, Poll, Role, clock, succession};
+use linux::{Interest, PidFile, Poll, Role, Scheduling, clock, succession};
 use serde::{Deserialize, Serialize};
 use ui::cli::LogFormat;
 use vip::last_will::{LastWill, Legacy};
@@ -33,6 +33,8 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 #[derive(Serialize, Deserialize)]
 enum Note {
     V1(NoteV1),
+    /// With how engines are scheduled, where that is configured.
+    V2(NoteV1, Scheduling),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -84,7 +86,13 @@ impl Guardian {
     }
 
     fn become_successor(&mut self, binary: &Path) -> io::Result<()> {
-        let note = postcard::to_stdvec(&Note::V1(self.note(binary)?)).map_err(io::Error::other)?;
+        let note = self.note(binary)?;
+        let note = if self.scheduling == Scheduling::default() {
+            Note::V1(note)
+        } else {
+            Note::V2(note, self.scheduling.clone())
+        };
+        let note = postcard::to_stdvec(&note).map_err(io::Error::other)?;
         let understood = understands(binary, &note);
         if let Err(error) = understood {
             self.keep();
@@ -224,7 +232,7 @@ pub(crate) fn read_note() -> io::Result<Exit> {
             None => poll.wait(None)?.for_each(drop),
         }
     };
-    let Note::V1(_) = postcard::from_bytes(&note).map_err(io::Error::other)?;
+    let (Note::V1(_) | Note::V2(..)) = postcard::from_bytes(&note).map_err(io::Error::other)?;
     Ok(Exit::Ok)
 }
 
@@ -232,9 +240,13 @@ pub(crate) fn read_note() -> io::Result<Exit> {
 pub(crate) fn take_over(number: i32) -> io::Result<Exit> {
     let note: OwnedFd = succession::take_over(number)?;
     let note = succession::read_note(note)?;
-    let Note::V1(note) = postcard::from_bytes(&note).map_err(io::Error::other)?;
+    let (note, scheduling) = match postcard::from_bytes(&note).map_err(io::Error::other)? {
+        Note::V1(note) => (note, Scheduling::default()),
+        Note::V2(note, scheduling) => (note, scheduling),
+    };
     let mut guardian = Guardian::resume(note)?;
     // The note has no room for them.
     guardian.order(Order::Terms);
+    guardian.scheduling = scheduling;
     guardian.live_on()
 }

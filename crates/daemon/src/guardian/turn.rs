@@ -7,7 +7,10 @@ use base::{Instant, Reason, What};
 use linux::{Interest, Ready, Signal, clock};
 use vip::last_will::{Death, Edit, Input, Output};
 
-use super::{CONTROL, CONTROL_LINE, ENGINE, ENGINE_LINE, Guardian, RUNNER, SIGNALS, tell_gaps};
+use super::{
+    CONTROL, CONTROL_LINE, ENGINE, ENGINE_LINE, Guardian, RUNNER, SIGNALS, tell_gaps,
+    tell_unscheduled,
+};
 use crate::exit::Exit;
 use crate::messages::{
     ControlToGuardian, Dump, DumpFile, EngineToGuardian, GuardianToControl, GuardianToEngine, Order,
@@ -187,6 +190,13 @@ impl Guardian {
                 Ok(Some(EngineToGuardian::Alive)) => self.will.handle(now, Input::Alive),
                 Ok(Some(EngineToGuardian::Image(image))) => self.hand_over(image),
                 Ok(Some(EngineToGuardian::Standing)) => {}
+                Ok(Some(EngineToGuardian::Unscheduled { troubles })) => tell_unscheduled(&troubles),
+                Ok(Some(EngineToGuardian::Tune(tuning))) => {
+                    self.tuner.tune(&tuning);
+                    let tuned = GuardianToEngine::Tuned { index: tuning.index };
+                    // A broken line says so when it is read.
+                    let _ = engine.line.send(&tuned);
+                }
                 Ok(None) => return,
                 Err(_) => {
                     engine.mute = true;
@@ -290,6 +300,10 @@ impl Guardian {
                     }
                     self.reload();
                 }
+                Ok(Some(ControlToGuardian::Schedule(scheduling))) => {
+                    self.scheduling = scheduling;
+                    self.schedule_engine();
+                }
                 Ok(Some(ControlToGuardian::Dump(files))) => self.write_dump(&files),
                 Ok(Some(ControlToGuardian::Terms(terms))) => self.agree(terms),
                 Ok(Some(ControlToGuardian::NeedRunner)) => self.start_runner()?,
@@ -373,6 +387,7 @@ impl Guardian {
         self.carry_out(now)?;
         // No engine is left; what it listed has been removed.
         let _ = self.leases.destroy();
+        self.tuner.restore();
         Ok(exit)
     }
 }

@@ -13,9 +13,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use base::{Instant, Name, Reason, Secret, What};
-use linux::Interest;
+use linux::{Interest, Scheduling};
 use vip::last_will::{Edit, Input};
 
+use super::tuning::Tuner;
 use super::{
     CONTROL, CONTROL_LINE, ControlWard, ENGINE, ENGINE_LINE, EngineWard, Guardian, NEXT_CONTROL,
     NEXT_CONTROL_LINE, NEXT_ENGINE, NEXT_ENGINE_LINE, RUNNER, tell_gaps,
@@ -39,6 +40,7 @@ pub(super) struct Upgrade {
     control: ControlWard,
     /// What the new control has in force.
     state: Option<Secret>,
+    scheduling: Scheduling,
     stands: bool,
     /// What the new engine holds by now.
     held: BTreeMap<Name, Edit>,
@@ -111,6 +113,7 @@ impl Guardian {
             engine,
             control,
             state: None,
+            scheduling: Scheduling::default(),
             stands: false,
             held: BTreeMap::new(),
             step: Step::GettingReady,
@@ -147,7 +150,7 @@ impl Guardian {
     /// Whether the new pair has taken over; an error is why it will not.
     fn step_upgrade(&mut self, now: Instant) -> Result<bool, String> {
         let Some(upgrade) = &mut self.upgrade else { return Ok(false) };
-        upgrade.hear()?;
+        upgrade.hear(&mut self.tuner)?;
         if self.engine.is_none() || self.control.is_none() || self.stop_by.is_some() {
             return Err("mainstay is being stopped, or a process has just ended".into());
         }
@@ -190,7 +193,7 @@ impl Guardian {
 
     fn complete_upgrade(&mut self, now: Instant) {
         let Some(upgrade) = self.upgrade.take() else { return };
-        let Upgrade { binary, engine, control, state, held, .. } = upgrade;
+        let Upgrade { binary, engine, control, state, scheduling, held, .. } = upgrade;
         if let Some(old) = self.engine.take() {
             // Killed and waited for: from here on nothing of it is on its way.
             let _ = (self.poll.remove(&old.role), self.poll.remove(&old.line));
@@ -217,6 +220,10 @@ impl Guardian {
         self.engine = Some(engine);
         self.control = Some(control);
         self.state = state;
+        self.scheduling = scheduling;
+        if self.scheduling != Scheduling::default() {
+            self.schedule_engine();
+        }
         // Clients of the control socket wait in its queue until here.
         let _ = self.hand_listener();
         for part in [Part::Control, Part::Engine] {
@@ -253,7 +260,7 @@ impl Guardian {
 
 impl Upgrade {
     /// Takes in what the new pair says.
-    fn hear(&mut self) -> Result<(), String> {
+    fn hear(&mut self, tuner: &mut Tuner) -> Result<(), String> {
         let gone = |part: Part| format!("the {} of the new version ended", part.name());
         loop {
             match self.engine.line.recv() {
@@ -268,10 +275,16 @@ impl Upgrade {
                     };
                     self.held.insert(name, edit);
                 }
+                Ok(Some(EngineToGuardian::Tune(tuning))) => {
+                    tuner.tune(&tuning);
+                    let tuned = GuardianToEngine::Tuned { index: tuning.index };
+                    self.engine.line.send(&tuned).map_err(|_| gone(Part::Engine))?;
+                }
                 Ok(Some(
                     EngineToGuardian::Alive
                     | EngineToGuardian::Image(_)
-                    | EngineToGuardian::Spoken(_),
+                    | EngineToGuardian::Spoken(_)
+                    | EngineToGuardian::Unscheduled { .. },
                 )) => {}
                 Ok(None) => break,
                 Err(_) => return Err(gone(Part::Engine)),
@@ -286,6 +299,7 @@ impl Upgrade {
                 Ok(Some(ControlToGuardian::Finished { .. })) => {
                     return Err("the new version refuses the configuration".into());
                 }
+                Ok(Some(ControlToGuardian::Schedule(scheduling))) => self.scheduling = scheduling,
                 Ok(Some(_)) => {}
                 Ok(None) => break,
                 Err(_) => return Err(gone(Part::Control)),

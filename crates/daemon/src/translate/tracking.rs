@@ -1,10 +1,11 @@
 //! Trackers and sync groups: what a group tracks is tracked by each of its members.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU8;
 
-use base::{Effect, Name, TrackEffect, Tracker, TrackerKind};
+use base::{Effect, Family, Name, TrackEffect, Tracker, TrackerKind};
 use conf::{ArgumentMatch, Config, Weight};
-use vrrp::{Debounce, TrackInterface, Tracked};
+use vrrp::{Debounce, Sentinel, TrackInterface, Tracked};
 
 use crate::sensors::{Matching, Sensors, WatchedFile, WatchedProcess};
 
@@ -92,4 +93,43 @@ pub(crate) fn debounce(config: &Config) -> BTreeMap<Name, Debounce> {
     delays
         .map(|delay| (delay.interface.clone(), Debounce { down: delay.down, up: delay.up }))
         .collect()
+}
+
+/// The sessions that end this instance's wait for a holder at their other end.
+pub(super) fn sentinels(config: &Config, instance: &conf::InstanceConfig) -> Vec<Sentinel> {
+    let fits = |session: &&conf::BfdSession| {
+        session.fast_takeover && Family::of(&session.neighbor) == instance.family
+    };
+    let sentinel = |session: &conf::BfdSession| Sentinel {
+        session: session.name.clone(),
+        neighbor: session.neighbor,
+        interval: session.min_rx.max(session.min_tx),
+        missed: session.multiplier,
+    };
+    config.bfd.iter().filter(fits).map(sentinel).collect()
+}
+
+/// The BFD sessions.
+pub(crate) fn sessions(config: &Config) -> Vec<bfd::Settings> {
+    let one = |session: &conf::BfdSession| {
+        // How many routers it may have passed is counted from the highest TTL there is, or from
+        // what we send ourselves if the other end is meant to do the same with less.
+        let least_ttl = session.hops.saturating_sub(session.max_hops).max(1);
+        Some(bfd::Settings {
+            name: session.name.clone(),
+            neighbor: session.neighbor,
+            source: session.source,
+            min_rx: session.min_rx,
+            min_tx: session.min_tx,
+            idle_tx: session.idle_tx,
+            // The keyword takes no zero.
+            multiplier: NonZeroU8::new(session.multiplier)?,
+            passive: session.passive,
+            ttl: session.hops,
+            least_ttl,
+            multihop: session.multihop,
+            fails_until_up: session.fails_until_up,
+        })
+    };
+    config.bfd.iter().filter_map(one).collect()
 }

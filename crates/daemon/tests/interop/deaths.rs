@@ -83,14 +83,18 @@ fn without_control_vrrp_goes_on_and_the_next_one_knows_what_is_in_force() {
 
 #[test]
 fn a_killed_guardian_takes_the_others_along_and_the_engine_resigns_first() {
-    let Some((bench, _us, peer)) = pair(V3_IPV4) else { return };
+    // An engine that gets no time for a lease is taken for a stalled one, before its guardian dies or
+    // after: on a busy machine that must take longer than its neighbours keep it waiting.
+    let mode = V3_IPV4.every(Duration::from_secs(1));
+    let Some((bench, _us, peer)) = pair(mode) else { return };
     let death = monotonic();
     bench.lab.node("ours").signal(ProcessSignal::KILL);
     let resigned = bench.resignation("ours", death).at;
-    assert!(resigned.since(death) < LATE, "{}", bench.story());
+    // Long before a peer would miss an advert; tens of milliseconds on a machine with nothing to do.
+    assert!(resigned.since(death) < mode.interval, "{}", bench.story());
     let taken = bench.advert("peer", resigned).at;
     bench.took_over("peer takes over from a daemon without guardian", resigned, taken, {
-        V3_IPV4.skew(100)
+        mode.skew(100)
     });
     bench.served_by("peer");
     for role in ["engine", "control", "runner"] {

@@ -194,7 +194,7 @@ impl Speaker for Frr {
 }
 
 /// The user and group `frr`.
-fn frr_user() -> (u32, u32) {
+pub(crate) fn frr_user() -> (u32, u32) {
     let passwd = std::fs::read_to_string("/etc/passwd").unwrap();
     let line = passwd.lines().find(|line| line.starts_with("frr:")).expect("the package's user");
     let mut numbers = line.split(':').skip(2).map(|number| number.parse().unwrap());

@@ -1,5 +1,5 @@
 //! mainstay in the lab: among strangers (Debian's real keepalived and FRR's vrrpd on one switch with
-//! it, each in both roles: rows I01–I03, I07–I12, I14, I15 of the conformance reference §3), and
+//! it, each in both roles: rows I01–I03, I07–I12, I14, I15, I19 of the conformance reference §3), and
 //! when parts or all of it die or stand still (`deaths`, `lease`) or are replaced (`upgrade`), under
 //! attack (`flood`), and with signed adverts (`signed`).
 //!
@@ -12,6 +12,7 @@
 #![allow(clippy::float_arithmetic, reason = "the status prints milliseconds with fractions")]
 
 mod bench;
+mod bfd;
 mod deaths;
 mod differences;
 mod exchange;
@@ -21,7 +22,9 @@ mod heal;
 mod keepalived;
 mod lease;
 mod mainstay;
+mod metrics;
 mod mode;
+mod moves;
 mod notified;
 mod preference;
 mod service;
@@ -30,3 +33,4 @@ mod speaker;
 mod unicast;
 mod upgrade;
 mod vectors;
+mod vmac;

@@ -92,12 +92,20 @@ pub(crate) struct Part {
     state: &'static str,
     vips: Vec<String>,
     lines: Vec<String>,
+    before: String,
 }
 
 impl Part {
     /// The plain part: this priority and nothing else.
     pub(crate) fn new(mode: Mode, priority: u8) -> Self {
-        Self { mode, priority, state: "BACKUP", vips: mode.vips(), lines: Vec::new() }
+        Self {
+            mode,
+            priority,
+            state: "BACKUP",
+            vips: mode.vips(),
+            lines: Vec::new(),
+            before: String::new(),
+        }
     }
 
     /// With another priority.
@@ -116,6 +124,11 @@ impl Part {
         self
     }
 
+    /// With blocks before the instance.
+    pub(crate) fn before(&self, text: &str) -> Self {
+        Self { before: format!("{}{text}", self.before), ..self.clone() }
+    }
+
     /// With other VIPs.
     pub(crate) fn holding(mut self, vips: &[&str]) -> Self {
         self.vips = vips.iter().map(|vip| (*vip).to_owned()).collect();
@@ -127,9 +140,10 @@ impl Part {
         let Mode { interval, .. } = self.mode;
         let advert = format!("{}.{:02}", interval.as_secs(), interval.subsec_millis() / 10);
         let mut text = format!(
-            "global_defs {{\n vrrp_version {}\n}}\nvrrp_instance VI_1 {{\n state {}\n \
+            "global_defs {{\n vrrp_version {}\n}}\n{}vrrp_instance VI_1 {{\n state {}\n \
              interface eth0\n virtual_router_id {VRID}\n priority {}\n advert_int {}\n",
             self.mode.number(),
+            self.before,
             self.state,
             self.priority,
             advert.trim_end_matches(".00"),

@@ -88,10 +88,13 @@ fn config(n: usize, vips: usize, priority: u8) -> InstanceConfig {
         allowed_sources: Vec::new(),
         group: None,
         trackers: Vec::new(),
+        sentinels: Vec::new(),
         checksum: Checksum { send: Some(ChecksumForm::Rfc5798), accept: ChecksumRule::Either },
         vips: listed.to_vec(),
         excluded: excluded.to_vec(),
         burst: BurstPolicy::default(),
+        devices: Vec::new(),
+        speaks_as: None,
         track: Vec::new(),
         track_own_interface: true,
         missed_adverts: 3,
@@ -125,6 +128,7 @@ impl Node {
             mac: Some(Mac([2, 0, 0, 0, 0, 1])),
             mtu: 1500,
             multicast: true,
+            macvlan: None,
         };
         let address = |link: usize| AddressFact {
             index: index(link),
@@ -245,7 +249,11 @@ impl Node {
                 }
                 Output::Frame { .. } => self.asked.frames += 1,
                 Output::Event(_) => self.asked.events += 1,
-                Output::Sockets(_) | Output::Watch(_) | Output::Will(_) => {}
+                // No instance here has a virtual MAC.
+                Output::VirtualAdvert { .. } | Output::Device(_) | Output::Tune(_) => {
+                    unreachable!()
+                }
+                Output::Sockets(_) | Output::Watch(_) | Output::Will(_) | Output::Notice(_) => {}
             }
         }
     }

@@ -233,3 +233,70 @@ fn a_missing_interface_and_a_wrong_group_are_named() {
         assert_eq!(error.raw_os_error(), Some(libc::EINVAL));
     });
 }
+
+/// An advert as a frame from this MAC.
+fn frame(family: Family, from: Mac) -> Vec<u8> {
+    let mut frame = match family {
+        Family::V4 => vec![0x01, 0x00, 0x5e, 0, 0, 0x12],
+        Family::V6 => vec![0x33, 0x33, 0, 0, 0, 0x12],
+    };
+    frame.extend(from.0);
+    match family {
+        Family::V4 => {
+            frame.extend([0x08, 0x00]);
+            let mut whole = datagram(112, 255, GROUP_V4, b"\x31 eight octets");
+            let sum: u32 = whole[..20]
+                .chunks(2)
+                .map(|pair| u32::from(u16::from_be_bytes([pair[0], pair[1]])))
+                .sum();
+            let sum = !u16::try_from((sum & 0xffff) + (sum >> 16)).unwrap();
+            whole[10..12].copy_from_slice(&sum.to_be_bytes());
+            frame.extend(whole);
+        }
+        Family::V6 => {
+            frame.extend([0x86, 0xdd, 0x60, 0, 0, 0, 0, 8, 112, 255]);
+            frame.extend("fe80::1234".parse::<Ipv6Addr>().unwrap().octets());
+            frame.extend(GROUP_V6.octets());
+            frame.extend(b"\x31 eight!");
+        }
+    }
+    frame
+}
+
+#[test]
+fn what_comes_from_a_macvlans_own_mac_is_heard_beside_its_parent_and_everything_once() {
+    in_namespace(|| {
+        let (va, vb) = pair();
+        let shared = Mac([0, 0, 0x5e, 0, 1, 0x0a]);
+        ip("link add vmac link vb address 00:00:5e:00:01:0a type macvlan mode private");
+        let vmac = index("vmac");
+        let sender = FrameSender::open().unwrap();
+        for (family, group) in [(Family::V4, IpAddr::from(GROUP_V4)), (Family::V6, GROUP_V6.into())]
+        {
+            let parent = Receiver::open(vb, "vb", family, &[group]).unwrap();
+            let only = Some(shared);
+            let beside =
+                Receiver::open_for(vmac, "vmac", family, &[group], only, Receiver::QUEUE).unwrap();
+            let heard = |from: Mac| {
+                sender.send(va, &frame(family, from)).unwrap();
+                std::thread::sleep(Duration::from_millis(20));
+                let mut buffer = [0; 2048];
+                let mut count = |receiver: &Receiver| {
+                    let mut count = 0;
+                    while receiver.recv(&mut buffer).unwrap_or_default().is_some() {
+                        count += 1;
+                    }
+                    count
+                };
+                (count(&parent), count(&beside))
+            };
+            let other = Mac([2, 0, 0, 0, 0, 9]);
+            ip("link set vmac down");
+            let _ = heard(other);
+            assert_eq!((heard(shared), heard(other)), ((1, 0), (1, 0)), "{family}: down");
+            ip("link set vmac up");
+            settled(&["vmac"]);
+            assert_eq!((heard(shared), heard(other)), ((0, 1), (1, 0)), "{family}: up");
+        }
+    });
+}

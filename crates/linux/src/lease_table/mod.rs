@@ -15,7 +15,7 @@ mod tests;
 
 use std::collections::BTreeSet;
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use base::{Errno, LeaseAnswer, LeaseClass, LeaseKey, LeaseOp, LeaseTrouble, Mac};
@@ -210,7 +210,8 @@ impl LeaseTable {
                 for kind in Kind::ALL {
                     let found = self.nftables.elements(&self.name, &kind.set(*class));
                     let found = found.map_err(netlink_trouble)?;
-                    listed.extend(found.iter().filter_map(|key| Some((read_key(key)?, *class))));
+                    let key = |octets: &Vec<u8>| Some((read_key(kind, octets)?, *class));
+                    listed.extend(found.iter().filter_map(key));
                 }
             }
         }
@@ -287,23 +288,26 @@ fn kind_of(key: &LeaseKey) -> Kind {
         LeaseKey::Address(IpAddr::V4(_)) => Kind::V4,
         LeaseKey::Address(IpAddr::V6(_)) => Kind::V6,
         LeaseKey::Mac(_) => Kind::Mac,
+        LeaseKey::Pin(_) => Kind::Pin,
     }
 }
 
 fn octets(key: &LeaseKey) -> Vec<u8> {
     match key {
-        LeaseKey::Address(IpAddr::V4(address)) => address.octets().to_vec(),
+        LeaseKey::Address(IpAddr::V4(address)) | LeaseKey::Pin(address) => {
+            address.octets().to_vec()
+        }
         LeaseKey::Address(IpAddr::V6(address)) => address.octets().to_vec(),
         LeaseKey::Mac(Mac(octets)) => octets.to_vec(),
     }
 }
 
-fn read_key(octets: &[u8]) -> Option<LeaseKey> {
-    Some(match octets.len() {
-        4 => LeaseKey::Address(IpAddr::from(*octets.first_chunk::<4>()?)),
-        16 => LeaseKey::Address(IpAddr::from(*octets.first_chunk::<16>()?)),
-        6 => LeaseKey::Mac(Mac(*octets.first_chunk::<6>()?)),
-        _ => return None,
+fn read_key(kind: Kind, octets: &[u8]) -> Option<LeaseKey> {
+    Some(match kind {
+        Kind::V4 => LeaseKey::Address(IpAddr::from(*octets.first_chunk::<4>()?)),
+        Kind::V6 => LeaseKey::Address(IpAddr::from(*octets.first_chunk::<16>()?)),
+        Kind::Mac => LeaseKey::Mac(Mac(*octets.first_chunk::<6>()?)),
+        Kind::Pin => LeaseKey::Pin(Ipv4Addr::from(*octets.first_chunk::<4>()?)),
     })
 }
 

@@ -11,13 +11,23 @@
 //! chain ip6         { next header VRRP: accept; source, destination, or the target of a neighbour
 //!                     solicitation or advertisement in v6-666: goto lease-666 }
 //! chain mac         { source MAC in mac-666: goto lease-666 }
+//! set   pin-666     { type ipv4_addr; }                VIPs that live at virtual MACs
+//! chain pin         { sender IP in pin-666: goto virtual }
+//! chain virtual     { source MAC in mac-666: return; a question: sender IP := 0, return; drop }
 //! chain in-DEV      { hook ingress device DEV; by EtherType to arp, ip or ip6 }
-//! chain out-DEV     { hook egress device DEV; the same, then: to mac }
+//! chain out-DEV     { hook egress device DEV; ARP to pin, then the same, then: to mac }
 //! ```
 //!
 //! An advert passes whoever sends it: an address owner's comes from a VIP, a virtual MAC's from that
 //! MAC, and a farewell must leave after the lease is gone. (A frozen engine sends none.) The MAC is
 //! looked at on the way out only: on the way in it is the next holder's.
+//!
+//! The kernel answers for an address by whatever interface hears the question, and a macvlan's parent
+//! hears all that the macvlan does. So that neighbours learn the virtual MAC and no other (RFC 9568
+//! §8.1.2), ARP about a VIP on a macvlan leaves with a virtual MAC or not at all. A question that the
+//! node asks from there on behalf of a VIP, because its answer to somebody leaves by the parent, goes
+//! out without telling who asks (RFC 5227 §1.1: a probe). This needs no switch of the parent
+//! (`arp_ignore`, `arp_announce`), which is its owner's.
 //!
 //! A map from VIP to class would spare the sets of each class, but nft 1.0.6 aborts when it is asked
 //! to list a look-up of what a map yields, and an administrator's `nft list ruleset` must not fail
@@ -43,10 +53,11 @@ pub(super) enum Kind {
     V4,
     V6,
     Mac,
+    Pin,
 }
 
 impl Kind {
-    pub(super) const ALL: [Kind; 3] = [Kind::V4, Kind::V6, Kind::Mac];
+    pub(super) const ALL: [Kind; 4] = [Kind::V4, Kind::V6, Kind::Mac, Kind::Pin];
 
     /// The name of the set of this kind for a class.
     pub(super) fn set(self, class: LeaseClass) -> String {
@@ -58,13 +69,14 @@ impl Kind {
             Kind::V4 => "v4-",
             Kind::V6 => "v6-",
             Kind::Mac => "mac-",
+            Kind::Pin => "pin-",
         }
     }
 
     /// nft's number for the type, which only tells `nft list` how to print, and its length.
     fn key(self) -> (u32, u32) {
         match self {
-            Kind::V4 => (7, 4),
+            Kind::V4 | Kind::Pin => (7, 4),
             Kind::V6 => (8, 16),
             Kind::Mac => (9, 6),
         }
@@ -91,6 +103,8 @@ const ARP: &str = "arp";
 const IP: &str = "ip";
 const IP6: &str = "ip6";
 const MAC: &str = "mac";
+const PIN: &str = "pin";
+const VIRTUAL: &str = "virtual";
 
 /// `NFT_PAYLOAD_LL_HEADER` and its kin.
 const LINK_HEADER: u32 = 0;
@@ -104,6 +118,7 @@ const ACCEPT: u32 = 1;
 /// Before everybody else's chains on the same hook.
 const PRIORITY: i32 = -1000;
 
+const ARP_REQUEST: [u8; 2] = [0, 1];
 const ETHERTYPE_ARP: u16 = 0x0806;
 const ETHERTYPE_IP: u16 = 0x0800;
 const ETHERTYPE_IP6: u16 = 0x86dd;
@@ -143,7 +158,7 @@ pub(super) fn build(table: &str, classes: &BTreeSet<LeaseClass>) -> Vec<Step> {
         steps.extend(empty_chain(table, &chain));
         steps.push(rule(table, &chain, drop_unless_alive(*class)));
     }
-    for chain in [ARP, IP, IP6, MAC] {
+    for chain in [ARP, IP, IP6, MAC, PIN, VIRTUAL] {
         steps.extend(empty_chain(table, chain));
     }
     let network = |offset, length| payload(NETWORK_HEADER, offset, length);
@@ -175,7 +190,38 @@ pub(super) fn build(table: &str, classes: &BTreeSet<LeaseClass>) -> Vec<Step> {
         ];
         judge(IP6, Kind::V6, discovery);
         judge(MAC, Kind::Mac, vec![payload(LINK_HEADER, 6, 6)]);
+        let pinned = vec![
+            network(14, 4),
+            look_up(&Kind::Pin.set(*class), false),
+            decide(Verdict::Goto, VIRTUAL),
+        ];
+        steps.push(rule(table, PIN, pinned));
+        let known = vec![
+            payload(LINK_HEADER, 6, 6),
+            look_up(&Kind::Mac.set(*class), false),
+            conclude(vec![VerdictAttribute::Code(Verdict::Return)]),
+        ];
+        steps.push(rule(table, VIRTUAL, known));
     }
+    let anonymous = vec![
+        network(6, 2),
+        equal(&ARP_REQUEST),
+        Expressions::Immediate(vec![
+            Immediate::DestinationRegister(Register::Reg1),
+            Immediate::Data(DataAttribute::Value(vec![0; 4])),
+        ])
+        .into(),
+        Expressions::Payload(vec![
+            Payload::SourceRegister(Register::Reg1),
+            Payload::Base(NETWORK_HEADER),
+            Payload::Offset(14),
+            Payload::Len(4),
+        ])
+        .into(),
+        conclude(vec![VerdictAttribute::Code(Verdict::Return)]),
+    ];
+    steps.push(rule(table, VIRTUAL, anonymous));
+    steps.push(rule(table, VIRTUAL, vec![verdict(DROP)]));
     steps
 }
 
@@ -190,8 +236,10 @@ pub(super) fn cover(table: &str, interface: &str) -> Vec<Step> {
         let message = chain_message(table, &chain, Some((hook, interface)));
         steps.push(Step::create(name, message));
         steps.push(flush(table, &chain));
-        for (ethertype, target) in [(ETHERTYPE_ARP, ARP), (ETHERTYPE_IP, IP), (ETHERTYPE_IP6, IP6)]
-        {
+        let out = hook == DevHookNumber::Egress;
+        let pins = out.then_some((ETHERTYPE_ARP, PIN));
+        let targets = [(ETHERTYPE_ARP, ARP), (ETHERTYPE_IP, IP), (ETHERTYPE_IP6, IP6)];
+        for (ethertype, target) in pins.into_iter().chain(targets) {
             let expressions = vec![
                 meta(MetaKey::EtherTypeProtocol),
                 equal(&ethertype.to_be_bytes()),
@@ -199,7 +247,7 @@ pub(super) fn cover(table: &str, interface: &str) -> Vec<Step> {
             ];
             steps.push(rule(table, &chain, expressions));
         }
-        if hook == DevHookNumber::Egress {
+        if out {
             steps.push(rule(table, &chain, vec![decide(Verdict::Jump, MAC)]));
         }
     }

@@ -235,7 +235,7 @@ fn nft_sees_the_table_its_owner_its_sets_and_two_chains_for_each_interface() {
         let rules = |chain: &str| shown("rule").iter().filter(|r| r["chain"] == chain).count();
         let counts = ["arp", "ip", "ip6", "in-va", "out-va"].map(rules);
         // Two classes: this one and the silent one.
-        assert_eq!(counts, [4, 5, 7, 3, 4], "covering twice changes nothing");
+        assert_eq!(counts, [4, 5, 7, 3, 5], "covering twice changes nothing");
         let sets = shown("set");
         let find = |name: &str| sets.iter().find(|set| set["name"] == name).unwrap().clone();
         assert_eq!(find("v4-300")["elem"].to_string(), r#"["10.9.0.6"]"#);
@@ -419,6 +419,77 @@ fn a_virtual_mac_is_silenced_on_its_macvlan_and_on_the_link_below() {
             done(&mut table, LeaseOp::Arm { class: LONG });
             assert!(wire.carried(vmac, &frame, 0, &frame), "by {interface}");
         }
+    });
+}
+
+/// The senders, MAC and IP, of ARP packets of an operation that a neighbour hears after `cause`.
+fn arp_heard(wire: &Wire, operation: u8, cause: impl FnOnce()) -> Vec<([u8; 6], [u8; 4])> {
+    let tap = FrameTap::open(Some(wire.vb)).unwrap();
+    cause();
+    sleep(Duration::from_millis(20));
+    let (mut buffer, mut heard) = ([0; 2048], Vec::new());
+    while let Some(seen) = tap.recv(&mut buffer).unwrap() {
+        if !seen.outgoing && buffer[12..14] == [8, 6] && buffer[20..22] == [0, operation] {
+            let sender =
+                (*buffer[22..].first_chunk().unwrap(), *buffer[28..].first_chunk().unwrap());
+            heard.push(sender);
+        }
+    }
+    heard.sort_unstable();
+    heard.dedup();
+    heard
+}
+
+#[test]
+fn vrrp_102_of_a_macvlan_and_its_parent_only_the_macvlan_answers_and_says_where_the_vip_lives() {
+    in_namespace(|| {
+        let wire = Wire::new();
+        let vip = [10, 9, 0, 66];
+        ip("link add vmac link va address 00:00:5e:00:01:0a type macvlan mode private");
+        ip("link set vmac addrgenmode none up");
+        ip("addr add 10.9.0.66/24 dev vmac");
+        settled(&["vmac"]);
+        let ask = || {
+            let mut frame = ethernet([0xff; 6], OTHER_MAC, 0x0806);
+            frame.extend([0, 1, 8, 0, 6, 4, 0, 1]);
+            frame.extend([&OTHER_MAC[..], &OTHER4, &[0; 6], &vip].concat());
+            wire.sender.send(wire.vb, &frame).unwrap();
+        };
+        // An answer to somebody whose MAC is not known; the kernel asks by the first route.
+        let speak = || {
+            let socket = std::net::UdpSocket::bind("10.9.0.66:0").unwrap();
+            let _ = socket.send_to(b"x", "10.9.0.77:9");
+        };
+        let both = arp_heard(&wire, 2, ask);
+        assert_eq!(both, [(VIRTUAL_MAC, vip), (wire.mac, vip)], "or nothing is proven");
+
+        let mut table = built();
+        let keys = vec![LeaseKey::Mac(Mac(VIRTUAL_MAC)), LeaseKey::Pin(vip.into())];
+        done(&mut table, LeaseOp::List { class: LONG, keys });
+        for interface in ["vmac", "va"] {
+            done(&mut table, LeaseOp::Cover { interface: interface.into() });
+        }
+        done(&mut table, LeaseOp::Arm { class: LONG });
+        assert_eq!(arp_heard(&wire, 2, ask), [(VIRTUAL_MAC, vip)]);
+        assert_eq!(arp_heard(&wire, 1, speak), [(wire.mac, [0; 4])], "a probe tells nothing");
+        // And nothing of it once the lease has ended.
+        done(&mut table, LeaseOp::Drop { class: LONG });
+        assert_eq!(arp_heard(&wire, 2, ask), []);
+        // A predecessor's list is read back for what it is.
+        drop(table);
+        let mut next = LeaseTable::open(NAME).unwrap();
+        // A process that another test has just forked may still have the socket.
+        let listed = std::iter::repeat_with(|| {
+            sleep(Duration::from_millis(5));
+            next.execute(&LeaseOp::Build)
+        });
+        let listed = listed.take(200).find_map(|answer| match answer {
+            Ok(LeaseAnswer::Built { listed, .. }) => Some(listed),
+            _ => None,
+        });
+        let listed = listed.unwrap();
+        assert!(listed.contains(&(LeaseKey::Pin(vip.into()), LONG)), "{listed:?}");
+        assert_eq!(nft("list ruleset").status.code(), Some(0));
     });
 }
 

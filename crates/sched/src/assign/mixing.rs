@@ -262,23 +262,20 @@ impl World<'_> {
         factor: Factor,
         flags: Mix,
     ) {
-        if self[source].variant == Variant::Group {
-            if self[source].merging {
-                return;
-            }
-            self[source].merging = true;
-            if let Some(first) = self[source].children.first().copied() {
-                self.mix(first, target, table, coloc, factor, flags);
-            }
-            self[source].merging = false;
-            return;
-        }
         if self[source].merging {
             return;
         }
         self[source].merging = true;
         let mut work = table.clone();
-        self.add_matching(&mut work, source, target, coloc, factor, flags.non_negative);
+        if self[source].variant == Variant::Group {
+            // The first member brings in the others, each in full; what hangs on the last member
+            // hangs on the group, too.
+            if let Some(first) = self[source].children.first().copied() {
+                self.mix(first, target, &mut work, coloc, factor, flags);
+            }
+        } else {
+            self.add_matching(&mut work, source, target, coloc, factor, flags.non_negative);
+        }
         let mut done = true;
         if self.any_available(&work) {
             self.mix_on(source, target, &mut work, factor, flags);
@@ -319,7 +316,8 @@ impl World<'_> {
                 dependent
             };
             let flags = Mix { active: true, ..flags };
-            self.mix(other, target, work, coloc, damp(factor, score), flags);
+            let sign = if factor < 0 { -ONE } else { ONE };
+            self.mix(other, target, work, coloc, damp(sign, score), flags);
         }
     }
 

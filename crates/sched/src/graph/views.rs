@@ -2,11 +2,17 @@
 
 use cib::model::Text;
 
-use crate::transition::{FailedView, NodeView, ResourceView, Shape, Transition};
+use crate::transition::{FailedView, Health, NodeView, Observed, ResourceView, Shape};
 use crate::world::{NodeId, RscId, Variant, World};
 
 impl World<'_> {
-    pub(super) fn fill_views(&mut self, transition: &mut Transition) {
+    /// The cluster as it is known at this moment of planning.
+    pub(crate) fn observed(&self) -> Observed {
+        let mut seen = Observed {
+            maintenance_mode: self.options.maintenance,
+            quorate: self.options.quorate,
+            ..Observed::default()
+        };
         let place: Vec<usize> = {
             let mut place = vec![0; self.nodes.len()];
             for (at, node) in self.node_order.iter().enumerate() {
@@ -19,7 +25,7 @@ impl World<'_> {
             let it = &self[*node];
             let container = it.remote.and_then(|remote| self[remote].container);
             let host = container.and_then(|host| self[host].running_on.first().copied());
-            transition.nodes.push(NodeView {
+            seen.nodes.push(NodeView {
                 id: it.id.clone(),
                 name: it.name.clone(),
                 kind: it.kind,
@@ -35,6 +41,7 @@ impl World<'_> {
                 container: container.map(|id| self[id].id.clone()),
                 host: host.map(|host| self[host].name.clone()),
                 running: it.running.len(),
+                health: self.health_shown(*node),
                 capacity: {
                     let mut all: Vec<(Text, i64)> =
                         it.capacity.iter().map(|(name, value)| (name.clone(), *value)).collect();
@@ -45,7 +52,7 @@ impl World<'_> {
         }
         for id in self.rsc_ids() {
             let it = &self[id];
-            transition.resources.push(ResourceView {
+            seen.resources.push(ResourceView {
                 id: it.id.clone(),
                 base: it.base.clone(),
                 history_id: it.history_id.clone(),
@@ -60,6 +67,9 @@ impl World<'_> {
                 agent: it.agent.clone(),
                 parent: it.parent.map(RscId::index),
                 children: it.children.iter().map(|child| child.index()).collect(),
+                copies: it.instances.max,
+                internal: it.is_remote_connection && it.container.is_some(),
+                current: self.current_node(id).as_ref().map(at),
                 role: it.role,
                 next_role: it.next_role,
                 target_role: self.meta(id, "target-role").and_then(crate::world::Role::parse),
@@ -67,7 +77,7 @@ impl World<'_> {
                 assigned: it.assigned.as_ref().map(at),
                 known_on: it.known_on.iter().map(at).collect(),
                 managed: it.managed,
-                maintenance: it.maintenance,
+                maintenance: self.meta_true(id, "maintenance"),
                 blocked: it.blocked,
                 failed: it.failed,
                 failure_ignored: it.failure_ignored,
@@ -85,11 +95,11 @@ impl World<'_> {
                     .collect(),
             });
         }
-        transition.top = self.top.iter().map(|id| id.index()).collect();
+        seen.top = self.top.iter().map(|id| id.index()).collect();
         let cib = self.cib;
         for failed in &self.failed_ops {
             let op = &cib.node_states[failed.state].history[failed.history].operations[failed.op];
-            transition.failed.push(FailedView {
+            seen.failed.push(FailedView {
                 resource: cib.node_states[failed.state].history[failed.history].id.clone(),
                 node: self[failed.node].name.clone(),
                 task: op.operation.clone(),
@@ -103,5 +113,18 @@ impl World<'_> {
                 queue_time: op.queue_time.clone(),
             });
         }
+        seen
+    }
+
+    /// The worst of what a node's health attributes say, where it is not good.
+    fn health_shown(&self, node: NodeId) -> Health {
+        let told = self[node].attrs.iter().filter(|(name, _)| name.starts_with("#health"));
+        told.map(|(_, value)| match &**value {
+            "red" => Health::Red,
+            "yellow" => Health::Yellow,
+            _ => Health::Green,
+        })
+        .max()
+        .unwrap_or_default()
     }
 }

@@ -91,6 +91,7 @@ impl Coverage {
                     | FaultKind::StopStart
                     | FaultKind::Reload
                     | FaultKind::ReloadNothing
+                    | FaultKind::Rollout
             )
         };
         FaultKind::ALL

@@ -8,13 +8,15 @@ use base::{Instant, Preempt, Priority, Vip};
 use vrrp::InstanceConfig;
 
 use super::coverage::{Coverage, Situation};
+use super::rollout::Rollouts;
 use super::scenario::pick;
 use super::swarm::{Fault, FaultKind};
 use crate::forge;
 use crate::kernel::Segment;
 use crate::lan::Lan;
+use crate::node::vr_of;
 use crate::random::Random;
-use crate::sight::Sight;
+use crate::sight::{Sight, Vr};
 use crate::weather::Weather;
 
 /// How to put a fault right.
@@ -31,6 +33,8 @@ enum Undo {
     NameBack(usize, Segment),
     Own(usize, Segment),
     Delete(usize, IpAddr),
+    Roll(Vr),
+    File(usize),
     /// Nothing but that it is over.
     Over,
 }
@@ -44,13 +48,24 @@ pub(crate) struct Injector {
     sequence: u64,
     /// What each node was configured with at first.
     original: Vec<Vec<InstanceConfig>>,
+    rollouts: Rollouts,
+    /// How often each node's file is broken at the moment.
+    broken: BTreeMap<usize, u32>,
 }
 
 const NAMES: [&str; 2] = [crate::kernel::ETH0, crate::kernel::ETH1];
 
 impl Injector {
     pub(crate) fn new(fair: Weather, original: Vec<Vec<InstanceConfig>>) -> Self {
-        Self { fair, weathers: BTreeMap::new(), ends: BTreeMap::new(), sequence: 0, original }
+        Self {
+            fair,
+            weathers: BTreeMap::new(),
+            ends: BTreeMap::new(),
+            sequence: 0,
+            rollouts: Rollouts::new(&original),
+            broken: BTreeMap::new(),
+            original,
+        }
     }
 
     /// When the next of them ends.
@@ -86,6 +101,21 @@ impl Injector {
                 let wait = lan.nodes[at].frozen_until.since(now);
                 self.later(lan, wait, Undo::Restart(at));
             }
+            // The service manager tries again and again.
+            Undo::Restart(at) | Undo::Boot(at) if self.broken.contains_key(&at) => {
+                self.later(lan, Duration::from_millis(500), undo);
+            }
+            Undo::File(at) => {
+                if let Some(count) = self.broken.get_mut(&at) {
+                    *count -= 1;
+                }
+                self.broken.retain(|_, count| *count > 0);
+            }
+            Undo::Roll(vr) => {
+                if let Some(pace) = self.rollouts.step(lan, vr) {
+                    self.later(lan, pace, Undo::Roll(vr));
+                }
+            }
             Undo::Restart(at) if lan.nodes[at].alive => lan.begin(at),
             Undo::Boot(at) if !lan.nodes[at].alive => {
                 let name = lan.nodes[at].name.clone();
@@ -113,7 +143,7 @@ impl Injector {
                 });
             }
             Undo::Load(at) if lan.nodes[at].is_awake(now) => {
-                let configs = lan.nodes[at].configs.clone();
+                let configs = lan.nodes[at].configs().to_vec();
                 lan.reconfigure(at, configs);
             }
             Undo::Restart(_) | Undo::Load(_) | Undo::Boot(_) | Undo::Over => {}
@@ -148,6 +178,7 @@ impl Injector {
         let Fault { kind, node, lasts, dice, .. } = *fault;
         let mut random = Random::new(dice);
         let situation = Situation::of(lan, node);
+        lan.touch();
         if self.act(lan, kind, node, lasts, &mut random) {
             coverage.count(kind, situation);
             lan.see_that(Sight::Disturbed);
@@ -223,19 +254,41 @@ impl Injector {
                 self.later(lan, lasts, Undo::Boot(node));
             }
             FaultKind::ClockStep => {
-                let step = i64::try_from(random.below(7_200_000)).unwrap_or(0) - 3_600_000;
-                lan.nodes[node].wall_offset += step;
+                let now = lan.nodes[node].wall_offset;
+                // Where numbers are times, a clock that is wrong by more than the window, or set back
+                // while its node forgets what it has said, makes two holders: that is what a clock in
+                // a signature costs, and has stories of its own.
+                let ahead = if self.rollouts.any() {
+                    (now + i64::try_from(random.below(200)).unwrap_or(0)).min(2_000)
+                } else {
+                    now + i64::try_from(random.below(7_200_000)).unwrap_or(0) - 3_600_000
+                };
+                lan.step_clock(node, ahead);
+            }
+            FaultKind::Rollout if awake => {
+                let configs = lan.nodes[node].configs();
+                let Some(vr) = configs.get(below(random, configs.len())).map(vr_of) else {
+                    return false;
+                };
+                let Some(pace) = self.rollouts.begin(lan, vr, lasts, random) else { return false };
+                self.later(lan, pace, Undo::Roll(vr));
+            }
+            FaultKind::BrokenFile => {
+                *self.broken.entry(node).or_default() += 1;
+                self.later(lan, lasts, Undo::File(node));
             }
             FaultKind::StopStart if awake => {
                 lan.stop(&name);
                 self.later(lan, lasts, Undo::Restart(node));
             }
+            // Whoever edits a broken file mends it, or is refused.
+            FaultKind::Reload if awake && self.broken.contains_key(&node) => {}
             FaultKind::Reload if awake => {
-                let configs = self.vary(lan.nodes[node].configs.clone(), node, random);
+                let configs = self.vary(lan.nodes[node].configs().to_vec(), node, random);
                 lan.reconfigure(node, configs);
             }
             FaultKind::ReloadNothing if awake => {
-                let configs = lan.nodes[node].configs.clone();
+                let configs = lan.nodes[node].configs().to_vec();
                 lan.reconfigure(node, configs);
             }
             FaultKind::SpoofLong
@@ -304,6 +357,7 @@ impl Injector {
                 lan.meddle(node, |kernel| {
                     let _ = kernel.put(now, index, &vip);
                 });
+                lan.see_that(Sight::Added { node, address: vip.address });
                 self.later(lan, lasts, Undo::Delete(node, vip.address));
             }
             FaultKind::OwnAddress => {
@@ -353,6 +407,7 @@ impl Injector {
                 vary_one(&mut configs[which], random);
             }
         }
+        self.rollouts.apply(node, &mut configs);
         configs
     }
 }
@@ -401,7 +456,7 @@ fn vary_one(config: &mut InstanceConfig, random: &mut Random) {
 
 fn any_vip(lan: &Lan, node: usize, random: &mut Random) -> Option<Vip> {
     let node = &lan.nodes[node];
-    let vips: Vec<&Vip> = node.configs.iter().flat_map(InstanceConfig::all_vips).collect();
+    let vips: Vec<&Vip> = node.configs().iter().flat_map(InstanceConfig::all_vips).collect();
     (!vips.is_empty()).then(|| vips[below(random, vips.len())].clone())
 }
 

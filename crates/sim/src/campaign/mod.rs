@@ -8,6 +8,7 @@
 
 mod coverage;
 mod inject;
+mod rollout;
 mod run;
 mod scenario;
 mod swarm;

@@ -6,9 +6,11 @@ use core::time::Duration;
 
 use base::{Centis, Family, Interval, Name, Preempt, Priority, TrackEffect, Vip, Vrid};
 use vip::announcer::BurstPolicy;
+use vrrp::wire::hmac::{Freshness, Mode};
 use vrrp::wire::{GROUP_V4, GROUP_V6, PeerTerms};
 use vrrp::{InstanceConfig, Reach, TrackInterface};
 
+use super::rollout;
 use crate::kernel::{ETH0, ETH1, Segment};
 use crate::node::{config, vr_of};
 use crate::random::Random;
@@ -48,6 +50,7 @@ struct Shared {
     track: bool,
     lifetimes: bool,
     lease: bool,
+    signed: Option<Freshness>,
     cap: u8,
     startup_delay: Duration,
     refresh: Duration,
@@ -72,7 +75,10 @@ impl Scenario {
         let shared: Vec<Shared> = (0..routers).map(|n| Shared::draw(random, n, fast)).collect();
         // An owner's VIPs count as addresses of its own (RFC 9568 §6.1), which an owner here has
         // beside them: what it sends from must be said, or it sends from a VIP once the other is lost.
-        let named = shared.iter().any(|vr| vr.owner) || random.chance(100);
+        // So must what unicast peers are to know a node by: without it another address of the link
+        // would do, and be refused.
+        let bound = |vr: &Shared| vr.owner || vr.unicast;
+        let named = shared.iter().any(bound) || random.chance(100);
         let nodes: Vec<Vec<InstanceConfig>> = (0..count)
             .map(|node| shared.iter().map(|vr| vr.config(random, node, count, named)).collect())
             .collect();
@@ -133,6 +139,7 @@ impl Shared {
             track: !on_eth1 && random.chance(200),
             lifetimes: random.chance(600),
             lease: random.chance(800),
+            signed: (!v2 && random.chance(200)).then(|| freshness(random)),
             cap: pick(random, &[10, 10, 3]),
             startup_delay: if random.chance(150) { Duration::from_secs(5) } else { Duration::ZERO },
             refresh: if random.chance(150) { Duration::from_secs(30) } else { Duration::ZERO },
@@ -199,6 +206,9 @@ impl Shared {
             startup_delay: self.startup_delay,
             lifetimes: self.lifetimes,
             lease: self.lease,
+            hmac: self
+                .signed
+                .and_then(|freshness| rollout::policy(&[1], 1, freshness, Mode::Enforce)),
             ..config(100)
         }
     }
@@ -226,6 +236,12 @@ impl Shared {
             (Family::V4, _) => Ipv4Addr::new(10, 0, 0, number).into(),
         }
     }
+}
+
+/// How old adverts are told from new ones.
+pub(crate) fn freshness(random: &mut Random) -> Freshness {
+    let window = Duration::from_secs(5);
+    pick(random, &[Freshness::Time { window }, Freshness::Time { window }, Freshness::Monotonic])
 }
 
 /// VIPs in the node's own subnet, in one of their own (where the first is primary for the others), or

@@ -6,6 +6,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may; the lint's own exception misses helpers")]
 
+mod leases;
 mod pair;
 
 use std::time::Duration;
@@ -92,6 +93,27 @@ fn a_renewal_puts_the_end_off_and_comes_too_late_after_it() {
         // Create or replace makes it anew: what renews an address must know that it is still there.
         pair.add(&one).unwrap();
         assert!(pair.has("172.20.0.1"));
+    });
+}
+
+#[test]
+fn a_primary_that_lapses_takes_along_what_somebody_else_added_and_is_secondary_when_it_comes_back()
+{
+    in_namespace(|| {
+        let mut pair = Pair::new();
+        let mut first = vip("172.20.0.1", 24);
+        first.flags.lifetime = Some(Duration::from_secs(1));
+        pair.add(&first).unwrap();
+        // Without a lifetime, and of another prefix: the one goes along, the other stays.
+        pair.add(&vip("172.20.0.99", 24)).unwrap();
+        pair.add(&vip("172.20.0.7", 32)).unwrap();
+        pair.lapse(Duration::from_secs(1));
+        assert!(!pair.has("172.20.0.99") && pair.has("172.20.0.7"));
+        // Whoever is there first is primary now; the other's lapse takes nobody along.
+        pair.add(&vip("172.20.0.99", 24)).unwrap();
+        pair.add(&first).unwrap();
+        pair.lapse(Duration::from_secs(1));
+        assert!(pair.has("172.20.0.99") && !pair.has("172.20.0.1"));
     });
 }
 

@@ -158,7 +158,8 @@ impl Announcer {
             Input::Announce { holder, vips, reason, cause } => {
                 self.announce(holder, &vips, reason, cause);
             }
-            Input::Gone { holder, vips } => self.gone(holder, &vips),
+            // News are read before adverts are: what is due waits until those were heard.
+            Input::Gone { holder, vips } => return self.gone(holder, &vips),
             Input::Withdraw { .. } if base::planted!(AnnouncesOn) => {}
             Input::Withdraw { holder } => {
                 if let Some(entry) = self.holders.get_mut(&holder) {
@@ -173,7 +174,7 @@ impl Announcer {
                     self.alarms.remove(&(at, holder));
                 }
             }
-            Input::Fact(fact) => self.learn(fact),
+            Input::Fact(fact) => return self.learn(fact),
             Input::Wake => {}
         }
         self.wake();

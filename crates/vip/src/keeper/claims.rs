@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use base::{Name, Vip};
 
+use super::io::Waiting;
 use crate::HolderId;
 
 /// An address of the kernel by the name of its interface (see [`Vip::same_address`]).
@@ -36,20 +37,33 @@ pub(super) struct Claim {
     managed: bool,
     /// The holder holds.
     holding: bool,
+    /// Whether it waits installed while the holder does not hold.
+    waiting: Waiting,
     /// The holder was told that it is present.
     pub(super) told: bool,
 }
 
 impl Claim {
-    /// Whether this claim asks for the VIP to be present.
+    /// Whether this claim is a holder's that holds.
     pub(super) fn wants(&self) -> bool {
         self.managed && self.holding
+    }
+
+    /// Whether this claim asks for the VIP to be installed, be it only to wait.
+    pub(super) fn asks(&self) -> bool {
+        self.managed && (self.holding || self.waiting == Waiting::Put)
+    }
+
+    /// Whether the VIP, if it is there, stays there only to wait.
+    pub(super) fn waits(&self) -> bool {
+        self.managed && self.waiting != Waiting::No && !self.holding
     }
 }
 
 #[derive(Debug, Default)]
 struct Holder {
     holding: bool,
+    waiting: Waiting,
     places: Vec<Place>,
 }
 
@@ -106,7 +120,8 @@ impl Claims {
                 None => false,
             };
             let (position, holding) = (holder.places.len(), holder.holding);
-            claims.insert(id, Claim { vip, position, managed: true, holding, told });
+            let waiting = holder.waiting;
+            claims.insert(id, Claim { vip, position, managed: true, holding, waiting, told });
             holder.places.push(place.clone());
             touched.push(place);
         }
@@ -134,6 +149,22 @@ impl Claims {
         for place in &touched {
             if let Some(claim) = self.places.get_mut(place).and_then(|c| c.get_mut(id)) {
                 claim.holding = holding;
+            }
+        }
+        touched
+    }
+
+    /// Notes whether the VIPs of `holder` wait installed while it does not hold; its places, if that
+    /// is news.
+    pub(super) fn set_waiting(&mut self, id: HolderId, waiting: Waiting) -> Vec<Place> {
+        let Some(holder) = self.holders.get_mut(&id) else { return Vec::new() };
+        if core::mem::replace(&mut holder.waiting, waiting) == waiting {
+            return Vec::new();
+        }
+        let touched = holder.places.clone();
+        for place in &touched {
+            if let Some(claim) = self.places.get_mut(place).and_then(|c| c.get_mut(id)) {
+                claim.waiting = waiting;
             }
         }
         touched

@@ -29,6 +29,15 @@ pub enum Input<'a> {
         /// Who.
         holder: HolderId,
     },
+    /// Whether this holder's VIPs wait installed while it does not hold. For VIPs on an interface
+    /// that is down then, and silenced ([`crate::lease`]): a holder is told of VIPs that are present
+    /// only while their interface is up.
+    Wait {
+        /// Who.
+        holder: HolderId,
+        /// Whether.
+        waiting: Waiting,
+    },
     /// The kernel said something. Facts must come in the kernel's order, and a snapshot after any
     /// gap; how they interleave with [`Input::Done`] does not matter.
     Fact(&'a KernelFact),
@@ -36,6 +45,18 @@ pub enum Input<'a> {
     Done(BatchDone),
     /// Look at the clock again.
     Wake,
+}
+
+/// Whether VIPs that are not held wait installed.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default, Serialize, Deserialize)]
+pub enum Waiting {
+    /// They are removed.
+    #[default]
+    No,
+    /// Those that are there stay.
+    Stay,
+    /// They are installed.
+    Put,
 }
 
 /// What the keeper asks for and tells.

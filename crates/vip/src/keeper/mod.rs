@@ -24,7 +24,7 @@ use base::{
 use crate::HolderId;
 use crate::links::Links;
 use claims::{Claims, Place};
-pub use io::{Discards, Input, Output, Status, VipStatus};
+pub use io::{Discards, Input, Output, Status, VipStatus, Waiting};
 use slot::{Have, Meaning, Slot};
 
 /// Operations in one batch at most: what is through is told and announced while the rest is still
@@ -93,6 +93,10 @@ impl Keeper {
                 let touched = self.claims.set_holding(holder, false);
                 self.stale_places.extend(touched);
             }
+            Input::Wait { holder, waiting } => {
+                let touched = self.claims.set_waiting(holder, waiting);
+                self.stale_places.extend(touched);
+            }
             Input::Fact(fact) => self.learn(fact),
             Input::Done(done) => self.done(&done),
             Input::Wake => {}
@@ -118,7 +122,7 @@ impl Keeper {
     #[must_use]
     pub fn held(&self, holder: HolderId) -> bool {
         self.claims.holder(holder).is_some_and(|(holding, places)| {
-            holding && places.iter().all(|place| self.is_present(place))
+            holding && places.iter().all(|place| self.is_served(place))
         })
     }
 
@@ -131,7 +135,10 @@ impl Keeper {
         };
         places.iter().any(|place| {
             let shared = self.claims.at(place).any(|(id, claim)| id != holder && claim.wants());
-            !shared && (self.is_present(place) || self.slot_at(place).is_some_and(Slot::in_flight))
+            let waits = || self.claims.at(place).any(|(id, claim)| id == holder && claim.waits());
+            // What waits on an interface that is down is as good as gone.
+            !(shared || self.is_dormant(place) && waits())
+                && (self.is_present(place) || self.slot_at(place).is_some_and(Slot::in_flight))
         })
     }
 
@@ -148,7 +155,7 @@ impl Keeper {
         let lingers = |key: &Key| {
             let place = self.place_of(*key);
             let mut claims = place.iter().flat_map(|place| self.claims.at(place)).peekable();
-            claims.peek().is_some() && !claims.any(|(_, claim)| claim.wants())
+            claims.peek().is_some() && !claims.any(|(_, claim)| claim.asks() || claim.waits())
         };
         let present = |slot: &Slot| slot.have == Have::Present && slot.refused().is_none();
         self.in_flight.is_empty()
@@ -172,7 +179,7 @@ impl Keeper {
                     vip: claim.vip.clone(),
                     index: key.map(|key| key.index),
                     wanted: claim.wants(),
-                    present: self.is_present(place),
+                    present: self.is_served(place),
                     in_flight: slot.is_some_and(Slot::in_flight),
                     refused: slot.and_then(Slot::refused),
                 });
@@ -380,8 +387,8 @@ impl Keeper {
     fn tell_presence(&mut self, places: &BTreeSet<Place>) {
         let mut told: BTreeMap<HolderId, [Vec<(usize, Vip)>; 2]> = BTreeMap::new();
         for place in places {
-            let there = self.is_present(place);
-            let sure = self.slot_at(place).is_some_and(Slot::is_sure);
+            let there = self.is_served(place);
+            let sure = there && self.slot_at(place).is_some_and(Slot::is_sure);
             let shared = self.claims.at(place).any(|(_, claim)| claim.wants());
             for (holder, claim) in self.claims.at_mut(place) {
                 self.stirred.insert(holder);
@@ -413,11 +420,15 @@ impl Keeper {
     fn decide(&mut self, key: Key) -> Option<(Order, AddressOp)> {
         let place = self.place_of(key);
         let clear = self.is_clear(key);
-        let runs = self.runs(key.index);
+        // What is put on a device that is down waits there, and is there when it comes up.
+        let runs = self.runs(key.index) || self.is_lowered(key.index);
         let exists = self.links.get(key.index).is_some();
         let slot = self.slots.get_mut(&key)?;
         let claims = || place.iter().flat_map(|place| self.claims.at(place));
         let want = claims().find(|(_, claim)| claim.wants());
+        let there = slot.have != Have::Absent;
+        let waits = |claim: &claims::Claim| claim.asks() || there && claim.waits();
+        let want = want.or_else(|| claims().find(|(_, claim)| waits(claim)));
         let first = want.or_else(|| claims().next());
         let known = slot.ours || claims().any(|(_, claim)| claim.told);
 
@@ -452,7 +463,7 @@ impl Keeper {
         self.siblings(key).all(|other| {
             let wanted = || {
                 let place = self.place_of(other);
-                place.is_some_and(|place| self.claims.at(&place).any(|(_, claim)| claim.wants()))
+                place.is_some_and(|place| self.claims.at(&place).any(|(_, claim)| claim.asks()))
             };
             self.slots.get(&other).is_none_or(|slot| !slot.occupies() || wanted())
         })
@@ -477,6 +488,21 @@ impl Keeper {
 
     fn is_present(&self, place: &Place) -> bool {
         self.slot_at(place).is_some_and(|slot| slot.have == Have::Present)
+    }
+
+    /// Present, and on an interface that is not just waiting to be set up.
+    fn is_served(&self, place: &Place) -> bool {
+        self.is_present(place) && !self.is_dormant(place)
+    }
+
+    fn is_dormant(&self, place: &Place) -> bool {
+        self.key_of(place).is_some_and(|key| self.is_lowered(key.index))
+    }
+
+    /// A macvlan that is administratively down.
+    fn is_lowered(&self, index: IfIndex) -> bool {
+        let link = self.links.get(index);
+        link.and_then(|link| link.macvlan).is_some_and(|macvlan| !macvlan.up)
     }
 
     fn slot_at(&self, place: &Place) -> Option<&Slot> {

@@ -57,13 +57,16 @@ impl Holder {
         let Some(subject) = &self.subject else { return Want::Nothing };
         match self.phase {
             _ if !subject.leased => Want::Free,
+            // It says only which of two interfaces may answer, always.
+            _ if matches!(key, LeaseKey::Pin(_)) => Want::Class(subject.terms.class()),
             Phase::Asking { .. } | Phase::Granted | Phase::Lapsed => {
                 Want::Class(subject.terms.class())
             }
             Phase::Leaving => Want::Silence,
             // A virtual MAC's own chatter is never welcome; a VIP is a peer's by now.
             Phase::Idle => match key {
-                LeaseKey::Mac(_) => Want::Silence,
+                LeaseKey::Mac(_) | LeaseKey::Pin(_) => Want::Silence,
+                LeaseKey::Address(_) if subject.waits => Want::Silence,
                 LeaseKey::Address(_) => Want::Nothing,
             },
         }

@@ -19,6 +19,8 @@ pub struct Subject {
     pub keys: Vec<LeaseKey>,
     /// The interfaces on which they are to be silent.
     pub interfaces: Vec<Name>,
+    /// Its VIPs are going to wait installed while it does not hold: they are silenced then, too.
+    pub waits: bool,
 }
 
 /// What the machine can be told.

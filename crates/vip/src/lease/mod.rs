@@ -239,6 +239,21 @@ impl Leases {
         self.flight.is_none() && done
     }
 
+    /// Whether all that this holder lists is silent for sure: it holds nothing, and the table is as it
+    /// should be.
+    #[must_use]
+    pub fn keeps_silent(&self, holder: HolderId) -> bool {
+        let rests = |holder: &Holder| {
+            holder.phase == Phase::Idle && holder.leased().is_some_and(|subject| subject.waits)
+        };
+        self.holders.get(holder).is_some_and(rests)
+            && matches!(self.table, Table::Ready)
+            && self.flight.is_none()
+            && self.work.is_empty()
+            && !self.stale.any()
+            && self.cover.next().is_none()
+    }
+
     /// The lease this holder has now or would have, if it has one.
     #[must_use]
     pub fn terms_of(&self, holder: HolderId) -> Option<Terms> {
@@ -404,7 +419,7 @@ impl Leases {
     fn revive(&mut self) -> Option<LeaseOp> {
         for (class, adopts) in self.holders.decided() {
             if self.classes.entry(class).or_default().pulse == Pulse::Dead {
-                return Some(match adopts {
+                return Some(match adopts && !base::planted!(HeirBeginsALease) {
                     true => LeaseOp::Renew { class },
                     false => LeaseOp::Arm { class },
                 });

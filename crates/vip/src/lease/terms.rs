@@ -28,6 +28,8 @@ pub struct Terms {
     pub interval: Duration,
     /// How many adverts they miss before they take over.
     pub missed: u8,
+    /// Peers that watch us by other means as well may take over as soon as this after we freeze.
+    pub sooner: Option<Duration>,
 }
 
 impl Terms {
@@ -45,7 +47,8 @@ impl Terms {
     #[must_use]
     pub fn bound(&self) -> Duration {
         let left = self.missed().saturating_sub(1).saturating_sub(self.tolerated());
-        self.interval * u32::from(left)
+        let by_adverts = self.interval * u32::from(left);
+        self.sooner.map_or(by_adverts, |sooner| by_adverts.min(sooner))
     }
 
     /// From the last advert a holder sent to the earliest moment at which a peer that heard it takes
@@ -75,7 +78,18 @@ mod tests {
     use super::*;
 
     fn terms(interval_ms: u64, missed: u8) -> Terms {
-        Terms { interval: Duration::from_millis(interval_ms), missed }
+        Terms { interval: Duration::from_millis(interval_ms), missed, sooner: None }
+    }
+
+    #[test]
+    fn who_is_watched_by_other_means_as_well_has_a_shorter_lease() {
+        let ms = Duration::from_millis;
+        for (sooner, length, excess) in [(200, 133, 0), (90, 60, 0), (20, 60, 40), (5_000, 666, 0)]
+        {
+            let terms = Terms { sooner: Some(ms(sooner)), ..terms(1000, 3) };
+            let got = (terms.class().length(), terms.excess());
+            assert_eq!(got, (ms(length), ms(excess)), "{sooner} ms");
+        }
     }
 
     #[test]

@@ -52,6 +52,7 @@ impl Kernel {
             mac: None,
             mtu: 1500,
             multicast: true,
+            macvlan: None,
         };
         self.links.insert(index, link.clone());
         self.facts.push_back(KernelFact::Link(link));

@@ -35,8 +35,9 @@ pub(crate) fn subject(keys: &[LeaseKey]) -> Subject {
 
 pub(crate) fn subject_at(interval: u64, keys: &[LeaseKey]) -> Subject {
     Subject {
+        waits: false,
         leased: true,
-        terms: Terms { interval: ms(interval), missed: 3 },
+        terms: Terms { interval: ms(interval), missed: 3, sooner: None },
         keys: keys.to_vec(),
         interfaces: vec![Name::from("eth0")],
     }
@@ -221,6 +222,7 @@ pub(crate) fn link(n: u32) -> LinkFact {
         mac: None,
         mtu: 1500,
         multicast: true,
+        macvlan: None,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use core::net::IpAddr;
 
-use base::{IfIndex, Interval, Name, Priority, State, Transmit, Vip};
+use base::{Device, IfIndex, Interval, Name, Priority, State, Transmit, Vip};
 use vip::last_will::{Bequest, Seal};
 
 use super::{Attachment, Instance, Turn};
@@ -31,7 +31,7 @@ impl Instance {
                 let Transmit { source, destination, .. } = transmit;
                 hmac::seal(&mut transmit.payload, key, number, source, destination);
             }
-            turn.out.advert(transmit);
+            turn.out.advert(self.config.speaks_as, transmit);
         });
         if sent {
             self.note_sent(turn.now);
@@ -62,7 +62,14 @@ impl Instance {
     /// What it leaves to be said and removed, should it end now while it holds.
     pub(crate) fn bequest(&self, index_of: impl Fn(&Name) -> Option<IfIndex>) -> Bequest {
         let mut farewells = Vec::new();
-        self.address(Priority::RESIGN, |transmit| farewells.push(transmit));
+        // The guardian speaks by the device itself, which has the MAC.
+        let speaker = |device: &&Device| Some(device.mac) == self.config.speaks_as;
+        let device = self.config.devices.iter().find(speaker);
+        let by = device.and_then(|device| index_of(&device.name));
+        self.address(Priority::RESIGN, |mut transmit| {
+            transmit.index = by.unwrap_or(transmit.index);
+            farewells.push(transmit);
+        });
         let placed = |vip: &Vip| Some((index_of(&vip.interface)?, vip.clone()));
         Bequest {
             name: self.config.name.clone(),
@@ -131,6 +138,8 @@ impl Instance {
                 interval: peer.interval,
                 last_heard: peer.at,
             }),
+            ready: self.ready_peers(),
+            stays_back: self.stays_back,
             vips: self.config.all_vips().cloned().collect(),
             present: Vec::new(),
             hmac: self.config.hmac.as_ref().map(|policy| HmacStatus {
@@ -141,6 +150,7 @@ impl Instance {
             }),
             rival: self.rivals.status(),
             lease: None,
+            devices: Vec::new(),
             traffic: self.traffic,
             discards: *self.refusals.counters(),
         }

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use base::{Instant, Name, Reason, Subject, Vrid, What};
 use vip::last_will::Edit;
-use vip::{announcer, keeper, lease, lifetime};
+use vip::{announcer, devices, keeper, lease, lifetime};
 
 use super::groups::Membership;
 use super::{Router, Seat, Slot, Will};
@@ -117,6 +117,7 @@ impl Router {
         let holding = instance.inherits();
         if holding {
             self.keeper.handle(now, keeper::Input::Hold { holder: slot.holder() });
+            self.devices.handle(now, devices::Input::Hold { holder: slot.holder() });
         }
         let seat = Seat {
             instance,
@@ -128,6 +129,7 @@ impl Router {
             leasing: false,
             granted: false,
             silenced_by: None,
+            unannounced: None,
             repairing: None,
             will: Will::None,
         };
@@ -179,7 +181,9 @@ impl Router {
         self.partings.insert(holder);
         self.announcer.handle(now, announcer::Input::Forget { holder });
         self.lifetimes.handle(now, lifetime::Input::Withdraw { holder });
+        self.unstage(now, slot);
         self.keeper.handle(now, keeper::Input::Manage { holder, vips: Vec::new() });
+        self.devices.handle(now, devices::Input::Manage { holder, devices: Vec::new() });
         // What it leaves installed is silent until it is gone.
         self.leases.handle(now, lease::Input::Manage { holder, subject: None });
         self.touched.insert(slot);
@@ -200,6 +204,7 @@ impl Router {
         self.instruct_leases(now, slot, config);
         let vips = config.all_vips().cloned().collect();
         self.keeper.handle(now, keeper::Input::Manage { holder, vips });
+        self.instruct_devices(now, slot, config);
         let policy = config.burst;
         self.announcer.handle(now, announcer::Input::Policy { holder, policy });
     }

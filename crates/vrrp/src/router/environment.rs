@@ -32,6 +32,7 @@ impl Router {
     /// Takes in what the kernel said.
     pub(super) fn learn(&mut self, now: Instant, fact: &KernelFact) {
         self.keeper.handle(now, vip::keeper::Input::Fact(fact));
+        self.devices.handle(now, vip::devices::Input::Fact(fact));
         self.announcer.handle(now, vip::announcer::Input::Fact(fact));
         self.lifetimes.handle(now, vip::lifetime::Input::Fact(fact));
         self.leases.handle(now, vip::lease::Input::Fact(fact));
@@ -54,17 +55,26 @@ impl Router {
         if before == verdict {
             return;
         }
-        let used =
-            |seat: &Seat| seat.instance.config().trackers.iter().any(|t| t.tracker == tracker);
+        let used = |seat: &Seat| {
+            let config = seat.instance.config();
+            config.trackers.iter().any(|t| t.tracker == tracker)
+                || config.sentinel(&tracker).is_some()
+        };
         let slots: Vec<Slot> =
             self.seats.iter().filter(|(_, seat)| used(seat)).map(|(slot, _)| *slot).collect();
         if slots.is_empty() {
             return;
         }
-        let subject = Subject::Tracker(tracker);
+        let subject = Subject::Tracker(tracker.clone());
         let what = What::VerdictChanged { verdict };
         let event = self.out.event(now, subject, what, Reason::Tracker, []);
         for slot in slots {
+            if (before, verdict) == (Verdict::Good, Verdict::Bad)
+                && let Some(seat) = self.seats.get_mut(&slot)
+            {
+                seat.instance.unreachable(now, &tracker, event);
+                self.touched.insert(slot);
+            }
             self.surround(now, slot, &BTreeMap::new(), Some(event));
         }
     }
@@ -124,6 +134,9 @@ impl Router {
         let (before, runs) = (seat.own, seat.instance.state() != State::Initialize);
         let unheard = seat.own == Some(Reason::Startup);
         let mut around = survey(&self.links, &self.vips, config);
+        if config.devices.iter().any(|device| self.devices.is_refused(&device.name)) {
+            around.fault = around.fault.or(Some(Reason::LinkMissing));
+        }
         if around.fault != Some(Reason::Startup) {
             let (fault, delta) = weigh(&self.verdicts, config, runs, unheard);
             around.delta += delta;
@@ -229,6 +242,7 @@ impl Router {
                 family: config.family,
                 groups: Vec::new(),
                 running: link.running,
+                beside: None,
             });
             if let Reach::Multicast { group } = config.reach
                 && !spec.groups.contains(&group)
@@ -236,6 +250,7 @@ impl Router {
                 spec.groups.push(group);
             }
         }
+        self.listen_beside(&mut wanted);
         let wanted: Vec<SocketSpec> = wanted.into_values().collect();
         if wanted != self.sockets {
             self.sockets.clone_from(&wanted);
@@ -266,8 +281,8 @@ fn survey(links: &Links, vips: &BTreeSet<IpAddr>, config: &InstanceConfig) -> Su
     let attachment = source.map(|source| Attachment { index: link.index, source });
     let vip_link = |ready: fn(LinkState) -> bool| {
         config.all_vips().all(|vip| {
-            config.interface.as_ref() == Some(&vip.interface)
-                || ready(link_state(links, &vip.interface))
+            let interface = config.below(&vip.interface);
+            config.interface.as_ref() == Some(interface) || ready(link_state(links, interface))
         })
     };
     let fault = if config.track_own_interface && !link.running {
@@ -360,7 +375,8 @@ fn link_state(links: &Links, name: &Name) -> LinkState {
 fn interfaces_of(config: &InstanceConfig) -> impl Iterator<Item = &Name> {
     let vips = config.all_vips().map(|vip| &vip.interface);
     let tracked = config.track.iter().map(|track| &track.interface);
-    config.interface.iter().chain(vips).chain(tracked)
+    let parents = config.devices.iter().map(|device| &device.parent);
+    config.interface.iter().chain(vips).chain(parents).chain(tracked)
 }
 
 fn uses(config: &InstanceConfig, name: &Name) -> bool {

@@ -12,8 +12,14 @@ use super::{Router, Seat, Slot};
 impl Router {
     /// Lets keeper and announcer have their say.
     pub(super) fn use_hands(&mut self, now: Instant) {
+        while let Some(output) = self.devices.poll_lowering() {
+            self.devices_say(now, output);
+        }
         while let Some(output) = self.keeper.poll_output() {
             self.keeper_says(now, output);
+        }
+        while let Some(output) = self.devices.poll_output() {
+            self.devices_say(now, output);
         }
         while let Some(output) = self.announcer.poll_output() {
             self.announcer_says(now, output);
@@ -34,6 +40,7 @@ impl Router {
             }
             if let Some(name) = self.leaving.remove(&holder) {
                 self.out.will(Edit::Release { name });
+                self.all_off(now, holder);
             }
             if self.clearing.remove(&holder) {
                 self.leases.handle(now, lease::Input::Clear { holder });
@@ -44,7 +51,8 @@ impl Router {
     /// Puts VIPs that are held under a lifetime, where the configuration wants that.
     fn limit(&mut self, now: Instant, holder: HolderId, vips: &[Vip]) {
         let wants = self.seat_of(holder).is_some_and(|seat| {
-            seat.instance.config().lifetimes && seat.instance.state() == State::Active
+            let config = seat.instance.config();
+            config.lifetimes && !config.stages() && seat.instance.state() == State::Active
         });
         if wants {
             self.lifetimes.handle(now, lifetime::Input::Present { holder, vips });
@@ -93,6 +101,9 @@ impl Router {
                 if let Some(seat) = self.seat_of(holder) {
                     seat.repairing = event;
                     seat.present.retain(|present| *present != vip);
+                    if base::planted!(LapsedRepaired) && seat.instance.is_silenced() {
+                        self.leases.handle(now, lease::Input::Again { holder });
+                    }
                 }
                 let vips = vec![vip];
                 self.lifetimes.handle(now, lifetime::Input::Gone { holder, vips: &vips });
@@ -119,7 +130,8 @@ impl Router {
         }
     }
 
-    /// Has VIPs announced, if their instance (still) holds them.
+    /// Has VIPs announced, if their instance (still) holds them. One that is silent may have been
+    /// succeeded already: it announces when it is certain.
     pub(super) fn announce(
         &mut self,
         now: Instant,
@@ -128,10 +140,24 @@ impl Router {
         reason: Reason,
         cause: EventId,
     ) {
-        let holds = self.seat_of(holder).is_some_and(|seat| seat.instance.state() == State::Active);
-        if holds {
-            let input = announcer::Input::Announce { holder, vips, reason, cause };
-            self.announcer.handle(now, input);
+        let Some(seat) = self.seat_of(holder) else { return };
+        if seat.instance.state() != State::Active {
+            return;
+        }
+        if seat.instance.is_silenced() {
+            seat.unannounced = Some((reason, cause));
+            return;
+        }
+        let input = announcer::Input::Announce { holder, vips, reason, cause };
+        self.announcer.handle(now, input);
+    }
+
+    /// Announces what an instance holds that could not be announced while it was silent.
+    pub(super) fn announce_late(&mut self, now: Instant, holder: HolderId) {
+        let Some(seat) = self.seat_of(holder) else { return };
+        let vips = seat.present.clone();
+        if let Some((reason, cause)) = seat.unannounced.take().filter(|_| !vips.is_empty()) {
+            self.announce(now, holder, vips, reason, cause);
         }
     }
 

@@ -12,6 +12,7 @@ use base::{EventId, Instant, LeaseDone, LeaseKey, Name, Reason, State, Subject, 
 use vip::HolderId;
 use vip::lease::{self, LapseCause, Output};
 
+use super::devices::device_keys;
 use super::{Router, Slot};
 use crate::config::InstanceConfig;
 use crate::instance::Turn;
@@ -64,6 +65,8 @@ impl Router {
                     }
                 }
                 Output::Unavailable(trouble) => {
+                    // What waits would not be silent.
+                    self.unstage_all(now);
                     let what = What::LeaseUnavailable { why: trouble.to_string() };
                     self.out.event(now, Subject::Node, what, Reason::Kernel, []);
                 }
@@ -89,10 +92,13 @@ impl Router {
         let event = seat.silenced_by.take();
         let vips = seat.present.clone();
         seat.instance.speak_again(&mut Turn { now, wall: self.wall.at(now), out: &mut self.out });
-        let Some(event) = event else { return };
+        let Some(event) = event else { return self.announce_late(now, holder) };
         let event = self.tell(now, holder, What::LeaseResumed, Reason::NobodyElse, Some(event));
         if let (Some(event), false) = (event, vips.is_empty()) {
             self.announce(now, holder, vips, Reason::WasSilent, event);
+        }
+        if let Some(seat) = self.seats.get_mut(&slot) {
+            seat.unannounced = None;
         }
     }
 
@@ -108,6 +114,8 @@ impl Router {
         let slept = self.doubts.get(&slot).map(|doubt| doubt.event);
         let Some(event) = self.tell(now, holder, what, reason, slept) else { return };
         let Some(seat) = self.seats.get_mut(&slot) else { return };
+        // Peers that watch us by BFD have not waited for our adverts.
+        let lets_go = lets_go || !seat.instance.config().sentinels.is_empty();
         seat.granted = false;
         seat.silenced_by = Some(event);
         seat.instance.silence();
@@ -132,16 +140,16 @@ impl Router {
             }
         }
         self.due = due;
+        self.doubt_stalled(now);
     }
 
-    /// Everything that has arrived was heard: whoever was silent, or late enough for a peer to have
-    /// taken over, lets go or goes on.
-    pub(super) fn settle_doubts(&mut self, now: Instant) {
+    /// A holder that is so late that a peer may have taken over says nothing more, to nobody, until
+    /// everything that has arrived was heard.
+    fn doubt_stalled(&mut self, now: Instant) {
         for n in 0..self.due.len() {
             let slot = self.due[n];
             let Some(seat) = self.seats.get_mut(&slot) else { continue };
-            let overdue = seat.instance.may_be_overtaken(now);
-            if overdue
+            if seat.instance.may_be_overtaken(now)
                 && !self.doubts.contains_key(&slot)
                 && !self.leases.is_renewing(slot.holder())
             {
@@ -153,6 +161,12 @@ impl Router {
                 self.doubts.insert(slot, Doubt { lets_go: true, event, at: now });
             }
         }
+    }
+
+    /// Everything that has arrived was heard: whoever was silent, or late enough for a peer to have
+    /// taken over, lets go or goes on.
+    pub(super) fn settle_doubts(&mut self, now: Instant) {
+        self.doubt_stalled(now);
         for (slot, doubt) in core::mem::take(&mut self.doubts) {
             let Some(seat) = self.seats.get_mut(&slot) else { continue };
             if seat.instance.state() != State::Active {
@@ -169,6 +183,7 @@ impl Router {
                 seat.instance.stand_back(&mut turn, doubt.event);
             } else if seat.granted {
                 seat.instance.speak_again(&mut turn);
+                self.announce_late(now, slot.holder());
             } else {
                 self.leases.handle(now, lease::Input::Again { holder: slot.holder() });
             }
@@ -177,13 +192,16 @@ impl Router {
 
     /// Tells the leases what this instance would put under one.
     pub(super) fn instruct_leases(&mut self, now: Instant, slot: Slot, config: &InstanceConfig) {
-        let keys: Vec<LeaseKey> = config.all_vips().map(|vip| vip.address.into()).collect();
+        let mut keys: Vec<LeaseKey> = config.all_vips().map(|vip| vip.address.into()).collect();
+        let leased = config.lease && !keys.is_empty();
+        keys.extend(device_keys(config));
         let mut interfaces: Vec<Name> = config.interface.iter().cloned().collect();
         interfaces.extend(config.all_vips().map(|vip| vip.interface.clone()));
+        interfaces.extend(config.devices.iter().map(|device| device.parent.clone()));
         interfaces.sort();
         interfaces.dedup();
-        let leased = config.lease && !keys.is_empty();
-        let subject = lease::Subject { leased, terms: config.lease_terms(), keys, interfaces };
+        let (terms, waits) = (config.lease_terms(), config.stages());
+        let subject = lease::Subject { leased, terms, keys, interfaces, waits };
         let input = lease::Input::Manage { holder: slot.holder(), subject: Some(subject) };
         self.leases.handle(now, input);
     }
@@ -201,6 +219,7 @@ impl Router {
         } else if !wants && seat.leasing {
             seat.granted = false;
             seat.silenced_by = None;
+            seat.unannounced = None;
             self.leases.handle(now, lease::Input::Release { holder });
             self.clearing.insert(holder);
             self.partings.insert(holder);
@@ -216,6 +235,7 @@ impl Router {
                 wall: self.wall.at(now),
                 out: &mut self.out,
             });
+            self.announce_late(now, holder);
         }
     }
 }

@@ -7,10 +7,12 @@
 
 mod configure;
 mod debounce;
+mod devices;
 mod environment;
 mod groups;
 mod hands;
 mod lease;
+mod moves;
 mod neighbours;
 
 use core::net::IpAddr;
@@ -18,12 +20,13 @@ use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
 
 use base::{
-    BatchDone, EventId, Family, IfIndex, Instant, KernelFact, LeaseDone, Name, Neighbour, Reason,
-    State, Subject, Tracker, Verdict, Vip, Vrid, Wall, WallClock, What,
+    BatchDone, DeviceDone, EventId, Family, IfIndex, Instant, KernelFact, LeaseDone, Name,
+    Neighbour, Reason, State, Subject, Tracker, Verdict, Vip, Vrid, Wall, WallClock, What,
 };
 use serde::{Deserialize, Serialize};
 use vip::HolderId;
 use vip::announcer::Announcer;
+use vip::devices::Devices;
 use vip::keeper::Keeper;
 use vip::last_will::Edit;
 use vip::lease::{self as leases, Leases};
@@ -35,6 +38,7 @@ use crate::floods::{self, Floods};
 use crate::image::Image;
 use crate::instance::{Attachment, Inheritance, Instance, Turn};
 use crate::links::Links;
+use crate::moves::NoticeError;
 use crate::outbox::{Outbox, Output};
 use crate::refusals::Refusals;
 use crate::sockets::SocketSpec;
@@ -46,6 +50,7 @@ use debounce::Debouncer;
 use environment::LinkState;
 use groups::{Groups, Membership};
 use lease::Doubt;
+pub use moves::SwitchoverError;
 use neighbours::Lookout;
 pub use neighbours::WatchSpec;
 
@@ -58,6 +63,10 @@ pub enum Input {
     Packet(Packet),
     /// A frame of another machine says that an address lives there; see [`Output::Watch`].
     Neighbour(Neighbour),
+    /// A datagram arrived at the port of planned moves ([`crate::moves::PORT`]).
+    Notice(Packet),
+    /// Chance, for numbers that nobody else may guess. To be told first.
+    Seed(u64),
     /// The kernel said something.
     Fact(KernelFact),
     /// How long news of these interfaces must last before they count. Holds until it is said again.
@@ -71,6 +80,13 @@ pub enum Input {
     },
     /// A batch of kernel operations is through.
     Done(BatchDone),
+    /// An operation on a device is through.
+    DeviceDone(DeviceDone),
+    /// The switches of the device with this number were set, as far as possible.
+    Tuned {
+        /// Which.
+        index: IfIndex,
+    },
     /// A lease operation is through; see [`Output::Lease`].
     LeaseDone(LeaseDone),
     /// The clock of `now` stood still for so long while the world went on (the machine was
@@ -152,6 +168,8 @@ struct Seat {
     granted: bool,
     /// The lapse that silenced it.
     silenced_by: Option<EventId>,
+    /// What was not announced because it was silent; to be made up for when it speaks again.
+    unannounced: Option<(Reason, EventId)>,
     /// A VIP was taken from us by somebody else; what follows is its repair.
     repairing: Option<EventId>,
     /// What the guardian was told of it, if anything, and whether that is still so.
@@ -203,6 +221,11 @@ pub struct Router {
     keeper: Keeper,
     announcer: Announcer,
     lifetimes: Lifetimes,
+    devices: Devices,
+    /// Instances whose VIPs are to wait installed as soon as they are silent for sure, and those
+    /// whose do.
+    staging: BTreeSet<Slot>,
+    staged: BTreeSet<Slot>,
     leases: Leases,
     doubts: BTreeMap<Slot, Doubt>,
     /// Holders that want no lease any more while something of them may be installed.
@@ -218,6 +241,7 @@ pub struct Router {
     watched: Vec<WatchSpec>,
     strays: BTreeMap<IfIndex, Refusals>,
     floods: BTreeMap<IfIndex, Floods>,
+    refused_notices: BTreeMap<NoticeError, u64>,
     wall: WallClock,
     /// Where the signed adverts of instances go on that are not configured yet.
     spoken: BTreeMap<Name, u64>,
@@ -251,12 +275,24 @@ impl Router {
                 let arrival = Arrival { source, destination, ttl, payload: &payload };
                 return self.handle_packet(now, index, &arrival);
             }
+            Input::Notice(packet) => {
+                let Packet { index, source, destination, ttl, payload } = packet;
+                let arrival = Arrival { source, destination, ttl, payload: &payload };
+                self.notice(now, index, &arrival);
+            }
+            Input::Seed(seed) => self.out.seed(seed),
             Input::Neighbour(seen) => self.neighbour(now, &seen),
             Input::Fact(fact) => self.learn(now, &fact),
             Input::Debounce(rules) => self.debounce(now, rules),
             Input::Verdict { tracker, verdict } => self.hear_verdict(now, tracker, verdict),
             Input::Done(done) if Lifetimes::is_mine(&done.ticket) => {}
             Input::Done(done) => self.keeper.handle(now, vip::keeper::Input::Done(done)),
+            Input::DeviceDone(done) => {
+                self.devices.handle(now, vip::devices::Input::Done(done));
+            }
+            Input::Tuned { index } => {
+                self.devices.handle(now, vip::devices::Input::Tuned { index });
+            }
             Input::LeaseDone(done) => self.lease_done(now, done),
             Input::Slept { span } => self.slept(now, span),
             Input::Wake { drained } => self.wake(now, drained),
@@ -267,7 +303,8 @@ impl Router {
                 let (events, instances) = image.map(Image::into_parts).unwrap_or_default();
                 self.out.continue_events(events);
                 for one in instances {
-                    self.inherited.insert(one.base.name.clone(), Inheritance::Image(Box::new(one)));
+                    self.inherited
+                        .insert(one.base.base.name.clone(), Inheritance::Image(Box::new(one)));
                 }
             }
             Input::Wall(wall) => self.wall = WallClock::new(now, wall),
@@ -296,6 +333,7 @@ impl Router {
             self.keeper.poll_timeout(),
             self.announcer.poll_timeout(),
             self.lifetimes.poll_timeout(),
+            self.devices.poll_timeout(),
             self.debouncer.poll_timeout(),
             self.leases.poll_timeout(),
             self.doubts.values().map(|doubt| doubt.at).min(),
@@ -308,7 +346,7 @@ impl Router {
     #[must_use]
     pub fn image(&self) -> Image {
         let seats = self.order.iter().filter_map(|slot| self.seats.get(slot));
-        Image::V2 {
+        Image::V3 {
             events: self.out.events_so_far(),
             instances: seats.map(|seat| seat.instance.image()).collect(),
         }
@@ -317,7 +355,7 @@ impl Router {
     /// Whether nothing is under way: after [`Input::Stop`], that every VIP is off the node.
     #[must_use]
     pub fn is_settled(&self) -> bool {
-        self.leases.is_settled() && self.keeper.is_settled()
+        self.leases.is_settled() && self.keeper.is_settled() && self.devices.is_settled()
     }
 
     /// Everything there is to tell, as a value.
@@ -342,6 +380,7 @@ impl Router {
                     excess: terms.excess(),
                     silenced: seat.instance.is_silenced(),
                 });
+                status.devices = self.device_status(seat);
                 status
             })
             .collect();
@@ -372,6 +411,7 @@ impl Router {
         }
         self.keeper.handle(now, vip::keeper::Input::Wake);
         self.lifetimes.handle(now, lifetime::Input::Wake);
+        self.devices.handle(now, vip::devices::Input::Wake);
         // Announcements never leave ahead of an advert: not in the turn that sends adverts.
         if drained {
             self.announcer.handle(now, vip::announcer::Input::Wake);
@@ -401,6 +441,8 @@ impl Router {
         let stopping = self.out.event(now, Subject::Node, What::Stopping, Reason::Shutdown, []);
         self.leases.handle(now, leases::Input::Stop);
         self.stopping = Some(stopping);
+        self.unstage_all(now);
+        self.devices.handle(now, vip::devices::Input::Stop);
         self.surround_all(now, Some(stopping));
     }
 
@@ -484,13 +526,18 @@ impl Router {
             }
             self.use_leases(now);
             // A lease that was granted touches its instance again.
+            if !self.touched.is_empty() {
+                continue;
+            }
+            self.look_out();
+            self.stage(now);
+            self.use_hands(now);
+            self.use_leases(now);
+            // And so does a device that cannot be had.
             if self.touched.is_empty() {
                 break;
             }
         }
-        self.look_out();
-        self.use_hands(now);
-        self.use_leases(now);
     }
 
     fn settle_one(&mut self, now: Instant, slot: Slot) {
@@ -512,8 +559,10 @@ impl Router {
             seat.holding = installs;
             seat.repairing = None;
             let input = if installs {
+                self.devices.handle(now, vip::devices::Input::Hold { holder });
                 vip::keeper::Input::Hold { holder }
             } else {
+                self.devices.handle(now, vip::devices::Input::Release { holder });
                 self.announcer.handle(now, vip::announcer::Input::Withdraw { holder });
                 self.lifetimes.handle(now, lifetime::Input::Withdraw { holder });
                 vip::keeper::Input::Release { holder }

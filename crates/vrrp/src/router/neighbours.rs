@@ -8,7 +8,7 @@
 use core::net::IpAddr;
 use std::collections::{BTreeMap, BTreeSet};
 
-use base::{Family, IfIndex, Instant, Name, Neighbour};
+use base::{Device, Family, IfIndex, Instant, Name, Neighbour};
 use serde::{Deserialize, Serialize};
 
 use super::{Router, Seat, Slot};
@@ -106,13 +106,16 @@ impl Lookout {
 impl Router {
     /// A frame said where an address lives that may be a VIP of ours.
     pub(super) fn neighbour(&mut self, now: Instant, seen: &Neighbour) {
-        if self.links.is_own_mac(seen.mac) {
-            return;
-        }
+        let own = self.links.is_own_mac(seen.mac);
         let key = (seen.index, seen.address);
         let slots = self.lookout.by_address.get(&key).into_iter().flatten();
         for slot in slots.filter(|slot| self.lookout.holding.contains(slot)) {
             if let Some(seat) = self.seats.get_mut(slot) {
+                // The virtual router's MAC is every holder's, and what we send does not come in.
+                let shared = |device: &Device| device.mac == seen.mac;
+                if own && !seat.instance.config().devices.iter().any(shared) {
+                    continue;
+                }
                 seat.instance.contradicted(
                     &mut Turn { now, wall: self.wall.at(now), out: &mut self.out },
                     seen,

@@ -9,8 +9,8 @@ use core::time::Duration;
 use std::collections::VecDeque;
 
 use base::{
-    AddressFact, AddressOp, Batch, BatchDone, Centis, Errno, Family, IfIndex, Instant, Interval,
-    KernelFact, LeaseDone, LinkFact, Mac, Name, Preempt, Priority, State, Vip, Vrid,
+    AddressFact, AddressOp, Batch, BatchDone, Centis, DeviceAsk, Errno, Family, IfIndex, Instant,
+    Interval, KernelFact, LeaseDone, LinkFact, Mac, Name, Preempt, Priority, State, Vip, Vrid,
 };
 use vip::announcer::BurstPolicy;
 use vrrp::wire::{self, Advert, Auth, Body, ChecksumForm, ChecksumRule};
@@ -89,8 +89,11 @@ pub(crate) fn config(priority: u8) -> InstanceConfig {
         vips: vec![vip(VIP)],
         excluded: Vec::new(),
         burst: once,
+        devices: Vec::new(),
+        speaks_as: None,
         track: Vec::new(),
         trackers: Vec::new(),
+        sentinels: Vec::new(),
         group: None,
         track_own_interface: true,
         missed_adverts: 3,
@@ -125,6 +128,7 @@ pub(crate) fn link(number: u32, name: &str) -> LinkFact {
         mac: Some(Mac([2, 0, 0, 0, 0, last])),
         mtu: 1500,
         multicast: true,
+        macvlan: None,
     }
 }
 
@@ -198,6 +202,9 @@ pub(crate) struct Bench {
     pub(crate) now: Instant,
     /// What the kernel was asked and has not done yet.
     asked: VecDeque<Batch>,
+    /// Words about planned moves that it has sent.
+    pub(crate) notices: Vec<base::Transmit>,
+    pub(crate) devices: VecDeque<DeviceAsk>,
     /// What the kernel has.
     pub(crate) addresses: Vec<AddressFact>,
     pub(crate) table: Table,
@@ -211,6 +218,8 @@ impl Bench {
             router: Router::new(),
             now: Instant::ZERO + secs(100),
             asked: VecDeque::new(),
+            notices: Vec::new(),
+            devices: VecDeque::new(),
             addresses: vec![address(2, OWN), address(2, "fe80::5")],
             table: Table::default(),
             watched: Vec::new(),
@@ -254,12 +263,23 @@ impl Bench {
                     continue;
                 }
                 Output::Sockets(sockets) => Seen::Sockets(sockets),
-                Output::Advert(transmit) => Seen::advert(&transmit),
+                Output::Advert(transmit) => Seen::advert(None, &transmit),
+                Output::VirtualAdvert { mac, transmit } => Seen::advert(Some(mac), &transmit),
+                Output::Device(ask) => {
+                    let op = ask.op.clone();
+                    self.devices.push_back(ask);
+                    Seen::Device(op)
+                }
+                Output::Tune(tuning) => Seen::Tune(tuning),
                 Output::Lease(ask) => {
                     let outcome = self.table.execute(self.now, &ask.op);
                     let done = LeaseDone { ticket: ask.ticket, outcome };
                     self.router.handle(self.now, Input::LeaseDone(done));
                     Seen::Lease(ask.op)
+                }
+                Output::Notice(transmit) => {
+                    self.notices.push(transmit);
+                    continue;
                 }
                 Output::Will(edit) => Seen::Will(edit),
                 Output::Batch(batch) => {
@@ -380,6 +400,11 @@ impl Bench {
             let outcomes = batch.ops.iter().map(|_| Ok(())).collect();
             self.feed(Input::Done(BatchDone { ticket: batch.ticket, outcomes }));
         }
+    }
+
+    /// Lets the kernel answer that the interface it was asked about is gone.
+    pub(crate) fn kernel_gone(&mut self) {
+        self.kernel_refuses(Errno::NODEV);
     }
 
     /// Lets the kernel refuse what it was asked.

@@ -148,3 +148,16 @@ fn images_with_signed_adverts_are_made_and_read_as_ever() {
     assert_eq!(hex, V2, "version 2 is made as it always was");
     assert_eq!(postcard::from_bytes::<Image>(&made).unwrap(), image);
 }
+
+/// Found by the fuzzer: counting on from the last number there is broke the engine that took over.
+#[test]
+fn an_image_whose_events_cannot_be_counted_on_is_refused() {
+    let image = |events| Image::V2 { events, instances: Vec::new() };
+    let read =
+        |events| postcard::from_bytes::<Image>(&postcard::to_stdvec(&image(events)).unwrap());
+    assert!(read(1 << 40).is_ok());
+    assert!(read(u64::MAX).is_err());
+    let damaged = serde_json::to_value(image(u64::MAX)).unwrap();
+    let error = serde_json::from_value::<Image>(damaged).unwrap_err();
+    assert!(error.to_string().contains(&u64::MAX.to_string()), "{error}");
+}

@@ -43,7 +43,7 @@ fn the_will_is_told_after_the_first_advert_and_before_the_addresses_are_asked_fo
     assert_eq!(bequest.vips, [(crate::bench::index(2), vip(VIP))]);
     assert_eq!(bequest.patience, millis(666));
     assert_eq!(bequest.farewells.len(), 1);
-    let farewell = Seen::advert(&bequest.farewells[0]);
+    let farewell = Seen::advert(None, &bequest.farewells[0]);
     assert!(matches!(farewell, Seen::Advert(sent) if sent.priority == 0 && sent.vrid == 51));
 }
 

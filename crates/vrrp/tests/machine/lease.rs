@@ -42,7 +42,8 @@ fn order(outs: &Outs) -> Vec<String> {
             Seen::Lease(LeaseOp::Destroy) => Some("destroy".into()),
             Seen::Batch(ops) => Some(format!("batch {}", ops.len())),
             Seen::Frame { .. } => Some("frame".into()),
-            Seen::Sockets(_) | Seen::Will(_) | Seen::Event(_) => None,
+            Seen::Device(_) => Some("device".into()),
+            Seen::Sockets(_) | Seen::Will(_) | Seen::Tune(_) | Seen::Event(_) => None,
         })
         .collect()
 }

@@ -4,8 +4,8 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use core::num::NonZeroU8;
 
 use base::{
-    AddressOp, Event, Family, IfIndex, Interval, LeaseOp, Reason, State, Transmit, Version, Wall,
-    What,
+    AddressOp, DeviceOp, Event, Family, IfIndex, Interval, LeaseOp, Mac, Reason, State, Transmit,
+    Tuning, Version, Wall, What,
 };
 use vip::last_will::Edit;
 use vrrp::SocketSpec;
@@ -31,6 +31,8 @@ pub(crate) struct Sent {
     pub(crate) form: ChecksumForm,
     /// The key and number it was signed with.
     pub(crate) signed: Option<(u8, Sequence)>,
+    /// The MAC it is to come from, if not the interface's own.
+    pub(crate) mac: Option<Mac>,
 }
 
 /// One output.
@@ -41,13 +43,15 @@ pub(crate) enum Seen {
     Lease(LeaseOp),
     Will(Edit),
     Batch(Vec<AddressOp>),
+    Device(DeviceOp),
+    Tune(Tuning),
     Frame { index: IfIndex, bytes: Vec<u8> },
     Event(Event),
 }
 
 impl Seen {
     /// Reads an advert back with our own decoder, which the wire tests hold against other daemons'.
-    pub(crate) fn advert(transmit: &Transmit) -> Seen {
+    pub(crate) fn advert(mac: Option<Mac>, transmit: &Transmit) -> Seen {
         let Transmit { index, source, destination, ttl, payload } = transmit;
         let version = if payload[0] >> 4 == 2 { Version::V2 } else { Version::V3 };
         let octets = if source.is_ipv4() { 4 } else { 16 };
@@ -104,6 +108,7 @@ impl Seen {
             addresses: heard.advert.addresses().to_vec(),
             form: heard.checksum,
             signed: key_id.zip(heard.signed),
+            mac,
         })
     }
 }
@@ -156,6 +161,21 @@ impl Outs {
             AddressOp::Remove { vip, .. } => format!("-{}", vip.address),
         };
         batches.into_iter().flatten().map(text).collect()
+    }
+
+    /// What is asked about devices: `make vrrp.51`, `up 9`, `down 9`, `remove 9`.
+    pub(crate) fn devices(&self) -> Vec<String> {
+        let text = |op: &DeviceOp| match op {
+            DeviceOp::Make { device, .. } => format!("make {}", device.name),
+            DeviceOp::Remove { index } => format!("remove {index}"),
+            DeviceOp::Raise { index } => format!("up {index}"),
+            DeviceOp::Lower { index } => format!("down {index}"),
+        };
+        let ops = self.each(|seen| match seen {
+            Seen::Device(op) => Some(op),
+            _ => None,
+        });
+        ops.into_iter().map(text).collect()
     }
 
     /// The addresses announced: senders of gratuitous ARPs, targets of neighbour advertisements.
@@ -219,6 +239,8 @@ impl Outs {
                 Seen::Will(_) => "will",
                 Seen::Advert(_) => "advert",
                 Seen::Batch(_) => "batch",
+                Seen::Device(_) => "device",
+                Seen::Tune(_) => "tune",
                 Seen::Frame { .. } => "frame",
                 Seen::Event(_) => "event",
             })

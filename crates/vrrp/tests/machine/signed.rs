@@ -318,7 +318,7 @@ fn the_guardian_gets_unsigned_farewells_the_key_and_every_number() {
     let will = bequest.seal.clone().unwrap();
     assert_eq!((will.key_id, will.key, will.window), (1, key(1).secret().clone(), Some(secs(5))));
     assert_eq!(will.last, first.bits());
-    let farewell = Seen::advert(&bequest.farewells[0]);
+    let farewell = Seen::advert(None, &bequest.farewells[0]);
     assert!(matches!(farewell, Seen::Advert(sent) if sent.signed.is_none() && sent.priority == 0));
     assert!(spoke(&outs).is_empty(), "it is in the bequest");
     us.kernel();
@@ -363,8 +363,8 @@ fn vrrp_115_after_a_hand_over_numbers_go_on_and_what_was_heard_stays_heard() {
     after.feed(Input::Wall(Wall::new(noon().seconds() - 4, 0)));
     let first = after.sleep().advert().signed.unwrap().1;
     let last = before.router.image();
-    let vrrp::Image::V2 { instances, .. } = last else { panic!("{last:?}") };
-    assert_eq!(first.bits(), instances[0].number.unwrap() + 1);
+    let vrrp::Image::V3 { instances, .. } = last else { panic!("{last:?}") };
+    assert_eq!(first.bits(), instances[0].base.number.unwrap() + 1);
 }
 
 #[test]

@@ -175,6 +175,7 @@ fn an_instance_listens_as_soon_as_its_interface_exists() {
     assert!(outs.sockets().is_none());
     let outs = bench.snapshot(vec![LinkFact { running: false, ..link(2, "eth0") }]);
     let spec = |family, group: &str, running| SocketSpec {
+        beside: None,
         index: index(2),
         interface: "eth0".into(),
         family,

@@ -3,7 +3,6 @@
 use base::Name;
 
 use crate::diagnostic::{Code, Diagnostic};
-use crate::keywords::{self, Status, Within};
 use crate::reader::{Reader, shown};
 use crate::word::{self, WordError};
 use crate::{Command, Place, RunAs, Span};
@@ -28,13 +27,6 @@ impl Reader<'_> {
             Some(rest) if is_group => (rest, true),
             _ => (&*whole, false),
         };
-        let keyword = keywords::find(Within::GlobalDefs, "set_supplementary_groups");
-        if let Some(Status::NotInForce(why)) = keyword.map(|keyword| keyword.status())
-            && supplementary
-        {
-            let help = "name one group, without the colon";
-            self.not_in_force(span, "supplementary groups", why, help);
-        }
         if word.is_empty() || word.contains(char::is_whitespace) || word.contains(['/', ':']) {
             self.report.push(
                 Diagnostic::error(

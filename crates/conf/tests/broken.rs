@@ -180,7 +180,6 @@ fn known_words_that_do_nothing_yet() {
     refused(&instance(" «use_ipvlan» 192.0.2.8/24"), Code::NotInForce);
     refused(&instance(" track_bfd { «b» }"), Code::UnknownTracker);
     refused(&instance(" virtual_ipaddress { 192.0.2.1 «autojoin» }"), Code::NotInForce);
-    refused(&format!("global_defs {{ script_user a «:b» }}\n{}", instance("")), Code::NotInForce);
 }
 
 #[test]

@@ -25,6 +25,7 @@ mod run;
 mod runner;
 mod sensors;
 mod simulate;
+mod terms;
 mod translate;
 
 use std::ffi::{OsStr, OsString};

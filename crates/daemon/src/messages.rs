@@ -18,6 +18,7 @@ use ui::cli::LogFormat;
 
 use crate::mail::{Delivery, Letter, PostOffice};
 use crate::sensors::{Pipe, Watch, WatchedFile};
+use crate::terms::Terms;
 use vip::last_will::Edit;
 use vrrp::{Debounce, InstanceConfig, RouterStatus, Statics};
 
@@ -146,6 +147,8 @@ pub(crate) enum Order {
     Reload,
     /// SIGUSR1 and its like: have [`ControlToGuardian::Dump`] sent.
     Dump(Dump),
+    /// Have [`ControlToGuardian::Terms`] sent.
+    Terms,
 }
 
 /// What is to be written for programs that know keepalived.
@@ -198,6 +201,18 @@ pub(crate) enum ControlToGuardian {
     Schedule(Scheduling),
     /// The answer to [`Order::Dump`]: control may not write files.
     Dump(Vec<DumpFile>),
+    /// On which terms processes are to be started from now on. Comes before [`Self::InForce`].
+    Terms(Terms),
+    /// A script runs at the end that may take this long.
+    StopTakes {
+        /// From now on.
+        more: Duration,
+    },
+    /// The time of a reload that was planned has come.
+    ReloadDue {
+        /// The file that named it, if that is to go.
+        remove: Option<PathBuf>,
+    },
 }
 
 // ---- control and engine -------------------------------------------------------------------------
@@ -323,6 +338,17 @@ pub(crate) enum ToRunner {
     Pipes(Vec<Pipe>),
     /// Tell every pipe.
     Say(String),
+    /// The same as [`ToRunner::Run`], for so long at most.
+    RunFor {
+        /// Comes back with the result.
+        job: u64,
+        /// Scripts of one queue run one after the other.
+        queue: Name,
+        /// Which, as it was allowed.
+        script: Script,
+        /// For how long.
+        limit: Duration,
+    },
     /// Deliver a mail.
     Post {
         /// Comes back with what became of it.

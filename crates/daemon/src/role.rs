@@ -12,6 +12,7 @@ use linux::{Identity, Role};
 
 use crate::exit::Exit;
 use crate::guardian::successor;
+use crate::terms::EngineTerms;
 use crate::{control, engine, runner};
 
 /// Which role a process plays.
@@ -41,15 +42,27 @@ impl Part {
 
     /// Starts this program again, or another file's, in this part, holding `line`.
     pub(crate) fn start(self, binary: Option<&Path>, line: &OwnedFd) -> io::Result<Role> {
+        self.start_on(binary, line, None)
+    }
+
+    /// The same on terms of its own.
+    pub(crate) fn start_on(
+        self,
+        binary: Option<&Path>,
+        line: &OwnedFd,
+        terms: Option<&str>,
+    ) -> io::Result<Role> {
         let guardian = std::process::id().to_string();
         let title = format!("mainstay: {}", self.name());
-        Role::start(binary.map(Path::to_owned), &title, &["role", self.name(), &guardian], line)
+        let mut arguments = vec!["role", self.name(), &guardian];
+        arguments.extend(terms);
+        Role::start(binary.map(Path::to_owned), &title, &arguments, line)
     }
 }
 
 /// The exit status of the role these arguments ask for, if they ask for one.
 pub(crate) fn play(arguments: &[OsString]) -> Option<Exit> {
-    let [_, word, part, guardian] = arguments else { return None };
+    let [_, word, part, guardian, terms @ ..] = arguments else { return None };
     if word != "role" {
         return None;
     }
@@ -66,7 +79,11 @@ pub(crate) fn play(arguments: &[OsString]) -> Option<Exit> {
     let guardian = guardian.to_str().and_then(|text| text.parse().ok())?;
     linux::name_process(&format!("ms:{}", part.name()));
     let played = match part {
-        Part::Engine => engine::main(guardian),
+        Part::Engine => {
+            let terms = terms.first().and_then(|terms| terms.to_str());
+            let terms = terms.and_then(EngineTerms::from_argument).unwrap_or_default();
+            engine::main(guardian, &terms)
+        }
         Part::Control => control::main(guardian),
         Part::Runner => runner::main(guardian),
         Part::Reader => successor::read_note(),

@@ -18,6 +18,8 @@ pub(crate) struct Sensors {
     pub(crate) checks: Vec<Check>,
     pub(crate) files: Vec<WatchedFile>,
     pub(crate) processes: Vec<WatchedProcess>,
+    /// Octets for news of processes, where more than usual is asked for.
+    pub(crate) process_news: Option<u32>,
 }
 
 impl Sensors {
@@ -112,6 +114,8 @@ pub(crate) struct Watch {
     pub(crate) checks: Vec<Check>,
     pub(crate) processes: Vec<WatchedProcess>,
     pub(crate) known: Vec<(Tracker, Verdict)>,
+    /// Octets for news of processes, where more than usual is asked for.
+    pub(crate) process_news: Option<u32>,
 }
 
 /// A pipe that is told of every change.

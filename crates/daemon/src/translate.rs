@@ -69,6 +69,7 @@ fn one(config: &Config, instance: &conf::InstanceConfig, placed: Placed) -> Inst
         track_own_interface: instance.track_own_interface,
         missed_adverts: instance.down_adverts,
         answer_rivals: instance.answer_weaker,
+        owner_ignores_owners: instance.owner_ignores_adverts,
         // docs/decisions/0005: always, whatever `higher_prio_send_advert` says.
         parting_advert: true,
         learned_interval_cap: LEARNED_INTERVAL_CAP,

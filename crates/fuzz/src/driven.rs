@@ -149,6 +149,7 @@ impl<'a> World<'a> {
             track_own_interface: self.bytes.flag(),
             missed_adverts: 3,
             answer_rivals: self.bytes.flag(),
+            owner_ignores_owners: false,
             parting_advert: true,
             learned_interval_cap: 10,
             startup_delay: Duration::ZERO,

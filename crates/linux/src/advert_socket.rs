@@ -42,8 +42,6 @@ const CS6: u32 = 0xc0;
 pub(crate) const PRIORITY_CONTROL: u32 = 7;
 /// `TC_PRIO_INTERACTIVE`: the most that is given without `CAP_NET_ADMIN`.
 pub(crate) const PRIORITY_INTERACTIVE: u32 = 6;
-/// Room for a burst of adverts from thousands of virtual routers.
-const RECEIVE_QUEUE: usize = 2 * 1024 * 1024;
 
 /// Everything out of the filter is dropped.
 const NOTHING: [SockFilter; 1] = [SockFilter::new(0x06, 0, 0, 0)];
@@ -85,6 +83,10 @@ pub struct Receiver {
 }
 
 impl Receiver {
+    /// Receive queue for [`open`](Self::open), octets: room for a burst of adverts from thousands of
+    /// virtual routers.
+    pub const QUEUE: usize = 2 * 1024 * 1024;
+
     /// Opens a socket on the interface and joins `groups` there ([`GROUP_V4`] or [`GROUP_V6`] as a
     /// rule; none for unicast only). Needs `CAP_NET_RAW`.
     ///
@@ -92,11 +94,11 @@ impl Receiver {
     /// `ENODEV` if the interface does not exist, `EPERM` without the capability, `EINVAL` for a
     /// group of the other family or one that is no multicast address.
     pub fn open(index: IfIndex, name: &str, family: Family, groups: &[IpAddr]) -> io::Result<Self> {
-        Self::open_for(index, name, family, groups, None)
+        Self::open_for(index, name, family, groups, None, Self::QUEUE)
     }
 
-    /// The same, and only for what comes from this MAC, if one is given. A macvlan takes away from its
-    /// parent what somebody else sends with its own MAC, and gives its parent and itself a copy each of
+    /// The same with a receive queue of so many octets, and only for what comes from this MAC, if one is
+    /// given. A macvlan takes away from its parent what somebody else sends with its own MAC, and gives its parent and itself a copy each of
     /// all other multicast: so who listens to the parent hears everything once with one of these beside.
     ///
     /// # Errors
@@ -107,6 +109,7 @@ impl Receiver {
         family: Family,
         groups: &[IpAddr],
         only_from: Option<Mac>,
+        queue: usize,
     ) -> io::Result<Self> {
         let socket = raw_socket(family, name, VRRP)?;
         let from = only_from.map(sent_by).into_iter().flatten();
@@ -126,7 +129,7 @@ impl Receiver {
                 setsockopt(&socket, sockopt::Ipv6RecvHopLimit, &true)?;
             }
         }
-        crate::netlink::set_receive_queue(socket.as_fd(), RECEIVE_QUEUE)?;
+        crate::netlink::set_receive_queue(socket.as_fd(), queue)?;
         let receiver = Self { socket, index, family, groups: groups.to_vec() };
         for group in groups {
             receiver.join(*group)?;

@@ -70,7 +70,7 @@ pub use poll::{Interest, Poll, Ready, Timer};
 pub use process_events::{
     ProcessEntry, ProcessEvent, ProcessEvents, Processes, process, processes,
 };
-pub use replace_file::replace_file;
+pub use replace_file::{remove_file, replace_file};
 pub use role::{Role, die_with, take_line};
 pub use scheduling::{Scheduling, real_time};
 pub use script_path::{ScriptPathError, check_script_path};

@@ -51,6 +51,16 @@ pub fn replace_file(path: &Path, contents: &[u8], mode: u32) -> io::Result<()> {
     Err(io::ErrorKind::AlreadyExists.into())
 }
 
+/// Removes a file, or a link and not what it leads to, in the same way.
+///
+/// # Errors
+/// As [`replace_file`]; `NotFound` when there is none.
+pub fn remove_file(path: &Path) -> io::Result<()> {
+    let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
+    let directory = safe_directory(path.parent().unwrap_or(Path::new("/")))?;
+    Ok(unlinkat(&directory, name, AtFlags::empty())?)
+}
+
 fn fill(fd: OwnedFd, contents: &[u8], mode: u32) -> io::Result<()> {
     let mut file = File::from(fd);
     file.write_all(contents)?;
@@ -148,6 +158,9 @@ mod tests {
         assert_eq!(after.mode() & 0o7777, 0o640);
         assert_ne!(after.ino(), before, "who has the old one open goes on reading the old one");
         assert_eq!(fs::read_dir(&place.0).unwrap().count(), 1);
+        remove_file(&path).unwrap();
+        assert_eq!(fs::read_dir(&place.0).unwrap().count(), 0);
+        assert_eq!(remove_file(&path).unwrap_err().kind(), io::ErrorKind::NotFound);
     }
 
     #[test]

@@ -362,6 +362,7 @@ pub fn config(priority: u8) -> InstanceConfig {
         track_own_interface: true,
         missed_adverts: 3,
         answer_rivals: true,
+        owner_ignores_owners: false,
         parting_advert: true,
         learned_interval_cap: 10,
         startup_delay: Duration::ZERO,

@@ -74,6 +74,9 @@ pub struct InstanceConfig {
     pub missed_adverts: u8,
     /// While Active, answer a weaker node's advert at once (RFC 9568 §6.4.3).
     pub answer_rivals: bool,
+    /// An owner that holds does not yield to another owner, whatever its address
+    /// (keepalived: `owner_ignore_adverts`).
+    pub owner_ignores_owners: bool,
     /// When yielding to a stronger node, send one more advert, so that it sees there were two
     /// holders and announces again.
     pub parting_advert: bool,

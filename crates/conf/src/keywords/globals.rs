@@ -37,9 +37,9 @@ pub(super) const GLOBAL_DEFS: &[Keyword] = keywords! { within GlobalDefs;
 "enable_script_security" Switch, "off", "",
     "Refuses a script that runs as root and that somebody else could change.";
 "use_symlink_paths" Switch, "off", "on",
-    "Runs scripts by the path as written, links and all.";
+    "Runs scripts by the path as written, links and all." => Accepted("scripts are always run by the path as it is written");
 "set_supplementary_groups" Flag, "", "",
-    "Gives scripts all groups of their user.";
+    "Gives scripts all groups of their user." => Accepted("scripts always have all the groups of their user");
 "vrrp_version" Choice(&["2", "3"]), "2; IPv6: 3", "3",
     "The version of VRRP instances speak unless they say otherwise.";
 "vrrp_strict" Switch, "off", "on",
@@ -85,7 +85,7 @@ pub(super) const GLOBAL_DEFS: &[Keyword] = keywords! { within GlobalDefs;
 "v3_checksum_as_v2" Switch, "off", "on",
     "Sends the version 3 IPv4 checksum without pseudo-header, as RFC 9568 says and older peers do not expect.";
 "log_unknown_vrids" Switch, "off", "on",
-    "Logs adverts for virtual routers nobody here knows.";
+    "Logs adverts for virtual routers nobody here knows." => Accepted("such adverts are always told of: the first at once, more of them summed up every ten seconds");
 "default_interface" Interface, "eth0", "eth0",
     "The interface of a VIP when neither it nor its instance names one.";
 "dynamic_interfaces" MaybeChoice(&["allow_if_changes"]), "on", "allow_if_changes",
@@ -225,21 +225,21 @@ pub(super) const GLOBAL_DEFS: &[Keyword] = keywords! { within GlobalDefs;
 "dbus_no_interface_name" Text("a name"), "none", "none",
     "What stands for a missing interface in paths.";
 "vrrp_netlink_cmd_rcv_bufs" number(0, 1_073_741_824, "bytes"), "", "0",
-    "Receive buffer of the netlink command socket.";
+    "Receive buffer of the netlink command socket." => Accepted("its buffer always holds the answers to a whole batch of commands");
 "vrrp_netlink_cmd_rcv_bufs_force" Switch, "off", "on",
-    "May exceed the system's limit.";
+    "May exceed the system's limit." => Accepted("buffers exceed the system's limit wherever there is the right");
 "vrrp_netlink_monitor_rcv_bufs" number(0, 1_073_741_824, "bytes"), "", "0",
     "Receive buffer of the netlink monitor socket.";
 "vrrp_netlink_monitor_rcv_bufs_force" Switch, "off", "on",
-    "May exceed the system's limit.";
+    "May exceed the system's limit." => Accepted("buffers exceed the system's limit wherever there is the right");
 "process_monitor_rcv_bufs" number(0, 1_073_741_824, "bytes"), "", "0",
     "Receive buffer of the process monitor.";
 "process_monitor_rcv_bufs_force" Switch, "off", "on",
-    "May exceed the system's limit.";
+    "May exceed the system's limit." => Accepted("buffers exceed the system's limit wherever there is the right");
 "vrrp_rx_bufs_policy" Words("MTU|ADVERT|BYTES", 1, 1), "the kernel's", "ADVERT",
-    "How receive buffers are sized.";
+    "How receive buffers are sized." => Accepted("a number of octets is used when it exceeds 2 MiB, which every interface's socket has anyway: more than MTU and ADVERT would come to");
 "vrrp_rx_bufs_multiplier" number(1, 1_000, ""), "3", "3",
-    "How many adverts they hold.";
+    "How many adverts they hold." => Accepted("every interface's socket has 2 MiB or what vrrp_rx_bufs_policy says");
 "reload_check_config" MaybeText("a file for the log"), "off", "",
     "Checks a new configuration before using it." => Accepted("a new configuration is always checked before it is used");
 "reload_time_file" Text("a path"), "", "/run/reload",

@@ -49,7 +49,7 @@ pub(super) const INSTANCE: &[Keyword] = keywords! { within Instance;
 "allowed_sources" Rows(Lines::Names("an address")), "everybody on the link", "{\n 192.0.2.2\n}",
     "Hears multicast adverts of these sources only; mainstay's own, for unicast there is unicast_peer.";
 "unicast_fault_no_peer" Flag, "", "",
-    "Faults an instance whose list of peers is empty.";
+    "Faults an instance whose list of peers is empty." => Accepted("unicast settings without peers are refused before anything runs");
 "unicast_ttl" number(1, 255, ""), "255", "255",
     "TTL or hop limit of unicast adverts.";
 "check_unicast_src" Switch, "on", "on",
@@ -159,7 +159,7 @@ pub(super) const INSTANCE: &[Keyword] = keywords! { within Instance;
 "lvs_sync_daemon_interface" Interface, "", "eth0",
     "Replicates IPVS connections." => OutOfScope("run `keepalived -C` beside mainstay for IPVS and its synchronisation");
 "kernel_rx_buf_size" number(1, 1_073_741_824, "bytes"), "", "262144",
-    "Size of the receive buffer.";
+    "Size of the receive buffer." => Accepted("one socket serves all instances of an interface; see vrrp_rx_bufs_policy");
 "vrrp_unicast_bind" Address, "", "192.0.2.1",
     "The old patch's name of unicast_src_ip." => Foreign("unicast_src_ip");
 "vrrp_unicast_peer" Address, "", "192.0.2.2",

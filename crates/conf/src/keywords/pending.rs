@@ -37,14 +37,6 @@ const PENDING: &[Pending] = &[
         keywords: &[(Within::Top, &["instance", "use_pid_dir", "child_wait_time"])],
     },
     Pending {
-        why: "scripts are always run by the path as written",
-        keywords: &[(Within::GlobalDefs, &["use_symlink_paths"])],
-    },
-    Pending {
-        why: "scripts run with one group",
-        keywords: &[(Within::GlobalDefs, &["set_supplementary_groups"])],
-    },
-    Pending {
         why: "refreshing other interfaces is not done yet",
         keywords: &[
             (Within::GlobalDefs, &["vrrp_garp_extra_if"]),
@@ -52,34 +44,7 @@ const PENDING: &[Pending] = &[
         ],
     },
     Pending {
-        why: "an owner that hears another always decides by address",
-        keywords: &[
-            (Within::GlobalDefs, &["vrrp_owner_ignore_adverts"]),
-            (Within::Instance, &["owner_ignore_adverts"]),
-        ],
-    },
-    Pending {
-        why: "they are always counted, never logged one by one",
-        keywords: &[(Within::GlobalDefs, &["log_unknown_vrids"])],
-    },
-    Pending {
-        why: "only vrrp_startup_delay is done yet",
-        keywords: &[(Within::GlobalDefs, &["vrrp_delay_after_boot"])],
-    },
-    Pending {
-        why: "scripts around the whole daemon are not done yet; the service manager has them",
-        keywords: &[(
-            Within::GlobalDefs,
-            &[
-                "startup_script",
-                "startup_script_timeout",
-                "shutdown_script",
-                "shutdown_script_timeout",
-            ],
-        )],
-    },
-    Pending {
-        why: "how the processes are scheduled and named cannot be set yet",
+        why: "there is no BFD process of its own",
         keywords: &[(
             Within::GlobalDefs,
             &[
@@ -88,9 +53,6 @@ const PENDING: &[Pending] = &[
                 "bfd_rlimit_rttime",
                 "bfd_no_swap",
                 "bfd_cpu_affinity",
-                "process_names",
-                "process_name",
-                "vrrp_process_name",
                 "bfd_process_name",
             ],
         )],
@@ -138,29 +100,6 @@ const PENDING: &[Pending] = &[
         )],
     },
     Pending {
-        why: "socket buffers cannot be set yet",
-        keywords: &[
-            (
-                Within::GlobalDefs,
-                &[
-                    "vrrp_netlink_cmd_rcv_bufs",
-                    "vrrp_netlink_cmd_rcv_bufs_force",
-                    "vrrp_netlink_monitor_rcv_bufs",
-                    "vrrp_netlink_monitor_rcv_bufs_force",
-                    "process_monitor_rcv_bufs",
-                    "process_monitor_rcv_bufs_force",
-                    "vrrp_rx_bufs_policy",
-                    "vrrp_rx_bufs_multiplier",
-                ],
-            ),
-            (Within::Instance, &["kernel_rx_buf_size"]),
-        ],
-    },
-    Pending {
-        why: "a bad configuration never replaces a good one here; the rest is not done yet",
-        keywords: &[(Within::GlobalDefs, &["reload_time_file", "reload_repeat", "reload_file"])],
-    },
-    Pending {
         why: "names of routing tables are looked up where iproute2 keeps them; other places are not done",
         keywords: &[(Within::GlobalDefs, &["iproute_usr_dir", "iproute_etc_dir"])],
     },
@@ -171,10 +110,6 @@ const PENDING: &[Pending] = &[
     Pending {
         why: "interface settings are not touched yet",
         keywords: &[(Within::Instance, &["promote_secondaries"])],
-    },
-    Pending {
-        why: "unicast settings without peers are refused at once, so it has nothing to decide",
-        keywords: &[(Within::Instance, &["unicast_fault_no_peer"])],
     },
     Pending {
         why: "source addresses are not tracked yet",

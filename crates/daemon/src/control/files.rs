@@ -6,19 +6,22 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use base::Name;
+use base::{Instant, Name};
 use conf::{Code, Config, Diagnostic, Severity, Source, Surroundings};
 use linux::{Identity, Scheduling, ScriptPathError, UserError, check_script_path};
 use serde::{Deserialize, Serialize};
 use vrrp::{Debounce, InstanceConfig, Statics};
 
 use super::dumps::DumpPlaces;
+use super::hooks::{Hook, Hooks};
 use super::keys;
 use super::notify::Notify;
+use super::reload_clock::ReloadTime;
 use super::shelf::{self, Reading, Shelf};
 use crate::mail::Mailing;
 use crate::messages::{Account, Script};
 use crate::sensors::{Check, Pipe, Sensors};
+use crate::terms::Terms;
 use crate::translate;
 
 /// The account scripts run as when none is named and it exists (keepalived.conf(5), `script_user`).
@@ -51,6 +54,12 @@ pub(crate) struct Loaded {
     pub(crate) dumps: DumpPlaces,
     /// Who gets mail.
     pub(crate) mailing: Option<Mailing>,
+    /// On which terms processes run.
+    pub(crate) terms: Terms,
+    /// Scripts around the whole daemon.
+    pub(crate) hooks: Hooks,
+    /// A file that says when to reload.
+    pub(crate) reload_time: Option<ReloadTime>,
 }
 
 /// Why there is no configuration.
@@ -78,28 +87,48 @@ impl Refused {
 }
 
 /// Reads and checks the file at `path`.
-pub(crate) fn load(path: &Path, reading: &Reading, color: bool) -> Result<Loaded, Refused> {
-    let (loaded, resolved) = read(path, reading).map_err(Refused::Unreadable)?;
+///
+/// `started`: when the daemon was, by the clock that begins at boot.
+pub(crate) fn load(
+    path: &Path,
+    reading: &Reading,
+    color: bool,
+    started: Instant,
+) -> Result<Loaded, Refused> {
+    let (mut loaded, resolved) = read(path, reading).map_err(Refused::Unreadable)?;
+    if let Some(config) = &mut loaded.config {
+        // The same at every reload: what was waited for is not waited for again.
+        let boot = config.node.delay_after_boot.saturating_sub(started.since(Instant::ZERO));
+        config.globals.startup_delay = config.globals.startup_delay.max(boot);
+    }
     let errors = loaded.diagnostics.iter().filter(|d| d.severity == Severity::Error).count();
     let report = conf::render(&loaded, color);
     match loaded.config {
-        Some(config) => Ok(Loaded {
-            router_id: config.globals.router_id.clone(),
-            instances: translate::instances(&config),
-            notify: resolved.notify,
-            groups: resolved.groups,
-            sensors: resolved.sensors,
-            debounce: translate::debounce(&config),
-            sessions: translate::sessions(&config),
-            statics: translate::statics(&config),
-            pipes: resolved.pipes,
-            states_on_reload: config.node.fifos.states_on_reload,
-            remarks: report,
-            scheduling: translate::scheduling(&config.node.vrrp),
-            face: postcard::to_stdvec(&compat::Face::of(&config)).unwrap_or_default(),
-            dumps: DumpPlaces::of(&config.node),
-            mailing: Mailing::of(&config, &super::host_name()),
-        }),
+        Some(config) => {
+            Ok(Loaded {
+                router_id: config.globals.router_id.clone(),
+                instances: translate::instances(&config),
+                notify: resolved.notify,
+                groups: resolved.groups,
+                sensors: resolved.sensors,
+                debounce: translate::debounce(&config),
+                sessions: translate::sessions(&config),
+                statics: translate::statics(&config),
+                scheduling: translate::scheduling(&config.node.vrrp),
+                pipes: resolved.pipes,
+                states_on_reload: config.node.fifos.states_on_reload,
+                remarks: report,
+                face: postcard::to_stdvec(&compat::Face::of(&config)).unwrap_or_default(),
+                dumps: DumpPlaces::of(&config.node),
+                terms: Terms::of(&config),
+                hooks: resolved.hooks,
+                reload_time: config.node.reload.time_file.as_ref().map(|file| ReloadTime {
+                    file: file.into(),
+                    repeat: config.node.reload.repeat,
+                }),
+                mailing: Mailing::of(&config, &super::host_name()),
+            })
+        }
         None => Err(Refused::Wrong { errors: u32::try_from(errors).unwrap_or(u32::MAX), report }),
     }
 }
@@ -156,6 +185,7 @@ pub(crate) struct Resolved {
     groups: BTreeMap<Name, Notify>,
     sensors: Sensors,
     pipes: Vec<Pipe>,
+    hooks: Hooks,
 }
 
 /// Looks up the accounts scripts run as, and whether the scripts can and may be run.
@@ -182,9 +212,13 @@ fn resolve(config: &Config, findings: &mut Vec<Diagnostic>) -> Resolved {
     let checks = checks.collect();
     let sensors = Sensors { checks, ..translate::sensors(config) };
     let hooks = &config.node.hooks;
-    for hook in hooks.startup.iter().chain(&hooks.shutdown) {
-        lookup.script(hook);
-    }
+    let mut hook = |command: &Option<conf::Command>, limit| {
+        command.as_ref().map(|command| Hook { script: lookup.script(command), limit })
+    };
+    let hooks = Hooks {
+        startup: hook(&hooks.startup, hooks.startup_timeout),
+        shutdown: hook(&hooks.shutdown, hooks.shutdown_timeout),
+    };
     let fifos = [&config.node.fifos.all, &config.node.fifos.vrrp];
     let pipes = fifos.into_iter().flatten().filter_map(|fifo| {
         let script = fifo.script.as_ref().map(|command| lookup.script(command));
@@ -192,7 +226,7 @@ fn resolve(config: &Config, findings: &mut Vec<Diagnostic>) -> Resolved {
         Some(Pipe { path: fifo.path.as_ref()?.into(), owner, script })
     });
     let pipes = pipes.collect();
-    Resolved { notify, groups, sensors, pipes }
+    Resolved { notify, groups, sensors, pipes, hooks }
 }
 
 /// Looks scripts up, and keeps what is wrong with them.
@@ -219,7 +253,7 @@ impl Lookup<'_> {
     }
 
     fn identity(&mut self, run_as: &conf::RunAs) -> Option<Identity> {
-        match Identity::find(&run_as.user, run_as.group.as_deref()) {
+        match find(run_as) {
             Ok(identity) => Some(identity),
             Err(error) => {
                 self.findings.push(unknown_account(run_as, &error));
@@ -249,6 +283,19 @@ impl Lookup<'_> {
         }
         Script { argv: command.argv.clone(), account: identity.map(account), secure }
     }
+}
+
+/// A group written `:GROUP` comes in addition to the user's own.
+fn find(run_as: &conf::RunAs) -> Result<Identity, UserError> {
+    let named = Identity::find(&run_as.user, run_as.group.as_deref())?;
+    if !run_as.supplementary {
+        return Ok(named);
+    }
+    let mut own = Identity::find(&run_as.user, None)?;
+    if !own.groups.contains(&named.gid) {
+        own.groups.push(named.gid);
+    }
+    Ok(own)
 }
 
 fn account(identity: Identity) -> Account {
@@ -321,7 +368,42 @@ fn unsafe_script(command: &conf::Command, strict: bool, problem: &ScriptPathErro
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+
+    #[test]
+    fn a_group_behind_a_colon_comes_in_addition() {
+        let run_as = |supplementary| conf::RunAs {
+            user: "root".into(),
+            group: Some("12345".into()),
+            supplementary,
+            place: Default::default(),
+        };
+        let instead = find(&run_as(false)).unwrap();
+        assert_eq!(instead.gid, 12345);
+        let beside = find(&run_as(true)).unwrap();
+        assert_eq!(beside.gid, 0);
+        assert!(beside.groups.contains(&12345) && beside.groups.contains(&0));
+    }
+
+    #[test]
+    fn the_time_since_boot_counts_as_waited_for() {
+        let directory = std::env::temp_dir();
+        let path = directory.join(format!("mainstay-boot-{}.conf", std::process::id()));
+        let text = "global_defs {\n vrrp_startup_delay 5\n vrrp_delay_after_boot 60\n}\n\
+                    vrrp_instance VI {\n interface eth0\n virtual_router_id 51\n \
+                    virtual_ipaddress {\n 192.0.2.9/24\n }\n}\n";
+        std::fs::write(&path, text).unwrap();
+        let delay = |seconds| {
+            let started = Instant::ZERO + Duration::from_secs(seconds);
+            let loaded = load(&path, &Reading::default(), false, started).ok().unwrap();
+            loaded.instances[0].startup_delay.as_secs()
+        };
+        let delays = [delay(10), delay(57), delay(600)];
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!(delays, [50, 5, 5]);
+    }
 
     fn notes(lines: &str) -> Vec<String> {
         let text = format!(

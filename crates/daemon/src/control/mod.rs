@@ -3,13 +3,16 @@
 //! It observes the engine and never takes part: nothing here can delay an advert. It runs as an
 //! unprivileged user that may read files but not write any, and start nothing (DESIGN §4).
 
+mod configure;
 mod dumps;
 mod events;
 pub(crate) mod files;
+pub(crate) mod hooks;
 mod keys;
 mod notify;
 mod outbox;
 mod outside;
+pub(crate) mod reload_clock;
 mod report;
 mod scripts;
 mod server;
@@ -22,23 +25,24 @@ use std::io;
 use std::os::unix::net::UnixListener;
 use std::time::Duration;
 
-use base::{Instant, Name, Reason, Secret, Subject, What};
+use base::{Instant, Name, Subject};
 use linux::confine::{self, Gap, Right};
 use linux::{Interest, Poll, Ready, Scheduling, Timer, clock};
 use ui::protocol::{Request, Response};
 
 use crate::channel::Channel;
 use crate::exit::Exit;
-use crate::messages::Script;
 use crate::messages::{
     ControlToGuardian, FromEngine, GuardianToControl, Order, Settings, ToEngine,
 };
 use crate::role;
+use crate::terms::Terms;
 use dumps::Dumps;
 use events::EventLog;
 use files::{Loaded, Refused};
 use notify::{Last, Notify};
 use outbox::Outbox;
+use reload_clock::ReloadClock;
 use scripts::Scripts;
 use server::{ClientId, Server};
 use trackers::Trackers;
@@ -76,7 +80,7 @@ pub(crate) fn main(guardian: u32) -> io::Result<Exit> {
     let begins = resume.is_none();
     let loaded = match resume {
         Some(state) => Ok(postcard::from_bytes(state.expose()).map_err(io::Error::other)?),
-        None => files::load(&settings.file, &settings.reading, settings.color),
+        None => files::load(&settings.file, &settings.reading, settings.color, settings.started),
     };
     let loaded: Loaded = match loaded {
         Ok(loaded) => loaded,
@@ -149,6 +153,11 @@ struct Control {
     asks: u64,
     dumps: Dumps,
     outbox: Outbox,
+    /// On which processes run.
+    terms: Option<Terms>,
+    clock: ReloadClock,
+    /// A script runs before everything else, and is waited for until then.
+    startup_until: Option<Instant>,
     /// Who waits for an upgrade.
     upgraders: Vec<ClientId>,
     stage: Stage,
@@ -161,6 +170,11 @@ enum Stage {
     Stopping,
     /// The engine is done; scripts may finish until then.
     LastScripts {
+        until: Instant,
+        clean: bool,
+    },
+    /// All of it is over but the script that is to run at the very end.
+    Shutdown {
         until: Instant,
         clean: bool,
     },
@@ -197,77 +211,12 @@ impl Control {
             asks: 0,
             dumps: Dumps::default(),
             outbox: Outbox::default(),
+            terms: None,
+            clock: ReloadClock::default(),
+            startup_until: None,
             upgraders: Vec::new(),
             stage: Stage::Running,
         })
-    }
-
-    /// What keepalived says when it begins.
-    fn greet(&mut self) {
-        let version = crate::keepalived::VERSION;
-        let file = self.settings.file.display().to_string();
-        self.events.remark(&format!("Starting Keepalived v{version}"));
-        self.events.remark(&format!("Configuration file {file}"));
-        let pid = self.settings.pid;
-        self.events.remark(&format!("Starting VRRP child process, pid={pid}"));
-    }
-
-    /// Has a configuration take force.
-    fn apply(&mut self, mut loaded: Loaded, begins: bool) -> io::Result<()> {
-        if let Some(router_id) = &loaded.router_id {
-            self.node = router_id.to_string();
-        }
-        let notified = loaded.notify.values().chain(loaded.groups.values());
-        let mut scripts: Vec<Script> = notified.flat_map(Notify::scripts).cloned().collect();
-        scripts.extend(loaded.sensors.checks.iter().map(|check| check.script.clone()));
-        scripts.extend(loaded.pipes.iter().filter_map(|pipe| pipe.script.clone()));
-        scripts.sort();
-        scripts.dedup();
-        self.scripts.allow(scripts);
-        self.refused = None;
-        let state = Secret::new(postcard::to_stdvec(&loaded).map_err(io::Error::other)?);
-        self.packed = postcard::to_stdvec(&loaded.instances).map_err(io::Error::other)?;
-        self.watched.configure(&loaded.instances);
-        self.events.configure(&loaded.instances);
-        loaded.instances = Vec::new();
-        let gaps = std::mem::take(&mut self.gaps);
-        self.guardian.send(&ControlToGuardian::InForce { state, gaps })?;
-        if loaded.scheduling != self.scheduling {
-            self.scheduling.clone_from(&loaded.scheduling);
-            self.guardian.send(&ControlToGuardian::Schedule(self.scheduling.clone()))?;
-        }
-        let now = clock::monotonic();
-        self.trackers.set(now, &self.poll, loaded.sensors.clone(), begins);
-        let states_again = self.loaded.is_some() && loaded.states_on_reload;
-        let before = self.loaded.replace(loaded);
-        self.notify_before =
-            before.map(|before| (before.notify, before.groups)).unwrap_or_default();
-        for order in self.standing_orders() {
-            self.scripts.order(&order);
-        }
-        self.configure();
-        if states_again {
-            self.tell_states();
-        }
-        // Reading thousands of instances needs much that is not needed any more.
-        linux::memory::give_back();
-        Ok(())
-    }
-
-    /// Tells the engine what is in force, if there is one.
-    fn configure(&mut self) {
-        let Some(loaded) = &self.loaded else { return };
-        if let (Some(engine), Ok(instances)) =
-            (&mut self.engine, postcard::from_bytes(&self.packed))
-        {
-            // The engine before may have numbered some that were lost with it.
-            let events = self.events.last_of_engine().map_or(0, |last| last + LOST_AT_MOST);
-            let (debounce, statics) = (loaded.debounce.clone(), loaded.statics.clone());
-            // What is said already must be known to whoever is to start.
-            let _ = engine.send(&self.trackers.all());
-            let _ = engine.send(&ToEngine::Sessions(loaded.sessions.clone()));
-            let _ = engine.send(&ToEngine::Configure { instances, debounce, events, statics });
-        }
     }
 
     fn turn(&mut self) -> io::Result<Option<Exit>> {
@@ -287,16 +236,19 @@ impl Control {
             }
         }
         self.hear_outside(now);
+        self.look_at_clock(now);
+        self.hook_overdue(now);
         self.tell_followers();
         Ok(self.end(now))
     }
 
     fn sleep(&mut self) -> io::Result<()> {
         let until = match self.stage {
-            Stage::LastScripts { until, .. } => Some(until),
-            Stage::Running | Stage::Stopping => None,
+            Stage::LastScripts { until, .. } | Stage::Shutdown { until, .. } => Some(until),
+            Stage::Running | Stage::Stopping => self.startup_until,
         };
-        let outside = [self.scripts.poll_timeout(), self.trackers.poll_timeout()];
+        let outside =
+            [self.scripts.poll_timeout(), self.trackers.poll_timeout(), self.clock.poll_timeout()];
         let until = outside.into_iter().chain([until]).flatten().min();
         self.timer.set(until)?;
         // A line that is broken tells so when it is read.
@@ -311,15 +263,19 @@ impl Control {
         Ok(())
     }
 
-    fn end(&self, now: Instant) -> Option<Exit> {
-        match self.stage {
-            Stage::LastScripts { until, clean }
-                if (self.scripts.is_idle() && self.outbox.is_idle()) || now >= until =>
-            {
-                Some(if clean { Exit::Ok } else { Exit::Fatal })
+    fn end(&mut self, now: Instant) -> Option<Exit> {
+        let idle = self.scripts.is_idle() && self.outbox.is_idle();
+        let clean = match self.stage {
+            Stage::LastScripts { until, clean } if idle || now >= until => {
+                if self.begin_shutdown(now, clean) {
+                    return None;
+                }
+                clean
             }
-            _ => None,
-        }
+            Stage::Shutdown { until, clean } if self.scripts.is_idle() || now >= until => clean,
+            _ => return None,
+        };
+        Some(if clean { Exit::Ok } else { Exit::Fatal })
     }
 
     // ---- the guardian ---------------------------------------------------------------------------
@@ -381,8 +337,12 @@ impl Control {
             (Order::Stop, Stage::LastScripts { clean, .. }) => {
                 self.stage = Stage::LastScripts { until: now, clean };
             }
+            (Order::Stop, Stage::Shutdown { clean, .. }) => {
+                self.stage = Stage::Shutdown { until: now, clean };
+            }
             (Order::Reload, Stage::Running) => self.reload(now)?,
             (Order::Dump(dump), Stage::Running) => self.begin_dump(dump),
+            (Order::Terms, _) => self.tell_terms()?,
             (Order::Stop | Order::Reload | Order::Dump(_), _) => {}
         }
         Ok(())
@@ -422,23 +382,6 @@ impl Control {
             std::thread::sleep(Duration::from_millis(1));
         }
         Ok(exit)
-    }
-
-    /// SIGHUP: parse all, check all, then swap; a file with errors changes nothing.
-    fn reload(&mut self, now: Instant) -> io::Result<()> {
-        match files::load(&self.settings.file, &self.settings.reading, false) {
-            Ok(loaded) => {
-                eprint!("{}", loaded.remarks);
-                self.apply(loaded, true)
-            }
-            Err(refused) => {
-                eprint!("{}", refused.report());
-                self.refused = Some(refused.report().to_string());
-                let what = What::ConfigRefused { errors: refused.errors() };
-                self.events.tell(now, Subject::Node, what, Reason::BadConfiguration, Vec::new());
-                self.guardian.send(&ControlToGuardian::ReloadRefused)
-            }
-        }
     }
 
     // ---- the engine -----------------------------------------------------------------------------

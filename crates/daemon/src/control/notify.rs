@@ -149,7 +149,7 @@ fn named(subject: &Subject) -> Option<(&'static str, &str)> {
 
 fn job(script: &Script, cause: EventId, more: &[&str]) -> Job {
     let more = more.iter().map(|argument| (*argument).to_string()).collect();
-    Job { script: script.clone(), more, cause }
+    Job { script: script.clone(), more, cause, limit: None }
 }
 
 #[cfg(test)]

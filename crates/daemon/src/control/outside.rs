@@ -129,6 +129,7 @@ impl Control {
         for said in self.scripts.said(now, &self.poll) {
             match said {
                 Said::Done(done) => {
+                    self.hook_ended(&done.instance);
                     let (result, took) = (done.result, done.took);
                     let what = What::ScriptDone { command: done.command, result, took };
                     let subject = Subject::Instance(done.instance);

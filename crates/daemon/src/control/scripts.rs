@@ -26,6 +26,8 @@ pub(crate) struct Job {
     pub(crate) more: Vec<String>,
     /// The event it is run for.
     pub(crate) cause: EventId,
+    /// How long it may run, if not as long as others.
+    pub(crate) limit: Option<Duration>,
 }
 
 impl Job {
@@ -256,6 +258,10 @@ impl Scripts {
 }
 
 fn run(id: u64, instance: &Name, job: &Job) -> ToRunner {
-    let Job { script, more, cause: _ } = job.clone();
-    ToRunner::Run { job: id, queue: instance.clone(), script, more }
+    let Job { script, more, cause: _, limit } = job.clone();
+    let queue = instance.clone();
+    match limit {
+        None => ToRunner::Run { job: id, queue, script, more },
+        Some(limit) => ToRunner::RunFor { job: id, queue, script, limit },
+    }
 }

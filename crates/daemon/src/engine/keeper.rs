@@ -17,8 +17,8 @@ const PROTOCOL: u64 = 0;
 const MONITOR: u64 = 1;
 
 /// Starts the thread, and waits until it runs: what the C library does to begin one is more than an
-/// engine may do later. It ends when the other end is dropped.
-pub(super) fn start() -> io::Result<Channel<ToKeeper, FromKeeper>> {
+/// engine may do later. It ends when the other end is dropped. `news`: octets for the kernel's.
+pub(super) fn start(news: usize) -> io::Result<Channel<ToKeeper, FromKeeper>> {
     let (near, far) = Channel::pair()?;
     let keeper = Keeper {
         protocol: far,
@@ -26,7 +26,7 @@ pub(super) fn start() -> io::Result<Channel<ToKeeper, FromKeeper>> {
         devices: Devices::open()?,
         ways: Ways::open()?,
         traces: BTreeSet::new(),
-        monitor: Monitor::open(Monitor::QUEUE)?,
+        monitor: Monitor::open(news)?,
         poll: Poll::new()?,
     };
     let (begun, has_begun) = mpsc::channel();

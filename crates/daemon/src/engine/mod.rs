@@ -29,6 +29,7 @@ use crate::exit::Exit;
 use crate::messages::{
     EngineToGuardian, FromEngine, FromKeeper, GuardianToEngine, ToEngine, ToKeeper,
 };
+use crate::terms::EngineTerms;
 use bfd::Sessions;
 use control::Control;
 use counts::Lateness;
@@ -67,13 +68,14 @@ const WALL_TOLERANCE: Duration = Duration::from_millis(1);
 const REST: Duration = Duration::from_millis(1);
 
 /// The engine as a process: until it was told to stop, or its guardian is gone.
-pub(crate) fn main(guardian: u32) -> io::Result<Exit> {
+pub(crate) fn main(guardian: u32, terms: &EngineTerms) -> io::Result<Exit> {
+    terms.take_name();
     let signals = Signals::open(&[Signal::Terminate])?;
     let line = Channel::over(linux::take_line()?)?;
     // Before there is a second thread: rights are given up by each thread for itself.
     let mut gaps = confine::keep_only(&[Right::NetAdmin, Right::NetRaw], None)?;
     linux::die_with(guardian, linux::ProcessSignal::TERM)?;
-    let mut engine = Engine::new(line, signals)?;
+    let mut engine = Engine::new(line, signals, terms)?;
     // After the last thread has started.
     gaps.extend(linux::only_sockets_and_time());
     let gaps = gaps.into_iter().map(|gap| gap.0).collect();
@@ -146,10 +148,11 @@ impl Engine {
     fn new(
         line: Channel<EngineToGuardian, GuardianToEngine>,
         signals: Signals,
+        terms: &EngineTerms,
     ) -> io::Result<Self> {
         let poll = Poll::new()?;
         let timer = Timer::new()?;
-        let keeper = keeper::start()?;
+        let keeper = keeper::start(terms.news())?;
         poll.add(&line, GUARDIAN, Interest::Read)?;
         poll.add(&signals, SIGNALS, Interest::Read)?;
         poll.add(&keeper, KEEPER, Interest::Read)?;
@@ -160,7 +163,7 @@ impl Engine {
             control: Control::default(),
             signals,
             keeper,
-            wires: Wires::new()?,
+            wires: Wires::new(terms.adverts())?,
             lookout: Lookout::default(),
             sessions: Sessions::default(),
             notices: Notices::default(),

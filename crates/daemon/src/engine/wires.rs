@@ -31,6 +31,7 @@ struct Wire {
 }
 
 pub(super) struct Wires {
+    queue: usize,
     open: BTreeMap<Key, Wire>,
     by_token: BTreeMap<u64, Key>,
     tokens: u64,
@@ -54,8 +55,10 @@ pub(super) struct Wires {
 }
 
 impl Wires {
-    pub(super) fn new() -> io::Result<Self> {
+    /// None yet; each will have room for `queue` octets.
+    pub(super) fn new(queue: usize) -> io::Result<Self> {
         Ok(Self {
+            queue,
             open: BTreeMap::new(),
             by_token: BTreeMap::new(),
             tokens: WIRES,
@@ -122,7 +125,7 @@ impl Wires {
     fn open_one(&mut self, poll: &Poll, spec: &SocketSpec) -> io::Result<()> {
         let (index, only_from) = (spec.index, spec.beside.map(|beside| beside.mac));
         let (name, groups) = (&spec.interface, &spec.groups);
-        let receiver = Receiver::open_for(index, name, spec.family, groups, only_from)?;
+        let receiver = Receiver::open_for(index, name, spec.family, groups, only_from, self.queue)?;
         let sender = Sender::open(spec.index, &spec.interface, spec.family)?;
         let token = self.tokens;
         poll.add(&receiver, token, Interest::Read)?;

@@ -31,6 +31,7 @@ use crate::messages::{
 };
 use crate::role::Part;
 use crate::run::Start;
+use crate::terms::Terms;
 use hands::Hands;
 use leases::Leases;
 use service::Service;
@@ -63,9 +64,9 @@ type ControlWard = Ward<GuardianToControl, ControlToGuardian>;
 
 impl<S, R> Ward<S, R> {
     /// Starts a role, of this program or of another file's.
-    fn start(part: Part, binary: Option<&Path>) -> io::Result<Self> {
+    fn start(part: Part, binary: Option<&Path>, terms: Option<&str>) -> io::Result<Self> {
         let (line, far) = Channel::pair()?;
-        let role = part.start(binary, &far.into_fd())?;
+        let role = part.start_on(binary, &far.into_fd(), terms)?;
         Ok(Self { role, line, born_at: clock::monotonic(), mute: false })
     }
 }
@@ -108,6 +109,8 @@ pub(crate) struct Guardian {
     succeed_by: Option<PathBuf>,
     /// Dumps that were asked for and have not come.
     dumps_due: u32,
+    /// On which terms processes are started.
+    terms: Terms,
 }
 
 /// Device, inode and time of change of a file.
@@ -169,6 +172,7 @@ impl Guardian {
             upgrade: None,
             succeed_by: None,
             dumps_due: 0,
+            terms: Terms::default(),
         })
     }
 
@@ -221,21 +225,36 @@ impl Guardian {
                     return Ok(Some(Exit::Ok));
                 }
             }
-            let Some(control) = &mut self.control else { return Ok(Some(Exit::Fatal)) };
-            match control.line.recv() {
-                Ok(Some(ControlToGuardian::InForce { state, gaps })) => {
-                    self.state = Some(state);
-                    tell_gaps(Part::Control, &gaps);
-                    return Ok(None);
+            // What came together announces itself once.
+            loop {
+                let Some(control) = &mut self.control else { return Ok(Some(Exit::Fatal)) };
+                match control.line.recv() {
+                    Ok(Some(ControlToGuardian::InForce { state, gaps })) => {
+                        self.state = Some(state);
+                        tell_gaps(Part::Control, &gaps);
+                        return Ok(None);
+                    }
+                    Ok(Some(ControlToGuardian::Finished { status })) => {
+                        return Ok(Some(Exit::Status(status)));
+                    }
+                    Ok(Some(ControlToGuardian::Terms(terms))) => self.agree(terms),
+                    Ok(Some(ControlToGuardian::Schedule(scheduling))) => {
+                        self.scheduling = scheduling;
+                    }
+                    Ok(Some(_)) => {}
+                    Ok(None) => break,
+                    Err(_) => return Ok(Some(Exit::Fatal)),
                 }
-                Ok(Some(ControlToGuardian::Finished { status })) => {
-                    return Ok(Some(Exit::Status(status)));
-                }
-                Ok(Some(ControlToGuardian::Schedule(scheduling))) => self.scheduling = scheduling,
-                Ok(Some(_)) | Ok(None) => {}
-                Err(_) => return Ok(Some(Exit::Fatal)),
             }
         }
+    }
+
+    /// On these terms from now on.
+    fn agree(&mut self, terms: Terms) {
+        if let Some(name) = &terms.guardian {
+            linux::name_process(name);
+        }
+        self.terms = terms;
     }
 
     // ---- starting roles -------------------------------------------------------------------------
@@ -254,7 +273,7 @@ impl Guardian {
         binary: Option<&Path>,
         resume: Option<Secret>,
     ) -> io::Result<ControlWard> {
-        let mut ward = Ward::start(Part::Control, binary)?;
+        let mut ward = Ward::start(Part::Control, binary, None)?;
         let settings = Settings {
             file: self.start.file.clone(),
             reading: self.start.reading.clone(),
@@ -276,7 +295,8 @@ impl Guardian {
     }
 
     fn start_engine(&mut self, adopt: Vec<base::Name>) -> io::Result<()> {
-        let mut ward = EngineWard::start(Part::Engine, None)?;
+        let mut ward =
+            EngineWard::start(Part::Engine, None, self.terms.engine.argument().as_deref())?;
         ward.line.send(&self.numbers())?;
         ward.line.send(&GuardianToEngine::Adopt { held: adopt, image: None })?;
         self.leases.lend(&mut ward.line)?;

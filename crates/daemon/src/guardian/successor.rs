@@ -22,6 +22,7 @@ use super::{CONTROL, CONTROL_LINE, ENGINE, ENGINE_LINE, Guardian, Ward};
 use crate::channel::Channel;
 use crate::control::shelf::Reading;
 use crate::exit::Exit;
+use crate::messages::Order;
 use crate::role::Part;
 use crate::run::Start;
 
@@ -244,6 +245,8 @@ pub(crate) fn take_over(number: i32) -> io::Result<Exit> {
         Note::V2(note, scheduling) => (note, scheduling),
     };
     let mut guardian = Guardian::resume(note)?;
+    // The note has no room for them.
+    guardian.order(Order::Terms);
     guardian.scheduling = scheduling;
     guardian.live_on()
 }

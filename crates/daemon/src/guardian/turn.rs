@@ -65,7 +65,7 @@ impl Guardian {
         self.carry_out(now)?;
         self.succeed();
         if self.stop_by.is_some_and(|by| now >= by) {
-            eprintln!("error: the stop took longer than {STOP_WITHIN:?}");
+            eprintln!("error: the stop took too long");
             return Ok(Some(self.finish(now, Exit::Fatal)?));
         }
         Ok(None)
@@ -110,10 +110,7 @@ impl Guardian {
                     self.service.reloading();
                     self.begin_upgrade(now, None, false);
                 }
-                Signal::HangUp => {
-                    self.service.reloading();
-                    self.order(Order::Reload);
-                }
+                Signal::HangUp => self.reload(),
                 Signal::User1 => self.ask_for_dump(Dump::Data),
                 Signal::User2 => self.ask_for_dump(Dump::Stats),
                 Signal::StatsClear => self.ask_for_dump(Dump::StatsClear),
@@ -122,6 +119,25 @@ impl Guardian {
             }
         }
         Ok(())
+    }
+
+    /// Has the configuration read again; whoever changes it now sees that it is being read.
+    fn reload(&mut self) {
+        self.service.reloading();
+        if let Some(marker) = &self.terms.marker
+            && let Err(error) = linux::replace_file(marker, b"", 0o644)
+        {
+            eprintln!("warning: cannot write {}: {error}", marker.display());
+        }
+        self.order(Order::Reload);
+    }
+
+    /// It has been read, whatever came of it.
+    fn reloaded(&mut self) {
+        self.service.ready();
+        if let Some(marker) = &self.terms.marker {
+            let _ = linux::remove_file(marker);
+        }
     }
 
     fn ask_for_dump(&mut self, dump: Dump) {
@@ -141,7 +157,7 @@ impl Guardian {
         }
     }
 
-    fn order(&mut self, order: Order) {
+    pub(super) fn order(&mut self, order: Order) {
         match (&mut self.control, &mut self.engine) {
             (Some(control), _) if !control.mute => {
                 let _ = control.line.send(&GuardianToControl::Order(order));
@@ -277,14 +293,24 @@ impl Guardian {
                 Ok(Some(ControlToGuardian::InForce { state, gaps })) => {
                     tell_gaps(Part::Control, &gaps);
                     self.state = Some(state);
-                    self.service.ready();
+                    self.reloaded();
                 }
-                Ok(Some(ControlToGuardian::ReloadRefused)) => self.service.ready(),
+                Ok(Some(ControlToGuardian::ReloadRefused)) => self.reloaded(),
+                Ok(Some(ControlToGuardian::StopTakes { more })) => {
+                    self.stop_by = Some(now + more + STOP_WITHIN);
+                }
+                Ok(Some(ControlToGuardian::ReloadDue { remove })) => {
+                    if let Some(file) = remove {
+                        let _ = linux::remove_file(&file);
+                    }
+                    self.reload();
+                }
                 Ok(Some(ControlToGuardian::Schedule(scheduling))) => {
                     self.scheduling = scheduling;
                     self.schedule_engine();
                 }
                 Ok(Some(ControlToGuardian::Dump(files))) => self.write_dump(&files),
+                Ok(Some(ControlToGuardian::Terms(terms))) => self.agree(terms),
                 Ok(Some(ControlToGuardian::NeedRunner)) => self.start_runner()?,
                 Ok(Some(ControlToGuardian::Upgrade { binary })) => {
                     self.begin_upgrade(now, binary, true);

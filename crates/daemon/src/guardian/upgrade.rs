@@ -97,7 +97,11 @@ impl Guardian {
     fn start_pair(&self, now: Instant, binary: PathBuf, resume: bool) -> io::Result<Upgrade> {
         let resume = self.state.clone().filter(|_| resume);
         let mut control = self.new_control(Some(&binary), resume)?;
-        let mut engine = EngineWard::start(Part::Engine, Some(&binary))?;
+        let mut engine = EngineWard::start(
+            Part::Engine,
+            Some(&binary),
+            self.terms.engine.argument().as_deref(),
+        )?;
         let (near, far) = Channel::<ToEngine, FromEngine>::pair()?;
         self.leases.lend(&mut engine.line)?;
         engine.line.send_with(&GuardianToEngine::Control, far.into_fd())?;

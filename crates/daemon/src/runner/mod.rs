@@ -16,7 +16,7 @@ mod queues;
 use std::io;
 use std::time::Duration;
 
-use base::{Instant, ScriptResult};
+use base::{Instant, Name, ScriptResult};
 use linux::{Interest, Poll, Timer, clock};
 
 use crate::channel::Channel;
@@ -27,7 +27,7 @@ use checks::Checks;
 use pipes::Pipes;
 use post::Post;
 use processes::ProcessSensor;
-use queues::{Job, Queues};
+use queues::{Job, PATIENCE, Queues};
 
 const CONTROL: u64 = 0;
 const TIMER: u64 = 1;
@@ -123,6 +123,16 @@ impl Runner {
                 || self.end_by.is_some_and(|end_by| end_by <= now))
     }
 
+    /// Has a script run in its turn, if it is on a list.
+    fn run_script(&mut self, queue: Name, job: Job) -> Option<FromRunner> {
+        if self.allowed.iter().any(|list| list.binary_search(&job.script).is_ok()) {
+            self.queues.push(queue, job);
+            return None;
+        }
+        let result = ScriptResult::NotStarted("it is not in the configuration".into());
+        Some(FromRunner::Done { job: job.id, result, took: Duration::ZERO })
+    }
+
     fn send(&mut self, job: u64, office: PostOffice, letter: Letter) -> io::Result<()> {
         let post = match &mut self.post {
             Some(post) => post,
@@ -147,20 +157,25 @@ impl Runner {
                     *before = std::mem::replace(now, scripts);
                 }
                 Ok(Some(ToRunner::Run { job, queue, script, more })) => {
-                    if self.allowed.iter().any(|list| list.binary_search(&script).is_ok()) {
-                        self.queues.push(queue, Job { id: job, script, more });
-                    } else {
-                        let why = "it is not in the configuration".into();
-                        let result = ScriptResult::NotStarted(why);
-                        told.push(FromRunner::Done { job, result, took: Duration::ZERO });
-                    }
+                    let job = Job { id: job, script, more, limit: PATIENCE };
+                    told.extend(self.run_script(queue, job));
+                }
+                Ok(Some(ToRunner::RunFor { job, queue, script, limit })) => {
+                    let job = Job { id: job, script, more: Vec::new(), limit };
+                    told.extend(self.run_script(queue, job));
                 }
                 Ok(Some(ToRunner::Watch(mut watch))) => {
                     let [allowed, _] = &self.allowed;
                     watch.checks.retain(|check| allowed.binary_search(&check.script).is_ok());
                     self.checks.set(now, watch.checks, &watch.known);
                     let processes = watch.processes;
-                    told.extend(self.processes.set(now, &self.poll, processes, &watch.known));
+                    told.extend(self.processes.set(
+                        now,
+                        &self.poll,
+                        processes,
+                        &watch.known,
+                        watch.process_news,
+                    ));
                 }
                 Ok(Some(ToRunner::Write(files))) => told.extend(first_value::write(&files)),
                 Ok(Some(ToRunner::Pipes(mut pipes))) => {
@@ -189,7 +204,7 @@ impl Runner {
                     self.end_by = Some(now + LAST_LINES);
                     // Nobody hears verdicts any more; the next control starts another runner.
                     self.checks.set(now, Vec::new(), &[]);
-                    let _ = self.processes.set(now, &self.poll, Vec::new(), &[]);
+                    let _ = self.processes.set(now, &self.poll, Vec::new(), &[], None);
                 }
             }
         }

@@ -10,6 +10,7 @@ use linux::{Interest, Poll, ProcessEvent, ProcessEvents, Processes, process, pro
 use super::census::Census;
 use crate::messages::FromRunner;
 use crate::sensors::WatchedProcess;
+use crate::terms::at_least;
 
 /// How often to look where the kernel tells nothing.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -43,6 +44,7 @@ impl ProcessSensor {
         poll: &Poll,
         watched: Vec<WatchedProcess>,
         known: &[(Tracker, Verdict)],
+        queue: Option<u32>,
     ) -> Vec<FromRunner> {
         self.census.set(watched, known);
         let mut told = Vec::new();
@@ -53,7 +55,7 @@ impl ProcessSensor {
                 }
                 self.news = News::None;
             }
-            News::None => match ProcessEvents::open(ProcessEvents::QUEUE) {
+            News::None => match ProcessEvents::open(at_least(ProcessEvents::QUEUE, queue)) {
                 Ok(events) if poll.add(&events, self.token, Interest::Read).is_ok() => {
                     self.news = News::Told(events);
                 }

@@ -13,7 +13,7 @@ use linux::{Child, End, Identity, Interest, Poll, Program, check_script_path, sp
 use crate::messages::{FromRunner, Script};
 
 /// How long a script may run before it is asked to end.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How long it may take to end when asked, before it is killed.
 pub(super) const GRACE: Duration = Duration::from_secs(2);
@@ -29,6 +29,8 @@ pub(super) struct Job {
     pub(super) script: Script,
     /// Arguments after the script's own.
     pub(super) more: Vec<String>,
+    /// How long it may run.
+    pub(super) limit: Duration,
 }
 
 /// All queues.
@@ -106,7 +108,7 @@ impl Queue {
             Ok(child)
         }) {
             Ok(child) => {
-                let deadline = now + PATIENCE;
+                let deadline = now + job.limit;
                 let asked_to_end = false;
                 let running = Running { job, child, started: now, deadline, asked_to_end };
                 self.running = Some(running);
@@ -179,7 +181,8 @@ mod tests {
 
     fn job(id: u64, script: &str) -> Job {
         let argv = ["/bin/sh", "-c", script].map(String::from).to_vec();
-        Job { id, script: Script { argv, account: None, secure: false }, more: Vec::new() }
+        let script = Script { argv, account: None, secure: false };
+        Job { id, script, more: Vec::new(), limit: PATIENCE }
     }
 
     /// Runs until `n` scripts have ended, or ten seconds are over.
@@ -261,7 +264,7 @@ mod tests {
         let mut scripts = Queues::new(0);
         let argv = vec![path.display().to_string()];
         let script = Script { argv, account: None, secure: true };
-        scripts.push("VI_1".into(), Job { id: 1, script, more: Vec::new() });
+        scripts.push("VI_1".into(), Job { id: 1, script, more: Vec::new(), limit: PATIENCE });
         let done = run(&mut scripts, 1);
         std::fs::remove_file(&path).unwrap();
         assert!(

@@ -99,6 +99,7 @@ pub(crate) fn sensors(config: &Config) -> Sensors {
         checks: Vec::new(),
         files: config.files.iter().map(file).collect(),
         processes: config.processes.iter().map(process).collect(),
+        process_news: config.node.buffers.processes.map(|size| size.octets),
     }
 }
 

@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, reason = "in a test, a panic is the message")]
 #![allow(clippy::float_arithmetic, reason = "the status prints seconds with fractions")]
 
+mod around;
 mod bench;
 mod dumps;
 mod lines;

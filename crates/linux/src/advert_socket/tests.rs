@@ -275,7 +275,8 @@ fn what_comes_from_a_macvlans_own_mac_is_heard_beside_its_parent_and_everything_
         {
             let parent = Receiver::open(vb, "vb", family, &[group]).unwrap();
             let only = Some(shared);
-            let beside = Receiver::open_for(vmac, "vmac", family, &[group], only).unwrap();
+            let beside =
+                Receiver::open_for(vmac, "vmac", family, &[group], only, Receiver::QUEUE).unwrap();
             let heard = |from: Mac| {
                 sender.send(va, &frame(family, from)).unwrap();
                 std::thread::sleep(Duration::from_millis(20));

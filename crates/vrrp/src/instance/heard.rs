@@ -96,6 +96,9 @@ impl Instance {
             (Phase::Active { .. }, Claim::Stronger | Claim::EqualHigher) if stand => {
                 self.contest(turn, source, advert.priority());
             }
+            (Phase::Active { .. }, Claim::EqualHigher) if self.ignores_owners() => {
+                self.contest(turn, source, advert.priority());
+            }
             (Phase::Active { .. }, Claim::Stronger) => {
                 self.yield_to(turn, source, heard, Reason::StrongerPeer);
             }
@@ -106,6 +109,10 @@ impl Instance {
                 self.contest(turn, source, advert.priority());
             }
         }
+    }
+
+    fn ignores_owners(&self) -> bool {
+        self.config.owner_ignores_owners && self.config.priority.is_owner()
     }
 
     fn weigh(&self, source: IpAddr, advert: &Advert) -> Claim {

@@ -19,6 +19,18 @@ fn vrrp_036_two_owners_agree_by_address_like_anybody_else() {
 }
 
 #[test]
+fn vrrp_036_an_owner_that_was_told_to_does_not_yield_to_another() {
+    let stubborn = |priority| InstanceConfig { owner_ignores_owners: true, ..config(priority) };
+    let mut bench = Bench::active(stubborn(255));
+    let outs = bench.hear(saying(HIGHER, 255));
+    assert_eq!((bench.state(), outs.spoken()), (State::Active, vec![255]));
+    // Only owners have that right.
+    let mut bench = Bench::active(stubborn(200));
+    bench.hear(saying(HIGHER, 200));
+    assert_eq!(bench.state(), State::Backup);
+}
+
+#[test]
 fn vrrp_036_anybody_yields_to_an_owner() {
     let mut bench = Bench::active(config(254));
     let outs = bench.hear(saying(LOWER, 255));

@@ -100,6 +100,7 @@ impl Trackers {
             checks: self.sensors.checks.clone(),
             processes: self.sensors.processes.clone(),
             known: known.collect(),
+            process_news: self.sensors.process_news,
         })
     }
 

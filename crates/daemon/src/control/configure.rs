@@ -1,0 +1,121 @@
+//! A configuration takes force: at the start, at a reload, and for an engine or a guardian that has
+//! not heard of it.
+
+use std::io;
+
+use base::{Instant, Reason, Secret, Subject, What};
+use linux::clock;
+
+use super::files::{self, Loaded};
+use super::notify::Notify;
+use super::{Control, LOST_AT_MOST};
+use crate::messages::{ControlToGuardian, Script, ToEngine};
+use crate::terms::Terms;
+
+impl Control {
+    /// What keepalived says when it begins.
+    pub(super) fn greet(&mut self) {
+        let version = crate::keepalived::VERSION;
+        let file = self.settings.file.display().to_string();
+        self.events.remark(&format!("Starting Keepalived v{version}"));
+        self.events.remark(&format!("Configuration file {file}"));
+        let pid = self.settings.pid;
+        self.events.remark(&format!("Starting VRRP child process, pid={pid}"));
+    }
+
+    /// Has a configuration take force.
+    pub(super) fn apply(&mut self, mut loaded: Loaded, begins: bool) -> io::Result<()> {
+        if let Some(router_id) = &loaded.router_id {
+            self.node = router_id.to_string();
+        }
+        let notified = loaded.notify.values().chain(loaded.groups.values());
+        let mut scripts: Vec<Script> = notified.flat_map(Notify::scripts).cloned().collect();
+        scripts.extend(loaded.sensors.checks.iter().map(|check| check.script.clone()));
+        scripts.extend(loaded.pipes.iter().filter_map(|pipe| pipe.script.clone()));
+        scripts.extend(loaded.hooks.scripts().cloned());
+        scripts.sort();
+        scripts.dedup();
+        self.scripts.allow(scripts);
+        self.refused = None;
+        let state = Secret::new(postcard::to_stdvec(&loaded).map_err(io::Error::other)?);
+        self.packed = postcard::to_stdvec(&loaded.instances).map_err(io::Error::other)?;
+        self.watched.configure(&loaded.instances);
+        self.events.configure(&loaded.instances);
+        loaded.instances = Vec::new();
+        let gaps = std::mem::take(&mut self.gaps);
+        if self.terms != Some(loaded.terms.clone()) {
+            self.terms = Some(loaded.terms.clone());
+            self.tell_terms()?;
+        }
+        self.guardian.send(&ControlToGuardian::InForce { state, gaps })?;
+        if loaded.scheduling != self.scheduling {
+            self.scheduling.clone_from(&loaded.scheduling);
+            self.guardian.send(&ControlToGuardian::Schedule(self.scheduling.clone()))?;
+        }
+        let now = clock::monotonic();
+        self.trackers.set(now, &self.poll, loaded.sensors.clone(), begins);
+        self.clock.set(now, loaded.reload_time.clone());
+        let states_again = self.loaded.is_some() && loaded.states_on_reload;
+        let first = self.loaded.is_none() && begins;
+        let before = self.loaded.replace(loaded);
+        self.notify_before =
+            before.map(|before| (before.notify, before.groups)).unwrap_or_default();
+        for order in self.standing_orders() {
+            self.scripts.order(&order);
+        }
+        if first {
+            self.begin_startup(now);
+        }
+        self.configure();
+        if states_again {
+            self.tell_states();
+        }
+        // Reading thousands of instances needs much that is not needed any more.
+        linux::memory::give_back();
+        Ok(())
+    }
+
+    /// Tells the engine what is in force, if there is one.
+    pub(super) fn configure(&mut self) {
+        let Some(loaded) = self.loaded.as_ref().filter(|_| self.startup_until.is_none()) else {
+            return;
+        };
+        if let (Some(engine), Ok(instances)) =
+            (&mut self.engine, postcard::from_bytes(&self.packed))
+        {
+            // The engine before may have numbered some that were lost with it.
+            let events = self.events.last_of_engine().map_or(0, |last| last + LOST_AT_MOST);
+            let (debounce, statics) = (loaded.debounce.clone(), loaded.statics.clone());
+            // What is said already must be known to whoever is to start.
+            let _ = engine.send(&self.trackers.all());
+            let _ = engine.send(&ToEngine::Sessions(loaded.sessions.clone()));
+            let _ = engine.send(&ToEngine::Configure { instances, debounce, events, statics });
+        }
+    }
+
+    /// Tells the guardian on which terms processes are to be started.
+    pub(super) fn tell_terms(&mut self) -> io::Result<()> {
+        let Some(terms) = self.terms.clone().filter(|terms| *terms != Terms::default()) else {
+            return Ok(());
+        };
+        self.guardian.send(&ControlToGuardian::Terms(terms))
+    }
+
+    /// SIGHUP: parse all, check all, then swap; a file with errors changes nothing.
+    pub(super) fn reload(&mut self, now: Instant) -> io::Result<()> {
+        match files::load(&self.settings.file, &self.settings.reading, false, self.settings.started)
+        {
+            Ok(loaded) => {
+                eprint!("{}", loaded.remarks);
+                self.apply(loaded, true)
+            }
+            Err(refused) => {
+                eprint!("{}", refused.report());
+                self.refused = Some(refused.report().to_string());
+                let what = What::ConfigRefused { errors: refused.errors() };
+                self.events.tell(now, Subject::Node, what, Reason::BadConfiguration, Vec::new());
+                self.guardian.send(&ControlToGuardian::ReloadRefused)
+            }
+        }
+    }
+}

@@ -67,11 +67,9 @@ impl Hands {
                     return Err(violation(lan, Rule::Collateral, *node, evidence));
                 }
             }
-            Sight::Farewell { node, answered } => {
-                if !answered.is_empty() {
-                    let evidence = format!("farewell, and {answered:?} are answered for");
-                    return Err(violation(lan, Rule::FarewellFirst, *node, evidence));
-                }
+            Sight::Farewell { node, answered } if !answered.is_empty() => {
+                let evidence = format!("farewell, and {answered:?} are answered for");
+                return Err(violation(lan, Rule::FarewellFirst, *node, evidence));
             }
             Sight::Added { node, address } => {
                 self.added.insert((*node, *address), now);

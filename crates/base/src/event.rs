@@ -152,6 +152,16 @@ pub enum What {
         /// Its source address.
         source: IpAddr,
     },
+    /// The holder has left and named this node to follow.
+    Nominated {
+        /// Its source address.
+        by: IpAddr,
+    },
+    /// This node has left and names who follows.
+    Nominates {
+        /// Whose source address this is.
+        node: IpAddr,
+    },
     /// While we hold, somebody weaker claimed to hold too.
     RivalHeard {
         /// Its source address.
@@ -426,6 +436,10 @@ reasons! {
     HolderSilent => "no advert from the holder for the whole down interval",
     /// RFC 9568 §6.4.2: an advert with priority 0, then Skew_Time.
     HolderResigned => "the holder resigned (priority 0)",
+    /// The holder left in good order and named this node.
+    Nominated => "the holder left and named this node",
+    /// `mainstay switchover`.
+    Switchover => "somebody asked for a switch-over",
     /// A BFD session with the holder failed, and that is to count.
     HolderUnreachable => "the BFD session with the holder failed",
     /// RFC 9568 §6.4.2: a weaker holder was left to run out.

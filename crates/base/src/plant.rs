@@ -109,6 +109,10 @@ mod real {
         FarewellFirst => "farewell-first",
         /// A lapse is no doubt: the holder takes a new lease without having listened.
         LapseIsNoDoubt => "lapse-is-no-doubt",
+        /// An engine that goes on for a dead one begins a lease where it should renew one.
+        HeirBeginsALease => "heir-begins-a-lease",
+        /// A silenced holder whose VIP lapsed takes a new lease with the repair of that.
+        LapsedRepaired => "lapsed-repaired",
         /// A sleep of the machine is taken for no time at all.
         SleepUnnoticed => "sleep-unnoticed",
         /// A VIP of an earlier run that is held again is not ours to remove.

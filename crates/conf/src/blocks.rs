@@ -6,9 +6,8 @@ use core::time::Duration;
 
 use base::Name;
 
-use crate::diagnostic::{Code, Diagnostic};
 use crate::given::{Given, Named};
-use crate::keywords::{self, Status, Within};
+use crate::keywords::{Status, Within};
 use crate::lines::VipLine;
 use crate::peers::InterfaceLine;
 use crate::reader::{At, Reader, Recognised, Seen};
@@ -194,14 +193,8 @@ impl Reader<'_> {
             let announce = &mut globals.announce;
             match (line.keyword.name, value) {
                 ("router_id", Value::Text(name)) => globals.router_id = Some(name),
-                ("smtp_alert", Value::Switch(on)) => {
-                    globals.smtp_alert = Some(on);
-                    self.no_mail(on, span);
-                }
-                ("smtp_alert_vrrp", Value::Switch(on)) => {
-                    globals.smtp_alert_vrrp = Some(on);
-                    self.no_mail(on, span);
-                }
+                ("smtp_alert", Value::Switch(on)) => globals.smtp_alert = Some(on),
+                ("smtp_alert_vrrp", Value::Switch(on)) => globals.smtp_alert_vrrp = Some(on),
                 ("script_user", Value::RunAs(who)) => globals.script_user = Some(who),
                 ("enable_script_security", Value::Switch(on)) => globals.script_security = on,
                 ("vrrp_version", Value::Choice(v)) => globals.version_3 = Some(v == "3"),
@@ -240,18 +233,6 @@ impl Reader<'_> {
                 ("vrrp_startup_delay", Value::Time(t)) => globals.startup_delay = Some(t),
                 (name, value) => globals.given.set(name, At::new(value, span)),
             }
-        }
-    }
-
-    fn no_mail(&mut self, on: bool, span: Span) {
-        let pending = keywords::find(Within::GlobalDefs, "smtp_server")
-            .is_some_and(|server| matches!(server.status(), Status::NotInForce(_)));
-        if on && pending {
-            self.report.push(
-                Diagnostic::warning(Code::NoMail, span, "no mail will be sent")
-                    .label("mail is not in force yet")
-                    .help("use `notify_master` and its like meanwhile, or remove this line"),
-            );
         }
     }
 
@@ -365,10 +346,7 @@ impl Reader<'_> {
             ("notify_fault", Value::Command(c)) => raw.notify.fault = Some(c),
             ("notify_stop", Value::Command(c)) => raw.notify.stop = Some(c),
             ("notify", Value::Command(c)) => raw.notify.any = Some(c),
-            ("smtp_alert", Value::Switch(on)) => {
-                raw.smtp_alert = Some(At::new(on, span));
-                self.no_mail(on, span);
-            }
+            ("smtp_alert", Value::Switch(on)) => raw.smtp_alert = Some(At::new(on, span)),
             ("garp_master_delay", Value::Time(t)) => announce.delay = Some(t),
             ("garp_master_repeat", Value::Integer(n)) => announce.repeat = fit(n),
             ("garp_master_refresh", Value::Time(t)) => announce.refresh = Some(t),

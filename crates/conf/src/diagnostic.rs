@@ -72,7 +72,6 @@ base::codes! {
     BecomesOwner = "C056", "The instance claims to own its addresses (priority 255).";
     OwnerNotTracked = "C057", "The priority of an owner never changes, so a weight has no effect.";
     OwnInterface = "C058", "An instance always tracks its own interface.";
-    NoMail = "C059", "No mail will be sent.";
     UnicastWithoutPeers = "C060", "Unicast settings without a unicast_peer block.";
     TwoSources = "C061", "Two different source addresses are given.";
     NoInstance = "C062", "There is no instance, so nothing will be held.";

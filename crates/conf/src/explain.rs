@@ -133,7 +133,6 @@ pub(crate) const fn more(code: Code) -> &'static [&'static str] {
         Code::OwnInterface => {
             &["The interface of an instance is tracked anyway; `dont_track_primary` is how not to."]
         }
-        Code::NoMail => &["Mail is asked for and not sent yet. Use `notify` scripts meanwhile."],
         Code::UnicastWithoutPeers => &[
             "keepalived multicasts when unicast settings stand there without a single peer. Where multicast is blocked that makes two holders, so it is an error here.",
         ],

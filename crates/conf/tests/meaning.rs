@@ -374,7 +374,6 @@ fn what_is_accepted_with_a_warning() {
         &with("version 3\n «authentication» { auth_type PASS\n auth_pass muchtoolong }"),
         Code::AuthIgnored,
     );
-    warning(&with("smtp_alert «on»"), Code::NoMail);
     warning(
         "vrrp_instance A {\n virtual_router_id 1\n unicast_src_ip 192.0.2.1\n unicast_peer { 192.0.2.2 }\n virtual_ipaddress { «192.0.2.9» }\n}",
         Code::DefaultInterface,

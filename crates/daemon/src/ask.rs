@@ -1,10 +1,14 @@
 //! The commands that ask a running daemon and print what it says.
 
+use std::fs;
 use std::io::{self, Write as _};
+use std::net::IpAddr;
+use std::path::Path;
 
-use base::EventId;
-use ui::cli::{AskArgs, EventsArgs, UpgradeArgs, WhyArgs};
+use base::{EventId, Name};
+use ui::cli::{AskArgs, EventsArgs, MetricsArgs, SwitchoverArgs, UpgradeArgs, WhyArgs};
 use ui::client::Client;
+use ui::metrics::{self, Format};
 use ui::protocol::EventRecord;
 use ui::text;
 
@@ -40,6 +44,43 @@ pub(crate) fn events(args: &EventsArgs) -> Exit {
         }
         failed.map_or(Ok(()), Err)
     }))
+}
+
+/// `mainstay switchover`
+pub(crate) fn switchover(args: &SwitchoverArgs) -> Exit {
+    let name = Name::from(args.instance.as_str());
+    let asked = Client::connect(&args.control).and_then(|mut client| {
+        if args.end {
+            client.end_switchover(name)?;
+            return Ok(format!("{} preempts again as configured\n", args.instance));
+        }
+        let followers = client.switchover(name, args.lasts)?;
+        let line = |(instance, node): &(Name, IpAddr)| format!("{instance}: {node} follows\n");
+        Ok(followers.iter().map(line).collect())
+    });
+    finish(asked.and_then(|text: String| print(&text)))
+}
+
+/// `mainstay metrics`
+pub(crate) fn metrics(args: &MetricsArgs) -> Exit {
+    let format = if args.openmetrics { Format::OpenMetrics } else { Format::Prometheus };
+    let asked = Client::connect(&args.control).and_then(|mut client| client.status());
+    finish(asked.and_then(|status| {
+        let page = metrics::page(&status, format);
+        args.output.as_deref().map_or_else(|| print(&page), |file| replace(file, &page))
+    }))
+}
+
+/// Whoever reads the file meanwhile reads the old page or the new one, never half of one.
+fn replace(file: &Path, page: &str) -> Result<(), String> {
+    let mut name = file.file_name().unwrap_or_default().to_os_string();
+    name.push(format!(".{}", std::process::id()));
+    let beside = file.with_file_name(name);
+    let written = fs::write(&beside, page).and_then(|()| fs::rename(&beside, file));
+    written.map_err(|error| {
+        let _ = fs::remove_file(&beside);
+        format!("cannot write {}: {error}", file.display())
+    })
 }
 
 /// `mainstay upgrade`

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use clap::{ArgAction, Parser};
+use clap::{ArgAction, Parser, ValueEnum};
 use conf::IncludeChecks;
 use ui::cli::LogFormat;
 use ui::protocol::DEFAULT_SOCKET;
@@ -23,8 +23,18 @@ const START_WITHIN: Duration = Duration::from_secs(10);
 
 /// mainstay, answering as keepalived
 #[derive(Parser, Debug)]
-#[command(name = "keepalived", version, about)]
+#[command(name = "keepalived", about, disable_version_flag = true)]
 struct Options {
+    /// Say which keepalived this stands for, and which mainstay it is
+    #[arg(short = 'v', long)]
+    version: bool,
+    /// Print the number of a signal: STOP, RELOAD, DATA, STATS, STATS_CLEAR or JSON
+    #[arg(long, value_name = "NAME")]
+    signum: Option<String>,
+    /// How to write the log: `keepalived`: in the lines people know; `text`: in our own (mainstay's
+    /// own option)
+    #[arg(long, value_enum)]
+    log_format: Option<Wording>,
     /// Use this configuration file
     #[arg(short = 'f', long = "use-file", default_value = "/etc/keepalived/keepalived.conf")]
     file: PathBuf,
@@ -70,6 +80,47 @@ struct Options {
     detached: bool,
 }
 
+/// In whose words the log is.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+enum Wording {
+    /// Ours.
+    Text,
+    /// keepalived's.
+    Keepalived,
+}
+
+/// The version whose configuration and dumps these are. Tools look for it.
+pub(crate) const VERSION: &str = "2.4.1";
+
+/// The signal a name stands for.
+fn signal(name: &str) -> Option<linux::Signal> {
+    Some(match name {
+        "STOP" => linux::Signal::Terminate,
+        "RELOAD" => linux::Signal::HangUp,
+        "DATA" => linux::Signal::User1,
+        "STATS" => linux::Signal::User2,
+        "STATS_CLEAR" => linux::Signal::StatsClear,
+        "JSON" => linux::Signal::Json,
+        _ => return None,
+    })
+}
+
+fn print_number(name: &str) -> Exit {
+    match signal(name) {
+        Some(signal) => {
+            println!("{}", signal.number());
+            Exit::Ok
+        }
+        None => {
+            eprintln!(
+                "error: no signal is called `{name}`; known are STOP, RELOAD, DATA, STATS, \
+                 STATS_CLEAR and JSON"
+            );
+            Exit::Fatal
+        }
+    }
+}
+
 /// Does what `keepalived` with these arguments would.
 pub(crate) fn main(arguments: Vec<OsString>) -> Exit {
     let options = match Options::try_parse_from(&arguments) {
@@ -80,6 +131,14 @@ pub(crate) fn main(arguments: Vec<OsString>) -> Exit {
             return if error.use_stderr() { Exit::Fatal } else { Exit::Ok };
         }
     };
+    if options.version {
+        // keepalived writes this to standard error, where tools look for it.
+        eprintln!("Keepalived v{VERSION} (mainstay {})", env!("CARGO_PKG_VERSION"));
+        return Exit::Ok;
+    }
+    if let Some(name) = &options.signum {
+        return print_number(name);
+    }
     let reading = Reading {
         // Asked for VRRP alone, keepalived passes over everything else too.
         skip_ipvs: options.vrrp,
@@ -100,13 +159,20 @@ pub(crate) fn main(arguments: Vec<OsString>) -> Exit {
     if options.detached {
         linux::new_session();
     }
+    // Monitoring looks for a process of this name.
+    linux::name_process("keepalived");
     guardian::run(Start {
         file: options.file,
         control: options.control,
         control_optional: true,
         pid_files: vec![options.pid, options.vrrp_pid],
         reading,
-        log: if options.detached { LogFormat::Syslog } else { LogFormat::Text },
+        log: match (options.log_format, options.detached) {
+            (Some(Wording::Keepalived), true) => LogFormat::KeepalivedSyslog,
+            (Some(Wording::Keepalived), false) => LogFormat::Keepalived,
+            (Some(Wording::Text) | None, true) => LogFormat::Syslog,
+            (Some(Wording::Text) | None, false) => LogFormat::Text,
+        },
         color: false,
     })
 }
@@ -164,5 +230,15 @@ mod tests {
         assert_eq!(parse("keepalived -t").config_test, Some(None));
         assert_eq!(parse("keepalived --config-test=/l").config_test, Some(Some("/l".into())));
         assert_eq!(parse("keepalived -D -D").log_detail, 2);
+        assert_eq!(parse("keepalived --signum=JSON").signum.as_deref(), Some("JSON"));
+        assert!(parse("keepalived -v").version);
+    }
+
+    #[test]
+    fn signals_have_keepalived_s_numbers() {
+        let number = |name: &str| signal(name).map(linux::Signal::number);
+        let known = ["STOP", "RELOAD", "DATA", "STATS", "STATS_CLEAR", "JSON"].map(number);
+        assert_eq!(known, [15, 1, 10, 12, 63, 36].map(Some));
+        assert_eq!(number("TDATA"), None);
     }
 }

@@ -18,6 +18,7 @@ mod explain;
 mod guardian;
 mod host;
 mod keepalived;
+mod mail;
 mod messages;
 mod role;
 mod run;
@@ -65,7 +66,9 @@ fn main() -> ExitCode {
         },
         Command::Status(args) => ask::status(&args),
         Command::Events(args) => ask::events(&args),
+        Command::Metrics(args) => ask::metrics(&args),
         Command::Why(args) => ask::why(&args),
+        Command::Switchover(args) => ask::switchover(&args),
         Command::Upgrade(args) => ask::upgrade(args),
         Command::Cib(args) => document::main(&args),
         Command::Demo(args) => return demo(&args),

@@ -4,6 +4,7 @@
 //! share nothing but these messages, which travel as bytes (docs/decisions/0003).
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use linux::Scheduling;
 use serde::{Deserialize, Serialize};
 use ui::cli::LogFormat;
 
+use crate::mail::{Delivery, Letter, PostOffice};
 use crate::sensors::{Pipe, Watch, WatchedFile};
 use vip::last_will::Edit;
 use vrrp::{Debounce, InstanceConfig, RouterStatus};
@@ -134,6 +136,30 @@ pub(crate) enum Order {
     Stop,
     /// SIGHUP.
     Reload,
+    /// SIGUSR1 and its like: have [`ControlToGuardian::Dump`] sent.
+    Dump(Dump),
+}
+
+/// What is to be written for programs that know keepalived.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+pub(crate) enum Dump {
+    /// State, SIGUSR1.
+    Data,
+    /// Counters, SIGUSR2.
+    Stats,
+    /// Counters, which begin at zero from then on.
+    StatsClear,
+    /// Both, as JSON.
+    Json,
+}
+
+/// A file to be written.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub(crate) struct DumpFile {
+    pub(crate) path: PathBuf,
+    pub(crate) text: String,
+    /// Its rights.
+    pub(crate) mode: u32,
 }
 
 /// From control to the guardian.
@@ -162,6 +188,8 @@ pub(crate) enum ControlToGuardian {
     ReloadRefused,
     /// How the engine is to be scheduled from now on. Until it is said: like every process.
     Schedule(Scheduling),
+    /// The answer to [`Order::Dump`]: control may not write files.
+    Dump(Vec<DumpFile>),
 }
 
 // ---- control and engine -------------------------------------------------------------------------
@@ -187,6 +215,22 @@ pub(crate) enum ToEngine {
         /// Comes back with the answer.
         ask: u64,
     },
+    /// Hand this instance over to whoever is readiest, and keep it back for so long.
+    Switchover {
+        /// Comes back with the outcome.
+        ask: u64,
+        /// Which.
+        instance: Name,
+        /// `None`: until it is ended.
+        lasts: Option<Duration>,
+    },
+    /// Let it preempt again as configured.
+    EndSwitchover {
+        /// Comes back with the outcome.
+        ask: u64,
+        /// Which.
+        instance: Name,
+    },
     /// Resign everywhere, release everything, then say [`FromEngine::Settled`] and end.
     Stop,
 }
@@ -208,6 +252,13 @@ pub(crate) enum FromEngine {
         sessions: Vec<bfd::SessionStatus>,
         /// What the engine itself has counted.
         counts: BTreeMap<String, u64>,
+    },
+    /// What came of a switch-over: who follows, for each instance; or why it was not begun.
+    Switched {
+        /// The order's number.
+        ask: u64,
+        /// Its outcome.
+        outcome: Result<Vec<(Name, IpAddr)>, String>,
     },
     /// The stop is complete.
     Settled {
@@ -262,6 +313,20 @@ pub(crate) enum ToRunner {
     Pipes(Vec<Pipe>),
     /// Tell every pipe.
     Say(String),
+    /// Deliver a mail.
+    Post {
+        /// Comes back with what became of it.
+        job: u64,
+        /// How.
+        office: PostOffice,
+        /// Which.
+        letter: Letter,
+    },
+    /// Say which scripts run and how many processes.
+    Stand {
+        /// Comes back with the answer.
+        ask: u64,
+    },
 }
 
 /// From the runner to control.
@@ -290,6 +355,20 @@ pub(crate) enum FromRunner {
     Notice(String),
     /// All pipes are closed, and nobody reads any more.
     PipesClosed,
+    /// An attempt to deliver a mail is over.
+    Posted {
+        /// Which.
+        job: u64,
+        /// What became of it.
+        delivery: Delivery,
+    },
+    /// The answer to [`ToRunner::Stand`].
+    Standing {
+        /// The question's number.
+        ask: u64,
+        /// What is known.
+        standing: compat::Standing,
+    },
 }
 
 // ---- engine and keeper --------------------------------------------------------------------------

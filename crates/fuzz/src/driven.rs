@@ -52,6 +52,7 @@ impl<'a> World<'a> {
                     Input::Done(BatchDone { ticket: batch.ticket, outcomes })
                 }
                 7 if self.bytes.small(64) == 0 => Input::Stop,
+                7 if self.bytes.flag() => self.notice(),
                 7 => Input::Slept { span: Duration::from_millis(self.bytes.small(5_000)) },
                 _ => {
                     self.now = self.now + Duration::from_millis(self.bytes.small(1_500));
@@ -167,6 +168,17 @@ impl<'a> World<'a> {
         };
         let index = index(2);
         Input::Packet(Packet { index, source, destination, ttl: 255, payload })
+    }
+
+    /// A word about a planned move, from somebody to somebody.
+    fn notice(&mut self) -> Input {
+        let last = self.bytes.next().unwrap_or(9);
+        let (source, destination) = (IpAddr::from([192, 0, 2, last]), IpAddr::from([192, 0, 2, 5]));
+        let length = usize::from(self.bytes.next().unwrap_or(0) % 40);
+        let mut payload = b"MSN1".to_vec();
+        payload.extend(self.bytes.take(length));
+        let index = index(2);
+        Input::Notice(Packet { index, source, destination, ttl: 255, payload })
     }
 
     /// One that is in order, whatever it says.

@@ -61,6 +61,19 @@ fn instant(time: Timespec) -> Instant {
     Instant::from_nanos(seconds.saturating_mul(1_000_000_000).saturating_add(nanos))
 }
 
+/// A number by chance (`getrandom(2)`): a seed for what nobody else may guess. The time, where the
+/// kernel has none to give, which no kernel says after it has started.
+#[must_use]
+pub fn chance() -> u64 {
+    let mut octets = [0; 8];
+    let got = rustix::rand::getrandom(&mut octets, rustix::rand::GetRandomFlags::empty());
+    if got.is_ok_and(|length| length == octets.len()) {
+        u64::from_ne_bytes(octets)
+    } else {
+        monotonic().as_nanos()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::{SystemTime, UNIX_EPOCH};

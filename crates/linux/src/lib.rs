@@ -24,9 +24,11 @@ mod neighbour_watch;
 mod netlink;
 mod netns;
 mod nftables;
+mod notice_socket;
 mod pid_file;
 mod poll;
 mod process_events;
+mod replace_file;
 mod role;
 pub mod scheduling;
 mod script_path;
@@ -59,11 +61,13 @@ pub use monitor::{Heard, Monitor};
 pub use neighbour_watch::NeighbourWatch;
 pub use netlink::{MAX_PER_SEND, NO_ANSWER, NetlinkError, Refusal, Request, RouteSocket};
 pub use netns::{PRIVATE_DIR, Separations, become_root};
+pub use notice_socket::NoticeSocket;
 pub use pid_file::{PidFile, PidFileError};
 pub use poll::{Interest, Poll, Ready, Timer};
 pub use process_events::{
     ProcessEntry, ProcessEvent, ProcessEvents, Processes, process, processes,
 };
+pub use replace_file::replace_file;
 pub use role::{Role, die_with, take_line};
 pub use scheduling::{Scheduling, real_time};
 pub use script_path::{ScriptPathError, check_script_path};

@@ -6,7 +6,7 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
-use nix::sys::signal::{SigSet, Signal as Number};
+use nix::sys::signal::SigSet;
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 
 /// A signal mainstay acts on.
@@ -24,27 +24,37 @@ pub enum Signal {
     User2,
     /// `SIGCHLD`: some child changed its state. Several may be told as one.
     Child,
+    /// `SIGRTMIN+2`, which keepalived dumps JSON at.
+    Json,
+    /// `SIGRTMAX-1`, which keepalived dumps counters at, and clears them.
+    StatsClear,
 }
 
 impl Signal {
     /// All of them.
-    pub const ALL: [Signal; 6] = [
+    pub const ALL: [Signal; 8] = [
         Signal::Terminate,
         Signal::Interrupt,
         Signal::HangUp,
         Signal::User1,
         Signal::User2,
         Signal::Child,
+        Signal::Json,
+        Signal::StatsClear,
     ];
 
-    fn number(self) -> Number {
+    /// Its number here. Those of real-time signals are the C library's choice.
+    #[must_use]
+    pub fn number(self) -> i32 {
         match self {
-            Signal::Terminate => Number::SIGTERM,
-            Signal::Interrupt => Number::SIGINT,
-            Signal::HangUp => Number::SIGHUP,
-            Signal::User1 => Number::SIGUSR1,
-            Signal::User2 => Number::SIGUSR2,
-            Signal::Child => Number::SIGCHLD,
+            Signal::Terminate => libc::SIGTERM,
+            Signal::Interrupt => libc::SIGINT,
+            Signal::HangUp => libc::SIGHUP,
+            Signal::User1 => libc::SIGUSR1,
+            Signal::User2 => libc::SIGUSR2,
+            Signal::Child => libc::SIGCHLD,
+            Signal::Json => libc::SIGRTMIN() + 2,
+            Signal::StatsClear => libc::SIGRTMAX() - 1,
         }
     }
 }
@@ -61,7 +71,7 @@ impl Signals {
     /// # Errors
     /// `EMFILE` and the like.
     pub fn open(signals: &[Signal]) -> io::Result<Self> {
-        let set: SigSet = signals.iter().map(|signal| signal.number()).collect();
+        let set = set_of(signals);
         set.thread_block()?;
         let flags = SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC;
         Ok(Self { fd: SignalFd::with_flags(&set, flags)? })
@@ -75,11 +85,25 @@ impl Signals {
         loop {
             let Some(info) = self.fd.read_signal()? else { return Ok(None) };
             let number = i32::try_from(info.ssi_signo).unwrap_or(0);
-            let found = Signal::ALL.into_iter().find(|signal| signal.number() as i32 == number);
+            let found = Signal::ALL.into_iter().find(|signal| signal.number() == number);
             if found.is_some() {
                 return Ok(found);
             }
         }
+    }
+}
+
+/// nix knows no names for real-time signals, but sets of them are sets like others.
+fn set_of(signals: &[Signal]) -> SigSet {
+    let mut set = std::mem::MaybeUninit::uninit();
+    // SAFETY: sigemptyset(3) fills the set in, so it is initialised for what follows; the numbers
+    // are signals', which sigaddset(3) only sets bits for.
+    unsafe {
+        libc::sigemptyset(set.as_mut_ptr());
+        for signal in signals {
+            libc::sigaddset(set.as_mut_ptr(), signal.number());
+        }
+        SigSet::from_sigset_t_unchecked(set.assume_init())
     }
 }
 
@@ -102,15 +126,21 @@ mod tests {
         let (ready, is_ready) = mpsc::channel();
         let (go, may_go) = mpsc::channel::<()>();
         let thread = thread::spawn(move || {
-            let signals = Signals::open(&[Signal::User1, Signal::HangUp]).unwrap();
+            let wanted = [Signal::User1, Signal::HangUp, Signal::Json];
+            let signals = Signals::open(&wanted).unwrap();
             assert_eq!(signals.read().unwrap(), None);
             ready.send(()).unwrap();
             may_go.recv().unwrap();
             assert_eq!(signals.read().unwrap(), Some(Signal::User1));
+            assert_eq!(signals.read().unwrap(), Some(Signal::Json));
             assert_eq!(signals.read().unwrap(), None);
         });
         is_ready.recv().unwrap();
-        nix::sys::pthread::pthread_kill(thread.as_pthread_t(), Number::SIGUSR1).unwrap();
+        for signal in [Signal::User1, Signal::Json] {
+            // SAFETY: the thread lives until it is joined below.
+            let sent = unsafe { libc::pthread_kill(thread.as_pthread_t(), signal.number()) };
+            assert_eq!(sent, 0);
+        }
         go.send(()).unwrap();
         thread.join().unwrap();
     }

@@ -167,7 +167,7 @@ fn campaign(arguments: &Arguments) -> ExitCode {
     let next = AtomicU64::new(arguments.seeds.start);
     let stop = AtomicBool::new(false);
     let failures = AtomicU64::new(0);
-    let total = Mutex::new((Coverage::default(), 0_u64, 0_u128, std::time::Duration::ZERO));
+    let total = Mutex::new(Total::default());
     std::thread::scope(|scope| {
         for _ in 0..arguments.threads {
             scope.spawn(|| {
@@ -185,36 +185,60 @@ fn campaign(arguments: &Arguments) -> ExitCode {
                         }
                     }
                     if let (Ok(outcome), Ok(mut total)) = (outcome, total.lock()) {
-                        total.0.merge(&outcome.coverage);
-                        total.1 += 1;
-                        total.2 += outcome.lasted.as_millis();
-                        total.3 = total.3.max(outcome.overlap);
+                        total.add(&outcome);
                     }
                 }
             });
         }
     });
-    let Ok((coverage, seeds, millis, overlap)) = total.into_inner() else {
+    let Ok(total) = total.into_inner() else {
         return ExitCode::FAILURE;
     };
-    let took = begun.elapsed();
-    let rate = u128::from(seeds) * 10_000 / took.as_millis().max(1);
-    println!(
-        "{seeds} seeds, {} virtual hours, {} faults in {:.1?} ({}.{} seeds/s); longest overlap {overlap:?}; {} violations",
-        millis / 3_600_000,
-        coverage.faults(),
-        took,
-        rate / 10,
-        rate % 10,
-        failures.load(Ordering::Relaxed)
-    );
+    total.print(begun, failures.load(Ordering::Relaxed));
     if arguments.coverage {
-        println!("{coverage}");
-        for (kind, situation) in coverage.missed() {
+        println!("{}", total.coverage);
+        for (kind, situation) in total.coverage.missed() {
             println!("never: {} in {situation:?}", kind.name());
         }
     }
     if failures.load(Ordering::Relaxed) == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// What came of many seeds.
+#[derive(Default)]
+struct Total {
+    coverage: Coverage,
+    seeds: u64,
+    lasted: std::time::Duration,
+    overlap: std::time::Duration,
+    /// All traces as one number, whatever the order they ended in: two builds can be compared by it.
+    traces: u64,
+}
+
+impl Total {
+    fn add(&mut self, outcome: &Outcome) {
+        self.coverage.merge(&outcome.coverage);
+        self.seeds += 1;
+        self.lasted += outcome.lasted;
+        self.overlap = self.overlap.max(outcome.overlap);
+        let own = (outcome.sum ^ outcome.seed).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        self.traces ^= own.rotate_left(31);
+    }
+
+    fn print(&self, begun: Instant, failures: u64) {
+        let took = begun.elapsed();
+        let rate = u128::from(self.seeds) * 10_000 / took.as_millis().max(1);
+        println!(
+            "{} seeds, {} virtual hours, {} faults in {took:.1?} ({}.{} seeds/s); longest overlap {:?}; traces {:016x}; {failures} violations",
+            self.seeds,
+            self.lasted.as_secs() / 3600,
+            self.coverage.faults(),
+            rate / 10,
+            rate % 10,
+            self.overlap,
+            self.traces,
+        );
+    }
 }
 
 /// Prints what is wrong with a seed; whether anything is.

@@ -141,7 +141,7 @@ impl Lan {
     }
 
     pub(crate) fn reconfigure(&mut self, at: usize, configs: Vec<InstanceConfig>) {
-        let old = core::mem::replace(&mut self.nodes[at].configs, configs.clone());
+        let old = self.nodes[at].set_configs(configs.clone());
         let watched = self.sights.is_some();
         let before = watched.then(|| self.nodes[at].router.status());
         self.nodes[at].learn_names();
@@ -186,7 +186,7 @@ impl Lan {
     /// Puts a packet in front of a node, as if somebody on the link had sent it.
     pub fn inject(&mut self, name: &str, packet: Packet) {
         let at = self.at(name);
-        let mail = Mail { packet, segment: 0, spoiled: false };
+        let mail = Mail { packet, segment: 0, spoiled: false, notice: false };
         self.put(self.weather.delay, Coming::Mail(at, mail));
     }
 

@@ -21,7 +21,7 @@ pub(crate) fn send(lan: &mut Lan, kind: FaultKind, node: usize, random: &mut Ran
         let at = usize::try_from(random.below(recorded)).unwrap_or(0);
         lan.recorded.get(at).cloned()
     } else {
-        let configs = &lan.nodes[node].configs;
+        let configs = lan.nodes[node].configs();
         let count = u64::try_from(configs.len()).unwrap_or(0);
         let at = usize::try_from(random.below(count)).unwrap_or(0);
         configs.get(at).cloned().and_then(|config| forge(&config, kind, node, random))
@@ -92,7 +92,7 @@ fn forge(
     }
     let index = IfIndex::new(2)?;
     let packet = Packet { index, source, destination, ttl, payload };
-    Some(Mail { packet, segment, spoiled })
+    Some(Mail { packet, segment, spoiled, notice: false })
 }
 
 /// Makes the interval zero and the checksum right again (RFC 1624).

@@ -63,6 +63,7 @@ impl Lan {
     /// mainstay begins on a node: a guardian, and by it the first engine.
     pub(crate) fn begin(&mut self, at: usize) {
         let now = self.now;
+        self.touch();
         let node = &mut self.nodes[at];
         node.end();
         node.guard_life += 1;
@@ -89,7 +90,7 @@ impl Lan {
         if let Some(guard) = &mut node.guard {
             guard.signs = Signs::default();
         }
-        let configs = node.configs.clone();
+        let configs = node.configs().to_vec();
         // The first thing it reads is a dump of everything.
         node.netlink.overrun();
         let clock = node.clock(now);
@@ -154,7 +155,10 @@ impl Lan {
                     self.put(SPAWN + spread, Coming::Spawn(at, life, adopt));
                 }
                 Output::Kill => self.end_engine(at),
-                Output::Silence => self.nodes[at].kernel.table.silence(),
+                Output::Silence => {
+                    let now = self.now;
+                    self.nodes[at].kernel.table.silence(now);
+                }
                 Output::Farewell { transmit, seal } => {
                     assert!(seal.is_none(), "guarded nodes of this LAN sign nothing yet");
                     self.see_that(Sight::Farewell { node: at });

@@ -123,6 +123,12 @@ impl Kernel {
         self.table.passes(address, now)
     }
 
+    /// Whether there is a table of leases.
+    #[must_use]
+    pub fn leases(&self) -> bool {
+        self.table.exists()
+    }
+
     /// Everything there is.
     #[must_use]
     pub fn snapshot(&self) -> KernelFact {

@@ -4,6 +4,7 @@
 //! come, then judges silence. Only nodes that have something to do are touched, in their order, so
 //! that the same seed tells the same story.
 
+use core::cell::Cell;
 use core::net::IpAddr;
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -46,6 +47,23 @@ pub(crate) enum Coming {
     Perish(usize, u32, Instant),
 }
 
+impl Coming {
+    /// The node it may change.
+    fn to(&self) -> Option<usize> {
+        match self {
+            Self::Mail(at, _)
+            | Self::Claim(at, ..)
+            | Self::Batch(at, ..)
+            | Self::Done(at, ..)
+            | Self::Look(at, _)
+            | Self::Spawn(at, ..)
+            | Self::Ended(at, _)
+            | Self::Perish(at, ..) => Some(*at),
+            Self::Frame(..) => None,
+        }
+    }
+}
+
 /// Nodes, a client, a link and a clock.
 #[derive(Debug)]
 pub struct Lan {
@@ -59,6 +77,11 @@ pub struct Lan {
     pub(crate) client: Client,
     coming: BTreeMap<(Instant, u64), Coming>,
     sequence: u64,
+    /// When each node is next due, and whose time must be worked out anew.
+    dues: Vec<Option<Instant>>,
+    stale: Vec<bool>,
+    /// Somebody from outside touched some node.
+    touched: Cell<bool>,
     /// Nodes that something has come to at this instant.
     pub(crate) stirred: BTreeSet<usize>,
     pub(crate) tape: Tape,
@@ -82,6 +105,9 @@ impl Lan {
             client: Client::default(),
             coming: BTreeMap::new(),
             sequence: 0,
+            dues: Vec::new(),
+            stale: Vec::new(),
+            touched: Cell::new(true),
             stirred: BTreeSet::new(),
             tape: Tape::default(),
             recorded: VecDeque::new(),
@@ -231,6 +257,9 @@ impl Lan {
     }
 
     pub(crate) fn see_that(&mut self, sight: Sight) {
+        if matches!(sight, Sight::Disturbed) {
+            self.touch();
+        }
         if let Some(sights) = &mut self.sights {
             sights.push(sight);
         }
@@ -247,6 +276,8 @@ impl Lan {
     }
 
     pub(crate) fn at(&self, name: &str) -> usize {
+        // Whoever asks by name is no node.
+        self.touch();
         let at = self.nodes.iter().position(|node| node.name == name);
         at.unwrap_or_else(|| panic!("there is no node called {name}"))
     }
@@ -289,12 +320,19 @@ impl Lan {
 
     /// Goes to the next thing that happens, if that is before `end`; else to `end`, and says so.
     pub fn step(&mut self, end: Instant) -> bool {
-        let arrival = self.coming.first_key_value().map(|((at, _), _)| *at);
-        let kernels = self.nodes.iter().filter(|node| node.alive);
-        let kernels = kernels.filter_map(|node| node.kernel.poll_timeout());
-        let alarms = self.nodes.iter().filter_map(Self::alarm);
-        let guards = self.nodes.iter().filter_map(Self::guard_alarm);
-        let next = alarms.chain(guards).chain(kernels).chain(arrival).min();
+        if self.touched.take() || self.dues.len() != self.nodes.len() {
+            self.dues.resize(self.nodes.len(), None);
+            self.stale.clear();
+            self.stale.resize(self.nodes.len(), true);
+        }
+        let mut next = self.coming.first_key_value().map(|((at, _), _)| *at);
+        for (at, due) in self.dues.iter_mut().enumerate() {
+            if core::mem::take(&mut self.stale[at]) {
+                *due = Self::due(&self.nodes[at]);
+            }
+            debug_assert_eq!(*due, Self::due(&self.nodes[at]), "somebody touched node {at}");
+            next = [*due, next].into_iter().flatten().min();
+        }
         let Some(next) = next.filter(|next| *next <= end) else {
             self.now = self.now.max(end);
             return false;
@@ -304,9 +342,25 @@ impl Lan {
         true
     }
 
+    /// Somebody did something to nodes that is none of their own doing.
+    pub(crate) fn touch(&self) {
+        self.touched.set(true);
+    }
+
+    /// When a node, its kernel or its guardian next does something by itself.
+    fn due(node: &Node) -> Option<Instant> {
+        let kernel = if node.alive { node.kernel.poll_timeout() } else { None };
+        [kernel, Self::alarm(node), Self::guard_alarm(node)].into_iter().flatten().min()
+    }
+
+    /// Nothing a node does changes when another is due.
     fn happen(&mut self) {
         let now = self.now;
-        for at in 0..self.nodes.len() {
+        for at in 0..self.dues.len() {
+            if self.dues[at].is_none_or(|due| due > now) {
+                continue;
+            }
+            self.stale[at] = true;
             let due = |at: Instant| at <= now;
             if self.nodes[at].alive && self.nodes[at].kernel.poll_timeout().is_some_and(due) {
                 self.advance_kernel(at);
@@ -319,7 +373,11 @@ impl Lan {
             }
         }
         while let Some(entry) = self.coming.first_entry().filter(|entry| entry.key().0 <= now) {
-            match entry.remove() {
+            let coming = entry.remove();
+            if let Some(at) = coming.to() {
+                self.stale[at] = true;
+            }
+            match coming {
                 Coming::Mail(at, mail) => self.arrive(at, mail),
                 Coming::Claim(at, segment, seen) => self.hear_claim(at, segment, seen),
                 Coming::Frame(from, frame) => self.show_client(from, &frame),
@@ -338,6 +396,7 @@ impl Lan {
             }
         }
         for at in core::mem::take(&mut self.stirred) {
+            self.stale[at] = true;
             self.handle(at, Input::Wake { drained: true });
             if self.nodes[at].is_awake(now) {
                 self.sign_of_life(at);

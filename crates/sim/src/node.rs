@@ -31,8 +31,9 @@ pub struct Node {
     pub(crate) number: u8,
     pub(crate) router: Router,
     pub(crate) kernel: Kernel,
-    /// What it runs, and will run again when it is booted.
-    pub(crate) configs: Vec<InstanceConfig>,
+    /// What it runs, and will run again when it is booted; and the virtual router of each.
+    configs: Vec<InstanceConfig>,
+    vrs: Vec<Vr>,
     /// Every name an instance of it ever had, for what its events are about.
     pub(crate) known_as: BTreeMap<Name, Vr>,
     /// Counts its routers: what was meant for an earlier one reaches nobody.
@@ -128,6 +129,7 @@ impl Node {
             number,
             router: Router::new(),
             kernel: Kernel::of(number),
+            vrs: configs.iter().map(vr_of).collect(),
             configs,
             known_as: BTreeMap::new(),
             life: 0,
@@ -208,7 +210,14 @@ impl Node {
     /// Its configuration of a virtual router.
     #[must_use]
     pub fn config_of(&self, vr: Vr) -> Option<&InstanceConfig> {
-        self.configs.iter().find(|config| vr_of(config) == vr)
+        let at = self.vrs.iter().position(|known| *known == vr)?;
+        self.configs.get(at)
+    }
+
+    /// From now on it is to run these; answers with those before.
+    pub(crate) fn set_configs(&mut self, configs: Vec<InstanceConfig>) -> Vec<InstanceConfig> {
+        self.vrs = configs.iter().map(vr_of).collect();
+        core::mem::replace(&mut self.configs, configs)
     }
 
     /// The virtual router that one of its instances, by name, is or was about.

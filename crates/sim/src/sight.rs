@@ -7,7 +7,7 @@
 use core::net::IpAddr;
 use core::time::Duration;
 
-use base::{Event, Family, Mac};
+use base::{Event, Family, Instant, Mac};
 use vrrp::Packet;
 
 use crate::kernel::Segment;
@@ -162,6 +162,15 @@ pub enum Sight {
         /// Those, and the ones that went along.
         gone: Vec<IpAddr>,
     },
+    /// A node's engine begins a lease where one has ended, and so lets these be heard again.
+    Revived {
+        /// Which node.
+        node: usize,
+        /// When that lease ended.
+        ended: Instant,
+        /// What its kernel has of what was silent with it.
+        addresses: Vec<IpAddr>,
+    },
     /// A forged advert that the rules of reception refuse changed a router all the same.
     Swayed {
         /// Which node.
@@ -180,4 +189,6 @@ pub struct Mail {
     pub segment: Segment,
     /// Whether the rules of reception refuse it.
     pub spoiled: bool,
+    /// It is no advert but a word about a planned move.
+    pub notice: bool,
 }

@@ -46,8 +46,30 @@ impl Table {
     }
 
     /// The guardian ends every lease at once.
-    pub(crate) fn silence(&mut self) {
-        self.alive.clear();
+    pub(crate) fn silence(&mut self, now: Instant) {
+        for end in self.alive.values_mut() {
+            *end = now.min(*end);
+        }
+    }
+
+    /// When a class ended that is there, and has; and which addresses are silent with it.
+    pub(crate) fn ended(
+        &self,
+        class: LeaseClass,
+        now: Instant,
+    ) -> Option<(Instant, impl Iterator<Item = IpAddr>)> {
+        let end = self.alive.get(&class).copied().filter(|end| *end <= now)?;
+        let of_class = self.listed.iter().filter(move |(_, of)| **of == class);
+        let addresses = of_class.filter_map(|(key, _)| match key {
+            LeaseKey::Address(address) => Some(*address),
+            _ => None,
+        });
+        Some((end, addresses))
+    }
+
+    /// Whether there is one: without it everything passes, as the kernel's does.
+    pub(crate) fn exists(&self) -> bool {
+        self.exists
     }
 
     /// Somebody removes it.

@@ -2,7 +2,7 @@
 
 use core::net::{IpAddr, Ipv6Addr};
 
-use base::{IfIndex, LeaseDone, Mac, Neighbour, Transmit};
+use base::{IfIndex, LeaseDone, LeaseOp, Mac, Neighbour, Transmit};
 use vrrp::{Input, Output, Packet, RouterStatus};
 
 use crate::kernel::Segment;
@@ -49,7 +49,12 @@ impl Lan {
     }
 
     fn hand_over(&mut self, at: usize, mail: Mail) {
-        let Mail { packet, segment, spoiled } = mail;
+        let Mail { packet, segment, spoiled, notice } = mail;
+        if notice {
+            self.tape.mark(self.now, at, 8);
+            self.tape.bytes(&packet.payload);
+            return self.handle(at, Input::Notice(packet));
+        }
         self.tape.mark(self.now, at, 1);
         self.tape.bytes(&packet.payload);
         if let Some(advert) = Glimpse::of(segment, packet.source, &packet.payload) {
@@ -87,9 +92,17 @@ impl Lan {
         while let Some(output) = self.nodes[at].router.poll_output() {
             match output {
                 Output::Advert(transmit) => self.send(at, &transmit),
+                Output::Notice(transmit) => self.send_notice(at, &transmit),
                 Output::Lease(ask) => {
                     let (now, node) = (self.now, &mut self.nodes[at]);
                     self.tape.mark(now, at, 7);
+                    if let (Some(sights), LeaseOp::Arm { class }) = (&mut self.sights, &ask.op)
+                        && let Some((ended, silent)) = node.kernel.table.ended(*class, now)
+                    {
+                        let here = |address: &IpAddr| node.kernel.has(*address);
+                        let addresses: Vec<IpAddr> = silent.filter(here).collect();
+                        sights.push(Sight::Revived { node: at, ended, addresses });
+                    }
                     let outcome = node.kernel.table.execute(now, &ask.op);
                     let done = LeaseDone { ticket: ask.ticket, outcome };
                     let clock = node.clock(now);
@@ -190,7 +203,7 @@ impl Lan {
         }
         if self.sights.is_some() && self.nodes[from].adverts_sent % 37 == 1 {
             let packet = Packet { index, source, destination, ttl, payload: payload.clone() };
-            self.recorded.push_back(Mail { packet, segment, spoiled: false });
+            self.recorded.push_back(Mail { packet, segment, spoiled: false, notice: false });
             if self.recorded.len() > 16 {
                 self.recorded.pop_front();
             }
@@ -209,9 +222,54 @@ impl Lan {
             for delay in arrivals {
                 let payload = payload.clone();
                 let packet = Packet { index, source, destination, ttl, payload };
-                self.put(delay, Coming::Mail(to, Mail { packet, segment, spoiled: false }));
+                self.put(
+                    delay,
+                    Coming::Mail(to, Mail { packet, segment, spoiled: false, notice: false }),
+                );
             }
         }
+    }
+}
+
+impl Lan {
+    /// A word about a planned move, by unicast.
+    pub(crate) fn send_notice(&mut self, from: usize, transmit: &Transmit) {
+        let Transmit { index, source, destination, ttl, payload } = transmit.clone();
+        self.tape.mark(self.now, from, 9);
+        self.tape.bytes(&payload);
+        let Some(segment) = self.nodes[from].kernel.segment(index) else { return };
+        if !self.nodes[from].is_on(self.now, index) || !self.nodes[from].kernel.has(source) {
+            return;
+        }
+        for to in (0..self.nodes.len()).filter(|to| *to != from) {
+            if self.cuts.is_cut(from, Some(to)) || !self.nodes[to].kernel.has(destination) {
+                continue;
+            }
+            for delay in self.weather.arrivals(&mut self.random) {
+                let payload = payload.clone();
+                let packet = Packet { index, source, destination, ttl, payload };
+                let mail = Mail { packet, segment, spoiled: false, notice: true };
+                self.put(delay, Coming::Mail(to, mail));
+            }
+        }
+    }
+
+    /// Somebody asks a node to hand an instance over.
+    pub fn switchover(&mut self, at: usize, name: &str) -> Result<(), vrrp::SwitchoverError> {
+        let now = self.nodes[at].clock(self.now);
+        let done = self.nodes[at].router.switchover(now, &name.into(), None);
+        self.stirred.insert(at);
+        self.flush(at);
+        done.map(drop)
+    }
+
+    /// And lets it preempt again.
+    pub fn end_switchover(&mut self, at: usize, name: &str) -> Result<(), vrrp::SwitchoverError> {
+        let now = self.nodes[at].clock(self.now);
+        let done = self.nodes[at].router.end_switchover(now, &name.into());
+        self.stirred.insert(at);
+        self.flush(at);
+        done
     }
 }
 

@@ -33,8 +33,13 @@ pub enum Command {
     Status(AskArgs),
     /// Show what happened, each event with its reason and causes
     Events(EventsArgs),
+    /// Print the status as metrics for Prometheus
+    Metrics(MetricsArgs),
     /// Follow the causes of an instance's present state back to where they began
     Why(WhyArgs),
+    /// Hand an instance over to the node that is readiest to follow, and do not take it back for a
+    /// while
+    Switchover(SwitchoverArgs),
     /// Have another version of mainstay take over from the running one, without a gap
     Upgrade(UpgradeArgs),
     /// Build three hosts, a switch and a client on this machine, break the master, and show that
@@ -62,7 +67,7 @@ pub struct RunArgs {
     #[command(flatten)]
     pub read: ReadArgs,
     /// How to write events to standard error
-    #[arg(long, value_enum, default_value_t = LogFormat::Text)]
+    #[arg(long, alias = "log-format", value_enum, default_value_t = LogFormat::Text)]
     pub log: LogFormat,
 }
 
@@ -77,6 +82,10 @@ pub enum LogFormat {
     Syslog,
     /// Nothing; the control socket still tells
     None,
+    /// In the lines that keepalived writes, for whoever looks for those
+    Keepalived,
+    /// The same to the system log, as `Keepalived_vrrp`
+    KeepalivedSyslog,
 }
 
 /// `mainstay check`
@@ -145,6 +154,22 @@ pub struct ReadArgs {
     /// What lines beginning with `@` are compared with, instead of the host's name
     #[arg(short = 'i', long, value_name = "ID")]
     pub config_id: Option<String>,
+}
+
+/// `mainstay switchover`
+#[derive(Args, Debug, Clone)]
+pub struct SwitchoverArgs {
+    /// The instance; its sync group goes with it
+    pub instance: String,
+    /// The daemon's control socket
+    #[arg(long, default_value = DEFAULT_SOCKET)]
+    pub control: PathBuf,
+    /// For so many seconds this node does not preempt; without it, until `--end`
+    #[arg(long = "for", value_name = "SECONDS")]
+    pub lasts: Option<u64>,
+    /// Let this node preempt again as configured
+    #[arg(long, conflicts_with = "lasts")]
+    pub end: bool,
 }
 
 /// `mainstay upgrade`
@@ -226,6 +251,20 @@ pub struct EventsArgs {
     /// Go on as events happen
     #[arg(long)]
     pub follow: bool,
+}
+
+/// `mainstay metrics`
+#[derive(Args, Debug, Clone)]
+pub struct MetricsArgs {
+    /// The daemon's control socket
+    #[arg(long, default_value = DEFAULT_SOCKET)]
+    pub control: PathBuf,
+    /// Write OpenMetrics 1.0 instead of Prometheus' text format
+    #[arg(long)]
+    pub openmetrics: bool,
+    /// Put the page into this file, whole or not at all, instead of printing it
+    #[arg(short = 'o', long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
 }
 
 /// `mainstay why`

@@ -1,9 +1,12 @@
 //! Asking a running daemon.
 
 use std::io;
+use std::net::IpAddr;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+use base::Name;
 
 use crate::protocol::{EventRecord, Request, Response, Status, read_frame, write_frame};
 
@@ -45,6 +48,32 @@ impl Client {
     pub fn status(&mut self) -> Result<Status, String> {
         match self.ask(&Request::Status)? {
             Response::Status(status) => Ok(*status),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Has an instance handed over; answers with who follows, for it and those it moves with.
+    ///
+    /// # Errors
+    /// Why it was not begun; then nothing has changed.
+    pub fn switchover(
+        &mut self,
+        instance: Name,
+        lasts_s: Option<u64>,
+    ) -> Result<Vec<(Name, IpAddr)>, String> {
+        match self.ask(&Request::Switchover { instance, lasts_s })? {
+            Response::Switched(followers) => Ok(followers),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Lets an instance preempt again as configured.
+    ///
+    /// # Errors
+    /// When there is no such instance.
+    pub fn end_switchover(&mut self, instance: Name) -> Result<(), String> {
+        match self.ask(&Request::EndSwitchover { instance })? {
+            Response::Switched(_) => Ok(()),
             other => Err(unexpected(&other)),
         }
     }

@@ -6,5 +6,7 @@
 
 pub mod cli;
 pub mod client;
+pub mod metrics;
 pub mod protocol;
 pub mod text;
+mod watched;

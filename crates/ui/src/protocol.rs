@@ -28,6 +28,18 @@ pub enum Request {
     Events,
     /// The same, and then everything else as it happens.
     Follow,
+    /// Hand an instance over to whoever is readiest to follow.
+    Switchover {
+        /// Which; its sync group goes with it.
+        instance: Name,
+        /// Seconds for which it then does not preempt; until it is ended, if none are given.
+        lasts_s: Option<u64>,
+    },
+    /// Let it preempt again as configured.
+    EndSwitchover {
+        /// Which.
+        instance: Name,
+    },
     /// Have another version take over without a gap.
     Upgrade {
         /// From this file; the one the daemon was started from, if none is named.
@@ -42,6 +54,8 @@ pub enum Response {
     Status(Box<Status>),
     /// To [`Request::Events`], and the first to [`Request::Follow`].
     Events(Vec<EventRecord>),
+    /// To [`Request::Switchover`]: who follows, for each instance; empty to [`Request::EndSwitchover`].
+    Switched(Vec<(Name, IpAddr)>),
     /// To [`Request::Upgrade`]: the other version is at work.
     Upgraded,
     /// The question was not understood, or could not be answered.
@@ -74,6 +88,33 @@ pub struct Status {
     /// All BFD sessions.
     #[serde(default)]
     pub bfd: Vec<BfdReport>,
+    /// Instances that move together, by name.
+    #[serde(default)]
+    pub groups: Vec<GroupReport>,
+    /// Whatever is watched: scripts, files, processes, then interfaces.
+    #[serde(default)]
+    pub trackers: Vec<TrackerReport>,
+    /// Mail about transitions, if any was ever written.
+    #[serde(default)]
+    pub mail: Option<MailReport>,
+}
+
+/// A Backup that is ready to follow.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct ReadyReport {
+    /// Where its adverts would come from.
+    pub source: IpAddr,
+    /// Its priority.
+    pub priority: u8,
+    /// Seconds since it said so.
+    pub told_s: f64,
+}
+
+/// After a switch-over.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct StayBackReport {
+    /// Seconds that are left; none if it lasts until it is ended.
+    pub left_s: Option<f64>,
 }
 
 /// A BFD session.
@@ -95,6 +136,72 @@ pub struct BfdReport {
     pub transmit_interval_ms: f64,
     /// Silence of the other end for so long is its end; 0 while nothing was heard.
     pub detection_time_ms: f64,
+}
+
+/// Mail about transitions.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct MailReport {
+    /// How many the server has not taken yet.
+    pub waiting: u64,
+    /// How many it has.
+    pub sent: u64,
+    /// How many it will never get.
+    pub given_up: u64,
+    /// What went wrong last, unless one was delivered since.
+    pub trouble: Option<String>,
+}
+
+/// A sync group.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct GroupReport {
+    /// Its name.
+    pub name: Name,
+    /// What all its members are.
+    pub state: State,
+    /// Seconds since it came into this state.
+    pub since_s: f64,
+    /// Those that move together now; a member that cannot run yet is not among them.
+    pub members: Vec<Name>,
+}
+
+/// Something that is watched, and what it does to whom.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct TrackerReport {
+    /// `script`, `file`, `process`, `bfd` or `interface`.
+    pub kind: String,
+    /// Its name.
+    pub name: Name,
+    /// `good`, `bad` or `unknown`; of a file its number; of an interface `up`, `down` or `missing`.
+    pub state: String,
+    /// Seconds since it says so.
+    pub since_s: f64,
+    /// How the run ended that it was last seen by, of a script.
+    pub last: Option<RunReport>,
+    /// The instances it matters to.
+    pub used_by: Vec<TrackerUse>,
+}
+
+/// A run of a script that is watched. Runs that end as the one before are not told one by one.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct RunReport {
+    /// Its command line.
+    pub command: String,
+    /// How it ended.
+    pub result: ScriptResult,
+    /// How long it ran, milliseconds.
+    pub took_ms: u64,
+}
+
+/// What a tracker does to one instance.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct TrackerUse {
+    /// The instance.
+    pub instance: Name,
+    /// What is added to its priority while the thing is good (positive) or bad (negative), or what a
+    /// file's number is multiplied by; 0: the instance cannot run while it is bad.
+    pub weight: i32,
+    /// Good and bad are swapped.
+    pub reverse: bool,
 }
 
 /// Whether this node's VIPs fall silent when it freezes or dies.
@@ -146,6 +253,12 @@ pub struct InstanceLease {
 /// One instance.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct InstanceReport {
+    /// Backups that have lately said that they are ready to follow, as `address priority`.
+    #[serde(default)]
+    pub ready: Vec<ReadyReport>,
+    /// It was switched over and does not preempt.
+    #[serde(default)]
+    pub stays_back: Option<StayBackReport>,
     /// Its name.
     pub name: Name,
     /// Its interface.

@@ -60,6 +60,8 @@ pub fn what(what: &What) -> String {
             format!("nobody was heard for {silence:.3?}")
         }
         What::PeerResigned { source } => format!("{source} resigned"),
+        What::Nominated { by } => format!("{by} has left and names this node"),
+        What::Nominates { node } => format!("is off this node, names {node} to follow"),
         What::RivalHeard { source, priority } => {
             format!("{source} with priority {priority} claims to hold too")
         }
@@ -188,6 +190,7 @@ pub fn status(status: &Status) -> String {
         page.push('\n');
         page.push_str(&self::instance(instance));
     }
+    page.push_str(&crate::watched::page(status));
     page
 }
 
@@ -267,6 +270,20 @@ fn instance(report: &InstanceReport) -> String {
         (None, State::Backup) => page.push_str("  holder: nobody heard yet\n"),
         _ => {}
     }
+    let ready: Vec<String> = report
+        .ready
+        .iter()
+        .map(|peer| format!("{} (priority {})", peer.source, peer.priority))
+        .collect();
+    if report.state == State::Active && !ready.is_empty() {
+        let _ = writeln!(page, "  ready to follow: {}", ready.join(", "));
+    }
+    if let Some(stay) = &report.stays_back {
+        let _ = match stay.left_s {
+            Some(left) => writeln!(page, "  switched over: does not preempt for {}", span(left)),
+            None => writeln!(page, "  switched over: does not preempt until that is ended"),
+        };
+    }
     if let Some(hmac) = &report.auth_hmac {
         let _ = writeln!(page, "  auth_hmac: {}, key {}", hmac.mode, hmac.active_key);
     }
@@ -298,7 +315,7 @@ pub fn two_holders(report: &RivalReport) -> String {
 
 /// Seconds as people say them.
 #[allow(clippy::float_arithmetic)] // for display only
-fn span(seconds: f64) -> String {
+pub(crate) fn span(seconds: f64) -> String {
     if seconds < 120.0 {
         format!("{seconds:.1} s")
     } else if seconds < 7200.0 {

@@ -13,6 +13,8 @@ use base::{EventId, Instant, Name, Priority};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::status::StayBack;
+
 /// The image of a router, in the version it was made in.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Image {
@@ -32,6 +34,29 @@ pub enum Image {
         /// All instances, in the order of the configuration.
         instances: Vec<InstanceV2>,
     },
+    /// With what a switch-over leaves behind.
+    V3 {
+        /// The last number given to an event.
+        #[serde(deserialize_with = "reachable")]
+        events: u64,
+        /// All instances, in the order of the configuration.
+        instances: Vec<InstanceV3>,
+    },
+}
+
+/// One instance, and whether it stays back.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct InstanceV3 {
+    /// As before.
+    pub base: InstanceV2,
+    /// It was switched over and does not preempt until this ends.
+    pub stays_back: Option<StayBack>,
+}
+
+impl From<InstanceV2> for InstanceV3 {
+    fn from(base: InstanceV2) -> Self {
+        Self { base, stays_back: None }
+    }
 }
 
 /// One instance, and the numbers of signed adverts.
@@ -134,12 +159,16 @@ fn reachable<'de, D: Deserializer<'de>>(source: D) -> Result<u64, D::Error> {
 
 impl Image {
     /// The last number given to an event, and the instances, in the present version.
-    pub(crate) fn into_parts(self) -> (u64, Vec<InstanceV2>) {
+    pub(crate) fn into_parts(self) -> (u64, Vec<InstanceV3>) {
         match self {
             Image::V1 { events, instances } => {
-                (events, instances.into_iter().map(InstanceV2::from).collect())
+                let instances = instances.into_iter().map(InstanceV2::from);
+                (events, instances.map(InstanceV3::from).collect())
             }
-            Image::V2 { events, instances } => (events, instances),
+            Image::V2 { events, instances } => {
+                (events, instances.into_iter().map(InstanceV3::from).collect())
+            }
+            Image::V3 { events, instances } => (events, instances),
         }
     }
 }

@@ -14,6 +14,7 @@ mod floods;
 mod image;
 mod instance;
 mod links;
+pub mod moves;
 mod outbox;
 mod refusals;
 mod rivals;
@@ -25,10 +26,11 @@ pub mod timers;
 pub mod wire;
 
 pub use config::{Checksum, InstanceConfig, Reach, Sentinel, TrackInterface, Tracked};
-pub use image::{Image, InstanceV1, InstanceV2, MarkV2, PeerV1, PhaseV1};
+pub use image::{Image, InstanceV1, InstanceV2, InstanceV3, MarkV2, PeerV1, PhaseV1};
 pub use outbox::Output;
-pub use router::{Debounce, Input, Packet, Router, WatchSpec};
+pub use router::{Debounce, Input, Packet, Router, SwitchoverError, WatchSpec};
 pub use sockets::SocketSpec;
 pub use status::{
-    GroupStatus, HmacStatus, InstanceStatus, PeerStatus, RivalStatus, RouterStatus, Traffic,
+    GroupStatus, HmacStatus, InstanceStatus, InterfaceStatus, PeerStatus, ReadyPeer, RivalStatus,
+    RouterStatus, StayBack, Traffic,
 };

@@ -12,6 +12,7 @@ use base::{
     What,
 };
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 use vip::last_will::Edit;
 
 use crate::router::WatchSpec;
@@ -31,6 +32,8 @@ pub enum Output {
     Lease(LeaseAsk),
     /// Send an advert.
     Advert(Transmit),
+    /// Send this to [`crate::moves::PORT`] of its destination, by UDP.
+    Notice(Transmit),
     /// Tell the guardian what is to be done if this machine ends.
     Will(Edit),
     /// Have the kernel add and remove addresses; answer with `Input::Done`.
@@ -54,11 +57,14 @@ pub(crate) struct Outbox {
     /// There is never more than one.
     lease: Option<LeaseAsk>,
     adverts: VecDeque<Transmit>,
+    notices: VecDeque<Transmit>,
     wills: VecDeque<Edit>,
     batches: VecDeque<Batch>,
     frames: VecDeque<(IfIndex, Vec<u8>)>,
     events: VecDeque<Event>,
     events_so_far: u64,
+    seed: u64,
+    nonces_so_far: u64,
     pub(crate) rooms: Rooms,
 }
 
@@ -120,6 +126,24 @@ impl Outbox {
         self.adverts.push_back(transmit);
     }
 
+    pub(crate) fn notice(&mut self, transmit: Transmit) {
+        self.notices.push_back(transmit);
+    }
+
+    pub(crate) fn seed(&mut self, seed: u64) {
+        self.seed = seed;
+    }
+
+    /// A number that was never given before and that nobody can guess who does not know the seed.
+    pub(crate) fn nonce(&mut self, now: Instant) -> u64 {
+        self.nonces_so_far += 1;
+        let mut digest = Sha256::new();
+        for part in [self.seed, self.nonces_so_far, now.as_nanos()] {
+            digest.update(part.to_be_bytes());
+        }
+        digest.finalize().first_chunk().map_or(0, |octets| u64::from_be_bytes(*octets))
+    }
+
     pub(crate) fn will(&mut self, edit: Edit) {
         self.wills.push_back(edit);
     }
@@ -159,6 +183,9 @@ impl Outbox {
         }
         if let Some(transmit) = self.adverts.pop_front() {
             return Some(Output::Advert(transmit));
+        }
+        if let Some(transmit) = self.notices.pop_front() {
+            return Some(Output::Notice(transmit));
         }
         if let Some(ask) = self.lease.take() {
             return Some(Output::Lease(ask));

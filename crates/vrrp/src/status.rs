@@ -24,6 +24,17 @@ pub struct RouterStatus {
     pub floods: u64,
     /// The leases of all.
     pub leases: vip::lease::Status,
+    /// The interfaces that instances look at, by name.
+    pub interfaces: Vec<InterfaceStatus>,
+}
+
+/// One interface.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InterfaceStatus {
+    /// Its name.
+    pub name: Name,
+    /// Whether it can be used; `None`: there is none of that name.
+    pub up: Option<bool>,
 }
 
 /// One sync group.
@@ -76,6 +87,10 @@ pub struct InstanceStatus {
     pub deadline: Option<Instant>,
     /// The other holder it last heard.
     pub peer: Option<PeerStatus>,
+    /// Backups that have said that they are ready to follow.
+    pub ready: Vec<ReadyPeer>,
+    /// It was switched over and does not preempt until then.
+    pub stays_back: Option<StayBack>,
     /// The VIPs it holds when Active.
     pub vips: Vec<Vip>,
     /// Those of them that the kernel has now.
@@ -90,6 +105,24 @@ pub struct InstanceStatus {
     pub traffic: Traffic,
     /// Refused packets, by cause.
     pub discards: Counters,
+}
+
+/// A Backup that is ready to follow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReadyPeer {
+    /// Its address.
+    pub source: IpAddr,
+    /// Its priority.
+    pub priority: Priority,
+    /// When it said so.
+    pub told_at: Instant,
+}
+
+/// After a switch-over an instance does not preempt.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct StayBack {
+    /// Until then; `None`: until it is ended.
+    pub until: Option<Instant>,
 }
 
 /// The lease of an instance.
@@ -158,4 +191,8 @@ pub struct Traffic {
     pub unsigned_received: u64,
     /// How often it became Active.
     pub became_active: u64,
+    /// How often it became Backup.
+    pub became_backup: u64,
+    /// How often it became Initialize.
+    pub became_initialize: u64,
 }

@@ -15,10 +15,14 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("pcmk", &["cib", "sched"]),
     ("linux", &["base"]),
     ("ui", &["base"]),
+    ("compat", &["base", "vrrp", "conf"]),
     ("sim", &["base", "vip", "vrrp"]),
     ("fuzz", &["base", "conf", "ui", "vip", "vrrp"]),
     ("lab", &["base", "linux"]),
-    ("daemon", &["base", "bfd", "vip", "vrrp", "conf", "linux", "ui", "lab", "cib", "pcmk"]),
+    (
+        "daemon",
+        &["base", "bfd", "vip", "vrrp", "conf", "linux", "ui", "lab", "cib", "pcmk", "compat"],
+    ),
     ("xtask", &["conf"]),
 ];
 

@@ -253,9 +253,9 @@ pub(super) const GLOBAL_DEFS: &[Keyword] = keywords! { within GlobalDefs;
 "config_save_dir" Text("a path"), "", "/tmp",
     "Where to save configurations at reloads.";
 "tmp_config_directory" Text("a path"), "memory", "/tmp",
-    "Where a copy of the configuration is kept.";
+    "Where a copy of the configuration is kept." => Accepted("the text is read once and kept in memory, never in a file");
 "umask" Text("a mask"), "0177", "0177",
-    "Rights of new files.";
+    "Rights that dump files do not get.";
 "random_seed" number(0, 4_294_967_295, ""), "", "1",
     "Where the numbers of `${_RANDOM}` begin; without it they are the same at every start.";
 "iproute_usr_dir" Text("a path"), "/usr/share/iproute2", "/usr/share/iproute2",

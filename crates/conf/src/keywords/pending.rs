@@ -2,8 +2,7 @@
 //!
 //! Everything in the keyword table is read, typed and checked alike. A keyword that stands here as
 //! well is then refused, because skipping it silently would change what a file means. Whoever lands a
-//! behaviour takes its keywords out of this list, and nothing else has to change for the language: the
-//! warning about `smtp_alert`, for one, follows `smtp_server`.
+//! behaviour takes its keywords out of this list, and nothing else has to change for the language.
 
 use super::Within;
 
@@ -43,23 +42,6 @@ const PENDING: &[Pending] = &[
     Pending {
         why: "several daemons on one node are not done yet",
         keywords: &[(Within::Top, &["instance", "use_pid_dir", "child_wait_time"])],
-    },
-    Pending {
-        why: "mail is not sent yet; use notify scripts meanwhile",
-        keywords: &[
-            (Within::SyncGroup, &["smtp_alert"]),
-            (
-                Within::GlobalDefs,
-                &[
-                    "notification_email",
-                    "notification_email_from",
-                    "smtp_server",
-                    "smtp_connect_timeout",
-                    "smtp_helo_name",
-                    "no_email_faults",
-                ],
-            ),
-        ],
     },
     Pending {
         why: "scripts are always run by the path as written",
@@ -189,22 +171,12 @@ const PENDING: &[Pending] = &[
         keywords: &[(Within::GlobalDefs, &["reload_time_file", "reload_repeat", "reload_file"])],
     },
     Pending {
-        why: "mainstay answers on its control socket and writes no such files yet",
-        keywords: &[(
-            Within::GlobalDefs,
-            &[
-                "config_save_dir",
-                "tmp_config_directory",
-                "umask",
-                "iproute_usr_dir",
-                "iproute_etc_dir",
-                "data_use_instance",
-                "state_dump_file",
-                "stats_dump_file",
-                "json_dump_file",
-                "json_version",
-            ],
-        )],
+        why: "names of routing tables are looked up where iproute2 keeps them; other places are not done",
+        keywords: &[(Within::GlobalDefs, &["iproute_usr_dir", "iproute_etc_dir"])],
+    },
+    Pending {
+        why: "nothing is kept of a reload but its events yet",
+        keywords: &[(Within::GlobalDefs, &["config_save_dir"])],
     },
     Pending {
         why: "routes and rules that move with the VIPs are not done yet",

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use base::Name;
 use conf::{Code, Config, Diagnostic, Severity, Source, Surroundings};
@@ -12,9 +13,11 @@ use linux::{Identity, Scheduling, ScriptPathError, UserError, check_script_path}
 use serde::{Deserialize, Serialize};
 use vrrp::{Debounce, InstanceConfig};
 
+use super::dumps::DumpPlaces;
 use super::keys;
 use super::notify::Notify;
 use super::shelf::{self, Reading, Shelf};
+use crate::mail::Mailing;
 use crate::messages::{Account, Script};
 use crate::sensors::{Check, Pipe, Sensors};
 use crate::translate;
@@ -22,15 +25,29 @@ use crate::translate;
 /// The account scripts run as when none is named and it exists (keepalived.conf(5), `script_user`).
 const SCRIPT_USER: &str = "keepalived_script";
 
+/// What is run for each instance or group: as a rule the same for thousands of them.
+pub(crate) type Scripted = BTreeMap<Name, Arc<Notify>>;
+
+/// Keeps what is the same once.
+pub(crate) fn share(scripted: &mut Scripted) {
+    let mut last: Option<Arc<Notify>> = None;
+    for notify in scripted.values_mut() {
+        match &last {
+            Some(last) if **last == **notify => *notify = Arc::clone(last),
+            _ => last = Some(Arc::clone(notify)),
+        }
+    }
+}
+
 /// A configuration that can take force. Serialisable, so that a control that ends can leave it to the
 /// next.
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Loaded {
     pub(crate) router_id: Option<Name>,
     pub(crate) instances: Vec<InstanceConfig>,
-    pub(crate) notify: BTreeMap<Name, Notify>,
+    pub(crate) notify: Scripted,
     /// The same for sync groups.
-    pub(crate) groups: BTreeMap<Name, Notify>,
+    pub(crate) groups: Scripted,
     pub(crate) sensors: Sensors,
     pub(crate) debounce: BTreeMap<Name, Debounce>,
     pub(crate) sessions: Vec<bfd::Settings>,
@@ -41,6 +58,12 @@ pub(crate) struct Loaded {
     pub(crate) remarks: String,
     /// How the engine is scheduled.
     pub(crate) scheduling: Scheduling,
+    /// What it says in keepalived's words: a `compat::Face` as bytes, which are smaller.
+    pub(crate) face: Vec<u8>,
+    /// Where to that is written.
+    pub(crate) dumps: DumpPlaces,
+    /// Who gets mail.
+    pub(crate) mailing: Option<Mailing>,
 }
 
 /// Why there is no configuration.
@@ -85,6 +108,9 @@ pub(crate) fn load(path: &Path, reading: &Reading, color: bool) -> Result<Loaded
             states_on_reload: config.node.fifos.states_on_reload,
             remarks: report,
             scheduling: translate::scheduling(&config.node.vrrp),
+            face: postcard::to_stdvec(&compat::Face::of(&config)).unwrap_or_default(),
+            dumps: DumpPlaces::of(&config.node),
+            mailing: Mailing::of(&config, &super::host_name()),
         }),
         None => Err(Refused::Wrong { errors: u32::try_from(errors).unwrap_or(u32::MAX), report }),
     }
@@ -138,8 +164,8 @@ pub(crate) fn understand(path: &Path, reading: &Reading) -> Result<conf::Loaded,
 /// owners.
 #[derive(Default)]
 pub(crate) struct Resolved {
-    notify: BTreeMap<Name, Notify>,
-    groups: BTreeMap<Name, Notify>,
+    notify: Scripted,
+    groups: Scripted,
     sensors: Sensors,
     pipes: Vec<Pipe>,
 }
@@ -148,13 +174,14 @@ pub(crate) struct Resolved {
 fn resolve(config: &Config, findings: &mut Vec<Diagnostic>) -> Resolved {
     let mut lookup = Lookup { config, default: Identity::find(SCRIPT_USER, None).ok(), findings };
     let instances = config.instances.iter();
-    let notify = instances.map(|one| (one.name.clone(), lookup.notify(&one.notify))).collect();
+    let notify = instances.map(|one| (one.name.clone(), Arc::new(lookup.notify(&one.notify))));
+    let notify = notify.collect();
     let groups = config.groups.iter();
     let groups = groups
         .map(|one| {
             let priority_changes = one.priority_changes;
             let notify = Notify { priority_changes, ..lookup.notify(&one.notify) };
-            (one.name.clone(), notify)
+            (one.name.clone(), Arc::new(notify))
         })
         .collect();
     let checks = config.scripts.iter().map(|tracked| Check {

@@ -3,23 +3,26 @@
 //! It observes the engine and never takes part: nothing here can delay an advert. It runs as an
 //! unprivileged user that may read files but not write any, and start nothing (DESIGN §4).
 
+mod dumps;
 mod events;
 pub(crate) mod files;
 mod keys;
 mod notify;
+mod outbox;
 mod outside;
 mod report;
 mod scripts;
 mod server;
 pub(crate) mod shelf;
 mod trackers;
+mod watched;
 
 use std::collections::BTreeMap;
 use std::io;
 use std::os::unix::net::UnixListener;
 use std::time::Duration;
 
-use base::{Instant, Name, Reason, Secret, Subject, What};
+use base::{Instant, Reason, Secret, Subject, What};
 use linux::confine::{self, Gap, Right};
 use linux::{Interest, Poll, Ready, Scheduling, Timer, clock};
 use ui::protocol::{Request, Response};
@@ -31,12 +34,15 @@ use crate::messages::{
     ControlToGuardian, FromEngine, GuardianToControl, Order, Settings, ToEngine,
 };
 use crate::role;
+use dumps::Dumps;
 use events::EventLog;
-use files::{Loaded, Refused};
-use notify::{Last, Notify};
+use files::{Loaded, Refused, Scripted};
+use notify::Last;
+use outbox::Outbox;
 use scripts::Scripts;
 use server::{ClientId, Server};
 use trackers::Trackers;
+use watched::Watched;
 
 const GUARDIAN: u64 = 0;
 const ENGINE: u64 = 1;
@@ -85,6 +91,9 @@ pub(crate) fn main(guardian: u32) -> io::Result<Exit> {
         }
     };
     let mut control = Control::new(settings, line, poll)?;
+    if begins {
+        control.greet();
+    }
     control.gaps = gaps.into_iter().map(|gap| gap.0).collect();
     control.apply(loaded, begins)?;
     // What came together with the first message announces itself no more.
@@ -125,9 +134,10 @@ struct Control {
     /// How the guardian was last told to have the engine scheduled.
     scheduling: Scheduling,
     trackers: Trackers,
+    watched: Watched,
     /// Those of the configuration before, of instances and of groups: their last events may still be
     /// on their way.
-    notify_before: (BTreeMap<Name, Notify>, BTreeMap<Name, Notify>),
+    notify_before: (Scripted, Scripted),
     /// What those outside were last told of each instance and group.
     told: BTreeMap<Subject, Last>,
     /// Why the last reload was refused.
@@ -137,6 +147,8 @@ struct Control {
     /// Who waits for the engine's answer to which question.
     asking: BTreeMap<u64, ClientId>,
     asks: u64,
+    dumps: Dumps,
+    outbox: Outbox,
     /// Who waits for an upgrade.
     upgraders: Vec<ClientId>,
     stage: Stage,
@@ -173,6 +185,7 @@ impl Control {
             timer,
             scripts: Scripts::new(RUNNER),
             trackers: Trackers::new(FILES),
+            watched: Watched::default(),
             loaded: None,
             packed: Vec::new(),
             scheduling: Scheduling::default(),
@@ -182,9 +195,21 @@ impl Control {
             gaps: Vec::new(),
             asking: BTreeMap::new(),
             asks: 0,
+            dumps: Dumps::default(),
+            outbox: Outbox::default(),
             upgraders: Vec::new(),
             stage: Stage::Running,
         })
+    }
+
+    /// What keepalived says when it begins.
+    fn greet(&mut self) {
+        let version = crate::keepalived::VERSION;
+        let file = self.settings.file.display().to_string();
+        self.events.remark(&format!("Starting Keepalived v{version}"));
+        self.events.remark(&format!("Configuration file {file}"));
+        let pid = self.settings.pid;
+        self.events.remark(&format!("Starting VRRP child process, pid={pid}"));
     }
 
     /// Has a configuration take force.
@@ -192,8 +217,11 @@ impl Control {
         if let Some(router_id) = &loaded.router_id {
             self.node = router_id.to_string();
         }
+        files::share(&mut loaded.notify);
+        files::share(&mut loaded.groups);
         let notified = loaded.notify.values().chain(loaded.groups.values());
-        let mut scripts: Vec<Script> = notified.flat_map(Notify::scripts).cloned().collect();
+        let mut scripts: Vec<Script> =
+            notified.flat_map(|notify| notify.scripts()).cloned().collect();
         scripts.extend(loaded.sensors.checks.iter().map(|check| check.script.clone()));
         scripts.extend(loaded.pipes.iter().filter_map(|pipe| pipe.script.clone()));
         scripts.sort();
@@ -202,6 +230,8 @@ impl Control {
         self.refused = None;
         let state = Secret::new(postcard::to_stdvec(&loaded).map_err(io::Error::other)?);
         self.packed = postcard::to_stdvec(&loaded.instances).map_err(io::Error::other)?;
+        self.watched.configure(&loaded.instances);
+        self.events.configure(&loaded.instances);
         loaded.instances = Vec::new();
         let gaps = std::mem::take(&mut self.gaps);
         self.guardian.send(&ControlToGuardian::InForce { state, gaps })?;
@@ -286,7 +316,9 @@ impl Control {
 
     fn end(&self, now: Instant) -> Option<Exit> {
         match self.stage {
-            Stage::LastScripts { until, clean } if self.scripts.is_idle() || now >= until => {
+            Stage::LastScripts { until, clean }
+                if (self.scripts.is_idle() && self.outbox.is_idle()) || now >= until =>
+            {
                 Some(if clean { Exit::Ok } else { Exit::Fatal })
             }
             _ => None,
@@ -353,7 +385,8 @@ impl Control {
                 self.stage = Stage::LastScripts { until: now, clean };
             }
             (Order::Reload, Stage::Running) => self.reload(now)?,
-            (Order::Stop | Order::Reload, _) => {}
+            (Order::Dump(dump), Stage::Running) => self.begin_dump(dump),
+            (Order::Stop | Order::Reload | Order::Dump(_), _) => {}
         }
         Ok(())
     }
@@ -383,6 +416,9 @@ impl Control {
 
     /// Says with what the daemon is to end, and waits until it is said.
     fn part(&mut self, exit: Exit) -> io::Result<Exit> {
+        if self.stage != Stage::Running {
+            self.events.remark(&format!("Stopped Keepalived v{}", crate::keepalived::VERSION));
+        }
         self.guardian.send(&ControlToGuardian::Finished { status: exit.status() })?;
         while self.guardian.backlog() > 0 {
             self.guardian.flush()?;
@@ -421,10 +457,18 @@ impl Control {
             match message {
                 FromEngine::Event(_) => {}
                 FromEngine::Status { ask, at, status, sessions, counts } => {
-                    if let Some(client) = self.asking.remove(&ask) {
+                    if self.dumps.waits(ask) {
+                        self.engine_stands(ask, at, status);
+                    } else if let Some(client) = self.asking.remove(&ask) {
                         let mut report = self.report(at, *status, counts);
                         report.bfd = report::sessions(&sessions);
                         self.answer(client, &Response::Status(Box::new(report)));
+                    }
+                }
+                FromEngine::Switched { ask, outcome } => {
+                    if let Some(client) = self.asking.remove(&ask) {
+                        let answer = outcome.map_or_else(Response::Error, Response::Switched);
+                        self.answer(client, &answer);
                     }
                 }
                 FromEngine::Settled { clean } => {
@@ -441,6 +485,7 @@ impl Control {
         if let Some(engine) = self.engine.take() {
             let _ = self.poll.remove(&engine);
         }
+        self.dumps.give_up();
         for client in std::mem::take(&mut self.asking).into_values() {
             let text = "the engine has just ended; ask again in a moment".to_string();
             self.answer(client, &Response::Error(text));
@@ -454,15 +499,13 @@ impl Control {
         let questions = server.ready(&self.poll, ready);
         for (client, question) in questions {
             match question {
-                Request::Status => {
-                    self.asks += 1;
-                    if let Some(engine) = &mut self.engine {
-                        self.asking.insert(self.asks, client);
-                        let _ = engine.send(&ToEngine::Status { ask: self.asks });
-                    } else {
-                        let text = "the engine is being started; ask again in a moment".to_string();
-                        self.answer(client, &Response::Error(text));
-                    }
+                Request::Status => self.ask(client, |ask| ToEngine::Status { ask }),
+                Request::Switchover { instance, lasts_s } => {
+                    let lasts = lasts_s.map(Duration::from_secs);
+                    self.ask(client, |ask| ToEngine::Switchover { ask, instance, lasts });
+                }
+                Request::EndSwitchover { instance } => {
+                    self.ask(client, |ask| ToEngine::EndSwitchover { ask, instance });
                 }
                 Request::Events => self.answer(client, &Response::Events(self.events.all())),
                 Request::Upgrade { binary } => {
@@ -481,6 +524,18 @@ impl Control {
             }
         }
         Ok(())
+    }
+
+    /// Puts a client's question to the engine, which answers by its number.
+    fn ask(&mut self, client: ClientId, question: impl FnOnce(u64) -> ToEngine) {
+        self.asks += 1;
+        if let Some(engine) = &mut self.engine {
+            self.asking.insert(self.asks, client);
+            let _ = engine.send(&question(self.asks));
+        } else {
+            let text = "the engine is being started; ask again in a moment".to_string();
+            self.answer(client, &Response::Error(text));
+        }
     }
 
     fn answer(&mut self, client: ClientId, response: &Response) {
@@ -506,7 +561,7 @@ fn interest(backlog: usize) -> Interest {
     if backlog > 0 { Interest::Both } else { Interest::Read }
 }
 
-fn host_name() -> String {
+pub(super) fn host_name() -> String {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     name.trim().to_string()
 }

@@ -32,6 +32,8 @@ pub(crate) struct Told {
     pub(crate) jobs: Vec<Job>,
     /// A line for the FIFOs.
     pub(crate) line: Option<String>,
+    /// What it is now, when that is news.
+    pub(crate) word: Option<&'static str>,
 }
 
 /// What somebody outside was last told of an instance or group.
@@ -61,7 +63,7 @@ impl Notify {
                 let priority = before.map_or(Priority::new(0), |before| before.priority);
                 let jobs = self.weaker_heard.iter().map(|script| job(script, event.id, &[]));
                 let line = line(&event.subject, "MASTER_RX_LOWER_PRI", priority);
-                Told { jobs: jobs.collect(), line }
+                Told { jobs: jobs.collect(), line, word: None }
             }
             What::PriorityChanged { to, .. } => {
                 let Some(before) = before else { return Told::default() };
@@ -72,7 +74,7 @@ impl Notify {
                     _ => return Told::default(),
                 };
                 let told = self.priority_changes.then(|| line(&event.subject, word, to));
-                Told { jobs: Vec::new(), line: told.flatten() }
+                Told { line: told.flatten(), ..Told::default() }
             }
             _ => Told::default(),
         }
@@ -105,7 +107,8 @@ impl Notify {
             let more = [kind, name, word, &number];
             self.any.iter().map(move |script| job(script, event.id, &more))
         });
-        Told { jobs: specific.chain(general).collect(), line: line(&event.subject, word, priority) }
+        let line = line(&event.subject, word, priority);
+        Told { jobs: specific.chain(general).collect(), line, word: Some(word) }
     }
 
     /// The state an event brings its instance to, in the word that scripts are told.

@@ -3,6 +3,8 @@
 //!
 //! Everything here goes through the runner. Whoever is told is told in the order of the events.
 
+use std::sync::Arc;
+
 use base::{Event, Instant, Name, Reason, Subject, What};
 
 use super::Control;
@@ -55,7 +57,7 @@ impl Control {
             .filter_map(|(subject, last)| line(subject, last.word, last.priority))
             .collect();
         for line in lines {
-            self.pass_on(&Subject::Node, Told { jobs: Vec::new(), line: Some(line) });
+            self.pass_on(&Subject::Node, Told { line: Some(line), ..Told::default() });
         }
     }
 
@@ -68,7 +70,7 @@ impl Control {
     }
 
     /// The last events of what a reload removed may still be on their way.
-    fn notify_of(&self, subject: &Subject) -> Option<Notify> {
+    fn notify_of(&self, subject: &Subject) -> Option<Arc<Notify>> {
         let loaded = self.loaded.as_ref()?;
         let found = match subject {
             Subject::Instance(name) => {
@@ -94,6 +96,9 @@ impl Control {
             Subject::Instance(name) => name.clone(),
             other => Name::from(other.to_string().as_str()),
         };
+        if let Some(word) = told.word {
+            self.write_mail(subject, word);
+        }
         let mut need = false;
         for job in told.jobs {
             need |= self.scripts.push(queue.clone(), job);
@@ -105,7 +110,7 @@ impl Control {
         self.ask_for_runner(need);
     }
 
-    fn ask_for_runner(&mut self, need: bool) {
+    pub(super) fn ask_for_runner(&mut self, need: bool) {
         if need {
             // A guardian that is gone ends us anyway.
             let _ = self.guardian.send(&ControlToGuardian::NeedRunner);
@@ -117,6 +122,7 @@ impl Control {
         let pipes = self.loaded.as_ref().map(|loaded| loaded.pipes.clone()).unwrap_or_default();
         let mut orders = vec![ToRunner::Pipes(pipes), self.trackers.watch()];
         orders.extend(self.trackers.take_unwritten());
+        orders.extend(self.outbox.orders());
         orders
     }
 
@@ -131,17 +137,21 @@ impl Control {
                     self.events.tell(now, subject, what, Reason::StateScript, vec![done.cause]);
                 }
                 Said::Verdict(tracker, verdict, run) => {
+                    let verdicts = self.trackers.hear(now, tracker.clone(), verdict, run.as_ref());
                     if let Some((command, result, took)) = run {
                         let what = What::ScriptDone { command, result, took };
-                        let subject = Subject::Tracker(tracker.clone());
+                        let subject = Subject::Tracker(tracker);
                         self.events.tell(now, subject, what, Reason::Watched, Vec::new());
                     }
-                    if let Some(verdicts) = self.trackers.hear(tracker, verdict)
+                    if let Some(verdicts) = verdicts
                         && let Some(engine) = &mut self.engine
                     {
                         let _ = engine.send(&verdicts);
                     }
                 }
+                Said::Standing(ask, standing) => self.runner_stands(ask, standing),
+                Said::Posted(job, delivery) => self.posted(now, job, delivery),
+                Said::Lost => self.runner_lost(),
                 Said::Notice(text) => {
                     let what = What::Notice { text };
                     self.events.tell(now, Subject::Node, what, Reason::Kernel, Vec::new());
@@ -159,7 +169,8 @@ impl Control {
             self.events.tell(now, subject, what, Reason::Watched, Vec::new());
         }
         let pipes = self.loaded.as_ref().is_some_and(|loaded| !loaded.pipes.is_empty());
-        if (pipes || self.trackers.need_runner()) && self.is_running() {
+        let standing = pipes || self.trackers.need_runner() || self.outbox.needs_runner();
+        if standing && self.is_running() {
             let need = self.scripts.keep_runner(now);
             self.ask_for_runner(need);
         }
@@ -170,6 +181,7 @@ impl Control {
         match message {
             FromEngine::Event(event) => {
                 self.call_scripts(&event);
+                self.watched.note(&event);
                 self.events.record(event);
                 None
             }

@@ -6,13 +6,21 @@ use std::time::Duration;
 use base::{Instant, Version};
 use ui::protocol::{
     BfdReport, HmacReport, InstanceLease, InstanceReport, LeaseReport, LeasesReport, PeerReport,
-    RivalReport, Status, VipReport,
+    ReadyReport, RivalReport, Status, StayBackReport, VipReport,
 };
 use vip::lease::{ClassStatus, TableStatus};
 use vrrp::wire::hmac::Freshness;
-use vrrp::{InstanceStatus, RouterStatus};
+use vrrp::{InstanceStatus, ReadyPeer, RouterStatus};
 
 use super::Control;
+
+fn ready(at: Instant, peer: &ReadyPeer) -> ReadyReport {
+    ReadyReport {
+        source: peer.source,
+        priority: peer.priority.get(),
+        told_s: seconds(at.since(peer.told_at)),
+    }
+}
 
 /// The BFD sessions.
 pub(super) fn sessions(sessions: &[bfd::SessionStatus]) -> Vec<BfdReport> {
@@ -51,6 +59,14 @@ impl Control {
             engine,
             leases: leases(at, &status.leases),
             bfd: Vec::new(),
+            mail: self.outbox.report(),
+            groups: self.watched.groups(at, self.settings.started, &status.groups),
+            trackers: self.watched.trackers(
+                at,
+                self.settings.started,
+                &self.trackers,
+                &status.interfaces,
+            ),
         }
     }
 
@@ -58,6 +74,13 @@ impl Control {
         let (scripts, waiting) = self.scripts.report(&one.name);
         let why = one.because.and_then(|id| self.events.find(id));
         InstanceReport {
+            ready: one.ready.iter().map(|peer| ready(at, peer)).collect(),
+            stays_back: one
+                .stays_back
+                .filter(|stay| stay.until.is_none_or(|until| at < until))
+                .map(|stay| StayBackReport {
+                    left_s: stay.until.map(|until| seconds(until.since(at))),
+                }),
             name: one.name.clone(),
             interface: one.interface.clone(),
             vrid: one.vrid.get(),
@@ -120,6 +143,8 @@ impl Control {
                 ("priority-zero-received".to_string(), one.traffic.resignations_received),
                 ("unsigned-received".to_string(), one.traffic.unsigned_received),
                 ("became-active".to_string(), one.traffic.became_active),
+                ("became-backup".to_string(), one.traffic.became_backup),
+                ("became-initialize".to_string(), one.traffic.became_initialize),
             ]),
             discards: by_name(one.discards.iter()),
             scripts,
@@ -158,10 +183,10 @@ fn by_name(counters: impl Iterator<Item = (vrrp::wire::Counter, u64)>) -> BTreeM
     counters.map(|(counter, count)| (counter.name().to_string(), count)).collect()
 }
 
-fn seconds(span: Duration) -> f64 {
+pub(super) fn seconds(span: Duration) -> f64 {
     span.as_secs_f64()
 }
 
-fn millis(span: Duration) -> u64 {
+pub(super) fn millis(span: Duration) -> u64 {
     u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }

@@ -12,6 +12,7 @@ use linux::{Interest, Poll};
 use ui::protocol::ScriptReport;
 
 use crate::channel::Channel;
+use crate::mail::Delivery;
 use crate::messages::{FromRunner, Script, ToRunner};
 
 /// Results kept for each instance.
@@ -53,6 +54,12 @@ pub(crate) enum Said {
     Verdict(Tracker, Verdict, Option<(String, ScriptResult, Duration)>),
     /// Something that people should know.
     Notice(String),
+    /// How scripts and processes stand, for who asked with this number.
+    Standing(u64, compat::Standing),
+    /// The runner has ended: what it was asked is not answered.
+    Lost,
+    /// What became of an attempt to deliver a mail.
+    Posted(u64, Delivery),
 }
 
 /// How long after a runner's end another one is asked for.
@@ -122,6 +129,11 @@ impl Scripts {
         }
     }
 
+    /// Whether there is a runner to ask.
+    pub(crate) fn is_there(&self) -> bool {
+        self.line.is_some()
+    }
+
     /// Has all pipes closed; it is not idle until nobody reads any more.
     pub(crate) fn close_pipes(&mut self) {
         self.closing = self.line.is_some();
@@ -139,7 +151,8 @@ impl Scripts {
         self.lost_at.filter(|_| missing).map(|lost| lost + AGAIN)
     }
 
-    fn wanted(&mut self) -> bool {
+    /// Whether a runner is to be asked for, since there is none and one is needed.
+    pub(crate) fn wanted(&mut self) -> bool {
         self.line.is_none() && !std::mem::replace(&mut self.awaited, true)
     }
 
@@ -180,6 +193,12 @@ impl Scripts {
                     said.push(Said::Verdict(tracker, verdict, run));
                 }
                 Ok(Some(FromRunner::PipesClosed)) => self.closing = false,
+                Ok(Some(FromRunner::Posted { job, delivery })) => {
+                    said.push(Said::Posted(job, delivery));
+                }
+                Ok(Some(FromRunner::Standing { ask, standing })) => {
+                    said.push(Said::Standing(ask, standing));
+                }
                 Ok(Some(FromRunner::Notice(text))) => said.push(Said::Notice(text)),
                 Ok(None) => break,
                 Err(_) => {
@@ -187,6 +206,7 @@ impl Scripts {
                     self.line = None;
                     self.lost_at = Some(now);
                     self.closing = false;
+                    said.push(Said::Lost);
                     let lost: Vec<u64> = self.pending.keys().copied().collect();
                     for job in lost {
                         let why = "the runner ended before the script did".into();

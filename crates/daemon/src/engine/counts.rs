@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::bfd::Sessions;
 use super::control::Control;
 use super::lookout::Lookout;
+use super::notices::Notices;
 use super::wires::Wires;
 
 /// How late the loop was woken.
@@ -41,6 +42,7 @@ pub(super) fn report(
     wires: &Wires,
     lookout: &Lookout,
     sessions: &Sessions,
+    notices: &Notices,
     control: &Control,
     lateness: &Lateness,
     [overruns, demotions]: [u64; 2],
@@ -51,6 +53,7 @@ pub(super) fn report(
         ("real-time-limit-hit", demotions),
     ];
     let all = own.into_iter().chain(lateness.counts()).chain(wires.counts());
+    let all = all.chain(notices.counts());
     let all = all.chain(lookout.counts()).map(|(name, count)| (name.to_string(), count));
     all.chain(sessions.counts()).collect()
 }

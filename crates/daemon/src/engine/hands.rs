@@ -5,9 +5,9 @@
 
 use std::io;
 
-use linux::clock;
+use linux::{Datagram, clock};
 use vrrp::wire::Arrival;
-use vrrp::{Input, Output};
+use vrrp::{Input, Output, Packet};
 
 use super::Engine;
 use crate::messages::ToKeeper;
@@ -15,6 +15,9 @@ use crate::messages::ToKeeper;
 /// Portions of packets read from one socket in one turn at most. What arrives faster than it can be
 /// judged must not keep adverts from leaving.
 const READ_AT_ONCE: usize = 128;
+
+/// The same for notices, which come one by one.
+const NOTICES_AT_ONCE: usize = 4096;
 
 /// Outputs carried out between two looks at the clock.
 const LOOK_EVERY: u32 = 32;
@@ -50,6 +53,17 @@ impl Engine {
         Ok(())
     }
 
+    pub(super) fn read_notices(&mut self, token: u64) -> io::Result<()> {
+        let mut buffer = [0; 64];
+        for _ in 0..NOTICES_AT_ONCE {
+            let Some((index, datagram)) = self.notices.recv(token, &mut buffer) else { break };
+            let Datagram { source, destination, ttl, payload, .. } = datagram;
+            let payload = buffer.get(payload).unwrap_or_default().to_vec();
+            self.handle(Input::Notice(Packet { index, source, destination, ttl, payload }))?;
+        }
+        Ok(())
+    }
+
     pub(super) fn read_sessions(&mut self, token: u64) -> io::Result<()> {
         self.sessions.read(self.now, token);
         self.hear_sessions()
@@ -74,7 +88,7 @@ impl Engine {
     }
 
     /// Carries out what the machine asks for, in its order.
-    fn drain(&mut self) -> io::Result<()> {
+    pub(super) fn drain(&mut self) -> io::Result<()> {
         let mut done: u32 = 0;
         while let Some(output) = self.router.poll_output() {
             if !matches!(output, Output::Advert(_)) {
@@ -93,6 +107,7 @@ impl Engine {
                     self.wires.queue(&transmit);
                     self.router.reuse(transmit);
                 }
+                Output::Notice(transmit) => self.notices.send(&transmit),
                 Output::Frame { index, bytes } => self.wires.send_frame(index, &bytes),
                 Output::Batch(batch) => {
                     // No address is installed of which the guardian does not know.

@@ -12,6 +12,7 @@ mod hands;
 mod keeper;
 mod lease;
 mod lookout;
+mod notices;
 mod wires;
 
 use std::collections::BTreeMap;
@@ -34,6 +35,7 @@ use counts::Lateness;
 use guardian::Guardian;
 use lease::{Leases, Sleep};
 use lookout::Lookout;
+use notices::Notices;
 use wires::Wires;
 
 const CONTROL: u64 = 0;
@@ -88,6 +90,7 @@ struct Engine {
     wires: Wires,
     lookout: Lookout,
     sessions: Sessions,
+    notices: Notices,
     leases: Leases,
     sleep: Sleep,
     poll: Poll,
@@ -156,6 +159,7 @@ impl Engine {
             wires: Wires::new()?,
             lookout: Lookout::default(),
             sessions: Sessions::default(),
+            notices: Notices::default(),
             leases: Leases::default(),
             sleep: Sleep::new(),
             poll,
@@ -201,7 +205,8 @@ impl Engine {
         self.sleep()?;
         if scheduling::overran() {
             self.demotions += 1;
-            let _ = self.scheduling.take(0);
+            let troubles = self.scheduling.take(0);
+            self.unscheduled(troubles);
         }
         self.read_wall(self.now)?;
         if let Some(span) = self.sleep.noticed() {
@@ -311,6 +316,7 @@ impl Engine {
                     return Ok(Some(End::Orphaned(error)));
                 }
             }
+            notice if notice >= notices::TOKENS => self.read_notices(notice)?,
             session if session >= bfd::TOKENS => self.read_sessions(session)?,
             watch if watch >= lookout::TOKENS => self.read_lookout(watch)?,
             wire => self.read_wire(wire)?,
@@ -322,11 +328,13 @@ impl Engine {
         self.guardian.sign_of_life(clock::monotonic());
         self.wires.retry(self.now, &self.poll);
         self.lookout.wake(self.now, &self.poll);
+        self.notices.retry(self.now, &self.poll);
         let deadlines = [
             self.router.poll_timeout(),
             self.wires.poll_timeout(),
             self.lookout.poll_timeout(),
             self.sessions.poll_timeout(),
+            self.notices.poll_timeout(),
             self.guardian.poll_timeout(),
             self.stop_by,
         ];
@@ -388,6 +396,7 @@ impl Engine {
                         &self.wires,
                         &self.lookout,
                         &self.sessions,
+                        &self.notices,
                         &self.control,
                         &self.lateness,
                         [self.overruns, self.demotions],
@@ -395,6 +404,21 @@ impl Engine {
                     let at = self.now;
                     let sessions = self.sessions.status();
                     self.control.send(FromEngine::Status { ask, at, status, sessions, counts });
+                }
+                ToEngine::Switchover { ask, instance, lasts } => {
+                    let until = lasts.map(|span| self.now + span);
+                    let done = self.router.switchover(self.now, &instance, until);
+                    self.drain()?;
+                    self.control.send(FromEngine::Switched {
+                        ask,
+                        outcome: done.map_err(|why| why.to_string()),
+                    });
+                }
+                ToEngine::EndSwitchover { ask, instance } => {
+                    let done = self.router.end_switchover(self.now, &instance);
+                    self.drain()?;
+                    let outcome = done.map(|()| Vec::new()).map_err(|why| why.to_string());
+                    self.control.send(FromEngine::Switched { ask, outcome });
                 }
                 ToEngine::Stop => self.stop()?,
             }
@@ -410,6 +434,12 @@ impl Engine {
         let Some((instances, debounce, events)) = self.waiting.take() else { return Ok(()) };
         let (image, held) = self.inheritance.take().unwrap_or_default();
         let first = !std::mem::replace(&mut self.begun, true);
+        let speaks = |family| instances.iter().any(|one| one.family == family);
+        let families = [speaks(base::Family::V4), speaks(base::Family::V6)];
+        self.notices.listen(self.now, &self.poll, families);
+        if first {
+            self.handle(Input::Seed(clock::chance()))?;
+        }
         self.handle(Input::Adopt { image, held, events })?;
         self.handle(Input::Debounce(debounce))?;
         self.handle(Input::Configure(instances))?;

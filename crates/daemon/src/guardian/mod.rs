@@ -103,6 +103,8 @@ pub(crate) struct Guardian {
     upgrade: Option<Upgrade>,
     /// The program this process is to become, when all is quiet.
     succeed_by: Option<PathBuf>,
+    /// Dumps that were asked for and have not come.
+    dumps_due: u32,
 }
 
 /// Device, inode and time of change of a file.
@@ -128,6 +130,8 @@ impl Guardian {
             Signal::HangUp,
             Signal::User1,
             Signal::User2,
+            Signal::Json,
+            Signal::StatsClear,
         ])?;
         let (poll, timer) = (Poll::new()?, Timer::new()?);
         poll.add(&signals, SIGNALS, Interest::Read)?;
@@ -160,6 +164,7 @@ impl Guardian {
             binary,
             upgrade: None,
             succeed_by: None,
+            dumps_due: 0,
         })
     }
 
@@ -283,8 +288,19 @@ impl Guardian {
     /// Lets the engine be scheduled as it is to be, and tells it to.
     pub(super) fn schedule_engine(&mut self) {
         let Some(engine) = &mut self.engine else { return };
-        tell_unscheduled(&self.scheduling.allow(engine.role.pid()));
+        // What cannot be allowed is done by ourselves, if it can be: see `unscheduled`.
+        let _ = self.scheduling.allow(engine.role.pid());
         let _ = engine.line.send(&GuardianToEngine::Schedule(self.scheduling.clone()));
+    }
+
+    /// The engine could not do all of that itself.
+    pub(super) fn unscheduled(&self, troubles: Vec<String>) {
+        let pid = self.engine.as_ref().map(|engine| engine.role.pid());
+        let rest = match pid {
+            Some(pid) => self.scheduling.impose(pid, troubles),
+            None => troubles,
+        };
+        tell_unscheduled(&rest);
     }
 
     /// Gives engine and control a line to each other.

@@ -7,13 +7,10 @@ use base::{Instant, Reason, What};
 use linux::{Interest, Ready, Signal, clock};
 use vip::last_will::{Death, Edit, Input, Output};
 
-use super::{
-    CONTROL, CONTROL_LINE, ENGINE, ENGINE_LINE, Guardian, RUNNER, SIGNALS, tell_gaps,
-    tell_unscheduled,
-};
+use super::{CONTROL, CONTROL_LINE, ENGINE, ENGINE_LINE, Guardian, RUNNER, SIGNALS, tell_gaps};
 use crate::exit::Exit;
 use crate::messages::{
-    ControlToGuardian, EngineToGuardian, GuardianToControl, GuardianToEngine, Order,
+    ControlToGuardian, Dump, DumpFile, EngineToGuardian, GuardianToControl, GuardianToEngine, Order,
 };
 use crate::role::Part;
 
@@ -114,10 +111,31 @@ impl Guardian {
                     self.service.reloading();
                     self.order(Order::Reload);
                 }
-                Signal::User1 | Signal::User2 | Signal::Child => {}
+                Signal::User1 => self.ask_for_dump(Dump::Data),
+                Signal::User2 => self.ask_for_dump(Dump::Stats),
+                Signal::StatsClear => self.ask_for_dump(Dump::StatsClear),
+                Signal::Json => self.ask_for_dump(Dump::Json),
+                Signal::Child => {}
             }
         }
         Ok(())
+    }
+
+    fn ask_for_dump(&mut self, dump: Dump) {
+        self.dumps_due = self.dumps_due.saturating_add(1);
+        self.order(Order::Dump(dump));
+    }
+
+    /// Control may not write files; what it may have written is what a signal has asked for, in the
+    /// place of a file or of nothing.
+    fn write_dump(&mut self, files: &[DumpFile]) {
+        let Some(due) = self.dumps_due.checked_sub(1) else { return };
+        self.dumps_due = due;
+        for DumpFile { path, text, mode } in files {
+            if let Err(error) = linux::replace_file(path, text.as_bytes(), *mode) {
+                eprintln!("warning: cannot write {}: {error}", path.display());
+            }
+        }
     }
 
     fn order(&mut self, order: Order) {
@@ -153,7 +171,7 @@ impl Guardian {
                 Ok(Some(EngineToGuardian::Alive)) => self.will.handle(now, Input::Alive),
                 Ok(Some(EngineToGuardian::Image(image))) => self.hand_over(image),
                 Ok(Some(EngineToGuardian::Standing)) => {}
-                Ok(Some(EngineToGuardian::Unscheduled { troubles })) => tell_unscheduled(&troubles),
+                Ok(Some(EngineToGuardian::Unscheduled { troubles })) => self.unscheduled(troubles),
                 Ok(None) => return,
                 Err(_) => {
                     engine.mute = true;
@@ -252,6 +270,7 @@ impl Guardian {
                     self.scheduling = scheduling;
                     self.schedule_engine();
                 }
+                Ok(Some(ControlToGuardian::Dump(files))) => self.write_dump(&files),
                 Ok(Some(ControlToGuardian::NeedRunner)) => self.start_runner()?,
                 Ok(Some(ControlToGuardian::Upgrade { binary })) => {
                     self.begin_upgrade(now, binary, true);

@@ -1,9 +1,9 @@
 //! How many processes of a kind run, and whether that is enough. Owns no clock and asks nobody: it is
 //! told of processes one by one, or of all of them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use base::{Instant, Tracker, Verdict};
+use base::{Instant, Name, Tracker, Verdict};
 use linux::ProcessEntry;
 
 use crate::sensors::{Matching, WatchedProcess};
@@ -73,6 +73,12 @@ impl Census {
                 kind.pids.remove(&pid);
             }
         }
+    }
+
+    /// How many of each kind there are.
+    pub(super) fn counts(&self) -> BTreeMap<Name, u32> {
+        let count = |kind: &Kind| u32::try_from(kind.pids.len()).unwrap_or(u32::MAX);
+        self.kinds.iter().map(|kind| (kind.watched.name.clone(), count(kind))).collect()
     }
 
     /// The verdicts that are others than before, now.

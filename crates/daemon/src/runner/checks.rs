@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use base::{Instant, Name, ScriptResult, Tracker, Verdict};
+use compat::{Phase, ScriptStanding};
 use linux::{Child, End, Interest, Poll};
 
 use super::queues::{GRACE, start};
@@ -40,6 +41,7 @@ struct Run {
     /// When the next step is taken against it.
     deadline: Instant,
     failed: bool,
+    killed: bool,
 }
 
 impl Checks {
@@ -77,6 +79,20 @@ impl Checks {
         told
     }
 
+    /// How each of them stands, for those who ask.
+    pub(super) fn standing(&self) -> BTreeMap<Name, ScriptStanding> {
+        let standing = |watched: &Watched| ScriptStanding {
+            phase: match &watched.running {
+                None => Phase::Idle,
+                Some(run) if run.killed => Phase::Forced,
+                Some(run) if run.failed => Phase::Asked,
+                Some(_) => Phase::Running,
+            },
+            contrary: watched.contrary,
+        };
+        self.by_name.iter().map(|(name, watched)| (name.clone(), standing(watched))).collect()
+    }
+
     /// When [`Checks::advance`] is due at the latest.
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
         let times = |watched: &Watched| {
@@ -103,6 +119,7 @@ impl Watched {
                 Ok(None) if now >= run.deadline => {
                     let end = if run.failed { End::Kill } else { End::Ask };
                     let first = !std::mem::replace(&mut run.failed, true);
+                    run.killed = !first;
                     run.deadline = now + GRACE;
                     // It may end by itself at this very moment; the next step will tell.
                     let _ = run.child.kill_group(end);
@@ -141,7 +158,8 @@ impl Watched {
         match started {
             Ok(child) => {
                 let deadline = now + self.check.timeout;
-                self.running = Some(Run { child, started: now, deadline, failed: false });
+                self.running =
+                    Some(Run { child, started: now, deadline, failed: false, killed: false });
             }
             Err(error) => {
                 self.count(ScriptResult::NotStarted(error.to_string()), Duration::ZERO, told);

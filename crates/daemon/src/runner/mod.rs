@@ -9,6 +9,7 @@ mod census;
 mod checks;
 mod first_value;
 mod pipes;
+mod post;
 mod processes;
 mod queues;
 
@@ -20,15 +21,18 @@ use linux::{Interest, Poll, Timer, clock};
 
 use crate::channel::Channel;
 use crate::exit::Exit;
+use crate::mail::{Delivery, Letter, PostOffice};
 use crate::messages::{FromRunner, Script, ToRunner};
 use checks::Checks;
 use pipes::Pipes;
+use post::Post;
 use processes::ProcessSensor;
 use queues::{Job, Queues};
 
 const CONTROL: u64 = 0;
 const TIMER: u64 = 1;
 const PROCESSES: u64 = 2;
+const POST: u64 = 3;
 const SCRIPTS: u64 = 16;
 /// Scripts that are run again and again are numbered from here.
 const CHECKS: u64 = 1 << 32;
@@ -48,6 +52,7 @@ pub(crate) fn main(guardian: u32) -> io::Result<Exit> {
         checks: Checks::new(CHECKS),
         processes: ProcessSensor::new(PROCESSES),
         pipes: Pipes::default(),
+        post: None,
         allowed: [Vec::new(), Vec::new()],
         end_by: None,
     };
@@ -63,6 +68,8 @@ struct Runner {
     checks: Checks,
     processes: ProcessSensor,
     pipes: Pipes,
+    /// There is one once the first mail is to be delivered.
+    post: Option<Post>,
     /// The present list, and the one before.
     allowed: [Vec<Script>; 2],
     /// When lines that find no reader are given up, once control has gone.
@@ -96,6 +103,9 @@ impl Runner {
             told.extend(self.checks.advance(now, &self.poll));
             told.extend(self.processes.advance(now, &self.poll));
             self.pipes.advance(now, &mut told);
+            if let Some(post) = &mut self.post {
+                told.extend(post.told());
+            }
             if let Some(control) = &mut self.control {
                 for one in &told {
                     let _ = control.send(one);
@@ -109,7 +119,21 @@ impl Runner {
     fn is_over(&self, now: Instant) -> bool {
         self.control.is_none()
             && self.queues.is_idle()
-            && (self.pipes.is_idle() || self.end_by.is_some_and(|end_by| end_by <= now))
+            && (self.pipes.is_idle() && self.post.as_ref().is_none_or(Post::is_idle)
+                || self.end_by.is_some_and(|end_by| end_by <= now))
+    }
+
+    fn send(&mut self, job: u64, office: PostOffice, letter: Letter) -> io::Result<()> {
+        let post = match &mut self.post {
+            Some(post) => post,
+            none => {
+                let post = Post::start()?;
+                self.poll.add(&post, POST, Interest::Read)?;
+                none.insert(post)
+            }
+        };
+        post.send(job, office, letter);
+        Ok(())
     }
 
     fn hear_control(&mut self) -> Vec<FromRunner> {
@@ -147,6 +171,17 @@ impl Runner {
                     told.extend(self.pipes.set(now, pipes));
                 }
                 Ok(Some(ToRunner::Say(line))) => told.extend(self.pipes.say(now, &line)),
+                Ok(Some(ToRunner::Post { job, office, letter })) => {
+                    if let Err(error) = self.send(job, office, letter) {
+                        let delivery = Delivery::GivenUp(error.to_string());
+                        told.push(FromRunner::Posted { job, delivery });
+                    }
+                }
+                Ok(Some(ToRunner::Stand { ask })) => {
+                    let (scripts, processes) = (self.checks.standing(), self.processes.counts());
+                    let standing = compat::Standing { scripts, processes };
+                    told.push(FromRunner::Standing { ask, standing });
+                }
                 Ok(None) => break,
                 Err(_) => {
                     let _ = self.poll.remove(control);

@@ -1,9 +1,10 @@
 //! The sensor for processes: the kernel's own news where it gives them, else a look at all of them
 //! every second.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use base::{Instant, Tracker, Verdict};
+use base::{Instant, Name, Tracker, Verdict};
 use linux::{Interest, Poll, ProcessEvent, ProcessEvents, Processes, process, processes};
 
 use super::census::Census;
@@ -111,6 +112,11 @@ impl ProcessSensor {
         }
         let verdict = |(tracker, verdict)| FromRunner::Verdict { tracker, verdict, run: None };
         self.census.settle(now).into_iter().map(verdict).collect()
+    }
+
+    /// How many run of each kind that is watched.
+    pub(super) fn counts(&self) -> BTreeMap<Name, u32> {
+        self.census.counts()
     }
 
     /// When [`ProcessSensor::advance`] is due at the latest.

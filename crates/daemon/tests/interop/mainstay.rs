@@ -88,7 +88,12 @@ impl Mainstay {
     }
 
     fn ask(&self, bench: &Bench, what: &str) -> String {
-        let question = CommandLine::parse(&format!("{BINARY} {what} --json --control {{control}}"));
+        self.ask_for(bench, &format!("{what} --json"))
+    }
+
+    /// What a command that asks the daemon prints.
+    pub(crate) fn ask_for(&self, bench: &Bench, command: &str) -> String {
+        let question = CommandLine::parse(&format!("{BINARY} {command} --control {{control}}"));
         let mut answer = None;
         let _ = wait_for(PATIENCE, || {
             let limit = Duration::from_secs(5);

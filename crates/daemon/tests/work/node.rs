@@ -48,7 +48,6 @@ pub(crate) struct Node {
     pub(crate) asked: Asked,
     instances: usize,
     news: VecDeque<Input>,
-    last_advert: Vec<u8>,
 }
 
 fn index(link: usize) -> IfIndex {
@@ -109,13 +108,24 @@ fn config(n: usize, vips: usize, priority: u8) -> InstanceConfig {
 impl Node {
     /// So many instances with so many VIPs each, all Backup.
     pub(crate) fn new(instances: usize, vips: usize, priority: u8) -> Self {
+        Self::with((0..instances).map(|n| config(n, vips, priority)).collect())
+    }
+
+    /// The same, their VIPs without a lifetime in the kernel.
+    #[allow(dead_code, reason = "not every binary that shares this file asks for it")]
+    pub(crate) fn without_lifetimes(instances: usize, vips: usize, priority: u8) -> Self {
+        let of = |n| InstanceConfig { lifetimes: false, ..config(n, vips, priority) };
+        Self::with((0..instances).map(of).collect())
+    }
+
+    fn with(configs: Vec<InstanceConfig>) -> Self {
+        let instances = configs.len();
         let mut node = Node {
             router: Router::new(),
             now: Instant::ZERO + Duration::from_secs(100),
             asked: Asked::default(),
             instances,
             news: VecDeque::new(),
-            last_advert: Vec::new(),
         };
         let links = instances.div_ceil(PER_LINK);
         let link = |link: usize| LinkFact {
@@ -137,7 +147,7 @@ impl Node {
             addresses: (0..links).map(address).collect(),
         };
         node.input(Input::Fact(snapshot));
-        node.configure((0..instances).map(|n| config(n, vips, priority)).collect());
+        node.configure(configs);
         node
     }
 
@@ -216,7 +226,7 @@ impl Node {
             match output {
                 Output::Advert(transmit) => {
                     self.asked.adverts += 1;
-                    self.last_advert = transmit.payload;
+                    self.router.reuse(transmit);
                 }
                 Output::Batch(batch) => {
                     self.asked.batches += 1;
@@ -245,7 +255,7 @@ impl Node {
                 }
                 Output::Frame { .. } => self.asked.frames += 1,
                 Output::Event(_) => self.asked.events += 1,
-                Output::Sockets(_) | Output::Watch(_) | Output::Will(_) => {}
+                Output::Sockets(_) | Output::Watch(_) | Output::Will(_) | Output::Notice(_) => {}
             }
         }
     }

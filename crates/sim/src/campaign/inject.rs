@@ -113,7 +113,7 @@ impl Injector {
                 });
             }
             Undo::Load(at) if lan.nodes[at].is_awake(now) => {
-                let configs = lan.nodes[at].configs.clone();
+                let configs = lan.nodes[at].configs().to_vec();
                 lan.reconfigure(at, configs);
             }
             Undo::Restart(_) | Undo::Load(_) | Undo::Boot(_) | Undo::Over => {}
@@ -148,6 +148,7 @@ impl Injector {
         let Fault { kind, node, lasts, dice, .. } = *fault;
         let mut random = Random::new(dice);
         let situation = Situation::of(lan, node);
+        lan.touch();
         if self.act(lan, kind, node, lasts, &mut random) {
             coverage.count(kind, situation);
             lan.see_that(Sight::Disturbed);
@@ -231,11 +232,11 @@ impl Injector {
                 self.later(lan, lasts, Undo::Restart(node));
             }
             FaultKind::Reload if awake => {
-                let configs = self.vary(lan.nodes[node].configs.clone(), node, random);
+                let configs = self.vary(lan.nodes[node].configs().to_vec(), node, random);
                 lan.reconfigure(node, configs);
             }
             FaultKind::ReloadNothing if awake => {
-                let configs = lan.nodes[node].configs.clone();
+                let configs = lan.nodes[node].configs().to_vec();
                 lan.reconfigure(node, configs);
             }
             FaultKind::SpoofLong
@@ -401,7 +402,7 @@ fn vary_one(config: &mut InstanceConfig, random: &mut Random) {
 
 fn any_vip(lan: &Lan, node: usize, random: &mut Random) -> Option<Vip> {
     let node = &lan.nodes[node];
-    let vips: Vec<&Vip> = node.configs.iter().flat_map(InstanceConfig::all_vips).collect();
+    let vips: Vec<&Vip> = node.configs().iter().flat_map(InstanceConfig::all_vips).collect();
     (!vips.is_empty()).then(|| vips[below(random, vips.len())].clone())
 }
 

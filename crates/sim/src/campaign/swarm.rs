@@ -126,6 +126,46 @@ pub struct Plan {
     pub faults: Vec<Fault>,
 }
 
+/// Kinds that are worse together than apart: what the one leaves behind, or has not finished, the other
+/// finds. A part of all worlds knows one such couple and nothing else, close together and mostly on
+/// one node.
+const COUPLES: &[(FaultKind, FaultKind)] = {
+    use FaultKind::*;
+    &[
+        (ForeignAdd, Pause),
+        (ForeignAdd, Kill),
+        (ForeignDelete, Pause),
+        (Kill, LinkRename),
+        (KillEngine, LinkRename),
+        (KillEngine, LinkRecreate),
+        (KillEngine, KillEngine),
+        (KillEngine, PauseEngine),
+        (KillEngine, Pause),
+        (KillEngine, TableGone),
+        (KillEngine, Reload),
+        (KillEngine, OwnAddress),
+        (KillEngine, SpoofResign),
+        (KillControl, KillEngine),
+        (KillGuardian, StopStart),
+        (KillGuardian, Overrun),
+        (Pause, TableGone),
+        (Pause, OneWay),
+        (Pause, Reload),
+        (Pause, Carrier),
+        (Pause, Loss),
+        (PauseEngine, Overrun),
+        (Freeze, DeafMute),
+        (Freeze, Partition),
+        (Freeze, ForeignDelete),
+        (Overrun, ForeignFight),
+        (Reload, Carrier),
+        (Reload, Partition),
+        (SpoofLong, Crash),
+        (SpoofLong, Carrier),
+        (Flap, PauseEngine),
+    ]
+};
+
 /// How long faults may come.
 pub(crate) const TROUBLE: Duration = Duration::from_secs(600);
 
@@ -136,6 +176,8 @@ impl Plan {
         // The swarm: which kinds this world knows, and how much each weighs.
         let mut weights: Vec<(FaultKind, u64)> = Vec::new();
         let few = random.chance(500);
+        let couple = random.chance(500).then(|| a_couple(random, kinds)).flatten();
+        let couple = couple.filter(|_| few);
         let density = if few { 0 } else { 100 + random.below(400) };
         for kind in kinds {
             if random.below(1000) < density {
@@ -144,6 +186,10 @@ impl Plan {
         }
         // Half of all worlds know two kinds or three: what only a pair reveals is met there.
         let least = if few { 2 + random.below(2) } else { 1 };
+        if let Some((one, other)) = couple {
+            weights.extend([(one, 1), (other, 1)]);
+        }
+        let least = if couple.is_some() { 0 } else { least };
         for _ in u64::try_from(weights.len()).unwrap_or(0)..least {
             let at = random.below(u64::try_from(kinds.len()).unwrap_or(1));
             weights.push((kinds[usize::try_from(at).unwrap_or(0)], 1));
@@ -151,11 +197,11 @@ impl Plan {
         let total: u64 = weights.iter().map(|(_, weight)| weight).sum();
         let count = if few { 12 + random.below(20) } else { 5 + random.below(20) };
         // Some worlds are calm between faults, in others they come in clusters.
-        let clustered = random.chance(400);
+        let clustered = random.chance(400) || couple.is_some();
         let mut at = Duration::from_secs(20);
         let gap = (TROUBLE - at) / u32::try_from(count).unwrap_or(5);
         let nodes = u64::try_from(nodes).unwrap_or(1);
-        let mut faults = Vec::new();
+        let mut faults: Vec<Fault> = Vec::new();
         for _ in 0..count {
             let mut draw = random.below(total);
             let kind = weights.iter().find(|(_, weight)| {
@@ -169,13 +215,12 @@ impl Plan {
                 1 => Duration::from_millis(500 + random.below(4_000)),
                 _ => Duration::from_millis(1_000 + random.below(25_000)),
             };
-            faults.push(Fault {
-                kind: *kind,
-                at,
-                lasts,
-                node: usize::try_from(random.below(nodes)).unwrap_or(0),
-                dice: random.draw(),
-            });
+            let same = faults.last().filter(|_| couple.is_some() && random.chance(700));
+            let node = match same {
+                Some(before) => before.node,
+                None => usize::try_from(random.below(nodes)).unwrap_or(0),
+            };
+            faults.push(Fault { kind: *kind, at, lasts, node, dice: random.draw() });
             let close = clustered && random.chance(600);
             let most = if close { Duration::from_secs(2) } else { gap * 3 / 2 };
             let most = u64::try_from(most.as_millis()).unwrap_or(1);
@@ -183,6 +228,14 @@ impl Plan {
         }
         Self { faults }
     }
+}
+
+/// One of the couples whose kinds may both come.
+fn a_couple(random: &mut Random, kinds: &[FaultKind]) -> Option<(FaultKind, FaultKind)> {
+    let may = |(one, other): &&(FaultKind, FaultKind)| kinds.contains(one) && kinds.contains(other);
+    let couples: Vec<_> = COUPLES.iter().filter(may).collect();
+    let at = random.below(u64::try_from(couples.len()).unwrap_or(0).max(1));
+    couples.get(usize::try_from(at).unwrap_or(0)).map(|couple| **couple)
 }
 
 #[cfg(test)]
@@ -201,7 +254,7 @@ mod tests {
                 plan.faults.iter().map(|fault| fault.kind).collect();
             kinds_known.insert(kinds);
         }
-        assert!(kinds_known.len() > 400, "swarms differ: {}", kinds_known.len());
+        assert!(kinds_known.len() > 350, "swarms differ: {}", kinds_known.len());
         let all: std::collections::BTreeSet<_> = kinds_known.into_iter().flatten().collect();
         assert_eq!(all.len(), FaultKind::ALL.len());
     }

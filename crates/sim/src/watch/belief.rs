@@ -8,11 +8,11 @@ use core::net::IpAddr;
 use core::time::Duration;
 use std::collections::BTreeMap;
 
-use base::{Instant, State};
+use base::{Instant, Mac, State};
 
+use super::Climate;
 use super::rule::{Rule, Violation};
-use super::since::Since;
-use super::{Climate, longest_interval};
+use super::since::Spans;
 use crate::lan::Lan;
 use crate::sight::{Sight, Vr};
 
@@ -25,11 +25,16 @@ pub(crate) struct Belief {
     /// When each node last heard a claim to a virtual router, by whom.
     rival_heard: BTreeMap<(usize, Vr, IpAddr), Instant>,
     /// Since when each kernel has had each VIP.
-    had: BTreeMap<(usize, IpAddr), Instant>,
-    wrong: BTreeMap<IpAddr, Since>,
+    had: Spans<(usize, IpAddr)>,
+    wrong: Spans<IpAddr>,
 }
 
 impl Belief {
+    /// Whether the client is not misled.
+    pub(crate) fn is_calm(&self) -> bool {
+        self.wrong.is_empty()
+    }
+
     pub(crate) fn see(&mut self, lan: &Lan, sight: &Sight) {
         let now = lan.now();
         match sight {
@@ -46,58 +51,57 @@ impl Belief {
         let now = lan.now();
         let nodes = lan.nodes();
         // A burst against rivals comes once a second or interval; both paths take a delay.
-        let within = longest_interval(lan, vr).max(Duration::from_secs(1))
-            + longest_interval(lan, vr)
+        let within = climate.interval.max(Duration::from_secs(1))
+            + climate.interval
             + climate.worst_delay * 3
             + Duration::from_millis(200);
-        let active: Vec<usize> =
-            (0..nodes.len()).filter(|at| nodes[*at].state(vr) == State::Active).collect();
-        let Some(vips) = nodes.iter().find_map(|node| Some(&node.config_of(vr)?.vips)) else {
-            return Ok(());
+        let is_active = |at: &usize| nodes[*at].state(vr) == State::Active;
+        let mut active = (0..nodes.len()).filter(is_active);
+        let holder = match (active.next(), active.next()) {
+            (Some(one), None) => Some(one),
+            _ => None,
         };
-        for vip in vips {
+        let Some(config) = nodes.iter().find_map(|node| node.config_of(vr)) else { return Ok(()) };
+        for vip in &config.vips {
             let address = vip.address;
             for (at, node) in nodes.iter().enumerate() {
-                if node.kernel().serves(address) {
-                    self.had.entry((at, address)).or_insert(now);
-                } else {
-                    self.had.remove(&(at, address));
+                self.had.note((at, address), now, node.kernel().serves(address));
+            }
+            let believed = lan.client().believes(address);
+            let wrong = match (holder, believed) {
+                (Some(holder), Some(mac)) if !nodes[holder].kernel().has_mac(mac) => {
+                    self.is_misled(lan, vr, address, holder, mac)
                 }
-            }
-            let mut wrong = false;
-            if let ([holder], Some(mac)) = (&active[..], lan.client().believes(address)) {
-                let here = self.had.get(&(*holder, address));
-                let alone =
-                    (0..nodes.len()).all(|at| at == *holder || !nodes[at].kernel().serves(address));
-                let told_at = self.believed_at.get(&address).copied().unwrap_or_default();
-                let reaches = lan.reaches_client(*holder, vr.segment);
-                let lost = self.lost_at.get(holder).is_some_and(|lost| *lost >= told_at);
-                let rival = nodes.iter().find(|node| node.kernel().has_mac(mac));
-                let heard = |address| self.rival_heard.get(&(*holder, vr, address));
-                // Since the client was told last, the holder took it over, or heard the one that
-                // told it.
-                let knows = here.is_some_and(|here| *here > told_at)
-                    || rival.is_some_and(|rival| {
-                        let sources = rival.kernel().addresses().map(|fact| fact.address);
-                        sources.filter_map(heard).any(|heard| *heard > told_at)
-                    });
-                let awake = nodes[*holder].is_awake(now);
-                wrong = here.is_some()
-                    && alone
-                    && awake
-                    && reaches
-                    && !lost
-                    && knows
-                    && !nodes[*holder].kernel().has_mac(mac);
-            }
-            if self.wrong.entry(address).or_default().note_kindly(now, wrong) > within {
-                let holder = active.first().map_or("nobody", |at| nodes[*at].name());
-                let mac = lan.client().believes(address);
+                _ => false,
+            };
+            if self.wrong.note(address, now, wrong) > within {
+                let holder = holder.map_or("nobody", |at| nodes[at].name());
                 let evidence =
-                    format!("{address} is held by {holder}, the client believes {mac:?}");
+                    format!("{address} is held by {holder}, the client believes {believed:?}");
                 return Err(Violation::new(Rule::ClientMisled, now, evidence));
             }
         }
         Ok(())
+    }
+
+    /// Whether the only holder could have put right by now what the client believes of an address.
+    fn is_misled(&self, lan: &Lan, vr: Vr, address: IpAddr, holder: usize, mac: Mac) -> bool {
+        let nodes = lan.nodes();
+        let here = self.had.since(&(holder, address));
+        let mut others = (0..nodes.len()).filter(|at| *at != holder);
+        let alone = others.all(|at| !nodes[at].kernel().serves(address));
+        let told_at = self.believed_at.get(&address).copied().unwrap_or_default();
+        let reaches = lan.reaches_client(holder, vr.segment);
+        let lost = self.lost_at.get(&holder).is_some_and(|lost| *lost >= told_at);
+        let rival = nodes.iter().find(|node| node.kernel().has_mac(mac));
+        let heard = |address| self.rival_heard.get(&(holder, vr, address));
+        // Since the client was told last, the holder took it over, or heard the one that told it.
+        let knows = here.is_some_and(|here| here > told_at)
+            || rival.is_some_and(|rival| {
+                let sources = rival.kernel().addresses().map(|fact| fact.address);
+                sources.filter_map(heard).any(|heard| *heard > told_at)
+            });
+        let awake = nodes[holder].is_awake(lan.now());
+        here.is_some() && alone && awake && reaches && !lost && knows
     }
 }

@@ -9,7 +9,7 @@ use base::{Instant, State, Subject, Vip, What};
 
 use super::rule::{Rule, Violation};
 use super::shadow::Shadows;
-use super::since::Since;
+use super::since::Spans;
 use crate::lan::Lan;
 use crate::node::Node;
 use crate::sight::{Sight, Vr};
@@ -31,14 +31,14 @@ const GUARDED: Duration = Duration::from_millis(150);
 
 #[derive(Debug, Default)]
 pub(crate) struct Hands {
-    stray: BTreeMap<(usize, IpAddr), Since>,
-    missing: BTreeMap<(usize, IpAddr), Since>,
-    behind: BTreeMap<(usize, IpAddr), Since>,
-    guarded: BTreeMap<(usize, IpAddr), Since>,
-    unled: BTreeMap<(usize, IpAddr), Since>,
+    stray: Spans<(usize, IpAddr)>,
+    missing: Spans<(usize, IpAddr)>,
+    behind: Spans<(usize, IpAddr)>,
+    guarded: Spans<(usize, IpAddr)>,
+    unled: Spans<(usize, IpAddr)>,
     /// What somebody deleted and the node has not complained about yet; and when, of late.
     deleted: BTreeMap<(usize, IpAddr), u32>,
-    fights: BTreeMap<(usize, IpAddr), Vec<Instant>>,
+    fights: BTreeMap<(usize, IpAddr), (u32, Instant)>,
 }
 
 impl Hands {
@@ -95,12 +95,20 @@ impl Hands {
         Ok(())
     }
 
+    /// Whether nothing that may not last is so.
+    pub(crate) fn is_calm(&self) -> bool {
+        [&self.stray, &self.missing, &self.behind, &self.guarded, &self.unled]
+            .iter()
+            .all(|spans| spans.is_empty())
+    }
+
     fn note_gone(&mut self, now: Instant, node: usize, addresses: &[IpAddr]) {
         for address in addresses {
             *self.deleted.entry((node, *address)).or_default() += 1;
-            let fights = self.fights.entry((node, *address)).or_default();
-            fights.retain(|at| now.since(*at) < FIGHT);
-            fights.push(now);
+            // However long it lasts, it is one fight as long as no pause is that long.
+            let (rounds, last) = self.fights.entry((node, *address)).or_default();
+            *rounds = if now.since(*last) < FIGHT { *rounds + 1 } else { 1 };
+            *last = now;
         }
     }
 
@@ -108,52 +116,55 @@ impl Hands {
         let now = lan.now();
         for (at, node) in lan.nodes().iter().enumerate() {
             let Some(config) = node.config_of(vr) else { continue };
+            let awake = node.is_awake(now);
+            let able = awake && node.is_informed();
+            let away = !awake && node.frozen_until <= now;
+            let (dead, ward) = (away && node.alive, away && node.is_guarded(now));
+            let holds = node.state(vr) == State::Active;
             for vip in config.all_vips() {
                 let key = (at, vip.address);
                 let has = has(node, vip);
-                let able = node.is_awake(now) && node.is_informed();
-                let holds = node.state(vr) == State::Active;
 
-                let stray = has && able && !holds;
-                if self.stray.entry(key).or_default().note_kindly(now, stray) > REMOVED_WITHIN {
+                if self.stray.note(key, now, has && able && !holds) > REMOVED_WITHIN {
                     let evidence = format!("{vip} is there, and {vr:?} is {:?}", node.state(vr));
                     return Err(violation(lan, Rule::Stray, at, evidence));
                 }
-                let fought = self.fights.get(&key).is_some_and(|fights| {
-                    fights.iter().filter(|at| now.since(**at) < FIGHT).count() > 4
-                });
-                let within = if fought { BACK_WITHIN_IN_A_FIGHT } else { BACK_WITHIN };
                 let missing = !has && able && holds && runs(node, vip);
-                if self.missing.entry(key).or_default().note_kindly(now, missing) > within {
+                let span = self.missing.note(key, now, missing);
+                if span > BACK_WITHIN && span > self.back_within(now, key) {
                     let evidence = format!("{vip} is not there, and {vr:?} is Active");
                     return Err(violation(lan, Rule::Missing, at, evidence));
                 }
-                let stands = node.frozen_until > now;
-                let dead = node.alive && !node.is_awake(now) && !stands;
-                let behind = has && dead && config.lifetimes && may_lapse(node, vip);
-                let guarded = has && node.is_guarded(now) && !node.is_awake(now) && !stands;
-                let down = config.interval.as_duration() * config.missed_adverts.into();
-                if self.guarded.entry(key).or_default().note_kindly(now, guarded) > down + GUARDED {
+                let span = self.guarded.note(key, now, has && ward);
+                let down = || config.interval.as_duration() * config.missed_adverts.into();
+                if span > GUARDED && span > down() + GUARDED {
                     let evidence = format!("{vip} is still there, and its guardian lives");
                     return Err(violation(lan, Rule::NotGivenUp, at, evidence));
                 }
-                let unled = config.lease
-                    && node.alive
-                    && !node.is_awake(now)
-                    && !stands
-                    && node.kernel().answers(vip.address, now);
-                let longest = lease(config) + LEASE_LATE;
-                if self.unled.entry(key).or_default().note_kindly(now, unled) > longest {
+                // Who has lost the table while it was away is heard until it wakes.
+                let leased = config.lease && node.kernel().leases();
+                let unled = leased && dead && node.kernel().answers(vip.address, now);
+                let span = self.unled.note(key, now, unled);
+                if span > LEASE_LATE && span > lease(config) + LEASE_LATE {
+                    let longest = lease(config) + LEASE_LATE;
                     let evidence = format!("{vip} is answered for, longer than {longest:?}");
                     return Err(violation(lan, Rule::AnswersUnled, at, evidence));
                 }
-                if self.behind.entry(key).or_default().note_kindly(now, behind) > LAPSED_WITHIN {
+                let behind = has && dead && config.lifetimes && may_lapse(node, vip);
+                if self.behind.note(key, now, behind) > LAPSED_WITHIN {
                     let evidence = format!("{vip} is still there");
                     return Err(violation(lan, Rule::LeftBehind, at, evidence));
                 }
             }
         }
         Ok(())
+    }
+
+    /// How soon a VIP that somebody removed is to be back.
+    fn back_within(&self, now: Instant, key: (usize, IpAddr)) -> Duration {
+        let fight = |(rounds, last): &(u32, Instant)| *rounds > 4 && now.since(*last) < FIGHT;
+        let fought = self.fights.get(&key).is_some_and(fight);
+        if fought { BACK_WITHIN_IN_A_FIGHT } else { BACK_WITHIN }
     }
 }
 

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 
 use base::{Instant, State, Subject, What};
 
+use super::Climate;
 use super::rule::{Rule, Violation};
-use super::since::Since;
-use super::{Climate, longest_interval};
+use super::since::Spans;
 use crate::lan::Lan;
 use crate::sight::{Sight, Vr};
 
@@ -21,8 +21,8 @@ const CHANGES: u32 = 6;
 
 #[derive(Debug, Default)]
 pub(crate) struct Holders {
-    active: BTreeMap<(usize, usize, Vr), Since>,
-    held: BTreeMap<(usize, usize, Vr), Since>,
+    active: Spans<(usize, usize, Vr)>,
+    held: Spans<(usize, usize, Vr)>,
     lost: BTreeMap<(usize, usize), Instant>,
     changes: BTreeMap<(usize, Vr), u32>,
     longest: Duration,
@@ -31,6 +31,11 @@ pub(crate) struct Holders {
 impl Holders {
     pub(crate) fn longest(&self) -> Duration {
         self.longest
+    }
+
+    /// Whether nobody holds beside another.
+    pub(crate) fn is_calm(&self) -> bool {
+        self.active.is_empty() && self.held.is_empty()
     }
 
     pub(crate) fn see(&mut self, lan: &Lan, sight: &Sight) {
@@ -56,7 +61,14 @@ impl Holders {
         let now = lan.now();
         let nodes = lan.nodes();
         let vip = nodes.iter().find_map(|node| node.config_of(vr)?.vips.first());
-        let allowed = longest_interval(lan, vr) + climate.worst_delay * 2 + SLACK;
+        let allowed = climate.interval + climate.worst_delay * 2 + SLACK;
+        // Frozen and dead ones count, as long as their kernels answer.
+        let has: Vec<bool> = nodes
+            .iter()
+            .map(|node| {
+                node.alive && vip.is_some_and(|vip| node.kernel().answers(vip.address, now))
+            })
+            .collect();
         for one in 0..nodes.len() {
             for other in one + 1..nodes.len() {
                 let lost = |a, b| self.lost.get(&(a, b)) == Some(&now);
@@ -67,31 +79,25 @@ impl Holders {
                 };
                 let is_active = |at: usize| nodes[at].state(vr) == State::Active;
                 let both = is_active(one) && is_active(other) && together();
-                // Frozen and dead ones count, as long as their kernels answer.
-                let has = |at: usize| {
-                    nodes[at].alive
-                        && vip.is_some_and(|vip| nodes[at].kernel().answers(vip.address, now))
-                };
                 let linked = || {
                     lan.are_linked(one, other, vr.segment) && !lost(one, other) && !lost(other, one)
                 };
                 let leased = |at: usize| {
-                    nodes[at].config_of(vr).is_none_or(|config| config.lease)
+                    (nodes[at].config_of(vr).is_none_or(|config| config.lease)
+                        && nodes[at].kernel().leases())
                         || nodes[at].is_awake(now)
                 };
-                let both_have = has(one) && has(other) && linked() && leased(one) && leased(other);
+                let both_have = has[one] && has[other] && linked() && leased(one) && leased(other);
 
                 let names =
                     || format!("{} and {} ({vr:?})", nodes[one].name(), nodes[other].name());
-                let span = self.active.entry((one, other, vr)).or_default();
-                let span = span.note_kindly(now, both);
+                let span = self.active.note((one, other, vr), now, both);
                 self.longest = self.longest.max(span);
                 if span > allowed {
                     let evidence = format!("{} both Active for {span:?} > {allowed:?}", names());
                     return Err(Violation::new(Rule::TwoActives, now, evidence));
                 }
-                let span = self.held.entry((one, other, vr)).or_default();
-                let span = span.note_kindly(now, both_have);
+                let span = self.held.note((one, other, vr), now, both_have);
                 if span > allowed + KERNEL {
                     let evidence = format!("{} both have it for {span:?}", names());
                     return Err(Violation::new(Rule::TwoHolders, now, evidence));
@@ -105,7 +111,7 @@ impl Holders {
             }
             let changes = self.changes.get(&(at, vr)).copied().unwrap_or(0);
             // An election at every jitter is nobody's fault but the weather's.
-            let calm = lan.weather_now().jitter * 2 < longest_interval(lan, vr);
+            let calm = lan.weather_now().jitter * 2 < climate.interval;
             if changes > CHANGES && calm {
                 let since = climate.undisturbed_since;
                 let evidence =

@@ -16,6 +16,7 @@ use core::time::Duration;
 use base::Instant;
 
 use crate::lan::Lan;
+use crate::node::Node;
 use crate::sight::{Sight, Vr};
 use belief::Belief;
 use hands::Hands;
@@ -33,16 +34,21 @@ pub struct Watch {
     belief: Belief,
     climate: Climate,
     looked_at: Instant,
+    calm: bool,
 }
 
 /// Between things that change a state, the world is looked at no more often than this.
 const PATIENCE: Duration = Duration::from_millis(20);
+/// While every node is awake and nothing is so that may not last, it is enough to look this often.
+const CALM: Duration = Duration::from_millis(100);
 
 /// How slow the world has been at worst, and since when it has been left alone.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Climate {
     pub(crate) worst_delay: Duration,
     pub(crate) undisturbed_since: Instant,
+    /// The longest interval anybody has for the virtual router that is looked at.
+    pub(crate) interval: Duration,
 }
 
 impl Watch {
@@ -54,8 +60,13 @@ impl Watch {
             holders: Holders::default(),
             hands: Hands::default(),
             belief: Belief::default(),
-            climate: Climate { worst_delay: Duration::ZERO, undisturbed_since: lan.now() },
+            climate: Climate {
+                worst_delay: Duration::ZERO,
+                undisturbed_since: lan.now(),
+                interval: Duration::ZERO,
+            },
             looked_at: lan.now(),
+            calm: false,
             routers,
         }
     }
@@ -85,16 +96,24 @@ impl Watch {
             self.belief.see(lan, sight);
         }
         self.shadows.check_yields(lan)?;
-        if quiet && lan.now().since(self.looked_at) < PATIENCE {
+        let patience = if self.calm { CALM } else { PATIENCE };
+        if quiet && lan.now().since(self.looked_at) < patience {
             return Ok(());
         }
         self.looked_at = lan.now();
         for vr in &self.routers {
+            let climate = Climate { interval: longest_interval(lan, *vr), ..self.climate };
             self.shadows.check(lan, *vr)?;
-            self.holders.check(lan, *vr, self.climate)?;
+            self.holders.check(lan, *vr, climate)?;
             self.hands.check(lan, *vr)?;
-            self.belief.check(lan, *vr, self.climate)?;
+            self.belief.check(lan, *vr, climate)?;
         }
+        let awake = |node: &Node| node.is_awake(lan.now()) && node.frozen_until <= lan.now();
+        self.calm = lan.nodes().iter().all(awake)
+            && self.shadows.is_calm()
+            && self.holders.is_calm()
+            && self.hands.is_calm()
+            && self.belief.is_calm();
         Ok(())
     }
 

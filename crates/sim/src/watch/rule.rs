@@ -67,6 +67,10 @@ rules! {
     FarewellFirst => "A guardian's farewell comes after the silence, never before.",
     /// DESIGN §4.
     SpokeSilenced => "A holder never adverts while it is silenced.",
+    /// DESIGN §4: drain, listen, decide.
+    Revived => "A lease that has ended is followed by another only when its holder has said that it ended.",
+    /// DESIGN §4, the stall guard.
+    ClaimsUnheard => "A holder that has said nothing for so long that a peer may have taken over listens before it speaks.",
     /// Invariant 4.
     Collateral => "When a VIP lapses no address goes along that is not a VIP of the node.",
     /// ARP-007, S3.

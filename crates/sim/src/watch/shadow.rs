@@ -48,6 +48,11 @@ struct Shadow {
     spoke_at: Option<Instant>,
     /// When it was Active last.
     left_at: Option<Instant>,
+    /// By the world's clock: until when nobody can have taken over from it, since when it is Active
+    /// by its own right, and when it last said that its lease had ended.
+    unrivalled_until: Option<Instant>,
+    active_at: Instant,
+    lapse_told_at: Instant,
     /// When its configuration last changed: what is due by that is due now.
     told_at: Instant,
     starts_at: Instant,
@@ -73,6 +78,9 @@ impl Shadow {
             advert_due: now,
             spoke_at: None,
             left_at: None,
+            unrivalled_until: None,
+            active_at: Instant::ZERO,
+            lapse_told_at: Instant::ZERO,
             told_at: now,
             starts_at: now + config.startup_delay,
             lacking: Since::default(),
@@ -242,6 +250,15 @@ impl Shadows {
                         let evidence = format!("{:?} spoke while it was silent", advert.vr);
                         return Err(violation(lan, Rule::SpokeSilenced, *node, evidence));
                     }
+                    let own = shadow.state == State::Active && claims;
+                    if let Some(until) = shadow.unrivalled_until.filter(|at| own && *at < lan.now())
+                    {
+                        let evidence = format!("{:?} spoke, unrivalled until {until}", advert.vr);
+                        return Err(violation(lan, Rule::ClaimsUnheard, *node, evidence));
+                    }
+                    if own {
+                        shadow.unrivalled_until = Some(lan.now() + unrivalled(config));
+                    }
                     let latest =
                         shadow.advert_due.max(this.clock(this.awake_since())) + ADVERT_LATE;
                     if shadow.state == State::Active && clock > latest {
@@ -253,12 +270,37 @@ impl Shadows {
                     shadow.advert_due = clock + config.interval.as_duration();
                 }
             }
+            Sight::Revived { node, ended, addresses } => {
+                let this = &lan.nodes()[*node];
+                for config in this.configs().iter().filter(|config| config.lease) {
+                    let vr = vr_of(config);
+                    let mut vips = config.all_vips();
+                    if !vips.any(|vip| addresses.contains(&vip.address)) {
+                        continue;
+                    }
+                    let Some(shadow) = self.all.get(&(*node, vr)) else { continue };
+                    let since = shadow.active_at.max(shadow.lapse_told_at);
+                    if this.state(vr) == State::Active && since < *ended {
+                        let evidence = format!("{vr:?}, silent since {ended}");
+                        return Err(violation(lan, Rule::Revived, *node, evidence));
+                    }
+                }
+            }
             Sight::Event { node, event, unread } => {
                 let Subject::Instance(name) = &event.subject else { return Ok(()) };
                 let Some(vr) = lan.nodes()[*node].vr_named(name) else { return Ok(()) };
                 match event.what {
                     What::StateChanged { to, .. } => {
                         return self.changed(lan, *node, vr, to, event.reason, *unread);
+                    }
+                    What::LeaseLapsed { .. } => {
+                        if let Some(shadow) = self.all.get_mut(&(*node, vr)) {
+                            shadow.lapse_told_at = lan.now();
+                        }
+                    }
+                    What::LeaseResumed if *unread => {
+                        let evidence = format!("{vr:?} took a lease anew before it had read");
+                        return Err(violation(lan, Rule::Unread, *node, evidence));
                     }
                     What::PriorityChanged { to, .. } => {
                         if let Some(shadow) = self.all.get_mut(&(*node, vr)) {
@@ -272,6 +314,14 @@ impl Shadows {
             _ => {}
         }
         Ok(())
+    }
+
+    /// Whether every instance is what it should be.
+    pub(crate) fn is_calm(&self) -> bool {
+        let odd = |shadow: &Shadow| {
+            shadow.lacking.is_so() || shadow.ready.is_so() || shadow.untracked.is_so()
+        };
+        !self.all.values().any(odd)
     }
 
     fn match_configs(&mut self, lan: &Lan, node: usize) {
@@ -304,6 +354,10 @@ impl Shadows {
         shadow.must_yield = false;
         if from == State::Active {
             shadow.left_at = Some(now);
+        }
+        shadow.unrivalled_until = (to == State::Active).then(|| lan.now() + unrivalled(config));
+        if to == State::Active && !heir {
+            shadow.active_at = lan.now();
         }
         match (from, to) {
             (State::Backup, State::Active) => {
@@ -428,19 +482,23 @@ impl Shadows {
     }
 }
 
+/// How long nobody takes over from a holder that has spoken (VRRP-072): where more adverts than
+/// three may be missed, peers may still have the RFC's three.
+fn unrivalled(config: &InstanceConfig) -> Duration {
+    const FLOOR: Duration = Duration::from_millis(60);
+    (config.interval.as_duration() * u32::from(config.missed_adverts.min(3))).max(FLOOR)
+}
+
 /// Whether an instance has all it needs: its links, an address to send from, its trackers.
 fn is_fit(node: &Node, config: &InstanceConfig) -> bool {
     let kernel = node.kernel();
     let runs = |name: &base::Name| kernel.named(name.as_str()).is_some_and(|link| link.running);
     let Some(name) = &config.interface else { return false };
     let Some(link) = kernel.named(name.as_str()) else { return false };
-    let vips: Vec<IpAddr> = node
-        .configs()
-        .iter()
-        .filter(|config| !config.priority.is_owner())
-        .flat_map(InstanceConfig::all_vips)
-        .map(|vip| vip.address)
-        .collect();
+    let is_vip = |address: IpAddr| {
+        let mut others = node.configs().iter().filter(|config| !config.priority.is_owner());
+        others.any(|config| config.all_vips().any(|vip| vip.address == address))
+    };
     let usable = |address: &base::AddressFact| {
         if let Some(source) = config.source {
             return address.address == source && !address.tentative;
@@ -448,7 +506,7 @@ fn is_fit(node: &Node, config: &InstanceConfig) -> bool {
         address.index == link.index
             && Family::of(&address.address) == config.family
             && !address.tentative
-            && !vips.contains(&address.address)
+            && !is_vip(address.address)
             && match address.address {
                 IpAddr::V4(_) => true,
                 IpAddr::V6(v6) => v6.segments()[0] & 0xffc0 == 0xfe80,

@@ -12,6 +12,7 @@ mod groups;
 mod heal;
 mod interfaces;
 mod mixed;
+mod moves;
 mod partition;
 mod pause;
 mod signed;

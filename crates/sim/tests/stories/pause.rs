@@ -45,6 +45,41 @@ fn a_weaker_holder_that_slept_yields_before_it_says_a_word_too_many() {
 }
 
 #[test]
+fn without_a_lease_a_holder_that_slept_says_and_announces_nothing_before_it_has_listened() {
+    // Found by simulation: what it owed its neighbours, the second burst after taking over, left
+    // with the first piece of news, and every rival in its socket was contradicted.
+    let bare = |priority| InstanceConfig { lease: false, lifetimes: true, ..config(priority) };
+    let mut lan = Lan::new(1).node("a", vec![bare(200)]).node("b", vec![bare(100)]);
+    lan.run_until(secs(10), |lan| lan.actives() == ["a"]).unwrap();
+    lan.run_for(secs(1));
+    lan.pause("a", secs(10));
+    lan.run_for(secs(10) - millis(1));
+    assert_eq!((lan.holders(VIP), lan.client_reaches(VIP)), (vec!["b"], Some("b")));
+    let (sent, heard) = (lan.see("a").adverts_sent(), lan.client().heard());
+    lan.run_for(millis(10));
+    assert_eq!(lan.see("a").adverts_sent() - sent, 0, "it contradicted its successor");
+    assert_eq!(lan.client().heard() - heard, 0, "it announced itself");
+    assert_served_by(&lan, "b");
+    lan.run_for(secs(5));
+    assert_served_by(&lan, "a");
+}
+
+#[test]
+fn an_heir_whose_lease_has_ended_announces_nothing() {
+    // Found by simulation: it announced what it had inherited, and let go of it in the same turn.
+    let mut lan = Lan::new(1).router("a", 200).router("b", 100);
+    lan.run_for(secs(20));
+    assert_served_by(&lan, "a");
+    let heard = lan.client().heard();
+    lan.remove_leases("a");
+    lan.kill_engine("a");
+    lan.run_for(millis(500));
+    assert_eq!(lan.client().heard() - heard, 0, "it announced what it did not keep");
+    lan.run_for(secs(10));
+    assert_served_by(&lan, "a");
+}
+
+#[test]
 fn vrrp_079_a_backup_that_slept_reads_what_has_come_before_it_judges() {
     let mut lan = Lan::new(1).router("a", 200).router("b", 100);
     lan.run_for(secs(5));

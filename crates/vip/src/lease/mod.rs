@@ -404,7 +404,7 @@ impl Leases {
     fn revive(&mut self) -> Option<LeaseOp> {
         for (class, adopts) in self.holders.decided() {
             if self.classes.entry(class).or_default().pulse == Pulse::Dead {
-                return Some(match adopts {
+                return Some(match adopts && !base::planted!(HeirBeginsALease) {
                     true => LeaseOp::Renew { class },
                     false => LeaseOp::Arm { class },
                 });

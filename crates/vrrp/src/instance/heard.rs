@@ -130,6 +130,9 @@ impl Instance {
     /// §6.4.2: "If the Priority in the ADVERTISEMENT is zero": Skew_Time, but never longer than what
     /// was left anyway (VRRP-055).
     fn holder_resigned(&mut self, turn: &mut Turn<'_>, source: IpAddr) {
+        if let Some(ready) = &mut self.ready {
+            ready.resigned(turn.now, source);
+        }
         let sooner = self.deadline().is_some_and(|at| at <= turn.now + self.skew_time());
         if sooner && !base::planted!(ResignRearms) {
             return;
@@ -153,6 +156,11 @@ impl Instance {
         preempt_at: Option<Instant>,
     ) {
         let delay = match self.config.preempt {
+            // It was sent away, and stays away as long as somebody serves.
+            _ if self.stays_back(turn.now) => {
+                self.note_peer(turn, source, heard);
+                return self.wait_for_silence(turn.now, None);
+            }
             // An owner always preempts (VRRP-068).
             _ if self.config.priority.is_owner() => Duration::ZERO,
             Preempt::After(_) if base::planted!(PreemptsAtOnce) => Duration::ZERO,
@@ -178,7 +186,7 @@ impl Instance {
                     self.phase = Phase::Backup { armed_at, waiting, preempt_at: Some(at) };
                     return;
                 }
-                other @ (Waiting::Resigned(_) | Waiting::Owner) => other,
+                other @ (Waiting::Resigned(_) | Waiting::Nominated(_) | Waiting::Owner) => other,
             };
             self.phase = Phase::Backup { armed_at, waiting, preempt_at: Some(at) };
         }

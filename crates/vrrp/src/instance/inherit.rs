@@ -5,7 +5,7 @@ use base::{Instant, State};
 
 use super::{Instance, Peer, Phase, Standing, Turn, Waiting};
 use crate::config::InstanceConfig;
-use crate::image::{InstanceV1, InstanceV2, MarkV2, PeerV1, PhaseV1};
+use crate::image::{InstanceV1, InstanceV2, InstanceV3, MarkV2, PeerV1, PhaseV1};
 use crate::wire::hmac::{Sequence, Sequencer};
 use base::{EventId, Reason};
 use vip::HolderId;
@@ -18,7 +18,7 @@ pub(crate) enum Inheritance {
     /// Its sync group holds.
     Group,
     /// The engine before handed over.
-    Image(Box<InstanceV2>),
+    Image(Box<InstanceV3>),
 }
 
 impl Instance {
@@ -32,6 +32,8 @@ impl Instance {
         let mut heir = Self { not_before: now, ..Self::new(now, config, holder) };
         if let Inheritance::Image(image) = &inheritance {
             // Signed adverts go on, whether or not the instance can.
+            heir.stays_back = image.stays_back;
+            let image = &image.base;
             heir.sequencer = image
                 .number
                 .map(Sequence::from_bits)
@@ -58,7 +60,7 @@ impl Instance {
             }
             Some(Inheritance::Image(image)) => image,
         };
-        let InstanceV2 { base: image, proven, .. } = *image;
+        let InstanceV2 { base: image, proven, .. } = image.base;
         let phase = match image.phase {
             PhaseV1::Initialize => return false,
             PhaseV1::Active { advert_at } => {
@@ -90,18 +92,19 @@ impl Instance {
     }
 
     /// What the next engine needs to go on.
-    pub(crate) fn image(&self) -> InstanceV2 {
+    pub(crate) fn image(&self) -> InstanceV3 {
         let mark = |(source, highest, heard): (_, Sequence, _)| MarkV2 {
             source,
             highest: highest.bits(),
             heard,
         };
-        InstanceV2 {
+        let base = InstanceV2 {
             base: self.base_image(),
             proven: self.proven,
             number: self.sequencer.last().map(Sequence::bits),
             marks: self.marks.iter().map(mark).collect(),
-        }
+        };
+        InstanceV3 { base, stays_back: self.stays_back }
     }
 
     fn base_image(&self) -> InstanceV1 {
@@ -115,7 +118,9 @@ impl Instance {
                     preempting: waiting == Waiting::Preempting,
                     resigned: match waiting {
                         // Its deadline is a moment away; the next engine waits as for a resignation.
-                        Waiting::Resigned(event) | Waiting::Unreachable(event, _) => Some(event),
+                        Waiting::Resigned(event)
+                        | Waiting::Nominated(event)
+                        | Waiting::Unreachable(event, _) => Some(event),
                         Waiting::Silence | Waiting::Preempting | Waiting::Owner => None,
                     },
                     preempt_at,

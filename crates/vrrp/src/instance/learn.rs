@@ -6,7 +6,7 @@
 use core::net::IpAddr;
 use core::time::Duration;
 
-use base::{Reason, Version, What};
+use base::{Reason, State, Version, What};
 
 use super::{Instance, Peer, Standing, Turn};
 use crate::wire::hmac::{Freshness, Sequence};
@@ -20,6 +20,9 @@ impl Instance {
         self.proven = self.standing_of(source) == Standing::Again;
         self.learned_form = Some(heard.checksum);
         self.remember(turn, source, heard);
+        if self.state() == State::Backup {
+            self.tell_ready(turn, source);
+        }
     }
 
     /// Remembers who holds and tells what is unusual about it, once.

@@ -11,6 +11,7 @@ mod contest;
 mod heard;
 mod inherit;
 mod learn;
+mod moves;
 mod silence;
 mod speak;
 mod together;
@@ -26,10 +27,11 @@ use contest::Reassert;
 pub(crate) use inherit::Inheritance;
 
 use crate::config::{InstanceConfig, Reach};
+use crate::moves::{Candidate, Candidates, Ready};
 use crate::outbox::Outbox;
 use crate::refusals::{Refusals, Told};
 use crate::rivals::Rivals;
-use crate::status::Traffic;
+use crate::status::{StayBack, Traffic};
 use crate::timers;
 use crate::wire::hmac::{Marks, Sequence, Sequencer};
 use crate::wire::{ChecksumForm, Heard};
@@ -87,6 +89,8 @@ enum Waiting {
     Resigned(EventId),
     /// So long since the BFD session with the holder failed; the event that said so.
     Unreachable(EventId, Duration),
+    /// Nothing: the holder left and named it; the event that said so.
+    Nominated(EventId),
     /// Nothing but its sync group: it owns the addresses.
     Owner,
 }
@@ -161,6 +165,14 @@ pub(crate) struct Instance {
     /// machine has slept since.
     sent_at: Option<(Instant, Duration)>,
     slept: Duration,
+    /// What it has told its holder, while Backup.
+    ready: Option<Ready>,
+    /// Who has told it, while Active.
+    candidates: Candidates,
+    /// Who is to follow, once its VIPs are off the node.
+    nominee: Option<Candidate>,
+    /// It was switched over.
+    stays_back: Option<StayBack>,
     traffic: Traffic,
 }
 
@@ -198,6 +210,10 @@ impl Instance {
             silenced: false,
             sent_at: None,
             slept: Duration::ZERO,
+            ready: None,
+            candidates: Candidates::default(),
+            nominee: None,
+            stays_back: None,
             traffic: Traffic::default(),
         }
     }
@@ -268,7 +284,7 @@ impl Instance {
             Waiting::Silence | Waiting::Preempting => self.active_down_interval(),
             Waiting::Resigned(_) => self.skew_time(),
             Waiting::Unreachable(_, skew) => skew,
-            Waiting::Owner => Duration::ZERO,
+            Waiting::Nominated(_) | Waiting::Owner => Duration::ZERO,
         }
     }
 
@@ -350,6 +366,9 @@ impl Instance {
             Waiting::Unreachable(event, _) => {
                 self.become_active(turn, Reason::HolderUnreachable, Some(event));
             }
+            Waiting::Nominated(event) => {
+                self.become_active(turn, Reason::Nominated, Some(event));
+            }
             Waiting::Owner => self.become_active(turn, Reason::Owner, None),
             Waiting::Preempting => {
                 let cause = self.peer.map(|peer| peer.event);
@@ -383,10 +402,13 @@ impl Instance {
             self.learned_interval = None;
         }
         if self.inherit(turn, cause) {
-        } else if self.config.priority.is_owner() && self.config.group.is_none() {
+        } else if self.config.priority.is_owner()
+            && self.config.group.is_none()
+            && !self.stays_back(turn.now)
+        {
             self.become_active(turn, Reason::Owner, cause);
         } else {
-            let owner = self.config.priority.is_owner();
+            let owner = self.config.priority.is_owner() && !self.stays_back(turn.now);
             let waiting = if owner { Waiting::Owner } else { Waiting::Silence };
             self.phase = Phase::Backup { armed_at: turn.now, waiting, preempt_at: None };
             self.changed(turn, State::Initialize, reason, cause);
@@ -406,7 +428,6 @@ impl Instance {
         self.sent_at = None;
         // An heir does not know yet whether its lease has outlived its predecessor.
         self.silenced = reason == Reason::Adopted && self.is_leased();
-        self.traffic.became_active += 1;
         self.changed(turn, from, reason, cause);
         self.send(turn, self.priority());
     }
@@ -431,6 +452,7 @@ impl Instance {
             return;
         }
         if from == State::Active {
+            self.choose_nominee(turn.now);
             self.send(turn, Priority::RESIGN);
             self.traffic.resignations_sent += 1;
             turn.out.event(turn.now, self.subject(), What::Resigned, reason, cause);
@@ -447,6 +469,12 @@ impl Instance {
         cause: Option<EventId>,
     ) {
         let (to, priority) = (self.state(), self.priority());
+        self.ready = None;
+        self.candidates.clear();
+        if to == State::Active {
+            self.nominee = None;
+            self.stays_back = None;
+        }
         self.peer = self.peer.filter(|_| to != State::Initialize);
         self.silenced &= to == State::Active;
         let news = self.rivals.clear();
@@ -456,6 +484,12 @@ impl Instance {
         self.told_mac = None;
         self.reassert = None;
         self.changed_at = turn.now;
+        match to {
+            // A fault that is told anew is no change.
+            State::Initialize => self.traffic.became_initialize += u64::from(from != to),
+            State::Backup => self.traffic.became_backup += 1,
+            State::Active => self.traffic.became_active += 1,
+        }
         let what = What::StateChanged { from, to, priority };
         self.changed_by = Some(turn.out.event(turn.now, self.subject(), what, reason, cause));
     }

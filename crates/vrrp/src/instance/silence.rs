@@ -79,7 +79,9 @@ impl Instance {
     pub(crate) fn inherits(&self) -> bool {
         match &self.inherits {
             Some(Inheritance::Held) => true,
-            Some(Inheritance::Image(image)) => matches!(image.base.phase, PhaseV1::Active { .. }),
+            Some(Inheritance::Image(image)) => {
+                matches!(image.base.base.phase, PhaseV1::Active { .. })
+            }
             Some(Inheritance::Group) | None => false,
         }
     }

@@ -147,6 +147,8 @@ impl Instance {
                 interval: peer.interval,
                 last_heard: peer.at,
             }),
+            ready: self.ready_peers(),
+            stays_back: self.stays_back,
             vips: self.config.all_vips().cloned().collect(),
             present: Vec::new(),
             hmac: self.config.hmac.as_ref().map(|policy| HmacStatus {

@@ -52,6 +52,7 @@ impl Instance {
         if self.state() != State::Active {
             return;
         }
+        self.choose_nominee(turn.now);
         self.send(turn, Priority::RESIGN);
         self.traffic.resignations_sent += 1;
         turn.out.event(turn.now, self.subject(), What::Resigned, Reason::SyncGroup, cause);

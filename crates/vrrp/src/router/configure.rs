@@ -128,6 +128,7 @@ impl Router {
             leasing: false,
             granted: false,
             silenced_by: None,
+            unannounced: None,
             repairing: None,
             will: Will::None,
         };

@@ -17,6 +17,7 @@ use crate::config::{InstanceConfig, Reach};
 use crate::instance::{Attachment, Surroundings, Turn};
 use crate::links::{Links, is_link_local};
 use crate::sockets::SocketSpec;
+use crate::status::InterfaceStatus;
 use crate::wire;
 use crate::wire::hmac::TRAILER;
 
@@ -195,6 +196,19 @@ impl Router {
             events.insert(name.clone(), self.out.event(now, subject, what, Reason::Kernel, []));
         }
         events
+    }
+
+    /// The interfaces that the configuration looks at, as they are believed to be.
+    pub(super) fn interface_status(&self) -> Vec<InterfaceStatus> {
+        let status = |(name, state): (&Name, &LinkState)| InterfaceStatus {
+            name: name.clone(),
+            up: match state {
+                LinkState::Missing => None,
+                LinkState::Down => Some(false),
+                LinkState::Up => Some(true),
+            },
+        };
+        self.link_states.iter().map(status).collect()
     }
 
     /// Notes which interfaces the configuration looks at, and which addresses are VIPs.

@@ -34,6 +34,7 @@ impl Router {
             }
             if let Some(name) = self.leaving.remove(&holder) {
                 self.out.will(Edit::Release { name });
+                self.all_off(now, holder);
             }
             if self.clearing.remove(&holder) {
                 self.leases.handle(now, lease::Input::Clear { holder });
@@ -61,6 +62,7 @@ impl Router {
                 }
                 let repairing = self.seat_of(holder).and_then(|seat| {
                     forget(&mut seat.present, &vips);
+                    seat.present.reserve_exact(vips.len());
                     seat.present.extend_from_slice(&vips);
                     seat.repairing.take()
                 });
@@ -93,6 +95,9 @@ impl Router {
                 if let Some(seat) = self.seat_of(holder) {
                     seat.repairing = event;
                     seat.present.retain(|present| *present != vip);
+                    if base::planted!(LapsedRepaired) && seat.instance.is_silenced() {
+                        self.leases.handle(now, lease::Input::Again { holder });
+                    }
                 }
                 let vips = vec![vip];
                 self.lifetimes.handle(now, lifetime::Input::Gone { holder, vips: &vips });
@@ -119,7 +124,8 @@ impl Router {
         }
     }
 
-    /// Has VIPs announced, if their instance (still) holds them.
+    /// Has VIPs announced, if their instance (still) holds them. One that is silent may have been
+    /// succeeded already: it announces when it is certain.
     pub(super) fn announce(
         &mut self,
         now: Instant,
@@ -128,10 +134,24 @@ impl Router {
         reason: Reason,
         cause: EventId,
     ) {
-        let holds = self.seat_of(holder).is_some_and(|seat| seat.instance.state() == State::Active);
-        if holds {
-            let input = announcer::Input::Announce { holder, vips, reason, cause };
-            self.announcer.handle(now, input);
+        let Some(seat) = self.seat_of(holder) else { return };
+        if seat.instance.state() != State::Active {
+            return;
+        }
+        if seat.instance.is_silenced() {
+            seat.unannounced = Some((reason, cause));
+            return;
+        }
+        let input = announcer::Input::Announce { holder, vips, reason, cause };
+        self.announcer.handle(now, input);
+    }
+
+    /// Announces what an instance holds that could not be announced while it was silent.
+    pub(super) fn announce_late(&mut self, now: Instant, holder: HolderId) {
+        let Some(seat) = self.seat_of(holder) else { return };
+        let vips = seat.present.clone();
+        if let Some((reason, cause)) = seat.unannounced.take().filter(|_| !vips.is_empty()) {
+            self.announce(now, holder, vips, reason, cause);
         }
     }
 

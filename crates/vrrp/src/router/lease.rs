@@ -89,10 +89,13 @@ impl Router {
         let event = seat.silenced_by.take();
         let vips = seat.present.clone();
         seat.instance.speak_again(&mut Turn { now, wall: self.wall.at(now), out: &mut self.out });
-        let Some(event) = event else { return };
+        let Some(event) = event else { return self.announce_late(now, holder) };
         let event = self.tell(now, holder, What::LeaseResumed, Reason::NobodyElse, Some(event));
         if let (Some(event), false) = (event, vips.is_empty()) {
             self.announce(now, holder, vips, Reason::WasSilent, event);
+        }
+        if let Some(seat) = self.seats.get_mut(&slot) {
+            seat.unannounced = None;
         }
     }
 
@@ -134,16 +137,16 @@ impl Router {
             }
         }
         self.due = due;
+        self.doubt_stalled(now);
     }
 
-    /// Everything that has arrived was heard: whoever was silent, or late enough for a peer to have
-    /// taken over, lets go or goes on.
-    pub(super) fn settle_doubts(&mut self, now: Instant) {
+    /// A holder that is so late that a peer may have taken over says nothing more, to nobody, until
+    /// everything that has arrived was heard.
+    fn doubt_stalled(&mut self, now: Instant) {
         for n in 0..self.due.len() {
             let slot = self.due[n];
             let Some(seat) = self.seats.get_mut(&slot) else { continue };
-            let overdue = seat.instance.may_be_overtaken(now);
-            if overdue
+            if seat.instance.may_be_overtaken(now)
                 && !self.doubts.contains_key(&slot)
                 && !self.leases.is_renewing(slot.holder())
             {
@@ -155,6 +158,12 @@ impl Router {
                 self.doubts.insert(slot, Doubt { lets_go: true, event, at: now });
             }
         }
+    }
+
+    /// Everything that has arrived was heard: whoever was silent, or late enough for a peer to have
+    /// taken over, lets go or goes on.
+    pub(super) fn settle_doubts(&mut self, now: Instant) {
+        self.doubt_stalled(now);
         for (slot, doubt) in core::mem::take(&mut self.doubts) {
             let Some(seat) = self.seats.get_mut(&slot) else { continue };
             if seat.instance.state() != State::Active {
@@ -171,6 +180,7 @@ impl Router {
                 seat.instance.stand_back(&mut turn, doubt.event);
             } else if seat.granted {
                 seat.instance.speak_again(&mut turn);
+                self.announce_late(now, slot.holder());
             } else {
                 self.leases.handle(now, lease::Input::Again { holder: slot.holder() });
             }
@@ -203,6 +213,7 @@ impl Router {
         } else if !wants && seat.leasing {
             seat.granted = false;
             seat.silenced_by = None;
+            seat.unannounced = None;
             self.leases.handle(now, lease::Input::Release { holder });
             self.clearing.insert(holder);
             self.partings.insert(holder);
@@ -218,6 +229,7 @@ impl Router {
                 wall: self.wall.at(now),
                 out: &mut self.out,
             });
+            self.announce_late(now, holder);
         }
     }
 }

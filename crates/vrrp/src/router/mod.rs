@@ -12,6 +12,7 @@ mod environment;
 mod groups;
 mod hands;
 mod lease;
+mod moves;
 mod neighbours;
 
 use core::net::IpAddr;
@@ -36,6 +37,7 @@ use crate::floods::{self, Floods};
 use crate::image::Image;
 use crate::instance::{Attachment, Inheritance, Instance, Turn};
 use crate::links::Links;
+use crate::moves::NoticeError;
 use crate::outbox::{Outbox, Output};
 use crate::refusals::Refusals;
 use crate::slots::{SlotMap, SlotSet};
@@ -49,6 +51,7 @@ use debounce::Debouncer;
 use environment::LinkState;
 use groups::{Groups, Membership};
 use lease::Doubt;
+pub use moves::SwitchoverError;
 use neighbours::Lookout;
 pub use neighbours::WatchSpec;
 
@@ -61,6 +64,10 @@ pub enum Input {
     Packet(Packet),
     /// A frame of another machine says that an address lives there; see [`Output::Watch`].
     Neighbour(Neighbour),
+    /// A datagram arrived at the port of planned moves ([`crate::moves::PORT`]).
+    Notice(Packet),
+    /// Chance, for numbers that nobody else may guess. To be told first.
+    Seed(u64),
     /// The kernel said something.
     Fact(KernelFact),
     /// How long news of these interfaces must last before they count. Holds until it is said again.
@@ -152,6 +159,8 @@ struct Seat {
     granted: bool,
     /// The lapse that silenced it.
     silenced_by: Option<EventId>,
+    /// What was not announced because it was silent; to be made up for when it speaks again.
+    unannounced: Option<(Reason, EventId)>,
     /// A VIP was taken from us by somebody else; what follows is its repair.
     repairing: Option<EventId>,
     /// What the guardian was told of it, if anything, and whether that is still so.
@@ -217,6 +226,7 @@ pub struct Router {
     watched: Vec<WatchSpec>,
     strays: BTreeMap<IfIndex, Refusals>,
     floods: BTreeMap<IfIndex, Floods>,
+    refused_notices: BTreeMap<NoticeError, u64>,
     wall: WallClock,
     /// Where the signed adverts of instances go on that are not configured yet.
     spoken: BTreeMap<Name, u64>,
@@ -252,6 +262,12 @@ impl Router {
                 let arrival = Arrival { source, destination, ttl, payload: &payload };
                 return self.handle_packet(now, index, &arrival);
             }
+            Input::Notice(packet) => {
+                let Packet { index, source, destination, ttl, payload } = packet;
+                let arrival = Arrival { source, destination, ttl, payload: &payload };
+                self.notice(now, index, &arrival);
+            }
+            Input::Seed(seed) => self.out.seed(seed),
             Input::Neighbour(seen) => self.neighbour(now, &seen),
             Input::Fact(fact) => self.learn(now, &fact),
             Input::Debounce(rules) => self.debounce(now, rules),
@@ -268,7 +284,8 @@ impl Router {
                 let (events, instances) = image.map(Image::into_parts).unwrap_or_default();
                 self.out.continue_events(events);
                 for one in instances {
-                    self.inherited.insert(one.base.name.clone(), Inheritance::Image(Box::new(one)));
+                    self.inherited
+                        .insert(one.base.base.name.clone(), Inheritance::Image(Box::new(one)));
                 }
             }
             Input::Wall(wall) => self.wall = WallClock::new(now, wall),
@@ -314,7 +331,7 @@ impl Router {
     #[must_use]
     pub fn image(&self) -> Image {
         let seats = self.order.iter().filter_map(|slot| self.seats.get(slot));
-        Image::V2 {
+        Image::V3 {
             events: self.out.events_so_far(),
             instances: seats.map(|seat| seat.instance.image()).collect(),
         }
@@ -358,7 +375,8 @@ impl Router {
         let packets = self.floods.values().map(Floods::packets).sum();
         let floods = self.floods.values().map(Floods::alarms).sum();
         let (groups, leases) = (self.group_status(), self.leases.status());
-        RouterStatus { instances, groups, discards, packets, floods, leases }
+        let interfaces = self.interface_status();
+        RouterStatus { instances, groups, discards, packets, floods, leases, interfaces }
     }
 
     // ---- time -----------------------------------------------------------------------------------

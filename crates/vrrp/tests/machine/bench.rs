@@ -198,6 +198,8 @@ pub(crate) struct Bench {
     pub(crate) now: Instant,
     /// What the kernel was asked and has not done yet.
     asked: VecDeque<Batch>,
+    /// Words about planned moves that it has sent.
+    pub(crate) notices: Vec<base::Transmit>,
     /// What the kernel has.
     pub(crate) addresses: Vec<AddressFact>,
     pub(crate) table: Table,
@@ -211,6 +213,7 @@ impl Bench {
             router: Router::new(),
             now: Instant::ZERO + secs(100),
             asked: VecDeque::new(),
+            notices: Vec::new(),
             addresses: vec![address(2, OWN), address(2, "fe80::5")],
             table: Table::default(),
             watched: Vec::new(),
@@ -260,6 +263,10 @@ impl Bench {
                     let done = LeaseDone { ticket: ask.ticket, outcome };
                     self.router.handle(self.now, Input::LeaseDone(done));
                     Seen::Lease(ask.op)
+                }
+                Output::Notice(transmit) => {
+                    self.notices.push(transmit);
+                    continue;
                 }
                 Output::Will(edit) => Seen::Will(edit),
                 Output::Batch(batch) => {

@@ -249,8 +249,8 @@ fn a_holder_without_a_lease_that_was_late_listens_too() {
     bench.pass(millis(3001));
     let outs = bench.feed(Input::Wake { drained: false });
     assert!(outs.adverts().is_empty());
-    let outs = bench.feed(Input::Wake { drained: true });
     assert!(told(&outs, |what| matches!(what, What::Stalled { .. })));
+    bench.feed(Input::Wake { drained: true });
     assert_eq!(bench.state(), State::Backup);
 }
 

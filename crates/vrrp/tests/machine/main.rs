@@ -23,6 +23,7 @@ mod interfaces;
 mod last_will;
 mod learning;
 mod lease;
+mod moves;
 mod neighbours;
 mod owner;
 mod preempt;

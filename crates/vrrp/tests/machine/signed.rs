@@ -363,8 +363,8 @@ fn vrrp_115_after_a_hand_over_numbers_go_on_and_what_was_heard_stays_heard() {
     after.feed(Input::Wall(Wall::new(noon().seconds() - 4, 0)));
     let first = after.sleep().advert().signed.unwrap().1;
     let last = before.router.image();
-    let vrrp::Image::V2 { instances, .. } = last else { panic!("{last:?}") };
-    assert_eq!(first.bits(), instances[0].number.unwrap() + 1);
+    let vrrp::Image::V3 { instances, .. } = last else { panic!("{last:?}") };
+    assert_eq!(first.bits(), instances[0].base.number.unwrap() + 1);
 }
 
 #[test]

@@ -22,5 +22,6 @@ pub use marks::Marks;
 pub use policy::{Freshness, Key, KeyError, Mode, Policy, PolicyError};
 pub use sequence::{Sequence, Sequencer};
 pub use trailer::{Demand, TRAILER, seal};
+pub(crate) use trailer::{tag_is, tag_over};
 
 pub(super) use trailer::verify;

@@ -101,6 +101,20 @@ pub(in crate::wire) fn verify(
     Ok(number)
 }
 
+/// The HMAC of anything else that is signed with such a key, cut as adverts' are.
+pub(crate) fn tag_over(key: &Key, text: &[u8]) -> Option<[u8; TAG]> {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key.secret().expose()).ok()?;
+    // No advert begins like this: a tag of the one is never good for the other.
+    mac.update(b"mainstay notice\0");
+    mac.update(text);
+    mac.finalize().into_bytes().first_chunk().copied()
+}
+
+/// Whether `tag` is that.
+pub(crate) fn tag_is(key: &Key, text: &[u8], tag: &[u8]) -> bool {
+    tag_over(key, text).is_some_and(|ours| bool::from(ours[..].ct_eq(tag)))
+}
+
 /// The HMAC of a message. Whatever could be spliced is in it: a tag is good for one family, version,
 /// VRID and source only. The checksum is not, since a kernel may write it after the message was
 /// signed.

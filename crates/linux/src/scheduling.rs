@@ -71,7 +71,7 @@ impl Scheduling {
         };
         // While it is ordinary: a nice value means nothing to a real-time thread.
         tell("back to an ordinary thread", ordinary());
-        tell(&format!("nice value {}", self.nice), nice(self.nice));
+        tell(&format!("{NICE} {}", self.nice), nice_of(0, self.nice));
         if !self.processors.is_empty() {
             tell("processors", processors(&self.processors));
         }
@@ -80,7 +80,35 @@ impl Scheduling {
             if !self.run_limit.is_zero() {
                 tell("the limit of real time", ordinary_when_too_long());
             }
-            tell(&format!("real-time priority {priority}"), real_time(priority));
+            tell(&format!("{REAL_TIME} {priority}"), real_time(priority));
+        }
+        troubles
+    }
+
+    /// Does for the threads of the process `pid` what it could not do itself, and answers with what of
+    /// its `troubles` remains. For where limits cannot be raised but the caller may schedule others
+    /// (`CAP_SYS_NICE` without `CAP_SYS_RESOURCE`, as in many containers).
+    #[must_use]
+    pub fn impose(&self, pid: u32, mut troubles: Vec<String>) -> Vec<String> {
+        let threads =
+            std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+        let threads = threads.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+        let mut done = Ok(());
+        for thread in threads {
+            let one: u32 = thread;
+            let below = u8::from(one != pid);
+            let one = libc::pid_t::try_from(one).unwrap_or(0);
+            done = done.and(nice_of(one, self.nice)).and(match self.real_time {
+                Some(priority) => {
+                    let priority = priority.saturating_sub(below).max(1);
+                    let policy = libc::SCHED_FIFO | libc::SCHED_RESET_ON_FORK;
+                    policy_of(one, policy, priority.into())
+                }
+                None => Ok(()),
+            });
+        }
+        if done.is_ok() {
+            troubles.retain(|one| !one.starts_with(NICE) && !one.starts_with(REAL_TIME));
         }
         troubles
     }
@@ -123,6 +151,10 @@ pub fn overran() -> bool {
 
 static OVERRAN: AtomicBool = AtomicBool::new(false);
 
+/// How troubles begin that somebody else may help with.
+const NICE: &str = "nice value";
+const REAL_TIME: &str = "real-time priority";
+
 fn ordinary() -> io::Result<()> {
     // The flag may not be taken off again without a right.
     let flag = present_policy() & libc::SCHED_RESET_ON_FORK;
@@ -136,18 +168,24 @@ fn present_policy() -> libc::c_int {
 }
 
 fn policy(policy: libc::c_int, priority: libc::c_int) -> io::Result<()> {
+    policy_of(0, policy, priority)
+}
+
+/// Of any thread; 0: the calling one.
+fn policy_of(thread: libc::pid_t, policy: libc::c_int, priority: libc::c_int) -> io::Result<()> {
     let parameter = libc::sched_param { sched_priority: priority };
-    // SAFETY: 0 is the calling thread, and the parameter is alive for the length of the call.
-    match unsafe { libc::sched_setscheduler(0, policy, &raw const parameter) } {
+    // SAFETY: the parameter is alive for the length of the call.
+    match unsafe { libc::sched_setscheduler(thread, policy, &raw const parameter) } {
         0 => Ok(()),
         _ => Err(io::Error::last_os_error()),
     }
 }
 
-/// Of the calling thread alone, as Linux has it.
-fn nice(value: i8) -> io::Result<()> {
-    // SAFETY: 0 is the calling thread.
-    match unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, value.into()) } {
+/// Of one thread alone, as Linux has it; 0: the calling one.
+fn nice_of(thread: libc::pid_t, value: i8) -> io::Result<()> {
+    let thread = libc::id_t::try_from(thread).unwrap_or(0);
+    // SAFETY: numbers only.
+    match unsafe { libc::setpriority(libc::PRIO_PROCESS, thread, value.into()) } {
         0 => Ok(()),
         _ => Err(io::Error::last_os_error()),
     }
@@ -266,6 +304,25 @@ mod tests {
         }
         assert!(overran() && !overran());
         assert_eq!(wanted.take(0), Vec::<String>::new(), "it can begin again");
+    }
+
+    #[test]
+    fn who_may_schedule_others_does_what_they_cannot() {
+        let wanted = Scheduling { locked: false, processors: Vec::new(), ..wanted() };
+        let mut other = std::process::Command::new("sleep").arg("20").spawn().unwrap();
+        let troubles = ["nice value -3: no", "real-time priority 7: no", "processors: no"];
+        let rest = wanted.impose(other.id(), troubles.map(String::from).to_vec());
+        let pid = libc::pid_t::try_from(other.id()).unwrap();
+        // SAFETY: a number only.
+        let policy = unsafe { libc::sched_getscheduler(pid) };
+        other.kill().unwrap();
+        other.wait().unwrap();
+        if rest.len() == 3 {
+            println!("skipped: not allowed here");
+            return;
+        }
+        assert_eq!(rest, ["processors: no"]);
+        assert_eq!(policy, libc::SCHED_FIFO | libc::SCHED_RESET_ON_FORK);
     }
 
     #[test]

@@ -25,7 +25,8 @@ const QUIET: Duration = Duration::from_secs(1);
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Rivals {
     heard: Vec<Claim>,
-    episode: Option<Episode>,
+    /// Boxed: there is none, as a rule.
+    episode: Option<Box<Episode>>,
 }
 
 /// A router whose adverts claim to hold.
@@ -72,7 +73,7 @@ impl Rivals {
         let Some((source, first)) = second.map(|claim| (claim.source, claim.first)) else {
             return self.end();
         };
-        let episode = self.episode.get_or_insert_with(|| Episode::begin(first));
+        let episode = self.episode.get_or_insert_with(|| Box::new(Episode::begin(first)));
         episode.rival.source = Some(source);
         episode.rival.see(Sight::Advert);
         episode.last = now;
@@ -89,7 +90,7 @@ impl Rivals {
         let over = self.look(now, interval);
         self.claim(now, source, interval);
         let lasts = self.lasting(now, interval).next().is_some();
-        let episode = self.episode.get_or_insert_with(|| Episode::begin(now));
+        let episode = self.episode.get_or_insert_with(|| Box::new(Episode::begin(now)));
         episode.rival.source = Some(source);
         episode.rival.see(Sight::Advert);
         episode.last = now;
@@ -106,7 +107,7 @@ impl Rivals {
         sure: bool,
     ) -> Option<News> {
         let over = self.look(now, interval);
-        let episode = self.episode.get_or_insert_with(|| Episode::begin(now));
+        let episode = self.episode.get_or_insert_with(|| Box::new(Episode::begin(now)));
         episode.rival.mac = Some(seen.mac);
         episode.rival.address = Some(seen.address);
         episode.rival.source = seen.source.or(episode.rival.source);
@@ -138,7 +139,7 @@ impl Rivals {
     /// The second holder, if there is one for sure.
     pub(crate) fn status(&self) -> Option<RivalStatus> {
         let episode = self.episode.as_ref().filter(|episode| episode.sure)?;
-        let Episode { rival, first, last, told, .. } = episode.clone();
+        let Episode { rival, first, last, told, .. } = Episode::clone(episode);
         Some(RivalStatus { rival, first, last, because: told })
     }
 

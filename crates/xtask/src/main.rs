@@ -20,6 +20,7 @@ fn main() -> ExitCode {
         ["fuzz", ref rest @ ..] => fuzz::run(&root(), rest),
         ["sim", ref arguments @ ..] => campaign::sim(&root(), arguments),
         ["bench"] => bench::run(&root(), 3),
+        ["bench", "instructions"] => bench::count(&root()),
         ["bench", "--runs", runs] => match runs.parse() {
             Ok(runs) if runs > 0 => bench::run(&root(), runs),
             _ => usage(),
@@ -34,6 +35,7 @@ fn usage() -> ExitCode {
     eprintln!("       cargo xtask fuzz    look for bytes that break something");
     eprintln!("       cargo xtask man     write {PAGE} from the keyword table");
     eprintln!("       cargo xtask bench [--runs N]");
+    eprintln!("       cargo xtask bench instructions");
     eprintln!("                           measure against keepalived, write docs/performance.md");
     ExitCode::from(2)
 }

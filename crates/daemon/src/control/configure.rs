@@ -7,7 +7,6 @@ use base::{Instant, Reason, Secret, Subject, What};
 use linux::clock;
 
 use super::files::{self, Loaded};
-use super::notify::Notify;
 use super::{Control, LOST_AT_MOST};
 use crate::messages::{ControlToGuardian, Script, ToEngine};
 use crate::terms::Terms;
@@ -28,8 +27,11 @@ impl Control {
         if let Some(router_id) = &loaded.router_id {
             self.node = router_id.to_string();
         }
+        files::share(&mut loaded.notify);
+        files::share(&mut loaded.groups);
         let notified = loaded.notify.values().chain(loaded.groups.values());
-        let mut scripts: Vec<Script> = notified.flat_map(Notify::scripts).cloned().collect();
+        let mut scripts: Vec<Script> =
+            notified.flat_map(|notify| notify.scripts()).cloned().collect();
         scripts.extend(loaded.sensors.checks.iter().map(|check| check.script.clone()));
         scripts.extend(loaded.pipes.iter().filter_map(|pipe| pipe.script.clone()));
         scripts.extend(loaded.hooks.scripts().cloned());

@@ -19,26 +19,42 @@ const REMEMBERED: usize = 10_000;
 /// tells of all of them at once.
 const NAMED: usize = 40_000;
 
-/// An event, to be put into words when somebody asks.
+/// An event as bytes, to be read and put into words when somebody asks: as a value it takes five times
+/// the room.
 #[derive(Clone)]
 struct Remembered {
-    event: Event,
+    id: EventId,
+    octets: Box<[u8]>,
     unix_ms: i64,
+    names: usize,
 }
 
 impl Remembered {
-    fn told(&self) -> EventRecord {
-        let Self { event, unix_ms } = self.clone();
-        EventRecord { text: text::sentence(&event), event, unix_ms }
+    /// `None`: it cannot be written down, which no event is known to be.
+    fn of(event: &Event, unix_ms: i64) -> Option<Self> {
+        let octets = postcard::to_stdvec(event).ok()?.into_boxed_slice();
+        Some(Self { id: event.id, octets, unix_ms, names: names(event) })
     }
 
-    fn names(&self) -> usize {
-        let vips = match &self.event.what {
-            What::VipsPresent { vips } | What::VipsGone { vips } => vips.len(),
-            _ => 0,
-        };
-        self.event.causes.len() + vips
+    fn event(&self) -> Option<Event> {
+        postcard::from_bytes(&self.octets).ok()
     }
+
+    fn told(&self) -> Option<EventRecord> {
+        Some(told(self.event()?, self.unix_ms))
+    }
+}
+
+fn told(event: Event, unix_ms: i64) -> EventRecord {
+    EventRecord { text: text::sentence(&event), event, unix_ms }
+}
+
+fn names(event: &Event) -> usize {
+    let vips = match &event.what {
+        What::VipsPresent { vips } | What::VipsGone { vips } => vips.len(),
+        _ => 0,
+    };
+    event.causes.len() + vips
 }
 
 /// What has happened, and where it is written as it happens.
@@ -92,29 +108,30 @@ impl EventLog {
         if event.id.origin == Origin::Engine {
             self.last_of_engine = self.last_of_engine.max(Some(event.id.number));
         }
-        let record = Remembered { event, unix_ms: unix_ms() };
+        let unix_ms = unix_ms();
         match self.format {
-            LogFormat::Text => eprintln!("{}", text::line(&record.event)),
+            LogFormat::Text => eprintln!("{}", text::line(&event)),
             LogFormat::Json => {
-                let record = record.told();
+                let record = told(event.clone(), unix_ms);
                 match serde_json::to_string(&record) {
                     Ok(line) => eprintln!("{line}"),
                     Err(error) => eprintln!("{}: {error}", record.text),
                 }
             }
-            LogFormat::Syslog => self.syslog.send("mainstay", &text::line(&record.event)),
+            LogFormat::Syslog => self.syslog.send("mainstay", &text::line(&event)),
             LogFormat::Keepalived | LogFormat::KeepalivedSyslog => {
-                let lines = self.lines.of(&record.event);
-                for line in lines.unwrap_or_else(|| vec![text::sentence(&record.event)]) {
+                let lines = self.lines.of(&event);
+                for line in lines.unwrap_or_else(|| vec![text::sentence(&event)]) {
                     self.write_line(&line);
                 }
             }
             LogFormat::None => {}
         }
-        self.named += record.names();
+        let Some(record) = Remembered::of(&event, unix_ms) else { return };
+        self.named += record.names;
         while self.records.len() >= REMEMBERED || self.named > NAMED {
             let Some(oldest) = self.records.pop_front() else { break };
-            self.named -= oldest.names();
+            self.named -= oldest.names;
         }
         if self.followed {
             self.fresh.push(record.clone());
@@ -155,12 +172,12 @@ impl EventLog {
 
     /// All that is remembered, oldest first.
     pub(crate) fn all(&self) -> Vec<EventRecord> {
-        self.records.iter().map(Remembered::told).collect()
+        self.records.iter().filter_map(Remembered::told).collect()
     }
 
     /// The record of an event, if it is remembered.
-    pub(crate) fn find(&self, id: EventId) -> Option<&Event> {
-        self.records.iter().rev().map(|record| &record.event).find(|event| event.id == id)
+    pub(crate) fn find(&self, id: EventId) -> Option<Event> {
+        self.records.iter().rev().find(|record| record.id == id)?.event()
     }
 
     /// Whether what is recorded from now on is to be kept for followers.
@@ -173,7 +190,7 @@ impl EventLog {
 
     /// What has been recorded for followers since this was last asked.
     pub(crate) fn take_fresh(&mut self) -> Vec<EventRecord> {
-        std::mem::take(&mut self.fresh).iter().map(Remembered::told).collect()
+        std::mem::take(&mut self.fresh).iter().filter_map(Remembered::told).collect()
     }
 }
 

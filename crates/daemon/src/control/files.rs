@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use base::{Instant, Name};
 use conf::{Code, Config, Diagnostic, Severity, Source, Surroundings};
@@ -27,15 +28,29 @@ use crate::translate;
 /// The account scripts run as when none is named and it exists (keepalived.conf(5), `script_user`).
 const SCRIPT_USER: &str = "keepalived_script";
 
+/// What is run for each instance or group: as a rule the same for thousands of them.
+pub(crate) type Scripted = BTreeMap<Name, Arc<Notify>>;
+
+/// Keeps what is the same once.
+pub(crate) fn share(scripted: &mut Scripted) {
+    let mut last: Option<Arc<Notify>> = None;
+    for notify in scripted.values_mut() {
+        match &last {
+            Some(last) if **last == **notify => *notify = Arc::clone(last),
+            _ => last = Some(Arc::clone(notify)),
+        }
+    }
+}
+
 /// A configuration that can take force. Serialisable, so that a control that ends can leave it to the
 /// next.
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Loaded {
     pub(crate) router_id: Option<Name>,
     pub(crate) instances: Vec<InstanceConfig>,
-    pub(crate) notify: BTreeMap<Name, Notify>,
+    pub(crate) notify: Scripted,
     /// The same for sync groups.
-    pub(crate) groups: BTreeMap<Name, Notify>,
+    pub(crate) groups: Scripted,
     pub(crate) sensors: Sensors,
     pub(crate) debounce: BTreeMap<Name, Debounce>,
     pub(crate) sessions: Vec<bfd::Settings>,
@@ -181,8 +196,8 @@ pub(crate) fn understand(path: &Path, reading: &Reading) -> Result<conf::Loaded,
 /// owners.
 #[derive(Default)]
 pub(crate) struct Resolved {
-    notify: BTreeMap<Name, Notify>,
-    groups: BTreeMap<Name, Notify>,
+    notify: Scripted,
+    groups: Scripted,
     sensors: Sensors,
     pipes: Vec<Pipe>,
     hooks: Hooks,
@@ -192,13 +207,14 @@ pub(crate) struct Resolved {
 fn resolve(config: &Config, findings: &mut Vec<Diagnostic>) -> Resolved {
     let mut lookup = Lookup { config, default: Identity::find(SCRIPT_USER, None).ok(), findings };
     let instances = config.instances.iter();
-    let notify = instances.map(|one| (one.name.clone(), lookup.notify(&one.notify))).collect();
+    let notify = instances.map(|one| (one.name.clone(), Arc::new(lookup.notify(&one.notify))));
+    let notify = notify.collect();
     let groups = config.groups.iter();
     let groups = groups
         .map(|one| {
             let priority_changes = one.priority_changes;
             let notify = Notify { priority_changes, ..lookup.notify(&one.notify) };
-            (one.name.clone(), notify)
+            (one.name.clone(), Arc::new(notify))
         })
         .collect();
     let checks = config.scripts.iter().map(|tracked| Check {

@@ -25,7 +25,7 @@ use std::io;
 use std::os::unix::net::UnixListener;
 use std::time::Duration;
 
-use base::{Instant, Name, Subject};
+use base::{Instant, Subject};
 use linux::confine::{self, Gap, Right};
 use linux::{Interest, Poll, Ready, Scheduling, Timer, clock};
 use ui::protocol::{Request, Response};
@@ -39,8 +39,8 @@ use crate::role;
 use crate::terms::Terms;
 use dumps::Dumps;
 use events::EventLog;
-use files::{Loaded, Refused};
-use notify::{Last, Notify};
+use files::{Loaded, Refused, Scripted};
+use notify::Last;
 use outbox::Outbox;
 use reload_clock::ReloadClock;
 use scripts::Scripts;
@@ -141,7 +141,7 @@ struct Control {
     watched: Watched,
     /// Those of the configuration before, of instances and of groups: their last events may still be
     /// on their way.
-    notify_before: (BTreeMap<Name, Notify>, BTreeMap<Name, Notify>),
+    notify_before: (Scripted, Scripted),
     /// What those outside were last told of each instance and group.
     told: BTreeMap<Subject, Last>,
     /// Why the last reload was refused.

@@ -3,6 +3,8 @@
 //!
 //! Everything here goes through the runner. Whoever is told is told in the order of the events.
 
+use std::sync::Arc;
+
 use base::{Event, Instant, Name, Reason, Subject, What};
 
 use super::Control;
@@ -68,7 +70,7 @@ impl Control {
     }
 
     /// The last events of what a reload removed may still be on their way.
-    fn notify_of(&self, subject: &Subject) -> Option<Notify> {
+    fn notify_of(&self, subject: &Subject) -> Option<Arc<Notify>> {
         let loaded = self.loaded.as_ref()?;
         let found = match subject {
             Subject::Instance(name) => {

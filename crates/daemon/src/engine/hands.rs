@@ -16,6 +16,9 @@ use crate::messages::{EngineToGuardian, ToKeeper};
 /// judged must not keep adverts from leaving.
 const READ_AT_ONCE: usize = 128;
 
+/// The same for notices, which come one by one.
+const NOTICES_AT_ONCE: usize = 4096;
+
 /// Outputs carried out between two looks at the clock.
 const LOOK_EVERY: u32 = 32;
 
@@ -52,7 +55,7 @@ impl Engine {
 
     pub(super) fn read_notices(&mut self, token: u64) -> io::Result<()> {
         let mut buffer = [0; 64];
-        for _ in 0..READ_AT_ONCE {
+        for _ in 0..NOTICES_AT_ONCE {
             let Some((index, datagram)) = self.notices.recv(token, &mut buffer) else { break };
             let Datagram { source, destination, ttl, payload, .. } = datagram;
             let payload = buffer.get(payload).unwrap_or_default().to_vec();

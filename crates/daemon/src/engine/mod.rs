@@ -212,7 +212,8 @@ impl Engine {
         self.sleep()?;
         if scheduling::overran() {
             self.demotions += 1;
-            let _ = self.scheduling.take(0);
+            let troubles = self.scheduling.take(0);
+            self.unscheduled(troubles);
         }
         self.read_wall(self.now)?;
         if let Some(span) = self.sleep.noticed() {

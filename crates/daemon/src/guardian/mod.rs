@@ -312,8 +312,19 @@ impl Guardian {
     /// Lets the engine be scheduled as it is to be, and tells it to.
     pub(super) fn schedule_engine(&mut self) {
         let Some(engine) = &mut self.engine else { return };
-        tell_unscheduled(&self.scheduling.allow(engine.role.pid()));
+        // What cannot be allowed is done by ourselves, if it can be: see `unscheduled`.
+        let _ = self.scheduling.allow(engine.role.pid());
         let _ = engine.line.send(&GuardianToEngine::Schedule(self.scheduling.clone()));
+    }
+
+    /// The engine could not do all of that itself.
+    pub(super) fn unscheduled(&self, troubles: Vec<String>) {
+        let pid = self.engine.as_ref().map(|engine| engine.role.pid());
+        let rest = match pid {
+            Some(pid) => self.scheduling.impose(pid, troubles),
+            None => troubles,
+        };
+        tell_unscheduled(&rest);
     }
 
     /// Gives engine and control a line to each other.

@@ -7,10 +7,7 @@ use base::{Instant, Reason, What};
 use linux::{Interest, Ready, Signal, clock};
 use vip::last_will::{Death, Edit, Input, Output};
 
-use super::{
-    CONTROL, CONTROL_LINE, ENGINE, ENGINE_LINE, Guardian, RUNNER, SIGNALS, tell_gaps,
-    tell_unscheduled,
-};
+use super::{CONTROL, CONTROL_LINE, ENGINE, ENGINE_LINE, Guardian, RUNNER, SIGNALS, tell_gaps};
 use crate::exit::Exit;
 use crate::messages::{
     ControlToGuardian, Dump, DumpFile, EngineToGuardian, GuardianToControl, GuardianToEngine, Order,
@@ -190,7 +187,7 @@ impl Guardian {
                 Ok(Some(EngineToGuardian::Alive)) => self.will.handle(now, Input::Alive),
                 Ok(Some(EngineToGuardian::Image(image))) => self.hand_over(image),
                 Ok(Some(EngineToGuardian::Standing)) => {}
-                Ok(Some(EngineToGuardian::Unscheduled { troubles })) => tell_unscheduled(&troubles),
+                Ok(Some(EngineToGuardian::Unscheduled { troubles })) => self.unscheduled(troubles),
                 Ok(Some(EngineToGuardian::Tune(tuning))) => {
                     self.tuner.tune(&tuning);
                     let tuned = GuardianToEngine::Tuned { index: tuning.index };

@@ -48,7 +48,6 @@ pub(crate) struct Node {
     pub(crate) asked: Asked,
     instances: usize,
     news: VecDeque<Input>,
-    last_advert: Vec<u8>,
 }
 
 fn index(link: usize) -> IfIndex {
@@ -113,13 +112,24 @@ fn config(n: usize, vips: usize, priority: u8) -> InstanceConfig {
 impl Node {
     /// So many instances with so many VIPs each, all Backup.
     pub(crate) fn new(instances: usize, vips: usize, priority: u8) -> Self {
+        Self::with((0..instances).map(|n| config(n, vips, priority)).collect())
+    }
+
+    /// The same, their VIPs without a lifetime in the kernel.
+    #[allow(dead_code, reason = "not every binary that shares this file asks for it")]
+    pub(crate) fn without_lifetimes(instances: usize, vips: usize, priority: u8) -> Self {
+        let of = |n| InstanceConfig { lifetimes: false, ..config(n, vips, priority) };
+        Self::with((0..instances).map(of).collect())
+    }
+
+    fn with(configs: Vec<InstanceConfig>) -> Self {
+        let instances = configs.len();
         let mut node = Node {
             router: Router::new(),
             now: Instant::ZERO + Duration::from_secs(100),
             asked: Asked::default(),
             instances,
             news: VecDeque::new(),
-            last_advert: Vec::new(),
         };
         let links = instances.div_ceil(PER_LINK);
         let link = |link: usize| LinkFact {
@@ -142,7 +152,7 @@ impl Node {
             addresses: (0..links).map(address).collect(),
         };
         node.input(Input::Fact(snapshot));
-        node.configure((0..instances).map(|n| config(n, vips, priority)).collect());
+        node.configure(configs);
         node
     }
 
@@ -221,7 +231,7 @@ impl Node {
             match output {
                 Output::Advert(transmit) => {
                     self.asked.adverts += 1;
-                    self.last_advert = transmit.payload;
+                    self.router.reuse(transmit);
                 }
                 Output::Batch(batch) => {
                     self.asked.batches += 1;

@@ -1,6 +1,6 @@
 //! One burst: which VIPs, how often, and how far it has come.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use core::net::IpAddr;
 
@@ -23,13 +23,16 @@ impl Spot {
 #[derive(Debug)]
 pub(super) struct Burst {
     spots: Vec<Spot>,
+    /// Which of `macs` each was told to live at, one bit for each.
+    told: Vec<u8>,
+    /// The MACs told, and how many VIPs for each.
+    macs: Vec<(Mac, u32)>,
     rounds_left: u32,
     next: usize,
     /// Not before.
     pub(super) due: Instant,
     pub(super) reason: Reason,
     pub(super) cause: EventId,
-    told: BTreeMap<Mac, BTreeSet<Spot>>,
 }
 
 impl Burst {
@@ -40,7 +43,8 @@ impl Burst {
         reason: Reason,
         cause: EventId,
     ) -> Self {
-        Self { spots, rounds_left: rounds, next: 0, due, reason, cause, told: BTreeMap::new() }
+        let told = vec![0; spots.len()];
+        Self { spots, told, macs: Vec::new(), rounds_left: rounds, next: 0, due, reason, cause }
     }
 
     /// The VIP whose turn it is; `None` when the burst is out.
@@ -50,8 +54,8 @@ impl Burst {
 
     /// Goes on to the next VIP; `told` is the MAC just told for the current one, if a frame left.
     pub(super) fn advance(&mut self, told: Option<Mac>) {
-        if let (Some(mac), Some(spot)) = (told, self.spots.get(self.next)) {
-            self.told.entry(mac).or_default().insert(spot.clone());
+        if let Some(mac) = told {
+            self.note(mac);
         }
         self.next += 1;
         if self.next >= self.spots.len() {
@@ -72,6 +76,7 @@ impl Burst {
         let same = (self.rounds_left, self.reason, self.cause) == (rounds, reason, cause);
         if same {
             self.spots.extend_from_slice(more);
+            self.told.resize(self.spots.len(), 0);
         }
         same
     }
@@ -83,6 +88,8 @@ impl Burst {
         }
         let behind = self.spots.iter().take(self.next).filter(|s| gone.contains(s)).count();
         self.next -= behind;
+        let mut stays = self.spots.iter().map(|spot| !gone.contains(spot));
+        self.told.retain(|_| stays.next().unwrap_or(true));
         self.spots.retain(|spot| !gone.contains(spot));
         if self.next >= self.spots.len() {
             self.next = 0;
@@ -108,6 +115,25 @@ impl Burst {
 
     /// How many VIPs were told to live at which MAC.
     pub(super) fn told(&self) -> impl Iterator<Item = (Mac, u32)> {
-        self.told.iter().map(|(mac, spots)| (*mac, u32::try_from(spots.len()).unwrap_or(u32::MAX)))
+        self.macs.iter().copied()
+    }
+
+    /// The current VIP was told to live at `mac`. Interfaces change their MAC seldom, so eight are
+    /// told apart; a ninth counts with the eighth.
+    fn note(&mut self, mac: Mac) {
+        const APART: usize = 8;
+        let known = self.macs.iter().position(|(known, _)| *known == mac);
+        let at = known.unwrap_or_else(|| {
+            if self.macs.len() < APART {
+                self.macs.push((mac, 0));
+            }
+            self.macs.len() - 1
+        });
+        if let (Some(told), Some((_, count))) =
+            (self.told.get_mut(self.next), self.macs.get_mut(at))
+        {
+            *count += u32::from(*told & 1 << at == 0);
+            *told |= 1 << at;
+        }
     }
 }

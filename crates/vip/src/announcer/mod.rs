@@ -13,6 +13,7 @@ mod burst;
 mod io;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
 use core::net::IpAddr;
 use core::ops::Bound;
@@ -36,9 +37,10 @@ const RIVAL_PAUSE: Duration = Duration::from_millis(100);
 
 #[derive(Debug, Default)]
 struct Holder {
-    policy: BurstPolicy,
-    /// Present, as far as we were told.
-    present: BTreeSet<Spot>,
+    /// As a rule that of all others, too.
+    policy: Arc<BurstPolicy>,
+    /// Present, as far as we were told; sorted.
+    present: Vec<Spot>,
     bursts: Vec<Burst>,
     refresh_at: Option<Instant>,
     rival_at: Option<Instant>,
@@ -61,14 +63,18 @@ impl Holder {
         // What is told anew need not be told because of something older. Bursts are only about what
         // is present, so a VIP that was not is in none.
         let anew: BTreeSet<Spot> =
-            spots.iter().filter(|spot| self.present.contains(spot)).cloned().collect();
+            spots.iter().filter(|spot| self.present.binary_search(spot).is_ok()).cloned().collect();
         if !anew.is_empty() {
             for burst in &mut self.bursts {
                 burst.forget(&anew);
             }
             self.bursts.retain(|burst| !burst.is_out());
         }
-        self.present.extend(spots.iter().cloned());
+        let new = spots.iter().filter(|spot| !anew.contains(spot));
+        self.present.reserve_exact(spots.len() - anew.len().min(spots.len()));
+        self.present.extend(new.cloned());
+        self.present.sort();
+        self.present.dedup();
         let mut plan = |due, reason| {
             if !self.bursts.iter_mut().any(|burst| burst.join(&spots, rounds, reason, cause)) {
                 self.bursts.push(Burst::new(spots.clone(), rounds, due, reason, cause));
@@ -84,7 +90,7 @@ impl Holder {
         self.refresh_at = refresh_after(now, &self.policy);
         let telling = self.bursts.iter().any(|b| b.reason == Reason::Refresh);
         if let (Some(cause), false) = (self.cause, telling) {
-            let spots: Vec<Spot> = self.present.iter().cloned().collect();
+            let spots = self.present.clone();
             let rounds = self.policy.refresh_repeat;
             self.bursts.push(Burst::new(spots, rounds, now, Reason::Refresh, cause));
         }
@@ -96,7 +102,10 @@ impl Holder {
 pub struct Announcer {
     now: Instant,
     links: Links,
-    holders: BTreeMap<HolderId, Holder>,
+    /// Boxed: a tree keeps room for twice what it holds.
+    holders: BTreeMap<HolderId, Box<Holder>>,
+    /// The one given last.
+    policy: Arc<BurstPolicy>,
     /// Holders with something to send now or waiting for an interface's pace.
     busy: BTreeSet<HolderId>,
     /// When each other holder has something to do next.
@@ -128,6 +137,7 @@ impl Announcer {
             now: Instant::ZERO,
             links: Links::default(),
             holders: BTreeMap::new(),
+            policy: Arc::default(),
             busy: BTreeSet::new(),
             alarms: BTreeSet::new(),
             last_served: HolderId(u32::MAX),
@@ -147,9 +157,12 @@ impl Announcer {
         self.paced_until = None;
         match input {
             Input::Policy { holder, policy } => {
+                if *self.policy != policy {
+                    self.policy = Arc::new(policy);
+                }
                 let entry = self.holders.entry(holder).or_default();
                 let refresh_changed = entry.policy.refresh != policy.refresh;
-                entry.policy = policy;
+                entry.policy = Arc::clone(&self.policy);
                 if refresh_changed && !entry.present.is_empty() {
                     entry.refresh_at = refresh_after(self.now, &policy);
                 }
@@ -163,8 +176,8 @@ impl Announcer {
             Input::Withdraw { .. } if base::planted!(AnnouncesOn) => {}
             Input::Withdraw { holder } => {
                 if let Some(entry) = self.holders.get_mut(&holder) {
-                    let (policy, alarm) = (entry.policy, entry.alarm);
-                    *entry = Holder { policy, alarm, ..Holder::default() };
+                    let (policy, alarm) = (Arc::clone(&entry.policy), entry.alarm);
+                    **entry = Holder { policy, alarm, ..Holder::default() };
                     self.reschedule(holder);
                 }
             }
@@ -215,7 +228,7 @@ impl Announcer {
     fn announce(&mut self, holder: HolderId, vips: &[Vip], reason: Reason, cause: EventId) {
         let now = self.now;
         let entry = self.holders.entry(holder).or_default();
-        let policy = entry.policy;
+        let policy = Arc::clone(&entry.policy);
         let spots: Vec<Spot> = vips.iter().map(Spot::of).collect();
         if spots.is_empty() {
             return;
@@ -250,9 +263,7 @@ impl Announcer {
         }
         let Some(entry) = self.holders.get_mut(&holder) else { return };
         let gone: BTreeSet<Spot> = vips.iter().map(Spot::of).collect();
-        for spot in &gone {
-            entry.present.remove(spot);
-        }
+        entry.present.retain(|spot| !gone.contains(spot));
         for burst in &mut entry.bursts {
             burst.forget(&gone);
         }
@@ -330,6 +341,9 @@ impl Announcer {
             self.alarms.remove(&(at, holder));
         }
         entry.bursts.retain(|burst| !burst.is_out());
+        if entry.bursts.is_empty() {
+            entry.bursts = Vec::new();
+        }
         let next = entry.bursts.iter().map(|burst| burst.due).min();
         if next.is_some_and(|due| due <= self.now) {
             self.busy.insert(holder);
@@ -367,7 +381,7 @@ impl Announcer {
         let now = self.now;
         let entry = self.holders.get_mut(&holder);
         let burst = entry.and_then(|entry| {
-            let policy = entry.policy;
+            let policy = *entry.policy;
             let due = entry.bursts.iter_mut().find(|b| b.due <= now && !b.is_out())?;
             Some((policy, due))
         });

@@ -125,6 +125,7 @@ impl Claims {
             holder.places.push(place.clone());
             touched.push(place);
         }
+        holder.places.shrink_to_fit();
         if holder.places.is_empty() {
             self.holders.remove(&id);
         }

@@ -17,6 +17,7 @@
 //! costs one operation or one false report, never the right end.
 
 use core::time::Duration;
+use std::sync::Arc;
 
 use base::{AddressOp, Errno, Family, IfIndex, Instant, OpDone, Vip};
 
@@ -54,7 +55,7 @@ pub(super) enum Act {
 #[derive(Debug)]
 struct Flight {
     act: Act,
-    vip: Vip,
+    vip: Arc<Vip>,
     /// It was started to dispel a doubt.
     doubted: bool,
     gone_seen: bool,
@@ -82,13 +83,13 @@ pub(super) enum Meaning {
 #[derive(Debug)]
 pub(super) struct Slot {
     /// As last asked for.
-    pub(super) vip: Vip,
+    pub(super) vip: Arc<Vip>,
     pub(super) have: Have,
     /// We have acted on it and it may be there: ours to remove, whoever claims it now.
     pub(super) ours: bool,
     flight: Option<Flight>,
     /// How it was installed, if by us: facts do not tell decorations.
-    installed: Option<Vip>,
+    installed: Option<Arc<Vip>>,
     /// Our own removals whose echo is still to come, and until when we wait for it.
     owed_gone: u32,
     owed_until: Instant,
@@ -109,7 +110,7 @@ pub(super) struct Slot {
 impl Slot {
     pub(super) fn new(vip: Vip, have: Have) -> Self {
         Self {
-            vip,
+            vip: Arc::new(vip),
             have,
             ours: false,
             flight: None,
@@ -396,11 +397,18 @@ impl Slot {
             return None;
         }
         let vip = match (act, want) {
-            (Act::Add, Some(vip)) if clear && !self.flushed => vip.clone(),
+            (Act::Add, Some(vip)) if clear && !self.flushed => {
+                if *self.vip == *vip {
+                    Arc::clone(&self.vip)
+                } else {
+                    Arc::new(vip.clone())
+                }
+            }
             (Act::Add, _) => return None,
             (Act::Remove, _) => self.installed.clone().unwrap_or_else(|| self.vip.clone()),
         };
-        self.vip.clone_from(&vip);
+        self.vip = Arc::clone(&vip);
+        let op_vip = Vip::clone(&vip);
         self.ours = true;
         if act == Act::Add {
             self.adds_unseen += 1;
@@ -408,15 +416,15 @@ impl Slot {
         let doubted = core::mem::take(&mut self.doubt);
         self.flight = Some(Flight {
             act,
-            vip: vip.clone(),
+            vip,
             doubted,
             gone_seen: false,
             here_seen: false,
             overtaken: false,
         });
         Some(match act {
-            Act::Add => AddressOp::Add { index, vip },
-            Act::Remove => AddressOp::Remove { index, vip },
+            Act::Add => AddressOp::Add { index, vip: op_vip },
+            Act::Remove => AddressOp::Remove { index, vip: op_vip },
         })
     }
 
@@ -429,7 +437,7 @@ impl Slot {
                 Some(Act::Remove)
             }
             Some(vip) => {
-                let other = self.installed.as_ref().is_some_and(|old| old != vip);
+                let other = self.installed.as_ref().is_some_and(|old| **old != *vip);
                 (!there || self.doubt || other).then_some(Act::Add)
             }
             None if base::planted!(LeftOverKept) && !self.ours => None,

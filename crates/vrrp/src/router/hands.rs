@@ -76,6 +76,7 @@ impl Router {
                 }
                 let repairing = self.seat_of(holder).and_then(|seat| {
                     forget(&mut seat.present, &vips);
+                    seat.present.reserve_exact(vips.len());
                     seat.present.extend_from_slice(&vips);
                     seat.repairing.take()
                 });

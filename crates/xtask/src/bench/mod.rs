@@ -48,6 +48,25 @@ pub(crate) fn run(root: &Path, runs: usize) -> ExitCode {
     }
 }
 
+/// Counts the instructions of the hot paths and nothing else: the same on a busy machine, and without
+/// any right.
+pub(crate) fn count(root: &Path) -> ExitCode {
+    match build(root).and_then(|()| instructions(root)) {
+        Ok(found) if !found.is_empty() => {
+            print!("{}", page::instructions(&found));
+            ExitCode::SUCCESS
+        }
+        Ok(_) => {
+            eprintln!("error: `valgrind` cannot be run");
+            ExitCode::FAILURE
+        }
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
 fn bench(root: &Path, runs: usize) -> Result<(), String> {
     let lab = root.ancestors().map(|above| above.join("shared/lab")).find(|lab| lab.is_dir());
     let lab = lab.ok_or_else(|| format!("no shared/lab beside or above {}", root.display()))?;

@@ -56,11 +56,7 @@ impl Page {
             let _ = writeln!(text, "| {what} | {unit} | {keepalived} | {mainstay} |");
         }
         if !self.instructions.is_empty() {
-            text += "\n## Instructions\n\nCounted by valgrind, so the same on a busy machine. For each \
-                     packet, advert or VIP:\n\n| path | instructions |\n|---|---|\n";
-            for (name, count) in &self.instructions {
-                let _ = writeln!(text, "| {name} | {count} |");
-            }
+            text += &instructions(&self.instructions);
         }
         text
     }
@@ -95,4 +91,16 @@ impl Page {
         }
         svg + "</svg>\n"
     }
+}
+
+/// The table of instructions in Markdown.
+pub(super) fn instructions(found: &[(String, u64)]) -> String {
+    let mut text = String::from(
+        "\n## Instructions\n\nCounted by valgrind, so the same on a busy machine. For each packet, advert \
+         or VIP:\n\n| path | instructions |\n|---|---|\n",
+    );
+    for (name, count) in found {
+        let _ = writeln!(text, "| {name} | {count} |");
+    }
+    text
 }

@@ -342,7 +342,7 @@ mod tests {
             let mut far = vip("10.1.0.1", 32);
             far.extras = Some(Box::new(base::VipExtras {
                 peer: Some("10.1.0.2".parse().unwrap()),
-                preferred: Some(Duration::from_secs(500)),
+                preferred: None,
             }));
             let mut bare = vip("10.2.0.1", 24);
             bare.flags.no_prefix_route = true;
@@ -350,6 +350,9 @@ mod tests {
             home.flags.home = true;
             home.flags.manage_temporary = true;
             home.flags.no_prefix_route = true;
+            // IPv4 takes it as well, but shows none beside a validity without end.
+            let preferred = Some(Duration::from_secs(500));
+            home.extras = Some(Box::new(base::VipExtras { peer: None, preferred }));
             let all = [far, bare, home];
             let mut hands = Addresses::open().unwrap();
             let add = all.clone().map(|vip| AddressOp::Add { index: on, vip });
@@ -357,9 +360,9 @@ mod tests {
             let shown = shown("va");
             let find = |text: &str| shown.iter().find(|a| a["local"] == text).unwrap();
             assert_eq!(find("10.1.0.1")["address"], "10.1.0.2");
-            let preferred = find("10.1.0.1")["preferred_life_time"].as_u64().unwrap();
+            let preferred = find("2001:db8::9")["preferred_life_time"].as_u64().unwrap();
             assert!((490..=500).contains(&preferred), "{preferred}");
-            assert_eq!(find("10.1.0.1")["valid_life_time"], FOREVER);
+            assert_eq!(find("2001:db8::9")["valid_life_time"], FOREVER);
             assert_eq!(find("10.2.0.1")["noprefixroute"], true);
             assert_eq!(find("2001:db8::9")["home"], true);
             assert_eq!(find("2001:db8::9")["mngtmpaddr"], true);

@@ -116,6 +116,8 @@ struct Entry {
     /// The numbers of its interfaces when it was added.
     links: Vec<(Name, IfIndex)>,
     refused: Option<(Errno, u32)>,
+    /// That was of an addition.
+    add_refused: bool,
     not_before: Option<Instant>,
     /// When to make sure that it is there.
     look_at: Option<Instant>,
@@ -262,6 +264,7 @@ impl Ways {
                 flight: None,
                 links: Vec::new(),
                 refused: None,
+                add_refused: false,
                 not_before: None,
                 look_at: None,
                 lost_at: Instant::ZERO,
@@ -390,7 +393,9 @@ impl Ways {
             }
             Err(errno) => {
                 if add {
-                    entry.have = Have::Absent;
+                    // The kernel looks for the router first: even what is there may be refused.
+                    entry.have = Have::Unknown;
+                    entry.add_refused = true;
                 }
                 let before = entry.refused;
                 let attempts = before.map_or(1, |(_, attempts)| attempts.saturating_add(1));
@@ -420,6 +425,13 @@ impl Ways {
             if let Some(at) = entry.not_before.filter(|at| *at <= now) {
                 self.clock.remove(&(at, way.clone()));
                 entry.not_before = None;
+            }
+            if entry.wanted().is_none() && core::mem::take(&mut entry.add_refused) {
+                // A pause in adding is no pause in removing.
+                entry.refused = None;
+                if let Some(at) = entry.not_before.take() {
+                    self.clock.remove(&(at, way.clone()));
+                }
             }
             let looks = entry.look_at.is_some_and(|at| at <= now);
             if entry.flight.is_none() && entry.not_before.is_none() {

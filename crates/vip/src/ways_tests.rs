@@ -262,3 +262,15 @@ fn a_router_that_is_not_there_yet_is_waited_for_in_silence() {
     assert_eq!(said, [format!("+{A}"), format!("+{A}"), format!("+{A}"), format!("+{A}")]);
     assert_eq!(bench.tell(750, Input::Wake), [format!("+{A}"), format!("refused {A}: 113")]);
 }
+
+#[test]
+fn a_refusal_to_add_what_is_there_does_not_leave_it_behind() {
+    // Found in the lab: a doubt about a route met a kernel that had lost the way to its router.
+    let mut bench = Bench::new(vec![route("10.1.0.0", "eth0")]);
+    bench.hold(0, true);
+    bench.refuse = Some(Errno(113));
+    let trace = route("10.1.0.0", "eth0").trace();
+    assert_eq!(bench.tell(10, Input::Gone(trace)), signed('+', &[A]));
+    assert_eq!(bench.hold(20, false), signed('-', &[A]));
+    assert!(bench.kernel.is_empty() && bench.ways.is_settled());
+}

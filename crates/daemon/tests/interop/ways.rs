@@ -89,16 +89,22 @@ fn list_of(lab: &Lab, list: &str) -> Vec<Value> {
     if text.trim().is_empty() {
         return Vec::new();
     }
-    let mut list: Vec<Value> = serde_json::from_str(&text).unwrap();
+    let mut found: Vec<Value> = serde_json::from_str(&text).unwrap();
+    if list.contains(" address ") {
+        let of_card = |card: &Value| card["addr_info"].as_array().cloned().unwrap_or_default();
+        found = found.iter().flat_map(of_card).collect();
+    }
     // A routing cache of IPv6's own neighbours, and how long things still live.
-    list.retain(|it| it["protocol"] != "redirect");
-    for it in &mut list {
+    found.retain(|it| it["protocol"] != "redirect");
+    for it in &mut found {
         // How long a VIP under a lifetime has left.
         if let Some(it) = it.as_object_mut() {
-            it.remove("expires");
+            for mark in ["expires", "dynamic", "valid_life_time", "preferred_life_time"] {
+                it.remove(mark);
+            }
         }
     }
-    list
+    found
 }
 
 fn do_it(lab: &Lab, line: &str) {

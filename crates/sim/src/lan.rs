@@ -74,6 +74,8 @@ pub struct Lan {
     pub(crate) now: Instant,
     pub(crate) random: Random,
     pub(crate) weather: Weather,
+    /// Words about planned moves reach nobody.
+    pub(crate) strangers: bool,
     /// How long the kernel's news may take to reach a router, at most.
     pub(crate) news_delay: Duration,
     pub(crate) cuts: Cuts,
@@ -104,6 +106,7 @@ impl Lan {
             now: Instant::from_nanos(1_000_000_000),
             random: Random::new(seed),
             weather: Weather::default(),
+            strangers: false,
             news_delay: Duration::ZERO,
             cuts: Cuts::default(),
             nodes: Vec::new(),
@@ -131,6 +134,13 @@ impl Lan {
     #[must_use]
     pub fn node(mut self, name: &str, configs: Vec<InstanceConfig>) -> Self {
         self.start(name, configs);
+        self
+    }
+
+    /// Of nodes that know nothing of planned moves, as programs that are not ours.
+    #[must_use]
+    pub fn strangers(mut self) -> Self {
+        self.strangers = true;
         self
     }
 

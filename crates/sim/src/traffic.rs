@@ -283,6 +283,9 @@ impl Lan {
         if !self.nodes[from].is_on(self.now, index) || !self.nodes[from].kernel.has(source) {
             return;
         }
+        if self.strangers {
+            return;
+        }
         for to in (0..self.nodes.len()).filter(|to| *to != from) {
             if self.cuts.is_cut(from, Some(to)) || !self.nodes[to].kernel.has(destination) {
                 continue;

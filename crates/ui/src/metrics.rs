@@ -140,6 +140,16 @@ pub const FAMILIES: &[Family] = &[
         "Of them, those it noticed so many seconds late or more.",
     ),
     gauge("mainstay_timer_latest_seconds", &[], "The latest it ever was."),
+    counter(
+        "mainstay_real_time_limit_hits",
+        &[],
+        "Turns of the engine that took longer than a real-time thread may.",
+    ),
+    counter(
+        "mainstay_bfd_packets_refused",
+        &["cause"],
+        "BFD packets refused; no sample where none was.",
+    ),
     gauge(
         "mainstay_lease_table_state",
         &["state"],
@@ -239,6 +249,12 @@ const COUNTS: &[(&str, &str, Option<&str>)] = &[
     ("announcement-send-errors", "mainstay_socket_errors", Some("announcement-send")),
     ("socket-open-errors", "mainstay_socket_errors", Some("open")),
     ("neighbour-watch-errors", "mainstay_socket_errors", Some("neighbours")),
+    ("bfd-open-errors", "mainstay_socket_errors", Some("bfd-open")),
+    ("bfd-send-errors", "mainstay_socket_errors", Some("bfd-send")),
+    ("bfd-receive-errors", "mainstay_socket_errors", Some("bfd-receive")),
+    ("notice-open-errors", "mainstay_socket_errors", Some("notice-open")),
+    ("notice-errors", "mainstay_socket_errors", Some("notice")),
+    ("real-time-limit-hit", "mainstay_real_time_limit_hits", None),
     ("netlink-overruns", "mainstay_netlink_overruns", None),
     ("events-dropped", "mainstay_events_dropped", None),
     ("neighbour-claims-heard", "mainstay_neighbour_claims", None),
@@ -250,10 +266,15 @@ const COUNTS: &[(&str, &str, Option<&str>)] = &[
 /// The engine's count that is a time, in microseconds.
 const LATEST: &str = "timer-latest-us";
 
+/// What counts of BFD packets that were refused begin with; the cause follows.
+const BFD_REFUSED: &str = "bfd-refused-";
+
 /// Whether a count of [`Status::engine`] has its metric.
 #[must_use]
 pub fn knows(count: &str) -> bool {
-    count == LATEST || COUNTS.iter().any(|(name, ..)| *name == count)
+    count == LATEST
+        || count.starts_with(BFD_REFUSED)
+        || COUNTS.iter().any(|(name, ..)| *name == count)
 }
 
 /// The page.
@@ -318,6 +339,11 @@ fn node(samples: &mut Samples, status: &Status) {
     for (count, family, label) in COUNTS {
         if let Some(number) = status.engine.get(*count) {
             samples.put(family, label.as_slice(), number);
+        }
+    }
+    for (count, number) in &status.engine {
+        if let Some(cause) = count.strip_prefix(BFD_REFUSED) {
+            samples.put("mainstay_bfd_packets_refused", &[cause], number);
         }
     }
     if let Some(micros) = status.engine.get(LATEST) {

@@ -211,6 +211,13 @@ fn status() -> Status {
             "neighbour-claims-heard",
             "neighbour-claims-dropped",
             "neighbour-watch-errors",
+            "bfd-open-errors",
+            "bfd-send-errors",
+            "bfd-receive-errors",
+            "bfd-refused-ttl",
+            "notice-open-errors",
+            "notice-errors",
+            "real-time-limit-hit",
         ]),
         leases: LeasesReport {
             state: "ready".into(),
@@ -345,7 +352,12 @@ fn documented() -> BTreeMap<String, Vec<String>> {
     let row = |line: &str| {
         let cells: Vec<String> =
             line.trim_matches('|').split('|').map(|cell| cell.trim().replace('`', "")).collect();
-        let name = cells.first().filter(|name| name.starts_with("mainstay_"))?.clone();
+        // Conditions to be warned about stand in tables of their own.
+        let is_name = |name: &&String| {
+            name.starts_with("mainstay_")
+                && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+        };
+        let name = cells.first().filter(is_name)?.clone();
         Some((name, cells))
     };
     let rows: Vec<_> = text.lines().filter_map(row).collect();

@@ -93,9 +93,10 @@ fn a_killed_guardian_takes_the_others_along_and_the_engine_resigns_first() {
     // Long before a peer would miss an advert; tens of milliseconds on a machine with nothing to do.
     assert!(resigned.since(death) < mode.interval, "{}", bench.story());
     let taken = bench.advert("peer", resigned).at;
-    bench.took_over("peer takes over from a daemon without guardian", resigned, taken, {
-        mode.skew(100)
-    });
+    // At once, if its VIPs were off in time for the engine to name its follower (decision 0019).
+    let took = taken.since(resigned);
+    println!("a peer takes over from a daemon without guardian {took:?} after it resigned");
+    assert!(took < mode.skew(100) + LATE, "{took:?}\n{}", bench.story());
     bench.served_by("peer");
     for role in ["engine", "control", "runner"] {
         let name = format!("ms:{role}");

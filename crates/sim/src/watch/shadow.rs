@@ -365,7 +365,9 @@ impl Shadows {
                     let evidence = format!("{vr:?} became Active ({reason:?}) before it had read");
                     return Err(violation(lan, Rule::Unread, node, evidence));
                 }
-                if now < earliest {
+                // A nominee waits for nothing (decision 0019); that nobody else holds beside it is
+                // the business of the rule about holders.
+                if now < earliest && reason != Reason::Nominated {
                     let evidence =
                         format!("{vr:?} took over at {now} ({reason:?}), due {earliest}");
                     return Err(violation(lan, Rule::TooEarly, node, evidence));

@@ -35,7 +35,8 @@ fn a_crash_is_over_one_down_interval_after_the_last_advert() {
 
 #[test]
 fn vrrp_078_an_orderly_stop_takes_skew_time() {
-    let mut lan = pair();
+    let mut lan = Lan::new(1).strangers().router("a", 200).router("b", 100);
+    lan.run_for(secs(10));
     lan.run_for(millis(123));
     lan.stop("a");
     lan.run_for(KERNEL);

@@ -58,7 +58,7 @@ fn watch(lan: &mut Lan, span: core::time::Duration) {
 
 #[test]
 fn vrrp_071_a_group_is_lost_and_regained_as_one() {
-    let mut lan = Lan::new(1).node("a", pair(200)).node("b", pair(100));
+    let mut lan = Lan::new(1).strangers().node("a", pair(200)).node("b", pair(100));
     watch(&mut lan, secs(10));
     assert_all_served_by(&lan, "a", &[VIP, VIP6]);
     lan.stop("a");
@@ -94,7 +94,7 @@ fn vrrp_071_one_members_link_takes_the_other_member_along() {
         grouped(InstanceConfig { name: "inner".into(), vrid, vips, ..config(priority) })
     };
     let node = |priority| vec![grouped(config(priority)), inner(priority)];
-    let mut lan = Lan::new(1).node("a", node(200)).node("b", node(100));
+    let mut lan = Lan::new(1).strangers().node("a", node(200)).node("b", node(100));
     lan.run_for(secs(10));
     assert_all_served_by(&lan, "a", &[VIP, "10.0.0.200"]);
     lan.carrier_of("a", ETH1, false);

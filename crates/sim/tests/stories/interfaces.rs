@@ -10,7 +10,8 @@ const VIP6: &str = "2001:db8::6";
 
 #[test]
 fn an_ipv6_pair_elects_loses_and_regains_its_holder() {
-    let mut lan = Lan::new(1).node("a", vec![config_v6(200)]).node("b", vec![config_v6(100)]);
+    let mut lan =
+        Lan::new(1).strangers().node("a", vec![config_v6(200)]).node("b", vec![config_v6(100)]);
     lan.run_for(down(200) + KERNEL + millis(1));
     assert_eq!(lan.holders(VIP6), ["a"]);
     assert_eq!(lan.holders("fe80::6:6"), ["a"]);
@@ -69,8 +70,10 @@ fn vrrp_065_a_tracked_interface_moves_the_vip_by_its_weight_and_back() {
 
 #[test]
 fn vrrp_062_a_tracked_interface_without_weight_costs_skew_time_only() {
-    let mut lan =
-        Lan::new(1).node("a", vec![tracking(200, TrackEffect::FaultWhileBad)]).router("b", 100);
+    let mut lan = Lan::new(1)
+        .strangers()
+        .node("a", vec![tracking(200, TrackEffect::FaultWhileBad)])
+        .router("b", 100);
     lan.run_for(secs(5));
     lan.carrier_of("a", ETH1, false);
     let took = lan.run_until(secs(5), |lan| lan.holders(VIP) == ["b"]);

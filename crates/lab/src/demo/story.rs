@@ -16,7 +16,7 @@ use super::{Fault, Options};
 use crate::{Lab, LabError, Seen, Sighting, show, wait_for};
 
 const SILENT: &[Reason] = &[Reason::HolderSilent];
-const RESIGNED: &[Reason] = &[Reason::HolderResigned];
+const RESIGNED: &[Reason] = &[Reason::HolderResigned, Reason::Nominated];
 const PREEMPTED: &[Reason] = &[Reason::WeakerHolder];
 
 pub(crate) fn tell(

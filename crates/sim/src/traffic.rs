@@ -330,6 +330,7 @@ fn shape(mut status: RouterStatus) -> RouterStatus {
     status.discards = Default::default();
     status.packets = 0;
     status.floods = 0;
+    status.refused_notices = 0;
     for instance in &mut status.instances {
         instance.discards = Default::default();
     }

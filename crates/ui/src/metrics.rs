@@ -146,6 +146,11 @@ pub const FAMILIES: &[Family] = &[
         "Turns of the engine that took longer than a real-time thread may.",
     ),
     counter(
+        "mainstay_notices_refused",
+        &[],
+        "Words about planned moves that were for nobody here, or were not believed.",
+    ),
+    counter(
         "mainstay_bfd_packets_refused",
         &["cause"],
         "BFD packets refused; no sample where none was.",
@@ -254,6 +259,7 @@ const COUNTS: &[(&str, &str, Option<&str>)] = &[
     ("bfd-receive-errors", "mainstay_socket_errors", Some("bfd-receive")),
     ("notice-open-errors", "mainstay_socket_errors", Some("notice-open")),
     ("notice-errors", "mainstay_socket_errors", Some("notice")),
+    ("notices-refused", "mainstay_notices_refused", None),
     ("real-time-limit-hit", "mainstay_real_time_limit_hits", None),
     ("netlink-overruns", "mainstay_netlink_overruns", None),
     ("events-dropped", "mainstay_events_dropped", None),

@@ -217,6 +217,7 @@ fn status() -> Status {
             "bfd-refused-ttl",
             "notice-open-errors",
             "notice-errors",
+            "notices-refused",
             "real-time-limit-hit",
         ]),
         leases: LeasesReport {

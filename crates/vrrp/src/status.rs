@@ -24,6 +24,8 @@ pub struct RouterStatus {
     pub packets: u64,
     /// How often a source was found to send more than a whole group has reason to.
     pub floods: u64,
+    /// Words about planned moves that were for nobody, or were not believed.
+    pub refused_notices: u64,
     /// The leases of all.
     pub leases: vip::lease::Status,
     /// The interfaces that instances look at, by name.

@@ -46,6 +46,7 @@ impl Control {
     ) -> Status {
         engine.insert("packets-received".into(), status.packets);
         engine.insert("flood-alarms".into(), status.floods);
+        engine.insert("notices-refused".into(), status.refused_notices);
         Status {
             version: env!("CARGO_PKG_VERSION").into(),
             pid: self.settings.pid,

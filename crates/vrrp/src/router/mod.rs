@@ -40,7 +40,6 @@ use crate::image::Image;
 use crate::input::{Input, Packet};
 use crate::instance::{Attachment, Inheritance, Instance, Turn};
 use crate::links::Links;
-use crate::moves::NoticeError;
 use crate::outbox::{Outbox, Output};
 use crate::refusals::Refusals;
 use crate::slots::{SlotMap, SlotSet};
@@ -163,7 +162,7 @@ pub struct Router {
     watched: Vec<WatchSpec>,
     strays: BTreeMap<IfIndex, Refusals>,
     floods: BTreeMap<IfIndex, Floods>,
-    refused_notices: BTreeMap<NoticeError, u64>,
+    refused_notices: u64,
     wall: WallClock,
     /// Where the signed adverts of instances go on that are not configured yet.
     spoken: BTreeMap<Name, u64>,
@@ -328,7 +327,16 @@ impl Router {
         let floods = self.floods.values().map(Floods::alarms).sum();
         let (groups, leases) = (self.group_status(), self.leases.status());
         let interfaces = self.interface_status();
-        RouterStatus { instances, groups, discards, packets, floods, leases, interfaces }
+        RouterStatus {
+            instances,
+            groups,
+            discards,
+            packets,
+            floods,
+            refused_notices: self.refused_notices,
+            leases,
+            interfaces,
+        }
     }
 
     // ---- time -----------------------------------------------------------------------------------

@@ -51,9 +51,7 @@ impl Router {
     /// A datagram to [`moves::PORT`](crate::moves::PORT). What is not for us is let go by: it decides
     /// nothing that adverts do not.
     pub(super) fn notice(&mut self, now: Instant, index: IfIndex, arrival: &Arrival<'_>) {
-        if let Err(why) = self.try_notice(now, index, arrival) {
-            *self.refused_notices.entry(why).or_default() += 1;
-        }
+        self.refused_notices += u64::from(self.try_notice(now, index, arrival).is_err());
     }
 
     fn try_notice(

@@ -107,11 +107,13 @@ fn the_resignation_may_be_lost() {
 
 #[test]
 fn a_nomination_is_not_believed_of_anybody_else_or_at_another_time() {
+    let refused_notices = std::cell::Cell::new(0);
     let refused = |name: &str, act: fn(&mut Bench, u64)| {
         let (mut bench, nonce) = backup();
         act(&mut bench, nonce);
         bench.feed(Input::Wake { drained: true });
         assert_eq!(bench.state(), State::Backup, "{name}");
+        refused_notices.set(refused_notices.get() + bench.router.status().refused_notices);
     };
     refused("another nonce", |bench, nonce| {
         bench.feed(Input::Notice(notice(HIGHER, nominated(nonce ^ 1))));
@@ -148,6 +150,8 @@ fn a_nomination_is_not_believed_of_anybody_else_or_at_another_time() {
         }
         bench.feed(Input::Notice(notice(HIGHER, nominated(nonce))));
     });
+    // Another distance and another virtual router are told at the door.
+    assert_eq!(refused_notices.get(), 2);
 }
 
 #[test]

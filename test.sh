@@ -48,6 +48,8 @@ cargo xtask lint
 say "tests"
 # What failed is told once more at the end: of a long log, often only the end is kept.
 log=$(mktemp)
+# The lab waits more than it computes: several tests at a time, however few the cores.
+export RUST_TEST_THREADS=${RUST_TEST_THREADS:-6}
 if ! cargo test --workspace --no-fail-fast 2>&1 | tee "$log"; then
     say "what failed"
     sed -n '/^---- .* stdout ----$/,/^failures:$/p' "$log" | tail -n 150

@@ -174,19 +174,17 @@ impl World<'_> {
 
     /// The scores of a resource with those of all that hang on it.
     pub(super) fn mixed_scores(&mut self, rsc: RscId) -> Table {
-        let source = match self[rsc].variant {
-            Variant::Group => self[rsc].children.last().copied().unwrap_or(rsc),
-            _ => rsc,
-        };
+        let flags = Mix { active: false, non_negative: false, this_with: true };
+        let last = self[rsc].children.last().copied();
+        let member = last.filter(|_| self[rsc].variant == Variant::Group);
+        let source = member.unwrap_or(rsc);
         let mut table = self[source].allowed.clone();
         self[source].merging = true;
-        self.mix_on(
-            source,
-            source,
-            &mut table,
-            ONE,
-            Mix { active: false, non_negative: false, this_with: true },
-        );
+        self.mix_on(source, source, &mut table, ONE, flags);
+        if member.is_some() {
+            // What the group wants, its first member will want once it is the group's turn.
+            self.mix_on(rsc, source, &mut table, ONE, flags);
+        }
         self[source].merging = false;
         table
     }

@@ -89,6 +89,13 @@ impl World<'_> {
         }
         self[rsc].allocating = true;
         self.show("bundle_allocate", rsc);
+        for coloc in self.this_with(rsc) {
+            // Which replica is promoted depends on where the others are.
+            if self.coloc(coloc).dependent_role == Role::Promoted {
+                let primary = self.coloc(coloc).primary;
+                self.assign(primary, None);
+            }
+        }
         let mut containers = self.containers(rsc);
         self.sort_by_instance(&mut containers);
         let (max, per_node) = (self[rsc].instances.max, self[rsc].instances.node_max);
@@ -213,6 +220,42 @@ impl World<'_> {
         delta
     }
 
+    /// How well a replica fits to be the promoted one, when promotion wants (or shuns) company: what
+    /// counts is where its container is hosted.
+    pub(crate) fn rate_by_host(&mut self, child: RscId, node: NodeId, coloc: ColocId) {
+        let coloc = self.coloc(coloc).clone();
+        if coloc.dependent_role != Role::Promoted || self[coloc.primary].provisional {
+            return;
+        }
+        let Some(host) = self.host_of(node) else { return };
+        let mine = coloc.attribute.as_ref().map(|name| self.node_attribute(host, name));
+        let together =
+            self.hosts_in_role(coloc.primary, coloc.primary_role).into_iter().any(|there| {
+                let theirs = coloc.attribute.as_ref().map(|name| self.node_attribute(there, name));
+                if mine.is_some() { mine == theirs } else { there == host }
+            });
+        if together {
+            self.raise_priority(child, coloc.score);
+        } else if coloc.score.is_always() {
+            self.raise_priority(child, -coloc.score);
+        }
+    }
+
+    /// Where a resource will be in a role, or in any.
+    fn hosts_in_role(&self, rsc: RscId, role: Role) -> Vec<NodeId> {
+        let instances = match self[rsc].variant {
+            Variant::Bundle => {
+                let replicas = self.replicas(rsc).into_iter();
+                replicas.map(|it| it.child.unwrap_or(it.container)).collect()
+            }
+            Variant::Clone => self[rsc].children.clone(),
+            Variant::Primitive | Variant::Group => vec![rsc],
+        };
+        let fits = |it: &RscId| role == Role::Unknown || self.state(*it, false) == role;
+        let places = instances.into_iter().filter(fits);
+        places.filter_map(|it| self.host_of(self.location(it, false)?)).collect()
+    }
+
     pub(crate) fn constrain_bundle(&mut self, bundle: RscId) {
         let task = |world: &mut Self, a: RscId, x: Task, b: RscId, y: Task, rel: Rel| {
             world.order(a, Key::op(x), b, Key::op(y), rel);
@@ -280,6 +323,25 @@ impl World<'_> {
             let demoted = self.milestone(bundle, Task::Demoted, true, true);
             self[promoted].priority = 1_000_000;
             self[demoted].priority = 1_000_000;
+        }
+    }
+
+    /// The start of a bundle is worth telling only if something in it can start.
+    pub(crate) fn hide_idle_starts(&mut self) {
+        for bundle in self.top.clone() {
+            if self[bundle].variant != Variant::Bundle {
+                continue;
+            }
+            let starts = self.family(bundle).into_iter().any(|part| {
+                let leaf = self[part].variant == Variant::Primitive;
+                leaf && self[part].actions.iter().any(|id| {
+                    let action = &self[*id];
+                    action.task == Task::Start && !action.optional() && action.runnable()
+                })
+            });
+            if !starts && let Some(start) = self.find(bundle, &Key::START, None) {
+                self[start].flags.remove(Flags::PRINT);
+            }
         }
     }
 

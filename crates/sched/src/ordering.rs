@@ -68,6 +68,7 @@ impl World<'_> {
             }
         }
         self.drop_invalid_links();
+        self.hide_idle_starts();
     }
 
     fn apply_order(&mut self, order: &OrderSpec) {

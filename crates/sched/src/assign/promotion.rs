@@ -3,7 +3,6 @@
 use cib::Score;
 use cib::model::Text;
 
-use super::instances::instance_number;
 use crate::history::strip_instance;
 use crate::options::NoQuorum;
 use crate::world::{NodeId, Role, RscId, World};
@@ -128,6 +127,11 @@ impl World<'_> {
             let primary = self.coloc(coloc).primary;
             self.apply_coloc(child, primary, coloc, true);
         }
+        if let Some(bundle) = self[clone].parent {
+            for coloc in self[bundle].with.clone() {
+                self.rate_by_host(child, node, coloc);
+            }
+        }
         let rated = if next == Role::Promoted { 1_000_000 } else { self[child].priority };
         self[child].promotion.sort = Score::new(rated);
     }
@@ -185,7 +189,6 @@ impl World<'_> {
         });
         self[clone].children = instances;
         self[clone].merging = false;
-        let _ = instance_number;
     }
 
     fn promotion_place(&self, clone: RscId, rsc: RscId) -> Option<NodeId> {

@@ -144,6 +144,11 @@ impl Outbox {
         self.adverts.push_back((mac, transmit));
     }
 
+    /// Whether an advert has yet to leave.
+    pub(crate) fn has_adverts(&self) -> bool {
+        !self.adverts.is_empty()
+    }
+
     pub(crate) fn notice(&mut self, transmit: Transmit) {
         self.notices.push_back(transmit);
     }

@@ -7,7 +7,7 @@ use std::io;
 
 use linux::{Datagram, clock};
 use vrrp::wire::Arrival;
-use vrrp::{Input, Output, Packet};
+use vrrp::{Input, Output};
 
 use super::Engine;
 use crate::messages::{EngineToGuardian, ToKeeper};
@@ -58,8 +58,10 @@ impl Engine {
         for _ in 0..NOTICES_AT_ONCE {
             let Some((index, datagram)) = self.notices.recv(token, &mut buffer) else { break };
             let Datagram { source, destination, ttl, payload, .. } = datagram;
-            let payload = buffer.get(payload).unwrap_or_default().to_vec();
-            self.handle(Input::Notice(Packet { index, source, destination, ttl, payload }))?;
+            let payload = buffer.get(payload).unwrap_or_default();
+            let arrival = Arrival { source, destination, ttl, payload };
+            self.router.handle_notice(self.now, index, &arrival);
+            self.drain()?;
         }
         Ok(())
     }
@@ -111,7 +113,10 @@ impl Engine {
                     self.wires.send_as(mac, &transmit);
                     self.router.reuse(transmit);
                 }
-                Output::Notice(transmit) => self.notices.send(&transmit),
+                Output::Notice(transmit) => {
+                    self.notices.send(&transmit);
+                    self.router.reuse(transmit);
+                }
                 Output::Frame { index, bytes } => self.wires.send_frame(index, &bytes),
                 Output::Batch(batch) => {
                     // No address is installed of which the guardian does not know.

@@ -114,7 +114,8 @@ impl Instance {
             nonce,
         };
         let key = self.config.hmac.as_ref().and_then(|policy| policy.signing_key());
-        let payload = notice.encode(key, source, to);
+        let mut payload = turn.out.rooms.payload();
+        notice.encode_into(key, source, to, &mut payload);
         turn.out.notice(base::Transmit { index, source, destination: to, ttl: 255, payload });
     }
 }

@@ -62,6 +62,9 @@ pub use ways::{Statics, TrackGroup};
 /// the adverts and addresses of the first leave before the last are looked at.
 const JUDGED_AT_ONCE: usize = 256;
 
+/// How many instances' adverts are made before the first of them leaves.
+const SENT_AT_ONCE: usize = 256;
+
 /// A longer pause between two portions means that this node did not run.
 const PORTIONS_APART: Duration = Duration::from_millis(100);
 
@@ -176,6 +179,8 @@ pub struct Router {
     out: Outbox,
     /// Instances this turn has touched; `settle` looks at these only.
     touched: SlotSet,
+    /// More adverts are due at this moment than were made in one go.
+    unsent: Option<Instant>,
     /// For lists that are made and forgotten in a turn: kept for their room.
     due: Vec<Slot>,
     listed: Vec<IpAddr>,
@@ -204,7 +209,7 @@ impl Router {
             Input::Notice(packet) => {
                 let Packet { index, source, destination, ttl, payload } = packet;
                 let arrival = Arrival { source, destination, ttl, payload: &payload };
-                self.notice(now, index, &arrival);
+                return self.handle_notice(now, index, &arrival);
             }
             Input::Seed(seed) => self.out.seed(seed),
             Input::Neighbour(seen) => self.neighbour(now, &seen),
@@ -246,12 +251,24 @@ impl Router {
         self.settle(now);
     }
 
+    /// The same as [`Input::Notice`], without owning the bytes.
+    pub fn handle_notice(&mut self, now: Instant, index: IfIndex, arrival: &Arrival<'_>) {
+        self.notice(now, index, arrival);
+        self.settle(now);
+    }
+
     /// What is to be done next; `None` when there is nothing more.
     pub fn poll_output(&mut self) -> Option<Output> {
+        // Adverts that are due come in portions, so that a thousand at once need no more room than
+        // those of one portion.
+        if let Some(now) = self.unsent.take_if(|_| !self.out.has_adverts()) {
+            self.send_all_due(now);
+            self.settle(now);
+        }
         self.out.pop()
     }
 
-    /// Takes back the memory of an advert that was sent, for one to come. A driver need not give it.
+    /// Takes back the memory of what was sent, for what is to come. A driver need not give it.
     pub fn reuse(&mut self, transmit: base::Transmit) {
         self.out.rooms.give_payload(transmit.payload);
     }

@@ -8,8 +8,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use base::{
-    Batch, BatchDone, Event, Instant, KernelFact, Name, ScriptResult, Secret, Tracker, Verdict,
-    WayBatch, WayTrace,
+    Batch, BatchDone, Errno, Event, Filter, Instant, KernelFact, Name, ScriptResult, Secret,
+    Tracker, Verdict, WayBatch, WayTrace,
 };
 use serde::{Deserialize, Serialize};
 use ui::cli::LogFormat;
@@ -290,6 +290,8 @@ pub(crate) enum ToKeeper {
     Batch(Batch),
     /// Have it do this with routes and rules.
     Ways(WayBatch),
+    /// Have exactly these VIPs take no traffic.
+    Filter(Filter),
 }
 
 /// From the keeper thread to the protocol thread.
@@ -301,6 +303,8 @@ pub(crate) enum FromKeeper {
     Done(BatchDone),
     /// A batch of routes and rules is through.
     WaysDone(BatchDone),
+    /// The filter was made, or refused.
+    Filtered(Option<Errno>),
     /// A route or rule of those that were added may have gone.
     WayGone(WayTrace),
     /// The kernel told more than there was room for; a snapshot follows.

@@ -8,7 +8,7 @@ mod tracking;
 
 use std::time::Duration;
 
-use base::Secret;
+use base::{Priority, Secret};
 use conf::Config;
 use vip::announcer::BurstPolicy;
 use vrrp::wire::hmac::{Freshness, Key, Mode, Policy};
@@ -48,6 +48,8 @@ pub(crate) fn one(config: &Config, instance: &conf::InstanceConfig) -> InstanceC
         },
         vips: instance.vips.clone(),
         excluded: instance.excluded.clone(),
+        // An owner's addresses are its own, and it accepts what is sent to them (RFC 9568 §6.1).
+        accept: instance.accept || instance.priority == Priority::OWNER,
         ways: statics::ways(&instance.ways),
         burst: burst(config, instance),
         track: tracking::interfaces(config, instance),

@@ -5,6 +5,7 @@
 //! calls. Everything is synchronous and nonblocking where a loop might wait on it; loops wait in
 //! one place, [`Poll`].
 
+mod accept;
 mod addresses;
 mod advert_socket;
 pub mod clock;
@@ -43,6 +44,7 @@ mod udp;
 mod users;
 mod ways;
 
+pub use accept::AcceptFilter;
 pub use addresses::{ADDRESS_PROTOCOL, Addresses};
 pub use advert_socket::{Datagram, GROUP_V4, GROUP_V6, Receiver, Sender};
 pub use container::{Container, Process};

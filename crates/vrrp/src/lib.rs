@@ -26,7 +26,7 @@ pub mod wire;
 pub use config::{Checksum, InstanceConfig, Reach, TrackInterface, Tracked};
 pub use image::{Image, InstanceV1, InstanceV2, MarkV2, PeerV1, PhaseV1};
 pub use outbox::Output;
-pub use router::{Debounce, Input, Packet, Router, Statics, TrackGroup, WatchSpec};
+pub use router::{Debounce, Filtering, Input, Packet, Router, Statics, TrackGroup, WatchSpec};
 pub use sockets::SocketSpec;
 pub use status::{
     GroupStatus, HmacStatus, InstanceStatus, PeerStatus, RivalStatus, RouterStatus, Traffic,

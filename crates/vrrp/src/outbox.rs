@@ -7,8 +7,8 @@
 use std::collections::VecDeque;
 
 use base::{
-    Batch, Event, EventId, IfIndex, Instant, LeaseAsk, LeaseOp, Origin, Reason, Subject, Transmit,
-    WayBatch, What,
+    Batch, Event, EventId, Filter, IfIndex, Instant, LeaseAsk, LeaseOp, Origin, Reason, Subject,
+    Transmit, WayBatch, What,
 };
 use serde::{Deserialize, Serialize};
 use vip::last_will::Edit;
@@ -37,6 +37,9 @@ pub enum Output {
     /// Have the kernel add and remove routes and rules, behind the batches before; answer with
     /// `Input::WaysDone`.
     Ways(WayBatch),
+    /// Have exactly these VIPs take no traffic, behind the batches before and ahead of those that
+    /// follow; answer with `Input::Filtered`.
+    Filter(Filter),
     /// Send this Ethernet frame.
     Frame {
         /// On this interface.
@@ -53,6 +56,7 @@ pub enum Output {
 enum Work {
     Addresses(Batch),
     Ways(WayBatch),
+    Filter(Filter),
 }
 
 /// Collects outputs by urgency and numbers events.
@@ -110,6 +114,10 @@ impl Outbox {
         self.work.push_back(Work::Ways(batch));
     }
 
+    pub(crate) fn filter(&mut self, filter: Filter) {
+        self.work.push_back(Work::Filter(filter));
+    }
+
     pub(crate) fn frame(&mut self, index: IfIndex, bytes: Vec<u8>) {
         self.frames.push_back((index, bytes));
     }
@@ -151,6 +159,7 @@ impl Outbox {
         match self.work.pop_front() {
             Some(Work::Addresses(batch)) => return Some(Output::Batch(batch)),
             Some(Work::Ways(batch)) => return Some(Output::Ways(batch)),
+            Some(Work::Filter(filter)) => return Some(Output::Filter(filter)),
             None => {}
         }
         // Whoever is misled by our first announcement is seen.

@@ -119,21 +119,8 @@ const PENDING: &[Pending] = &[
         )],
     },
     Pending {
-        why: "filtering of VIP traffic is not done yet",
-        keywords: &[
-            (
-                Within::GlobalDefs,
-                &[
-                    "nftables",
-                    "nftables_priority",
-                    "nftables_counters",
-                    "nftables_ifindex",
-                    "vrrp_iptables",
-                    "vrrp_ipsets",
-                ],
-            ),
-            (Within::Instance, &["no_accept"]),
-        ],
+        why: "no_accept is done by nftables, whatever iptables would do: write `nftables` or nothing",
+        keywords: &[(Within::GlobalDefs, &["vrrp_iptables", "vrrp_ipsets"])],
     },
     Pending {
         why: "virtual MAC addresses are not done yet",

@@ -8,7 +8,7 @@ use std::io;
 use std::sync::mpsc;
 
 use base::{BatchDone, WayBatch, WayTrace};
-use linux::{Addresses, Heard, Interest, Monitor, Poll, Ways, clock};
+use linux::{AcceptFilter, Addresses, Heard, Interest, Monitor, Poll, Ways, clock};
 
 use crate::channel::Channel;
 use crate::messages::{FromKeeper, ToKeeper};
@@ -25,6 +25,7 @@ pub(super) fn start() -> io::Result<Channel<ToKeeper, FromKeeper>> {
         addresses: Addresses::open()?,
         ways: Ways::open()?,
         traces: BTreeSet::new(),
+        filter: AcceptFilter::new(),
         monitor: Monitor::open(Monitor::QUEUE)?,
         poll: Poll::new()?,
     };
@@ -45,6 +46,7 @@ struct Keeper {
     ways: Ways,
     /// What was added: news of other routes are nobody's business here.
     traces: BTreeSet<WayTrace>,
+    filter: AcceptFilter,
     monitor: Monitor,
     poll: Poll,
 }
@@ -67,6 +69,9 @@ impl Keeper {
             while let Some(message) = self.protocol.recv()? {
                 let done = match message {
                     ToKeeper::Batch(batch) => FromKeeper::Done(self.addresses.execute(batch)),
+                    ToKeeper::Filter(filter) => {
+                        FromKeeper::Filtered(self.filter.apply(&filter).err())
+                    }
                     ToKeeper::Ways(batch) => FromKeeper::WaysDone(self.ways(batch)?),
                 };
                 self.protocol.send(&done)?;

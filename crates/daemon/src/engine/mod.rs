@@ -447,6 +447,7 @@ impl Engine {
                 }
                 FromKeeper::Done(done) => Input::Done(done),
                 FromKeeper::WaysDone(done) => Input::WaysDone(done),
+                FromKeeper::Filtered(refused) => Input::Filtered(refused),
                 FromKeeper::WayGone(trace) => Input::WayGone(trace),
                 FromKeeper::Overrun => {
                     self.overruns += 1;
@@ -507,6 +508,7 @@ impl Engine {
                     self.guardian.flush();
                     self.keeper.send(&ToKeeper::Batch(batch))?;
                 }
+                Output::Filter(filter) => self.keeper.send(&ToKeeper::Filter(filter))?,
                 Output::Ways(batch) => {
                     self.guardian.flush();
                     self.keeper.send(&ToKeeper::Ways(batch))?;

@@ -12,6 +12,7 @@ use super::{Router, Seat, Slot};
 impl Router {
     /// Lets keeper and announcer have their say.
     pub(super) fn use_hands(&mut self, now: Instant) {
+        self.filter(now);
         self.remove_ways();
         while let Some(output) = self.keeper.poll_output() {
             self.keeper_says(now, output);

@@ -8,6 +8,7 @@
 mod configure;
 mod debounce;
 mod environment;
+mod filter;
 mod groups;
 mod hands;
 mod lease;
@@ -19,8 +20,8 @@ use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
 
 use base::{
-    BatchDone, EventId, Family, IfIndex, Instant, KernelFact, LeaseDone, Name, Neighbour, Reason,
-    State, Subject, Tracker, Verdict, Vip, Vrid, Wall, WallClock, WayTrace, What,
+    BatchDone, Errno, EventId, Family, IfIndex, Instant, KernelFact, LeaseDone, Name, Neighbour,
+    Reason, State, Subject, Tracker, Verdict, Vip, Vrid, Wall, WallClock, WayTrace, What,
 };
 use serde::{Deserialize, Serialize};
 use vip::HolderId;
@@ -46,6 +47,8 @@ use crate::wire::{self, Arrival, Counters};
 pub use debounce::Debounce;
 use debounce::Debouncer;
 use environment::LinkState;
+use filter::FilterState;
+pub use filter::Filtering;
 use groups::{Groups, Membership};
 use lease::Doubt;
 use neighbours::Lookout;
@@ -78,6 +81,8 @@ pub enum Input {
     Done(BatchDone),
     /// A batch of routes and rules is through.
     WaysDone(BatchDone),
+    /// The filter was made, or refused.
+    Filtered(Option<Errno>),
     /// A route or rule like this went.
     WayGone(WayTrace),
     /// A lease operation is through; see [`Output::Lease`].
@@ -215,6 +220,7 @@ pub struct Router {
     lifetimes: Lifetimes,
     leases: Leases,
     ways: Ways,
+    filter: FilterState,
     track_groups: Vec<TrackGroup>,
     doubts: BTreeMap<Slot, Doubt>,
     /// Holders that want no lease any more while something of them may be installed.
@@ -259,6 +265,7 @@ impl Router {
         match input {
             Input::Statics(statics) => self.set_statics(now, statics),
             Input::WaysDone(done) => self.ways.handle(now, vip::ways::Input::Done(done)),
+            Input::Filtered(refused) => self.filtered(now, refused),
             Input::WayGone(trace) => self.ways.handle(now, vip::ways::Input::Gone(trace)),
             Input::Configure(configs) => self.configure(now, configs),
             Input::Packet(packet) => {
@@ -312,6 +319,7 @@ impl Router {
             self.announcer.poll_timeout(),
             self.lifetimes.poll_timeout(),
             self.ways.poll_timeout(),
+            self.filter.poll_timeout(),
             self.debouncer.poll_timeout(),
             self.leases.poll_timeout(),
             self.doubts.values().map(|doubt| doubt.at).min(),
@@ -333,7 +341,10 @@ impl Router {
     /// Whether nothing is under way: after [`Input::Stop`], that every VIP is off the node.
     #[must_use]
     pub fn is_settled(&self) -> bool {
-        self.leases.is_settled() && self.keeper.is_settled() && self.ways.is_settled()
+        self.leases.is_settled()
+            && self.keeper.is_settled()
+            && self.ways.is_settled()
+            && self.filter.is_settled()
     }
 
     /// Everything there is to tell, as a value.
@@ -529,6 +540,9 @@ impl Router {
             && self.stopping.is_none();
         if installs != seat.holding && !forgotten {
             seat.holding = installs;
+            if installs && !seat.instance.config().accept {
+                self.filter.begin(slot);
+            }
             seat.repairing = None;
             let input = if installs {
                 vip::keeper::Input::Hold { holder }

@@ -42,6 +42,7 @@ pub(crate) enum Seen {
     Will(Edit),
     Batch(Vec<AddressOp>),
     Ways(Vec<WayOp>),
+    Filter(base::Filter),
     Frame { index: IfIndex, bytes: Vec<u8> },
     Event(Event),
 }
@@ -221,6 +222,7 @@ impl Outs {
                 Seen::Advert(_) => "advert",
                 Seen::Batch(_) => "batch",
                 Seen::Ways(_) => "ways",
+                Seen::Filter(_) => "filter",
                 Seen::Frame { .. } => "frame",
                 Seen::Event(_) => "event",
             })

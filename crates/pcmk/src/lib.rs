@@ -12,3 +12,4 @@ pub mod inject;
 pub mod options;
 pub mod simulate;
 pub mod text;
+pub mod verify;

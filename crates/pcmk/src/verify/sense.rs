@@ -204,11 +204,8 @@ impl<'a> Look<'a> {
 
     fn resource(&mut self, resource: &'a Element, promotable: bool) {
         let id = resource.id().unwrap_or_default();
-        let meta: HashMap<&str, &str> = resource
-            .named("meta_attributes")
-            .flat_map(nvpairs)
-            .map(|(name, value)| (name, value))
-            .collect();
+        let meta: HashMap<&str, &str> =
+            resource.named("meta_attributes").flat_map(nvpairs).collect();
         let promotable = promotable || promotes(resource, &meta);
         if let Some(role) = meta.get("target-role") {
             match role.to_ascii_lowercase().as_str() {

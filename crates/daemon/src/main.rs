@@ -26,6 +26,7 @@ mod runner;
 mod sensors;
 mod simulate;
 mod terms;
+mod tidy;
 mod translate;
 
 use std::ffi::{OsStr, OsString};

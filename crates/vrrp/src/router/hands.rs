@@ -43,7 +43,10 @@ impl Router {
             }
             if let Some(name) = self.leaving.remove(&holder) {
                 self.out.will(Edit::Release { name });
-                self.all_off(now, holder);
+                // What another instance of this node holds on to is answered for: nobody is to follow.
+                if !self.keeper.is_shared(holder) {
+                    self.nominate(now, holder);
+                }
             }
             if self.clearing.remove(&holder) {
                 self.leases.handle(now, lease::Input::Clear { holder });

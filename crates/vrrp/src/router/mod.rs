@@ -296,6 +296,16 @@ impl Router {
         hands.into_iter().chain([self.speaking.first(), self.listening.first()]).flatten().min()
     }
 
+    /// Needs no more room than necessary from here on: for when nothing big happens. It takes some
+    /// microseconds for each VIP, and changes nothing else.
+    pub fn tidy(&mut self) {
+        self.keeper.pack();
+        self.announcer.pack();
+        self.lifetimes.pack();
+        self.leases.pack();
+        self.links.pack();
+    }
+
     /// Where every instance stands, for the engine that goes on from here. What happens after this
     /// is not in it: hand nothing in between.
     #[must_use]
@@ -578,6 +588,9 @@ impl Router {
         let speaks = seat.instance.state() == State::Active;
         self.speaking.set(slot, deadline.filter(|_| speaks));
         self.listening.set(slot, deadline.filter(|_| !speaks));
+        if base::planted!(NamedTooSoon) && !holds {
+            return self.nominate(now, holder);
+        }
         if let Some(reassert) = reassert {
             let mut vips = seat.present.clone();
             if let Some(about) = reassert.about {

@@ -46,7 +46,18 @@ cargo clippy --workspace --all-targets --quiet -- -D warnings
 say "house rules"
 cargo xtask lint
 say "tests"
-cargo test --workspace --no-fail-fast
+# What failed is told once more at the end: of a long log, often only the end is kept.
+log=$(mktemp)
+# The lab waits more than it computes: several tests at a time, however few the cores.
+export RUST_TEST_THREADS=${RUST_TEST_THREADS:-6}
+if ! cargo test --workspace --no-fail-fast 2>&1 | tee "$log"; then
+    say "what failed"
+    sed -n '/^---- .* stdout ----$/,/^failures:$/p' "$log" | tail -n 150
+    grep -E '^test .* \.\.\. FAILED$|^error: |^    `' "$log"
+    rm -f "$log"
+    exit 1
+fi
+rm -f "$log"
 say "fuzzers"
 cargo xtask fuzz --seconds "${FUZZ_SECONDS:-30}"
 say "simulation: 300 worlds"

@@ -5,6 +5,7 @@
 //! same request are two holders that the client could reach.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,7 +16,7 @@ use base::{Instant, Name};
 use linux::clock::monotonic;
 use linux::{Container, UdpAnswerer};
 
-use crate::LabError;
+use crate::{LabError, wait_for};
 
 /// The UDP port that every node answers on.
 pub const ECHO_PORT: u16 = 7007;
@@ -70,7 +71,7 @@ pub(crate) struct Echo {
 impl Echo {
     pub(crate) fn start(container: &Container, name: &Name) -> Result<Self, LabError> {
         let socket = container
-            .run(|| UdpAnswerer::open(ECHO_PORT, PATIENCE))
+            .run(open_echo)
             .map_err(|cause| LabError::new(format!("opening the echo of {name}"), cause))?;
         let own = name.clone();
         let mut buffer = [0; 64];
@@ -82,6 +83,21 @@ impl Echo {
         })?;
         Ok(Self { _worker: worker })
     }
+}
+
+/// The echo's port. An earlier echo's socket lives on for a moment in a child that another thread has
+/// just forked and that has not yet become its program.
+fn open_echo() -> io::Result<UdpAnswerer> {
+    let mut opened = UdpAnswerer::open(ECHO_PORT, PATIENCE);
+    wait_for(Duration::from_secs(5), || {
+        let in_use = |error: &io::Error| error.kind() == io::ErrorKind::AddrInUse;
+        let wait = opened.as_ref().is_err_and(in_use);
+        if wait {
+            opened = UdpAnswerer::open(ECHO_PORT, PATIENCE);
+        }
+        !wait
+    });
+    opened
 }
 
 /// One answer to one request.

@@ -140,6 +140,10 @@ impl Lan {
                     let life = self.nodes[at].life;
                     self.put(KERNEL_TIME, Coming::Batch(at, life, batch));
                 }
+                Output::Filter(_) => {
+                    let clock = self.nodes[at].clock(self.now);
+                    self.nodes[at].router.handle(clock, Input::Filtered(None));
+                }
                 // This kernel keeps no routes: it takes them all.
                 Output::Ways(batch) => {
                     let outcomes = vec![Ok(()); batch.ops.len()];

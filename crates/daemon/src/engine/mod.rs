@@ -539,6 +539,7 @@ impl Engine {
                 FromKeeper::Done(done) => Input::Done(done),
                 FromKeeper::DeviceDone(done) => Input::DeviceDone(done),
                 FromKeeper::WaysDone(done) => Input::WaysDone(done),
+                FromKeeper::Filtered(refused) => Input::Filtered(refused),
                 FromKeeper::WayGone(trace) => Input::WayGone(trace),
                 FromKeeper::Overrun => {
                     self.overruns += 1;

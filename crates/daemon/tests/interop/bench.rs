@@ -13,8 +13,9 @@ use crate::speaker::Speaker;
 /// How late a takeover may be beyond its RFC timer: 50 ms is the promise; the rest is for a machine
 /// that runs other tests at the same time.
 pub(crate) const LATE: Duration = Duration::from_millis(50 + 250);
-/// How early it may seem: the witness notes what it hears a little later than it happens.
-pub(crate) const EARLY: Duration = Duration::from_millis(25);
+/// How early it may seem: the witness notes what it hears a little later than it happens, and on a
+/// busy machine later still. Most takeovers without their skew would be earlier by more than this.
+pub(crate) const EARLY: Duration = Duration::from_millis(100);
 /// How long anything may take that has no deadline of its own.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(15);
 
@@ -108,6 +109,8 @@ impl Bench {
         let settled = || who.holds(self) && !others.iter().any(|other| other.holds(self));
         let waited = wait_for(PATIENCE, settled);
         assert!(waited.is_some(), "{} is not the sole holder\n{}", who.node(), self.story());
+        // Another that had just decided to hold hears of it now, and says a last word.
+        std::thread::sleep(Duration::from_millis(100));
         let since = monotonic();
         std::thread::sleep(self.mode.interval * 5 / 2);
         assert!(self.adverts(who.node(), since) >= 2, "{} is silent\n{}", who.node(), self.story());

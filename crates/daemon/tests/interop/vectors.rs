@@ -5,7 +5,7 @@
 //! kernel's own checks, the socket's filter and the router. Skipped, aloud, where the suite is not.
 
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use base::{Instant, Mac};
@@ -52,11 +52,22 @@ fn left(lab: &Lab, vip: IpAddr, since: Instant) -> bool {
     lab.holdings().iter().any(|h| h.at >= since && h.address == vip && !h.present)
 }
 
+/// A frame that is judged wrongly is judged wrongly again. A holder that a busy machine held up, and
+/// that let go for that reason, is not: what counts is what two passes agree on.
 fn try_set(set: &str, version: u8, interval: &str, vips: &str) {
     let suite = suite();
     if !lab::requires(&[Need::Root, Need::file(&suite)]) {
         return;
     }
+    let mut wrong = judge(&suite, set, version, interval, vips);
+    if !wrong.is_empty() {
+        let again = judge(&suite, set, version, interval, vips);
+        wrong.retain(|verdict| again.contains(verdict));
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+fn judge(suite: &Path, set: &str, version: u8, interval: &str, vips: &str) -> Vec<String> {
     let vectors: Vec<Value> =
         serde_json::from_str(&std::fs::read_to_string(suite).unwrap()).unwrap();
     let plan = Plan { nodes: vec![("ours".into(), vec![card(1)])], client: card(200) };
@@ -97,7 +108,8 @@ fn try_set(set: &str, version: u8, interval: &str, vips: &str) {
         "{set}: {right} frames got the wanted verdict on the wire, {} did not",
         wrong.len()
     ));
-    assert!(right > 0 && wrong.is_empty(), "{wrong:#?}");
+    assert!(right > 0, "the suite has no frame of {set}");
+    wrong
 }
 
 #[test]

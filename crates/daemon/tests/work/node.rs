@@ -104,6 +104,7 @@ fn config(n: usize, vips: usize, priority: u8) -> InstanceConfig {
         parting_advert: true,
         learned_interval_cap: 10,
         startup_delay: Duration::ZERO,
+        accept: true,
         ways: Vec::new(),
         lifetimes: true,
         lease: true,
@@ -269,6 +270,7 @@ impl Node {
                     self.news.push_back(Input::Done(done));
                     self.news.extend(batch.ops.iter().map(fact).map(Input::Fact));
                 }
+                Output::Filter(_) => self.news.push_back(Input::Filtered(None)),
                 Output::Ways(batch) => {
                     let outcomes = vec![Ok(()); batch.ops.len()];
                     let done = BatchDone { ticket: batch.ticket, outcomes };

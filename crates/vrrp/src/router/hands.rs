@@ -15,6 +15,7 @@ impl Router {
         while let Some(output) = self.devices.poll_lowering() {
             self.devices_say(now, output);
         }
+        self.filter(now);
         self.remove_ways();
         while let Some(output) = self.keeper.poll_output() {
             self.keeper_says(now, output);

@@ -10,6 +10,7 @@ mod configure;
 mod debounce;
 mod devices;
 mod environment;
+mod filter;
 mod groups;
 mod hands;
 mod lease;
@@ -51,6 +52,8 @@ use addressees::{Addressees, Key};
 pub use debounce::Debounce;
 use debounce::Debouncer;
 use environment::LinkState;
+use filter::FilterState;
+pub use filter::Filtering;
 use groups::{Groups, Membership};
 use lease::Doubt;
 pub use moves::SwitchoverError;
@@ -150,6 +153,7 @@ pub struct Router {
     staged: BTreeSet<Slot>,
     leases: Leases,
     ways: Ways,
+    filter: FilterState,
     track_groups: Vec<TrackGroup>,
     doubts: BTreeMap<Slot, Doubt>,
     /// Holders that want no lease any more while something of them may be installed.
@@ -199,6 +203,7 @@ impl Router {
         match input {
             Input::Statics(statics) => self.set_statics(now, statics),
             Input::WaysDone(done) => self.ways.handle(now, vip::ways::Input::Done(done)),
+            Input::Filtered(refused) => self.filtered(now, refused),
             Input::WayGone(trace) => self.ways.handle(now, vip::ways::Input::Gone(trace)),
             Input::Configure(configs) => self.configure(now, configs),
             Input::Packet(packet) => {
@@ -283,6 +288,7 @@ impl Router {
             self.lifetimes.poll_timeout(),
             self.devices.poll_timeout(),
             self.ways.poll_timeout(),
+            self.filter.poll_timeout(),
             self.debouncer.poll_timeout(),
             self.leases.poll_timeout(),
             self.doubts.values().map(|doubt| doubt.at).min(),
@@ -318,6 +324,7 @@ impl Router {
             && self.keeper.is_settled()
             && self.devices.is_settled()
             && self.ways.is_settled()
+            && self.filter.is_settled()
     }
 
     /// Everything there is to tell, as a value.
@@ -534,6 +541,9 @@ impl Router {
             && self.stopping.is_none();
         if installs != seat.holding && !forgotten {
             seat.holding = installs;
+            if installs && !seat.instance.config().accept {
+                self.filter.begin(slot);
+            }
             seat.repairing = None;
             let input = if installs {
                 self.devices.handle(now, vip::devices::Input::Hold { holder });

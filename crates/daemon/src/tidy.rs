@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use base::Instant;
 
-/// So long nothing big must have happened.
-const CALM: Duration = Duration::from_secs(4);
+/// So long nothing big must have happened: the second burst of announcements, five seconds after a
+/// takeover, is over then too.
+const CALM: Duration = Duration::from_secs(8);
 
 /// When to tidy up.
 #[derive(Debug, Default)]

@@ -402,7 +402,10 @@ impl Control {
                 Ok(None) => return,
                 Err(_) => return self.engine_lost(),
             };
-            let Some(message) = self.note(message) else { continue };
+            let Some(message) = self.note(message) else {
+                self.tidy.stir(now);
+                continue;
+            };
             match message {
                 FromEngine::Event(_) => {}
                 FromEngine::Status { ask, at, status, sessions, counts } => {

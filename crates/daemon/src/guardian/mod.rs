@@ -208,6 +208,7 @@ impl Guardian {
     fn live_on(&mut self) -> io::Result<Exit> {
         // What was received with the messages read so far announces itself no more.
         let now = clock::monotonic();
+        self.tidy.stir(now);
         self.hear_engine(now);
         if let Some(exit) = self.hear_control(now)? {
             return self.finish(now, exit);

@@ -297,6 +297,7 @@ impl Guardian {
                 Ok(Some(ControlToGuardian::InForce { state, gaps })) => {
                     tell_gaps(Part::Control, &gaps);
                     self.state = Some(state);
+                    self.tidy.stir(now);
                     self.reloaded();
                 }
                 Ok(Some(ControlToGuardian::ReloadRefused)) => self.reloaded(),

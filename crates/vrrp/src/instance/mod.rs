@@ -152,6 +152,8 @@ pub(crate) struct Instance {
     /// machine has slept since.
     sent_at: Option<(Instant, Duration)>,
     slept: Duration,
+    /// The end of a wait that was put off because this node did not run when it was over.
+    graced: Option<Instant>,
     /// What it has told its holder, while Backup.
     ready: Option<Ready>,
     /// Who has told it, while Active.
@@ -186,6 +188,7 @@ impl Instance {
             silenced: false,
             sent_at: None,
             slept: Duration::ZERO,
+            graced: None,
             ready: None,
             candidates: Candidates::default(),
             nominee: None,
@@ -328,7 +331,11 @@ impl Instance {
             Phase::Backup { preempt_at, .. } if self.judges_late(ran) => {
                 self.wait_for_silence(turn.now, preempt_at);
             }
-            Phase::Backup { .. } => self.take_over(turn),
+            Phase::Backup { .. } => {
+                if !self.grants_grace(turn.now, ran) {
+                    self.take_over(turn);
+                }
+            }
         }
     }
 

@@ -16,7 +16,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("linux", &["base"]),
     ("ui", &["base"]),
     ("sim", &["base", "vip", "vrrp"]),
-    ("fuzz", &["base", "conf", "ui", "vip", "vrrp"]),
+    ("fuzz", &["base", "cib", "conf", "pcmk", "sched", "ui", "vip", "vrrp"]),
     ("lab", &["base", "linux"]),
     ("daemon", &["base", "bfd", "vip", "vrrp", "conf", "linux", "ui", "lab", "cib", "pcmk"]),
     ("xtask", &["conf"]),

@@ -67,6 +67,7 @@ impl World<'_> {
                 assigned: it.assigned.as_ref().map(at),
                 known_on: it.known_on.iter().map(at).collect(),
                 managed: it.managed,
+                needs_fencing: it.needs_fencing,
                 maintenance: it.maintenance,
                 blocked: it.blocked,
                 failed: it.failed,

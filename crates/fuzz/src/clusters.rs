@@ -229,8 +229,8 @@ fn constraint(text: &mut String, bytes: &mut Bytes<'_>, at: usize, count: usize,
             "<rsc_order id='c{at}' kind='{kind}'><resource_set id='c{at}-s' sequential='{}' \
              require-all='{}'><resource_ref id='t{a}'/><resource_ref id='t{b}'/></resource_set>\
              <resource_set id='c{at}-z'><resource_ref id='t{node}'/></resource_set></rsc_order>",
-            days % 2 == 0,
-            days % 3 == 0
+            days.is_multiple_of(2),
+            days.is_multiple_of(3)
         ),
         _ => write!(
             text,

@@ -49,6 +49,68 @@ const FLOORS: &[(&str, usize)] = &[
     ("utilization", 14),
 ];
 
+/// How many cases must be told as the suite tells them: summaries, scores, pictures.
+const TEXTS: [(&str, usize); 3] = [("summary", 520), ("scores", 470), ("dot", 510)];
+
+/// The lines of a text without white space, in a text where a different order does not matter
+/// sorted, and where repetition does not matter without it.
+fn lines(kind: &str, text: &str) -> Vec<String> {
+    let squeezed = text.lines().map(|line| line.split_whitespace().collect::<String>());
+    let mut all: Vec<String> = squeezed.filter(|line| !line.is_empty()).collect();
+    if kind != "summary" {
+        all.sort();
+    }
+    if kind == "dot" {
+        all.dedup();
+    }
+    all
+}
+
+#[test]
+fn the_suite_is_told_as_crm_simulate_tells_it() {
+    let Some(root) = judge::suite() else {
+        eprintln!("the suite is not at hand: skipped");
+        return;
+    };
+    let cases = fs::read_to_string(root.join("cases.json")).expect("cases");
+    let cases: serde_json::Value = serde_json::from_str(&cases).expect("json");
+    let mut right: BTreeMap<&str, usize> = BTreeMap::new();
+    let now = WallTime(1_764_000_000);
+    let dot = std::env::temp_dir().join(format!("mainstay-suite-{}.dot", std::process::id()));
+    for case in cases.as_array().expect("a list") {
+        let name = case["name"].as_str().unwrap_or_default();
+        let input = root.join(format!("data/xml/{name}.xml"));
+        let given = case["args"].as_array().and_then(|args| args.get(1)?.as_str());
+        let told = pcmk::simulate::Options {
+            input: Some(input.clone()),
+            simulate: true,
+            ..Default::default()
+        };
+        let rated = pcmk::simulate::Options {
+            input: Some(input),
+            dot: Some(dot.clone()),
+            scores: true,
+            quiet: true,
+            time: given.and_then(WallTime::parse),
+            ..Default::default()
+        };
+        let summary = pcmk::simulate::run(&told, now).expect("a summary");
+        let scores = pcmk::simulate::run(&rated, now).expect("scores");
+        let picture = fs::read_to_string(&dot).expect("a picture");
+        for (kind, text) in [("summary", summary), ("scores", scores), ("dot", picture)] {
+            let wanted = fs::read_to_string(root.join(format!("data/{kind}/{name}.{kind}")));
+            if lines(kind, &wanted.expect("a file")) == lines(kind, &text) {
+                *right.entry(kind).or_insert(0) += 1;
+            }
+        }
+    }
+    fs::remove_file(&dot).expect("removed");
+    for (kind, floor) in TEXTS {
+        let got = right.get(kind).copied().unwrap_or(0);
+        assert!(got >= floor, "{kind}: {got} of at least {floor}");
+    }
+}
+
 #[test]
 fn the_suite_is_met_group_by_group() {
     let Some(root) = judge::suite() else {

@@ -84,7 +84,12 @@ impl World<'_> {
     }
 
     pub(crate) fn assign_bundle(&mut self, rsc: RscId) {
-        if !self[rsc].provisional || self[rsc].allocating {
+        if self[rsc].allocating {
+            return;
+        }
+        if !self[rsc].provisional {
+            // Asked again, it tells again.
+            self.show("bundle_allocate", rsc);
             return;
         }
         self[rsc].allocating = true;

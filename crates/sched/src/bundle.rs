@@ -331,17 +331,19 @@ impl World<'_> {
         }
     }
 
-    /// The start of a bundle is worth telling only if something in it can start.
+    /// The start of a bundle with promotion is not worth telling if all that were to start in it are
+    /// active replicas whose restart is impossible: they only stop.
     pub(crate) fn hide_idle_starts(&mut self) {
         for bundle in self.top.clone() {
-            if self[bundle].variant != Variant::Bundle {
-                continue;
-            }
-            let starts = self.family(bundle).into_iter().any(|part| {
-                let leaf = self[part].variant == Variant::Primitive;
-                leaf && self[part].actions.iter().any(|id| {
-                    let action = &self[*id];
-                    action.task == Task::Start && !action.optional() && action.runnable()
+            let child = self.bundled(bundle).filter(|child| self[*child].promotable);
+            let Some(child) = child else { continue };
+            let mut parts = self.containers(bundle);
+            parts.extend(self.leaves(child));
+            let starts = parts.into_iter().any(|part| {
+                let active = !self[part].running_on.is_empty();
+                self[part].actions.iter().map(|id| &self[*id]).any(|action| {
+                    let starts = action.task == Task::Start && !action.optional();
+                    starts && (action.runnable() || !active)
                 })
             });
             if !starts && let Some(start) = self.find(bundle, &Key::START, None) {

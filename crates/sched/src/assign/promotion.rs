@@ -76,6 +76,14 @@ impl World<'_> {
     }
 
     fn promotion_attribute(&self, rsc: RscId, node: NodeId, name: &str) -> Option<Text> {
+        let container = self.container_of(node).filter(|it| !self[*it].provisional);
+        if let Some(container) = container
+            && self[container].assigned.is_none()
+            && self.meta(rsc, "container-attribute-target") == Some("host")
+        {
+            // A container that goes nowhere has no host that could tell.
+            return None;
+        }
         self.attribute_for(node, &format!("master-{name}"), rsc)
     }
 

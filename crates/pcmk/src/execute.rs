@@ -2,7 +2,7 @@
 //!
 //! Steps are done round after round ([`order`]). What leaves a trace are the results of agents,
 //! each a record in the history of its resource ([`record`]), and fencing, after which a node is
-//! offline and its history gone. Everything else is only told.
+//! offline and its history gone, and the deletion of a history. Everything else is only told.
 
 use std::collections::HashSet;
 
@@ -51,7 +51,7 @@ pub struct Outcome {
 pub fn apply(cib: &mut Element, step: &Step, known: &HashSet<String>, outcome: Outcome) {
     match (step.kind, step.task) {
         (StepKind::Cluster, Task::Fence) => fence(cib, step),
-        (StepKind::Resource, Task::Delete) => {}
+        (StepKind::Resource, Task::Delete) => forget(cib, step),
         (StepKind::Resource, _) => record(cib, step, &shown_name(step, known), outcome),
         _ => {}
     }
@@ -95,6 +95,16 @@ fn fence(cib: &mut Element, step: &Step) {
     let state = node_state(cib, name, id);
     set_node(state, false);
     state.retain(|child| !matches!(child.name(), "lrm" | "transient_attributes"));
+}
+
+/// Drops the history of a resource on a node.
+fn forget(cib: &mut Element, step: &Step) {
+    let (Some((node, node_id)), Some(resource)) = (&step.node, &step.resource) else { return };
+    let state = node_state(cib, node, node_id);
+    let lists = state.elements_mut().filter(|it| it.name() == "lrm");
+    for list in lists.flat_map(Element::elements_mut) {
+        list.retain(|it| it.id() != Some(&*resource.id));
+    }
 }
 
 /// The name under which an agent's step is told and recorded: that of the resource where it is one

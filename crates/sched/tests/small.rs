@@ -204,3 +204,11 @@ fn odd_documents_are_survived() {
     );
     let _ = plan(&odd);
 }
+
+#[test]
+fn a_mild_aversion_does_not_strand_a_group() {
+    let group = format!("<group id='g'>{}{}</group>", rsc("a", ""), rsc("b", ""));
+    let constraints = "<rsc_colocation id='c1' rsc='g' with-rsc='x' score='-50'/><rsc_location id='l1' rsc='x' node='n1' score='INFINITY'/><rsc_location id='l2' rsc='b' node='n2' score='-INFINITY'/>";
+    let all = actions(&document(2, "", &format!("{}{group}", rsc("x", "")), constraints, &[]));
+    assert_eq!(all, ["a_start_0@n1", "b_start_0@n1", "x_start_0@n1"]);
+}

@@ -121,116 +121,148 @@ impl World<'_> {
 
     fn changes_of(&self, rsc: RscId) -> Vec<Change> {
         let it = &self[rsc];
-        let (current, next) = (self.current_node(rsc), it.assigned);
-        if !it.managed || (current.is_none() && (next.is_none() || it.orphan)) {
+        let here = self.current_node(rsc);
+        if !it.managed || (here.is_none() && (it.assigned.is_none() || it.orphan)) {
             return Vec::new();
         }
+        let signs = self.signs(rsc, here);
+        let fate = FATES.iter().find(|(_, holds)| holds(&signs)).map(|(fate, _)| *fate);
+        fate.map(|fate| self.changes_by(rsc, fate, &signs)).unwrap_or_default()
+    }
+
+    /// What there is to be seen of a resource that is on a node now.
+    fn signs(&self, rsc: RscId, here: Option<NodeId>) -> Signs {
+        let it = &self[rsc];
+        let next = it.assigned;
         let start = self.find(rsc, &Key::START, next);
-        let possible = start.is_some_and(|id| self[id].runnable());
-        let mut stop = self.find(rsc, &Key::STOP, if possible { current } else { None });
-        if stop.is_none() && it.stop_unexpected {
-            stop = self.find(rsc, &Key::STOP, None);
-        }
-        let acts = Acts {
+        let startable = start.is_some_and(|id| self[id].runnable());
+        let anywhere = self.find(rsc, &Key::STOP, None);
+        let stop = if startable { self.find(rsc, &Key::STOP, here) } else { anywhere };
+        let stop = stop.or(anywhere.filter(|_| it.stop_unexpected));
+        let promote = self.find(rsc, &Key::PROMOTE, next);
+        let demote = self.find(rsc, &Key::DEMOTE, next);
+        let arrival = self.find(rsc, &Key::op(Task::MigrateFrom), next);
+        let needed = |id: Option<ActionId>| id.is_some_and(|id| !self[id].optional());
+        let role = self.role_shown(rsc);
+        let migrates = here.is_some() && arrival.is_some_and(|id| self[id].runnable());
+        Signs {
+            here,
+            next,
             start,
             stop,
-            promote: self.find(rsc, &Key::PROMOTE, next),
-            demote: self.find(rsc, &Key::DEMOTE, next),
+            promote,
+            demote,
+            steady: role == it.next_role,
+            role,
+            next_role: it.next_role,
+            startable,
+            hopeless: start.is_some() && !startable,
+            anew: needed(start) && !migrates && !it.reload,
+            stop_needed: needed(stop),
+            repromoted: !needed(start) && needed(demote) && needed(promote),
+            moving: here.is_some() && next.is_some() && here != next,
+            migrates,
+            reload: it.reload,
+            failed: it.failed,
+            stop_requested: it.stop_requested,
+        }
+    }
+
+    fn changes_by(&self, rsc: RscId, fate: Fate, signs: &Signs) -> Vec<Change> {
+        let Signs { here, next, start, stop, promote, demote, .. } = *signs;
+        let one = |verb, to, by, due_to| vec![Change { verb, from: here, to, by, due_to }];
+        let end = |from, by: Option<ActionId>| {
+            let due_to = by.filter(|id| self[*id].reason.is_some()).or(start);
+            Change { verb: "Stop", from, to: None, by, due_to }
         };
-        if self.role_shown(rsc) == it.next_role {
-            self.stays_in_role(rsc, current, next, &acts).into_iter().collect()
-        } else {
-            self.changes_role(rsc, current, next, &acts)
-        }
-    }
-
-    fn stays_in_role(
-        &self,
-        rsc: RscId,
-        current: Option<NodeId>,
-        next: Option<NodeId>,
-        acts: &Acts,
-    ) -> Option<Change> {
-        let it = &self[rsc];
-        let change = |verb, from, to, by, due_to| Some(Change { verb, from, to, by, due_to });
-        let moving = current.is_some() && next.is_some() && current != next;
-        let needed = |id: Option<ActionId>| id.is_some_and(|id| !self[id].optional());
-        let migrate = self.find(rsc, &Key::op(Task::MigrateFrom), next);
-        if migrate.is_some_and(|id| self[id].runnable()) && current.is_some() {
-            return change("Migrate", current, next, acts.start, None);
-        }
-        if it.reload {
-            return change("Reload", current, next, acts.start, None);
-        }
-        if !needed(acts.start) {
-            if needed(acts.demote) && needed(acts.promote) {
-                return change("Re-promote", current, next, acts.promote, acts.demote);
+        match fate {
+            Fate::Ends if signs.steady => vec![end(here, stop)],
+            Fate::Ends => {
+                let places = self[rsc].running_on.iter();
+                places.map(|it| end(Some(*it), self.find(rsc, &Key::STOP, Some(*it)))).collect()
             }
-            return None;
+            Fate::Recovers if signs.steady => {
+                one("Recover", next.filter(|_| signs.moving), stop, None)
+            }
+            Fate::Recovers => one("Recover", next, stop, start),
+            Fate::Migrates => one("Migrate", next, start, None),
+            Fate::Moves => one("Move", next, stop, None),
+            Fate::Reloads => one("Reload", next, start, None),
+            Fate::Restarts => one("Restart", next, start, None),
+            Fate::Repromotes => one("Re-promote", next, promote, demote),
+            Fate::Demotes => one("Demote", next, demote, None),
+            Fate::Promotes => one("Promote", next, promote, None),
+            Fate::Starts => one("Start", next, start, None),
         }
-        if !acts.start.is_some_and(|id| self[id].runnable()) {
-            let due_to = acts.stop.filter(|id| self[*id].reason.is_some()).or(acts.start);
-            return change("Stop", current, None, acts.stop, due_to);
-        }
-        let verb = if it.failed { "Recover" } else { "Move" };
-        if moving {
-            return change(verb, current, next, acts.stop, None);
-        }
-        if it.failed {
-            return change(verb, current, None, acts.stop, None);
-        }
-        change("Restart", current, next, acts.start, None)
-    }
-
-    fn changes_role(
-        &self,
-        rsc: RscId,
-        current: Option<NodeId>,
-        next: Option<NodeId>,
-        acts: &Acts,
-    ) -> Vec<Change> {
-        let it = &self[rsc];
-        let role = self.role_shown(rsc);
-        let moving = current.is_some() && next.is_some() && current != next;
-        let one = |verb, by, due_to| vec![Change { verb, from: current, to: next, by, due_to }];
-        let hopeless = acts.start.is_some_and(|id| !self[id].runnable());
-        if acts.stop.is_some() && (it.next_role == Role::Stopped || hopeless) {
-            let stops = it.running_on.iter().map(|node| {
-                let stop = self.find(rsc, &Key::STOP, Some(*node));
-                let due_to = stop.filter(|id| self[*id].reason.is_some()).or(acts.start);
-                Change { verb: "Stop", from: Some(*node), to: None, by: stop, due_to }
-            });
-            return stops.collect();
-        }
-        if acts.stop.is_some() && it.failed && it.stop_requested {
-            return one("Recover", acts.stop, acts.start);
-        }
-        if moving {
-            return one("Move", acts.stop, None);
-        }
-        if it.reload {
-            return one("Reload", acts.start, None);
-        }
-        if acts.stop.is_some_and(|id| !self[id].optional()) {
-            return one("Restart", acts.start, None);
-        }
-        if role == Role::Promoted {
-            return one("Demote", acts.demote, None);
-        }
-        if it.next_role == Role::Promoted {
-            return one("Promote", acts.promote, None);
-        }
-        if role == Role::Stopped && it.next_role > Role::Stopped {
-            return one("Start", acts.start, None);
-        }
-        Vec::new()
     }
 }
 
-/// The actions that tell what becomes of a resource.
-struct Acts {
+/// What can become of a resource.
+#[derive(Clone, Copy)]
+enum Fate {
+    Ends,
+    Migrates,
+    Recovers,
+    Moves,
+    Reloads,
+    Restarts,
+    Repromotes,
+    Demotes,
+    Promotes,
+    Starts,
+}
+
+/// How each fate shows; the first that does is told, as it says the most.
+const FATES: [(Fate, fn(&Signs) -> bool); 10] = [
+    (Fate::Ends, Signs::ends),
+    (Fate::Migrates, |it| it.steady && it.migrates),
+    (Fate::Recovers, Signs::recovers),
+    (Fate::Moves, |it| it.moving && (it.anew || !it.steady)),
+    (Fate::Reloads, |it| it.reload),
+    (Fate::Restarts, |it| if it.steady { it.anew } else { it.stop_needed }),
+    (Fate::Repromotes, |it| it.steady && it.repromoted),
+    (Fate::Demotes, |it| !it.steady && it.role == Role::Promoted),
+    (Fate::Promotes, |it| !it.steady && it.next_role == Role::Promoted),
+    (Fate::Starts, |it| !it.steady && it.role == Role::Stopped && it.next_role > Role::Stopped),
+];
+
+/// What there is to be seen of a resource: its places, its roles, and which actions it needs.
+struct Signs {
+    here: Option<NodeId>,
+    next: Option<NodeId>,
     start: Option<ActionId>,
     stop: Option<ActionId>,
     promote: Option<ActionId>,
     demote: Option<ActionId>,
+    role: Role,
+    next_role: Role,
+    /// It keeps its role.
+    steady: bool,
+    startable: bool,
+    /// It is to start, but cannot.
+    hopeless: bool,
+    /// It has to start (again), and neither migration nor reload spares it that.
+    anew: bool,
+    stop_needed: bool,
+    repromoted: bool,
+    moving: bool,
+    migrates: bool,
+    reload: bool,
+    failed: bool,
+    stop_requested: bool,
+}
+
+impl Signs {
+    fn ends(&self) -> bool {
+        if self.steady {
+            return self.anew && !self.startable;
+        }
+        self.stop.is_some() && (self.next_role == Role::Stopped || self.hopeless)
+    }
+
+    fn recovers(&self) -> bool {
+        let again =
+            if self.steady { self.anew } else { self.stop.is_some() && self.stop_requested };
+        self.failed && again
+    }
 }

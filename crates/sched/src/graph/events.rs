@@ -212,8 +212,11 @@ enum Fate {
     Starts,
 }
 
+/// Whether a fate shows in the signs.
+type Holds = fn(&Signs) -> bool;
+
 /// How each fate shows; the first that does is told, as it says the most.
-const FATES: [(Fate, fn(&Signs) -> bool); 10] = [
+const FATES: [(Fate, Holds); 10] = [
     (Fate::Ends, Signs::ends),
     (Fate::Migrates, |it| it.steady && it.migrates),
     (Fate::Recovers, Signs::recovers),

@@ -61,7 +61,7 @@ impl Guardian {
         self.will.handle(now, Input::Wake);
         self.carry_out(now)?;
         self.succeed();
-        self.tidy.look(now, || {});
+        self.tidy.look(now, || self.will.pack());
         if self.stop_by.is_some_and(|by| now >= by) {
             eprintln!("error: the stop took too long");
             return Ok(Some(self.finish(now, Exit::Fatal)?));

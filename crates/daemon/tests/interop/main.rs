@@ -14,6 +14,7 @@
 mod accept;
 mod bench;
 mod bfd;
+mod dbus;
 mod deaths;
 mod differences;
 mod exchange;
@@ -27,6 +28,7 @@ mod metrics;
 mod mode;
 mod moves;
 mod notified;
+mod place;
 mod preference;
 mod service;
 mod signed;

@@ -154,6 +154,8 @@ pub(crate) struct Instance {
     /// When a weaker router was last heard to hold while we do.
     contested_at: Option<Instant>,
     told_mac: Option<(Mac, Instant, EventId)>,
+    /// It took over from a weaker holder that spoke, or may have.
+    parting: bool,
     reassert: Option<Reassert>,
     reasserted_at: Option<Instant>,
     answered_at: Option<Instant>,
@@ -202,6 +204,7 @@ impl Instance {
             spoke: None,
             contested_at: None,
             told_mac: None,
+            parting: false,
             reassert: None,
             reasserted_at: None,
             answered_at: None,
@@ -420,6 +423,12 @@ impl Instance {
     fn become_active(&mut self, turn: &mut Turn<'_>, reason: Reason, cause: Option<EventId>) {
         let from = self.state();
         let interval = self.config.interval.as_duration();
+        let parting = match self.phase {
+            Phase::Backup { waiting, .. } => {
+                matches!(waiting, Waiting::Preempting | Waiting::Owner)
+            }
+            Phase::Initialize | Phase::Active { .. } => reason == Reason::Owner,
+        };
         self.phase = Phase::Active { advert_at: turn.now + interval };
         self.learned_interval = None;
         // Whoever was heard before has fallen silent: it begins anew.
@@ -429,6 +438,7 @@ impl Instance {
         // An heir does not know yet whether its lease has outlived its predecessor.
         self.silenced = reason == Reason::Adopted && self.is_leased();
         self.changed(turn, from, reason, cause);
+        self.parting = parting;
         self.send(turn, self.priority());
     }
 
@@ -481,6 +491,7 @@ impl Instance {
         self.tell_rivals(turn, news, Reason::StateChanged, None);
         self.told_rival = None;
         self.contested_at = None;
+        self.parting = false;
         self.told_mac = None;
         self.reassert = None;
         self.changed_at = turn.now;

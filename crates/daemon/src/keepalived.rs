@@ -17,6 +17,7 @@ use crate::control::files;
 use crate::control::shelf::Reading;
 use crate::exit::Exit;
 use crate::guardian;
+use crate::passed_over::PassedOver;
 use crate::place::Place;
 use crate::run::Start;
 
@@ -46,12 +47,18 @@ struct Options {
     /// Log to the console
     #[arg(short = 'l', long)]
     log_console: bool,
+    /// Do not write to the system log
+    #[arg(short = 'G', long)]
+    no_syslog: bool,
     /// Log in detail (the log is always complete)
     #[arg(short = 'D', long, action = ArgAction::Count)]
     log_detail: u8,
     /// Run VRRP only (there is nothing else here)
     #[arg(short = 'P', long)]
     vrrp: bool,
+    /// Run the IPVS half only (refused: keepalived does that)
+    #[arg(short = 'C', long)]
+    check: bool,
     /// Pid file
     #[arg(short = 'p', long = "pid", default_value = "/run/keepalived.pid")]
     pid: PathBuf,
@@ -80,6 +87,9 @@ struct Options {
     /// Where to listen for `mainstay status` and its like (mainstay's own option)
     #[arg(long, default_value = DEFAULT_SOCKET)]
     control: PathBuf,
+    /// What does nothing here.
+    #[command(flatten)]
+    passed_over: PassedOver,
     /// Set by ourselves for the daemon we leave behind
     #[arg(long, hide = true)]
     detached: bool,
@@ -144,6 +154,12 @@ pub(crate) fn main(arguments: Vec<OsString>) -> Exit {
     if let Some(name) = &options.signum {
         return print_number(name);
     }
+    if options.check {
+        eprintln!(
+            "error: -C is for IPVS, which mainstay does not do; run keepalived itself for it"
+        );
+        return Exit::Fatal;
+    }
     let reading = Reading {
         // Asked for VRRP alone, keepalived passes over everything else too.
         skip_ipvs: options.vrrp,
@@ -157,6 +173,9 @@ pub(crate) fn main(arguments: Vec<OsString>) -> Exit {
     };
     if let Some(to) = options.config_test {
         return check::check(&options.file, &reading, to.as_deref());
+    }
+    if !options.detached {
+        options.passed_over.notes().iter().for_each(|note| eprintln!("note: {note}"));
     }
     if !options.dont_fork && !options.detached {
         return leave_behind(&options, &reading, &arguments);
@@ -174,6 +193,7 @@ pub(crate) fn main(arguments: Vec<OsString>) -> Exit {
         namespace: options.namespace,
         reading,
         log: match (options.log_format, options.detached) {
+            (_, true) if options.no_syslog => LogFormat::None,
             (Some(Wording::Keepalived), true) => LogFormat::KeepalivedSyslog,
             (Some(Wording::Keepalived), false) => LogFormat::Keepalived,
             (Some(Wording::Text) | None, true) => LogFormat::Syslog,
@@ -243,6 +263,21 @@ mod tests {
         assert_eq!(parse("keepalived -D -D").log_detail, 2);
         assert_eq!(parse("keepalived --signum=JSON").signum.as_deref(), Some("JSON"));
         assert!(parse("keepalived -v").version);
+    }
+
+    #[test]
+    fn every_option_of_keepalived_8_is_understood_and_told_of_where_it_does_nothing() {
+        let all = "keepalived -f k.conf -P -B --all -l -D -S 3 -G -u 022 -X -V -I -R -n -d -p p -r r \
+                   -c c -a -b b -x -A unix:/a -m -M core -e -i id";
+        let options = Options::try_parse_from(all.split_whitespace()).unwrap();
+        assert!(options.no_syslog && options.vrrp && options.include_check);
+        let notes = options.passed_over.notes();
+        assert_eq!(notes.len(), 7, "{notes:?}");
+        let usual = "keepalived -n -l -D -p p -r r -b b -c c -f k.conf -a -X";
+        let options = Options::try_parse_from(usual.split_whitespace()).unwrap();
+        assert!(options.passed_over.notes().is_empty());
+        let check = Options::try_parse_from(["keepalived", "-C"]).unwrap();
+        assert!(check.check && check.passed_over.notes().is_empty());
     }
 
     #[test]

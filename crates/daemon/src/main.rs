@@ -20,6 +20,7 @@ mod host;
 mod keepalived;
 mod mail;
 mod messages;
+mod passed_over;
 mod place;
 mod role;
 mod run;

@@ -46,7 +46,8 @@ impl Router {
 
     /// How long news must last, from now on.
     pub(super) fn debounce(&mut self, now: Instant, rules: BTreeMap<Name, Debounce>) {
-        for fact in self.debouncer.rule(rules) {
+        let known = rules.keys().filter_map(|name| self.links.named(name)).cloned().collect();
+        for fact in self.debouncer.rule(rules, known) {
             self.take_in(now, &fact);
         }
     }
@@ -165,6 +166,10 @@ impl Router {
             Some(_) => around,
             None => Surroundings { fault: self.group_fault(slot), ..around },
         };
+        let begins = self.seats.get(&slot).map(|seat| seat.instance.around().fault);
+        if begins == Some(Some(Reason::Startup)) {
+            self.tell_new_group(now, slot, around.fault);
+        }
         let Some(seat) = self.seats.get_mut(&slot) else { return };
         let before = seat.instance.around().attachment;
         let cause = source_change(before, around.attachment).map_or(cause, |what| {
@@ -284,7 +289,7 @@ fn survey(links: &Links, vips: &BTreeSet<IpAddr>, config: &InstanceConfig) -> Su
     };
     let attachment = source.map(|source| Attachment { index: link.index, source });
     let vip_link = |ready: fn(LinkState) -> bool| {
-        config.all_vips().all(|vip| {
+        config.all_vips().filter(|vip| !vip.flags.unguarded).all(|vip| {
             let interface = config.below(&vip.interface);
             config.interface.as_ref() == Some(interface) || ready(link_state(links, interface))
         })

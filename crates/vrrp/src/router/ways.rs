@@ -71,6 +71,10 @@ impl Router {
 
     /// Forms the verdicts of track groups; whether one has changed.
     pub(super) fn judge_statics(&mut self, now: Instant) -> bool {
+        if !self.links.known() {
+            // What has no interface yet may find one.
+            return false;
+        }
         let mut news = Vec::new();
         for group in &self.track_groups {
             let tracker = Tracker { kind: TrackerKind::Static, name: group.name.clone() };

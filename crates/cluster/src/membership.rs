@@ -2,8 +2,8 @@
 //!
 //! A *voter* counts; a *learner* follows and may run resources; a *witness* counts, stores votes and
 //! log, and never runs any. Whether a member is heard is its [`Standing`], which only committed
-//! verdicts change; every change begins a new [`Epoch`], so that what was decided about the node
-//! before is recognised as stale.
+//! verdicts change; whenever it is back (or gone in good order) a new [`Epoch`] begins, so that what
+//! was decided about the node before is recognised as stale.
 
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
@@ -80,8 +80,9 @@ impl Member {
         if self.standing == standing && self.life == life {
             return false;
         }
-        // Being cleared answers a question of this epoch; everything else begins the next.
-        if !matches!((self.standing, standing), (Standing::Lost(_), Standing::Lost(_))) {
+        // Being lost and being cleared answer questions of this epoch (somebody who is to be fenced
+        // anyhow may fall silent first); being back, or gone in good order, begins the next.
+        if !matches!(standing, Standing::Lost(_)) || self.life != life {
             self.epoch = self.epoch.next();
         }
         (self.standing, self.life) = (standing, life);
@@ -175,21 +176,21 @@ mod tests {
     }
 
     #[test]
-    fn an_epoch_ends_when_a_node_is_lost_or_back_and_not_when_it_is_cleared() {
+    fn an_epoch_ends_when_a_node_is_back_and_not_when_it_is_lost_or_cleared() {
         let mut it = member(Role::Voter);
         assert!(it.turn(Standing::Alive, Life(1)));
         assert!(!it.turn(Standing::Alive, Life(1)));
         let epochs = [
-            (Standing::Lost(Cleared::No), 2),
-            (Standing::Lost(Cleared::LeaseOver), 2),
-            (Standing::Lost(Cleared::Fenced), 2),
-            (Standing::Alive, 3),
+            (Standing::Lost(Cleared::No), 1),
+            (Standing::Lost(Cleared::LeaseOver), 1),
+            (Standing::Lost(Cleared::Fenced), 1),
+            (Standing::Alive, 2),
         ];
         for (standing, epoch) in epochs {
             assert!(it.turn(standing, Life(1)));
             assert_eq!(it.epoch, Epoch(epoch), "{standing:?}");
         }
         assert!(it.turn(Standing::Alive, Life(2)));
-        assert_eq!(it.epoch, Epoch(4), "another life");
+        assert_eq!(it.epoch, Epoch(3), "another life");
     }
 }

@@ -74,6 +74,13 @@ pub enum Operation {
         /// Which; `None`: all of them.
         resource: Option<Name>,
     },
+    /// The failures of a resource on a node are not counted any more.
+    Absolve {
+        /// Where.
+        node: Name,
+        /// Of which.
+        resource: Name,
+    },
     /// A transient attribute of a node.
     Attribute {
         /// Whose.

@@ -19,6 +19,8 @@ use cib::version::{Touched, Version};
 use cib::xml::Element;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use document::option;
+
 use crate::membership::{Cleared, Member, Members, Role, Standing};
 use crate::operation::{
     Entry, Epoch, FenceAction, Fenced, Life, Operation, Record, Verdict, VersionIs,
@@ -208,6 +210,10 @@ impl State {
                 self.touched(changed);
                 Ok(changed || counts)
             }
+            Operation::Absolve { node, resource } => {
+                self.member(node)?;
+                Ok(self.forget_failures(node, resource))
+            }
             Operation::Attribute { node, name, value, dampen } => {
                 self.attribute(node, name, value.as_deref(), *dampen)
             }
@@ -259,7 +265,7 @@ impl State {
         if !self.counts(&record.node, record.life) {
             return Err(Refusal::OtherLife { node: record.node.clone(), life: record.life });
         }
-        let fatal = document::option(&self.cib, "start-failure-is-fatal");
+        let fatal = option(&self.cib, "start-failure-is-fatal");
         let fatal = fatal.is_none_or(|word| cib::value::truth(word) != Some(false));
         let changed = record::write(&mut self.cib, &id, record);
         let mut failures = false;

@@ -6,10 +6,12 @@
 //!
 //! Around that value stand machines of the house's shape (`handle`, `poll_output`, `poll_timeout`,
 //! `status`). [`liveness`] hears heartbeats and proposes verdicts; [`lease`] is the quorum lease: by
-//! whom it is granted, how long it holds, and what a node does when it ends.
+//! whom it is granted, how long it holds, and what a node does when it ends; [`controller`] walks the
+//! DC's plans.
 
 #![forbid(unsafe_code)]
 
+pub mod controller;
 pub mod lease;
 pub mod liveness;
 pub mod membership;

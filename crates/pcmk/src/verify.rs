@@ -1,10 +1,15 @@
 //! `crm_verify`: whether a CIB is well built, and whether what it says makes sense.
 //!
-//! The first is the schema's business; the second are the mistakes that a schema cannot see: two
-//! operations that cannot be told apart, orders of a kind that does not exist, fencing asked for
-//! that nothing can do, resources that are active in more places than they may be.
+//! The first is the schema's business ([`cib::schema`]); the second are the mistakes that a schema
+//! cannot see, by subject: options of the cluster, resources, constraints, and the state the cluster
+//! is in. A CIB that the schema refuses is not looked at further.
 
-use std::collections::HashMap;
+mod constraints;
+mod finding;
+mod options;
+mod resources;
+mod state;
+
 use std::ffi::OsString;
 use std::fs;
 use std::io::Read as _;
@@ -12,22 +17,28 @@ use std::io::Read as _;
 use cib::Cib;
 use cib::dates::WallTime;
 use cib::schema::{render, validate};
-use cib::value::{milliseconds, truth};
 use cib::xml::{self, Element};
-use sched::Shape;
+use sched::Ask;
+
+pub use finding::{Finding, Weight};
 
 /// Exit status for a CIB that is not right.
 const CONFIG: u8 = 78;
 /// Exit status for a command line that is not understood.
 const USAGE: u8 = 64;
-/// Exit status for input that is no CIB.
+/// Exit status for XML that is no CIB.
 const PROTOCOL: u8 = 76;
+/// Exit status for a cluster that cannot be asked.
+const NO_INPUT: u8 = 66;
 
+/// What is asked for.
 #[derive(Debug, Default)]
 struct Options {
     input: Option<Input>,
     save: Option<String>,
-    verbose: bool,
+    /// How often more words were asked for.
+    verbose: usize,
+    quiet: bool,
     help: bool,
     version: bool,
 }
@@ -37,6 +48,7 @@ enum Input {
     File(String),
     Text(String),
     Pipe,
+    Live,
 }
 
 /// Runs the command; its exit status.
@@ -55,40 +67,103 @@ fn read_options(arguments: &[OsString]) -> Result<Options, String> {
     let mut options = Options::default();
     let mut words = arguments.iter().skip(1).map(|word| word.to_string_lossy().into_owned());
     while let Some(word) = words.next() {
-        let (name, mut attached) = match word.split_once('=') {
-            Some((name, value)) if name.starts_with("--") => (name.to_owned(), Some(value.into())),
-            _ if word.starts_with('-') && !word.starts_with("--") && word.chars().count() > 2 => {
-                let split = word.char_indices().nth(2).map_or(word.len(), |(at, _)| at);
-                let rest = word[split..].to_owned();
-                if rest.chars().all(|letter| letter == 'V') {
-                    options.verbose = true;
-                    (word[..split].to_owned(), None)
-                } else {
-                    (word[..split].to_owned(), Some(rest))
-                }
-            }
-            _ => (word.clone(), None),
+        if let Some(long) = word.strip_prefix("--") {
+            let (name, mut value) = match long.split_once('=') {
+                Some((name, value)) => (name, Some(value.to_owned())),
+                None => (long, None),
+            };
+            let letter = match name {
+                "xml-file" => 'x',
+                "xml-text" => 'X',
+                "xml-pipe" => 'p',
+                "live-check" => 'L',
+                "save-xml" => 'S',
+                "verbose" => 'V',
+                "quiet" => 'Q',
+                "help" | "help-all" => 'h',
+                "version" => '$',
+                _ => return Err(format!("Unknown option --{name}")),
+            };
+            let mut value = || value.take().or_else(|| words.next());
+            option(&mut options, letter, &mut value)
+                .map_err(|wrong| format!("{wrong} --{name}"))?;
+            continue;
+        }
+        let Some(letters) = word.strip_prefix('-').filter(|letters| !letters.is_empty()) else {
+            return Err(format!("{word} is no option"));
         };
-        let mut value =
-            || attached.take().or_else(|| words.next()).ok_or(format!("{name} needs a value"));
-        match name.as_str() {
-            "-x" | "--xml-file" => options.input = Some(Input::File(value()?)),
-            "-X" | "--xml-text" => options.input = Some(Input::Text(value()?)),
-            "-S" | "--save-xml" => options.save = Some(value()?),
-            "-p" | "--xml-pipe" => options.input = Some(Input::Pipe),
-            "-L" | "--live-check" => {
-                let path = std::env::var("CIB_file").map_err(
-                    |_| "-L: no cluster is running here; name a CIB with -x FILE or in CIB_file",
-                )?;
-                options.input = Some(Input::File(path));
+        for (at, letter) in letters.char_indices() {
+            let rest = &letters[at + letter.len_utf8()..];
+            let mut value = || if rest.is_empty() { words.next() } else { Some(rest.to_owned()) };
+            let taken = option(&mut options, letter, &mut value)
+                .map_err(|wrong| format!("{wrong} -{letter}"))?;
+            if taken {
+                break;
             }
-            "-V" | "--verbose" => options.verbose = true,
-            "-h" | "--help" | "--help-all" => options.help = true,
-            "-$" | "--version" => options.version = true,
-            other => return Err(format!("Unknown option {other}")),
         }
     }
     Ok(options)
+}
+
+/// Notes an option; whether it took a value.
+fn option(
+    options: &mut Options,
+    letter: char,
+    value: &mut dyn FnMut() -> Option<String>,
+) -> Result<bool, &'static str> {
+    let mut value = || value().ok_or("Missing argument for");
+    match letter {
+        'x' => options.input = Some(Input::File(value()?)),
+        'X' => options.input = Some(Input::Text(value()?)),
+        'S' => options.save = Some(value()?),
+        'p' => options.input = Some(Input::Pipe),
+        'L' => options.input = Some(Input::Live),
+        'V' => options.verbose += 1,
+        'Q' => options.quiet = true,
+        'h' => options.help = true,
+        '$' => options.version = true,
+        _ => return Err("Unknown option"),
+    }
+    Ok("xXS".contains(letter))
+}
+
+/// What to call the input, and its text.
+fn source(input: Option<&Input>) -> Result<(String, String), (u8, String)> {
+    let file = |path: &str| {
+        let text = fs::read_to_string(path).unwrap_or_default();
+        if text.trim_start().starts_with('<') {
+            return Ok((path.to_owned(), text));
+        }
+        Err((1, format!("Couldn't parse input file: {path}")))
+    };
+    match input {
+        None => {
+            let error = "No configuration source specified.  Use --help for usage information.";
+            Err((1, error.into()))
+        }
+        Some(Input::File(path)) => file(path),
+        Some(Input::Live) => match std::env::var("CIB_file") {
+            Ok(path) => file(&path),
+            Err(_) => Err((
+                NO_INPUT,
+                "CIB query failed: no cluster is running here; name a CIB with -x FILE, or in \
+                 CIB_file"
+                    .into(),
+            )),
+        },
+        Some(Input::Text(text)) if text.trim_start().starts_with('<') => {
+            Ok(("input".to_owned(), text.clone()))
+        }
+        Some(Input::Text(text)) => Err((1, format!("Couldn't parse input string: {text}"))),
+        Some(Input::Pipe) => {
+            let mut text = String::new();
+            let read = std::io::stdin().read_to_string(&mut text);
+            if read.is_err() || !text.trim_start().starts_with('<') {
+                return Err((1, "Couldn't parse input from STDIN.".into()));
+            }
+            Ok(("input".to_owned(), text))
+        }
+    }
 }
 
 fn run(options: &Options, now: WallTime) -> Result<(), (u8, String)> {
@@ -100,26 +175,14 @@ fn run(options: &Options, now: WallTime) -> Result<(), (u8, String)> {
         println!("mainstay {} (reads and prints as Pacemaker 2.1.5)", env!("CARGO_PKG_VERSION"));
         return Ok(());
     }
-    let (name, text) = match &options.input {
-        None => {
-            let error = "No configuration source specified.  Use --help for usage information.";
-            return Err((1, error.into()));
-        }
-        Some(Input::File(path)) => {
-            let text = fs::read_to_string(path)
-                .map_err(|error| (1, format!("Couldn't parse input file: {path} ({error})")))?;
-            (path.clone(), text)
-        }
-        Some(Input::Text(text)) => ("input".to_owned(), text.clone()),
-        Some(Input::Pipe) => {
-            let mut text = String::new();
-            std::io::stdin()
-                .read_to_string(&mut text)
-                .map_err(|error| (1, format!("Couldn't parse input from STDIN. ({error})")))?;
-            ("input".to_owned(), text)
+    let (name, text) = source(options.input.as_ref())?;
+    let document = match xml::parse(&text) {
+        Ok(document) => document,
+        Err(error) => {
+            tell(options, Weight::Error, &format!("{name}: {error}"));
+            return Err(verdict(options, Weight::Error));
         }
     };
-    let document = xml::parse(&text).map_err(|error| (PROTOCOL, format!("{name}: {error}")))?;
     if document.root.name() != "cib" {
         let error =
             "This tool can only check complete configurations (i.e. those starting with <cib>).";
@@ -128,88 +191,94 @@ fn run(options: &Options, now: WallTime) -> Result<(), (u8, String)> {
     if let Some(path) = &options.save {
         fs::write(path, document.to_string()).map_err(|error| (1, format!("{path}: {error}")))?;
     }
-    let mut wrong = false;
-    if document.root.get("validate-with") == Some("none") {
-        eprintln!(
-            "Schema validation of configuration is disabled (enabling is encouraged and prevents common misconfigurations)"
-        );
-    } else {
-        let report = validate(&document.root);
-        if !report.is_valid() {
-            wrong = true;
-            eprint!("{}", render(&name, &text, &report));
+    let findings = match judge(&name, &text, &document.root, now) {
+        Judgement::Refused(report) => {
+            if !options.quiet {
+                eprint!("{report}");
+            }
+            tell(options, Weight::Error, "CIB did not pass schema validation");
+            return Err(verdict(options, Weight::Error));
         }
-    }
-    let mistakes = mistakes(&document.root, now);
-    wrong |= !mistakes.is_empty();
-    if options.verbose {
-        for mistake in &mistakes {
-            eprintln!("error: {mistake}");
+        Judgement::Read { validated, findings } => {
+            if !validated && !options.quiet {
+                println!(
+                    "Schema validation of configuration is disabled (enabling is encouraged and \
+                     prevents common misconfigurations)"
+                );
+            }
+            findings
         }
+    };
+    for finding in &findings {
+        tell(options, finding.weight, &finding.text);
     }
-    if !wrong {
-        return Ok(());
+    let counted = findings.iter().map(|it| it.weight).filter(|it| *it != Weight::Trouble);
+    match counted.min() {
+        None => Ok(()),
+        Some(worst) => Err(verdict(options, worst)),
     }
-    let more = if options.verbose { "" } else { "\n-V may provide more details" };
-    Err((CONFIG, format!("Errors found during check: config not valid{more}")))
 }
 
-/// What is said but makes no sense.
+fn tell(options: &Options, weight: Weight, text: &str) {
+    match weight {
+        Weight::Error | Weight::Trouble if options.verbose > 0 => eprintln!("error: {text}"),
+        Weight::Warning if options.verbose > 1 => eprintln!("warning: {text}"),
+        _ => {}
+    }
+}
+
+fn verdict(options: &Options, worst: Weight) -> (u8, String) {
+    let said = match worst {
+        Weight::Warning => "Warnings found during check: config may not be valid",
+        Weight::Error | Weight::Trouble => "Errors found during check: config not valid",
+    };
+    let more = if options.verbose > 0 { "" } else { "\n-V may provide more details" };
+    (CONFIG, format!("{said}{more}"))
+}
+
+/// What came of looking at a CIB.
+pub enum Judgement {
+    /// The schema refuses it; why.
+    Refused(String),
+    /// It could be looked at.
+    Read {
+        /// Whether a schema was asked.
+        validated: bool,
+        /// What is wrong with it.
+        findings: Vec<Finding>,
+    },
+}
+
+/// Looks at a CIB: first with its schema, then at what it says.
 #[must_use]
-pub fn mistakes(root: &Element, now: WallTime) -> Vec<String> {
-    let mut found = Vec::new();
+pub fn judge(name: &str, text: &str, root: &Element, now: WallTime) -> Judgement {
+    let schema = root.get("validate-with").filter(|schema| *schema != "none");
+    if schema.is_some() {
+        let report = validate(root);
+        if !report.is_valid() {
+            return Judgement::Refused(render(name, text, &report));
+        }
+    }
+    Judgement::Read { validated: schema.is_some(), findings: mistakes(root, now) }
+}
+
+/// What a CIB says but makes no sense, and what is wrong with the cluster it describes.
+#[must_use]
+pub fn mistakes(root: &Element, now: WallTime) -> Vec<Finding> {
+    let cib = Cib::read(root);
+    let now = cib.execution_date.unwrap_or(now);
+    let plan = sched::plan_with(&cib, now, Ask { considered: true, ..Ask::default() });
+    let actions: Vec<String> = plan.considered.iter().map(|it| it.name.clone()).collect();
     let configuration = root.child("configuration");
-    let all = || configuration.into_iter().flat_map(Element::descend);
-    for list in all().filter(|it| it.name() == "operations") {
-        let mut known: HashMap<(&str, i64), &str> = HashMap::new();
-        for op in list.named("op") {
-            let interval = op.get("interval").and_then(milliseconds).unwrap_or(0);
-            let id = op.id().unwrap_or_default();
-            let key = (op.get("name").unwrap_or_default(), interval);
-            if let Some(first) = known.insert(key, id).filter(|_| interval > 0) {
-                found.push(format!(
-                    "Operation {id} is duplicate of {first} (do not use same name and interval combination more than once per resource)"
-                ));
-            }
-        }
-    }
-    for order in all().filter(|it| it.name() == "rsc_order") {
-        let kinds = ["mandatory", "optional", "serialize"];
-        let kind = order.get("kind").filter(|kind| !kinds.contains(&&*kind.to_lowercase()));
-        if let Some(kind) = kind {
-            found.push(format!(
-                "Resetting 'kind' for constraint {} to 'Mandatory' because '{kind}' is not valid",
-                order.id().unwrap_or_default()
-            ));
-        }
-    }
-    let resources = configuration.and_then(|it| it.child("resources"));
-    let primitives: Vec<&Element> = resources
-        .into_iter()
-        .flat_map(Element::descend)
-        .filter(|it| it.name() == "primitive")
-        .collect();
-    let mut fences = all().filter(|it| it.get("name") == Some("stonith-enabled"));
-    let fencing = fences.find_map(|it| truth(it.get("value")?)).unwrap_or(true);
-    let device = primitives
-        .iter()
-        .any(|it| it.get("class") == Some("stonith") || it.get("template").is_some());
-    if fencing && !primitives.is_empty() && !device {
-        found.push(
-            "Resource start-up disabled since no STONITH resources have been defined; either configure some or disable STONITH with the stonith-enabled option".into(),
-        );
-    }
-    let seen = sched::observe(&Cib::read(root), now);
-    for resource in &seen.resources {
-        let places = resource.running_on.len();
-        if resource.shape == Shape::Primitive && places > 1 {
-            found.push(format!(
-                "{} resource {} might be active on {places} nodes",
-                resource.class, resource.id
-            ));
-        }
-    }
-    found
+    let config = configuration.and_then(|it| it.child("crm_config"));
+    let fencing = options::fencing(config);
+    let mut found = finding::Findings::default();
+    options::check(config, &mut found);
+    let around = resources::Surroundings { configuration, fencing, actions: &actions };
+    resources::check(&around, &mut found);
+    constraints::check(configuration, fencing, &mut found);
+    state::check(root, &plan, &mut found);
+    found.list()
 }
 
 #[cfg(test)]
@@ -222,7 +291,8 @@ mod tests {
              name='stonith-enabled' value='false'/></cluster_property_set></crm_config>\
              <nodes/>{inside}</configuration><status/></cib>"
         );
-        mistakes(&xml::parse(&text).expect("a CIB").root, WallTime(0))
+        let found = mistakes(&xml::parse(&text).expect("a CIB").root, WallTime(0));
+        found.into_iter().map(|it| it.text).collect()
     }
 
     #[test]
@@ -255,7 +325,7 @@ mod tests {
             matches!(read(&["-x", "f"]).expect("read").input, Some(Input::File(it)) if it == "f")
         );
         assert!(matches!(read(&["--xml-file=f"]).expect("read").input, Some(Input::File(_))));
-        assert!(read(&["-VV"]).expect("read").verbose);
+        assert_eq!(read(&["-VVx", "f"]).expect("read").verbose, 2);
         assert!(read(&["-Y"]).is_err() && read(&["-x"]).is_err());
     }
 }

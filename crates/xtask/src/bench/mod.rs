@@ -154,11 +154,7 @@ fn bench(root: &Path, runs: usize) -> Result<(), String> {
         std::fs::write(root.join(name), text).map_err(|error| format!("{name}: {error}"))
     };
     write(PLOT, &page.plot())?;
-    // What `bench sched` has written below stays.
-    let old = std::fs::read_to_string(root.join(PAGE)).unwrap_or_default();
-    let kept = old.split_once(planning::HEADING).map(|(_, rest)| rest.to_owned());
-    let kept = kept.map(|rest| format!("{}{rest}", planning::HEADING)).unwrap_or_default();
-    write(PAGE, &(page.text() + &kept))?;
+    write(PAGE, &page.text())?;
     print!("{}", page.text());
     Ok(())
 }

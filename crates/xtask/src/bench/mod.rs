@@ -6,6 +6,7 @@
 
 mod figures;
 mod page;
+mod planning;
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -80,6 +81,17 @@ pub(crate) fn count(root: &Path) -> ExitCode {
     }
 }
 
+/// Planning against Debian's crm_simulate; `runs` times each.
+pub(crate) fn plan(root: &Path, runs: usize) -> ExitCode {
+    match planning::bench(root, runs) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
 fn bench(root: &Path, runs: usize) -> Result<(), String> {
     let lab = root.ancestors().map(|above| above.join("shared/lab")).find(|lab| lab.is_dir());
     let lab = lab.ok_or_else(|| format!("no shared/lab beside or above {}", root.display()))?;
@@ -115,7 +127,11 @@ fn bench(root: &Path, runs: usize) -> Result<(), String> {
         std::fs::write(root.join(name), text).map_err(|error| format!("{name}: {error}"))
     };
     write(PLOT, &page.plot())?;
-    write(PAGE, &page.text())?;
+    // What `bench sched` has written below stays.
+    let old = std::fs::read_to_string(root.join(PAGE)).unwrap_or_default();
+    let kept = old.split_once(planning::HEADING).map(|(_, rest)| rest.to_owned());
+    let kept = kept.map(|rest| format!("{}{rest}", planning::HEADING)).unwrap_or_default();
+    write(PAGE, &(page.text() + &kept))?;
     print!("{}", page.text());
     Ok(())
 }

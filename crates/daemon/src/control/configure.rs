@@ -13,13 +13,18 @@ use crate::terms::Terms;
 
 /// The same in new memory, close together: what the reading of a long file has left lies scattered among
 /// what it needed only meanwhile, and keeps all of that from being given back.
-fn compact(loaded: Loaded) -> io::Result<Loaded> {
-    let octets = Secret::new(postcard::to_stdvec(&loaded).map_err(io::Error::other)?);
-    drop(loaded);
+fn compact(mut loaded: Loaded) -> io::Result<Loaded> {
+    // As octets, what is shared would be there for each.
+    let notify = files::unshared(std::mem::take(&mut loaded.notify));
+    let groups = files::unshared(std::mem::take(&mut loaded.groups));
+    let whole = (loaded, notify, groups);
+    let octets = Secret::new(postcard::to_stdvec(&whole).map_err(io::Error::other)?);
+    drop(whole);
     linux::memory::give_back();
-    let mut loaded: Loaded = postcard::from_bytes(octets.expose()).map_err(io::Error::other)?;
-    files::share(&mut loaded.notify);
-    files::share(&mut loaded.groups);
+    let (mut loaded, notify, groups): (Loaded, _, _) =
+        postcard::from_bytes(octets.expose()).map_err(io::Error::other)?;
+    loaded.notify = files::shared(notify);
+    loaded.groups = files::shared(groups);
     Ok(loaded)
 }
 

@@ -43,6 +43,28 @@ pub(crate) fn share(scripted: &mut Scripted) {
     }
 }
 
+/// Each thing once, and who has which.
+pub(crate) type Unshared = (Vec<Arc<Notify>>, Vec<(Name, usize)>);
+
+/// Takes what is kept once for many apart, so that it is also written down once.
+pub(crate) fn unshared(scripted: Scripted) -> Unshared {
+    let mut all: Vec<Arc<Notify>> = Vec::new();
+    let mut whose = Vec::new();
+    for (name, notify) in scripted {
+        if all.last().is_none_or(|last| !Arc::ptr_eq(last, &notify)) {
+            all.push(notify);
+        }
+        whose.push((name, all.len() - 1));
+    }
+    (all, whose)
+}
+
+/// The other way round.
+pub(crate) fn shared((all, whose): Unshared) -> Scripted {
+    let of = |(name, which): (Name, usize)| Some((name, Arc::clone(all.get(which)?)));
+    whose.into_iter().filter_map(of).collect()
+}
+
 /// A configuration that can take force. Serialisable, so that a control that ends can leave it to the
 /// next.
 #[derive(Clone, Serialize, Deserialize)]

@@ -297,6 +297,11 @@ pub enum What {
         /// Its answer.
         errno: Errno,
     },
+    /// The kernel refused the filter of VIPs that accept no traffic: they accept it.
+    FilterRefused {
+        /// Its answer.
+        errno: Errno,
+    },
     /// A burst of announcements was sent.
     Announced {
         /// How many VIPs it covered.

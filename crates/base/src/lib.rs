@@ -37,4 +37,4 @@ pub use tracker::{Effect, Tracker, TrackerKind, Verdict, Weighed};
 pub use transmit::Transmit;
 pub use vip::{Broadcast, Scope, Vip, VipExtras, VipFlags};
 pub use vrrp::{Interval, Preempt, Priority, State, TrackEffect, Version, Vrid};
-pub use way::{Encap, Hop, Net, Route, Rule, RuleDoes, Way, WayBatch, WayOp, WayTrace};
+pub use way::{Encap, Filter, Hop, Net, Route, Rule, RuleDoes, Way, WayBatch, WayOp, WayTrace};

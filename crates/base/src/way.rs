@@ -282,3 +282,16 @@ impl fmt::Display for Way {
 fn net((address, length): Net) -> String {
     if length == 0 { "default".to_owned() } else { format!("{address}/{length}") }
 }
+
+/// Which VIPs take no traffic, all of them.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Filter {
+    /// The nftables table.
+    pub table: Name,
+    /// The priority of its chains.
+    pub priority: i32,
+    /// Count what is dropped.
+    pub counters: bool,
+    /// The addresses, each with its interface.
+    pub vips: Vec<(IpAddr, IfIndex)>,
+}

@@ -27,6 +27,7 @@ mod runner;
 mod sensors;
 mod simulate;
 mod terms;
+mod tidy;
 mod translate;
 
 use std::ffi::{OsStr, OsString};
@@ -51,6 +52,9 @@ fn main() -> ExitCode {
     }
     if name == Some(OsStr::new("crm_simulate")) {
         return simulate::as_crm_simulate(&arguments);
+    }
+    if name == Some(OsStr::new("crm_verify")) {
+        return simulate::as_crm_verify(&arguments);
     }
     let exit = match Cli::parse().command {
         Command::Run(args) => run(args),

@@ -9,8 +9,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use base::{
-    Batch, BatchDone, DeviceAsk, DeviceDone, Event, IfIndex, Instant, KernelFact, Name,
-    ScriptResult, Secret, Tracker, Tuning, Verdict, WayBatch, WayTrace,
+    Batch, BatchDone, DeviceAsk, DeviceDone, Errno, Event, Filter, IfIndex, Instant, KernelFact,
+    Name, ScriptResult, Secret, Tracker, Tuning, Verdict, WayBatch, WayTrace,
 };
 use linux::Scheduling;
 use serde::{Deserialize, Serialize};
@@ -420,6 +420,8 @@ pub(crate) enum ToKeeper {
     Device(DeviceAsk),
     /// Have it do this with routes and rules.
     Ways(WayBatch),
+    /// Have exactly these VIPs take no traffic.
+    Filter(Filter),
 }
 
 /// From the keeper thread to the protocol thread.
@@ -433,6 +435,8 @@ pub(crate) enum FromKeeper {
     DeviceDone(DeviceDone),
     /// A batch of routes and rules is through.
     WaysDone(BatchDone),
+    /// The filter was made, or refused.
+    Filtered(Option<Errno>),
     /// A route or rule of those that were added may have gone.
     WayGone(WayTrace),
     /// The kernel told more than there was room for; a snapshot follows.

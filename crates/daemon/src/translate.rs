@@ -9,7 +9,7 @@ mod tracking;
 
 use std::time::Duration;
 
-use base::Secret;
+use base::{Priority, Secret};
 use conf::Config;
 use vip::announcer::BurstPolicy;
 use vip::lease::Terms;
@@ -58,6 +58,8 @@ fn one(config: &Config, instance: &conf::InstanceConfig, placed: Placed) -> Inst
         },
         vips,
         excluded,
+        // An owner's addresses are its own, and it accepts what is sent to them (RFC 9568 §6.1).
+        accept: instance.accept || instance.priority == Priority::OWNER,
         devices,
         speaks_as,
         ways: statics::ways(&instance.ways),

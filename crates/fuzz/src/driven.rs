@@ -72,6 +72,7 @@ impl<'a> World<'a> {
             assert!(outputs < 100_000, "it never ends");
             match output {
                 Output::Batch(batch) => self.asked.push(batch),
+                Output::Filter(_) => self.router.handle(self.now, Input::Filtered(None)),
                 Output::Ways(batch) => {
                     let outcomes = batch.ops.iter().map(|_| Ok(())).collect();
                     let done = BatchDone { ticket: batch.ticket, outcomes };
@@ -153,6 +154,7 @@ impl<'a> World<'a> {
             parting_advert: true,
             learned_interval_cap: 10,
             startup_delay: Duration::ZERO,
+            accept: true,
             ways: Vec::new(),
             lifetimes: self.bytes.flag(),
             lease: self.bytes.flag(),

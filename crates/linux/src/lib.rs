@@ -5,6 +5,7 @@
 //! calls. Everything is synchronous and nonblocking where a loop might wait on it; loops wait in
 //! one place, [`Poll`].
 
+mod accept;
 mod addresses;
 mod advert_socket;
 mod bfd_socket;
@@ -47,6 +48,7 @@ mod udp;
 mod users;
 mod ways;
 
+pub use accept::AcceptFilter;
 pub use addresses::{ADDRESS_PROTOCOL, Addresses};
 pub use advert_socket::{
     AT_ONCE as ADVERTS_AT_ONCE, Datagram, GROUP_V4, GROUP_V6, Incoming, Outgoing, Receiver, Sender,

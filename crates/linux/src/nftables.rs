@@ -50,36 +50,48 @@ pub(crate) struct Step {
     flags: u16,
     /// For people: what was asked.
     name: &'static str,
+    /// Of which family its table is.
+    family: NetfilterProtoFamily,
 }
 
 impl Step {
+    /// The same for a table of another family than netdev.
+    pub(crate) fn of(self, family: NetfilterProtoFamily) -> Self {
+        Self { family, ..self }
+    }
+
     /// Makes something, or finds it made.
     pub(crate) fn create(name: &'static str, message: NfTablesMessage) -> Self {
-        Self { message, flags: NLM_F_CREATE, name }
+        Self { message, flags: NLM_F_CREATE, name, family: NetfilterProtoFamily::NetDev }
     }
 
     /// Makes something after what is already there.
     pub(crate) fn append(name: &'static str, message: NfTablesMessage) -> Self {
-        Self { message, flags: NLM_F_CREATE | NLM_F_APPEND, name }
+        Self {
+            message,
+            flags: NLM_F_CREATE | NLM_F_APPEND,
+            name,
+            family: NetfilterProtoFamily::NetDev,
+        }
     }
 
     /// Removes something that must be there.
     pub(crate) fn delete(name: &'static str, message: NfTablesMessage) -> Self {
-        Self { message, flags: 0, name }
+        Self { message, flags: 0, name, family: NetfilterProtoFamily::NetDev }
     }
 
     /// Removes elements, be they there or not.
     pub(crate) fn destroy_elements(name: &'static str, message: &SetElementMessage) -> Self {
         let attributes = message.attributes.iter().map(plain).collect();
         let message = NfTablesMessage::Other { message_type: DESTROY_SET_ELEMENT, attributes };
-        Self { message, flags: 0, name }
+        Self { message, flags: 0, name, family: NetfilterProtoFamily::NetDev }
     }
 
     /// Removes a table, be it there or not.
     pub(crate) fn destroy_table(name: &'static str, table: &str) -> Self {
         let attributes = vec![plain(&TableAttribute::Name(table.to_owned()))];
         let message = NfTablesMessage::Other { message_type: DESTROY_TABLE, attributes };
-        Self { message, flags: 0, name }
+        Self { message, flags: 0, name, family: NetfilterProtoFamily::NetDev }
     }
 }
 
@@ -170,7 +182,9 @@ impl Nftables {
         for (number, step) in steps.into_iter().enumerate() {
             sequence = sequence.wrapping_add(1);
             let ack = if number + 1 == last { NLM_F_ACK } else { 0 };
-            append(&mut out, netdev(step.message), NLM_F_REQUEST | step.flags | ack, sequence);
+            let header = NetfilterHeader::new(step.family, 0, 0);
+            let message = NetfilterMessage::new(header, step.message);
+            append(&mut out, message, NLM_F_REQUEST | step.flags | ack, sequence);
         }
         let acknowledged = sequence;
         self.sequence = sequence.wrapping_add(1);

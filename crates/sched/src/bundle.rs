@@ -58,15 +58,6 @@ impl World<'_> {
             .unwrap_or_default()
     }
 
-    /// Whether a resource is the container of a replica.
-    pub(crate) fn is_container(&self, rsc: RscId) -> bool {
-        let Some((bundle, at)) = self[rsc].replica else { return false };
-        let state = self[bundle].bundle.as_ref();
-        state
-            .and_then(|state| state.replicas.get(at))
-            .is_some_and(|replica| replica.container == rsc)
-    }
-
     /// What runs inside a container.
     pub(crate) fn contained_in(&self, container: RscId) -> Option<RscId> {
         let (bundle, at) = self[container].replica?;
@@ -93,7 +84,12 @@ impl World<'_> {
     }
 
     pub(crate) fn assign_bundle(&mut self, rsc: RscId) {
-        if !self[rsc].provisional || self[rsc].allocating {
+        if self[rsc].allocating {
+            return;
+        }
+        if !self[rsc].provisional {
+            // Asked again, it tells again.
+            self.show("bundle_allocate", rsc);
             return;
         }
         self[rsc].allocating = true;

@@ -366,6 +366,7 @@ pub fn config(priority: u8) -> InstanceConfig {
         parting_advert: true,
         learned_interval_cap: 10,
         startup_delay: Duration::ZERO,
+        accept: true,
         ways: Vec::new(),
         lifetimes: false,
         lease: true,

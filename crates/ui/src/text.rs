@@ -61,7 +61,7 @@ pub fn what(what: &What) -> String {
         }
         What::PeerResigned { source } => format!("{source} resigned"),
         What::Nominated { by } => format!("{by} has left and names this node"),
-        What::Nominates { node } => format!("is off this node, names {node} to follow"),
+        What::Nominates { node } => format!("answers for its VIPs no more, names {node} to follow"),
         What::RivalHeard { source, priority } => {
             format!("{source} with priority {priority} claims to hold too")
         }
@@ -106,6 +106,9 @@ pub fn what(what: &What) -> String {
         What::VipTaken { vip } => format!("somebody removed {vip}; putting it back"),
         What::VipLeftOver { vip } => format!("found {vip} though it is not held here; removing it"),
         What::VipRefused { vip, errno } => format!("the kernel refuses {vip}: {errno}"),
+        What::FilterRefused { errno } => {
+            format!("the kernel refuses the filter of no_accept, VIPs accept traffic: {errno}")
+        }
         What::WayPutBack { way } => format!("{way} was gone and is back"),
         What::WayRefused { way, errno } => format!("the kernel refuses the {way}: {errno}"),
         What::Announced { vips, mac } => format!("announced {vips} VIPs at {mac}"),

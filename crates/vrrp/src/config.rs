@@ -51,6 +51,8 @@ pub struct InstanceConfig {
     pub vips: Vec<Vip>,
     /// VIPs held with the others, but not named in adverts.
     pub excluded: Vec<Vip>,
+    /// Whether the VIPs take traffic (`no_accept` clears it).
+    pub accept: bool,
     /// Routes and rules held with them, in the order of installation.
     pub ways: Vec<Managed>,
     /// How VIPs are announced.

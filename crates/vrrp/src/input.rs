@@ -5,8 +5,8 @@ use core::time::Duration;
 use std::collections::BTreeMap;
 
 use base::{
-    BatchDone, DeviceDone, IfIndex, KernelFact, LeaseDone, Name, Neighbour, Tracker, Verdict, Wall,
-    WayTrace,
+    BatchDone, DeviceDone, Errno, IfIndex, KernelFact, LeaseDone, Name, Neighbour, Tracker,
+    Verdict, Wall, WayTrace,
 };
 use serde::{Deserialize, Serialize};
 
@@ -51,6 +51,8 @@ pub enum Input {
     },
     /// A batch of routes and rules is through.
     WaysDone(BatchDone),
+    /// The filter of VIPs that take no traffic was made, or refused.
+    Filtered(Option<Errno>),
     /// A route or rule like this went.
     WayGone(WayTrace),
     /// A lease operation is through; see [`crate::Output::Lease`].

@@ -30,7 +30,7 @@ pub use config::{Checksum, InstanceConfig, Reach, Sentinel, TrackInterface, Trac
 pub use image::{Image, InstanceV1, InstanceV2, InstanceV3, MarkV2, PeerV1, PhaseV1};
 pub use input::{Input, Packet};
 pub use outbox::Output;
-pub use router::{Debounce, Router, Statics, SwitchoverError, TrackGroup, WatchSpec};
+pub use router::{Debounce, Filtering, Router, Statics, SwitchoverError, TrackGroup, WatchSpec};
 pub use sockets::{Beside, SocketSpec};
 pub use status::{
     DeviceStatus, GroupStatus, HmacStatus, InstanceStatus, InterfaceStatus, PeerStatus, ReadyPeer,

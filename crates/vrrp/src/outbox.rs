@@ -8,8 +8,8 @@ use core::net::IpAddr;
 use std::collections::VecDeque;
 
 use base::{
-    Batch, DeviceAsk, Event, EventId, IfIndex, Instant, LeaseAsk, LeaseOp, Mac, Origin, Reason,
-    Subject, Transmit, Tuning, WayBatch, What,
+    Batch, DeviceAsk, Event, EventId, Filter, IfIndex, Instant, LeaseAsk, LeaseOp, Mac, Origin,
+    Reason, Subject, Transmit, Tuning, WayBatch, What,
 };
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -54,6 +54,9 @@ pub enum Output {
     /// Have the kernel add and remove routes and rules, behind the batches before; answer with
     /// `Input::WaysDone`.
     Ways(WayBatch),
+    /// Have exactly these VIPs take no traffic, behind the batches before and ahead of those that
+    /// follow; answer with `Input::Filtered`.
+    Filter(Filter),
     /// Send this Ethernet frame.
     Frame {
         /// On this interface.
@@ -144,6 +147,11 @@ impl Outbox {
         self.adverts.push_back((mac, transmit));
     }
 
+    /// Whether an advert has yet to leave.
+    pub(crate) fn has_adverts(&self) -> bool {
+        !self.adverts.is_empty()
+    }
+
     pub(crate) fn notice(&mut self, transmit: Transmit) {
         self.notices.push_back(transmit);
     }
@@ -180,6 +188,10 @@ impl Outbox {
 
     pub(crate) fn ways(&mut self, batch: WayBatch) {
         self.work.push_back(Output::Ways(batch));
+    }
+
+    pub(crate) fn filter(&mut self, filter: Filter) {
+        self.work.push_back(Output::Filter(filter));
     }
 
     pub(crate) fn frame(&mut self, index: IfIndex, bytes: Vec<u8>) {

@@ -11,7 +11,7 @@ use std::path::Path;
 use std::process::{Command, ExitCode};
 
 /// All targets, in the order in which they are run.
-const TARGETS: &[&str] = &["wire", "config", "frames", "image", "router", "will"];
+const TARGETS: &[&str] = &["wire", "config", "frames", "image", "router", "will", "cib", "sched"];
 
 /// What has LLVM count edges for libFuzzer.
 const COVERAGE: &[&str] = &[

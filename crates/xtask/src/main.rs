@@ -21,6 +21,8 @@ fn main() -> ExitCode {
         ["sim", ref arguments @ ..] => campaign::sim(&root(), arguments),
         ["bench"] => bench::run(&root(), 3),
         ["bench", "instructions"] => bench::count(&root()),
+        ["bench", "sched"] => bench::plan(&root(), 3),
+        ["clusters", ref arguments @ ..] => campaign::clusters(&root(), arguments),
         ["bench", "--runs", runs] => match runs.parse() {
             Ok(runs) if runs > 0 => bench::run(&root(), runs),
             _ => usage(),
@@ -37,6 +39,12 @@ fn usage() -> ExitCode {
     eprintln!("       cargo xtask bench [--runs N]");
     eprintln!("       cargo xtask bench instructions");
     eprintln!("                           measure against keepalived, write docs/performance.md");
+    eprintln!("       cargo xtask bench sched");
+    eprintln!(
+        "                           measure planning against crm_simulate, into the same page"
+    );
+    eprintln!("       cargo xtask clusters FROM TO");
+    eprintln!("                           plan for random clusters until each is at rest");
     ExitCode::from(2)
 }
 

@@ -9,6 +9,9 @@ use super::{Keyword, Lines, keywords, number, seconds};
 
 const IPVS: &str = "run `keepalived -C` beside mainstay for IPVS";
 
+const NFTABLES: &str =
+    "no_accept is done by nftables; without no_accept no traffic of a VIP is ever filtered";
+
 pub(super) const GLOBAL_DEFS: &[Keyword] = keywords! { within GlobalDefs;
 "router_id" Text("a name"), "the host name", "node1",
     "What this node is called in mail, SNMP and logs; never on the wire.";
@@ -191,11 +194,11 @@ pub(super) const GLOBAL_DEFS: &[Keyword] = keywords! { within GlobalDefs;
 "nftables_counters" Flag, "", "",
     "Counts what its rules match.";
 "nftables_ifindex" Flag, "", "",
-    "Uses interface numbers in its sets.";
+    "Uses interface numbers in its sets." => Accepted("its sets always have the interface's number, never its name");
 "vrrp_iptables" Words("[IN [OUT]]", 0, 2), "INPUT OUTPUT", "INPUT",
-    "The iptables chains for no_accept.";
+    "The iptables chains for no_accept." => Accepted(NFTABLES);
 "vrrp_ipsets" Words("[NAME ...]", 0, 6), "keepalived", "k",
-    "The ipsets for no_accept.";
+    "The ipsets for no_accept." => Accepted(NFTABLES);
 "disable_local_igmp" Flag, "", "",
     "Switches local IGMP reports off for the whole node.";
 "vmac_prefix" Text("a prefix"), "vrrp", "vrrp",

@@ -58,23 +58,6 @@ const PENDING: &[Pending] = &[
         )],
     },
     Pending {
-        why: "filtering of VIP traffic is not done yet",
-        keywords: &[
-            (
-                Within::GlobalDefs,
-                &[
-                    "nftables",
-                    "nftables_priority",
-                    "nftables_counters",
-                    "nftables_ifindex",
-                    "vrrp_iptables",
-                    "vrrp_ipsets",
-                ],
-            ),
-            (Within::Instance, &["no_accept"]),
-        ],
-    },
-    Pending {
         why: "ipvlan interfaces are not done; use_vmac is",
         keywords: &[(Within::Instance, &["use_ipvlan"])],
     },

@@ -11,6 +11,18 @@ use super::{Control, LOST_AT_MOST};
 use crate::messages::{ControlToGuardian, Script, ToEngine};
 use crate::terms::Terms;
 
+/// The same in new memory, close together: what the reading of a long file has left lies scattered among
+/// what it needed only meanwhile, and keeps all of that from being given back.
+fn compact(loaded: Loaded) -> io::Result<Loaded> {
+    let octets = Secret::new(postcard::to_stdvec(&loaded).map_err(io::Error::other)?);
+    drop(loaded);
+    linux::memory::give_back();
+    let mut loaded: Loaded = postcard::from_bytes(octets.expose()).map_err(io::Error::other)?;
+    files::share(&mut loaded.notify);
+    files::share(&mut loaded.groups);
+    Ok(loaded)
+}
+
 impl Control {
     /// What keepalived says when it begins.
     pub(super) fn greet(&mut self) {
@@ -44,6 +56,7 @@ impl Control {
         self.watched.configure(&loaded.instances);
         self.events.configure(&loaded.instances);
         loaded.instances = Vec::new();
+        let loaded = compact(loaded)?;
         let gaps = std::mem::take(&mut self.gaps);
         if self.terms != Some(loaded.terms.clone()) {
             self.terms = Some(loaded.terms.clone());
@@ -74,6 +87,7 @@ impl Control {
         }
         // Reading thousands of instances needs much that is not needed any more.
         linux::memory::give_back();
+        self.tidy.stir(now);
         Ok(())
     }
 

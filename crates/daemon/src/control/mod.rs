@@ -13,6 +13,7 @@ mod notify;
 mod outbox;
 mod outside;
 pub(crate) mod reload_clock;
+mod remembered;
 mod report;
 mod scripts;
 mod server;
@@ -37,6 +38,7 @@ use crate::messages::{
 };
 use crate::role;
 use crate::terms::Terms;
+use crate::tidy::Tidy;
 use dumps::Dumps;
 use events::EventLog;
 use files::{Loaded, Refused, Scripted};
@@ -160,6 +162,7 @@ struct Control {
     startup_until: Option<Instant>,
     /// Who waits for an upgrade.
     upgraders: Vec<ClientId>,
+    tidy: Tidy,
     stage: Stage,
 }
 
@@ -215,6 +218,7 @@ impl Control {
             clock: ReloadClock::default(),
             startup_until: None,
             upgraders: Vec::new(),
+            tidy: Tidy::default(),
             stage: Stage::Running,
         })
     }
@@ -239,6 +243,7 @@ impl Control {
         self.look_at_clock(now);
         self.hook_overdue(now);
         self.tell_followers();
+        self.tidy.look(now, || {});
         Ok(self.end(now))
     }
 
@@ -247,8 +252,12 @@ impl Control {
             Stage::LastScripts { until, .. } | Stage::Shutdown { until, .. } => Some(until),
             Stage::Running | Stage::Stopping => self.startup_until,
         };
-        let outside =
-            [self.scripts.poll_timeout(), self.trackers.poll_timeout(), self.clock.poll_timeout()];
+        let outside = [
+            self.scripts.poll_timeout(),
+            self.trackers.poll_timeout(),
+            self.clock.poll_timeout(),
+            self.tidy.poll_timeout(),
+        ];
         let until = outside.into_iter().chain([until]).flatten().min();
         self.timer.set(until)?;
         // A line that is broken tells so when it is read.
@@ -393,7 +402,10 @@ impl Control {
                 Ok(None) => return,
                 Err(_) => return self.engine_lost(),
             };
-            let Some(message) = self.note(message) else { continue };
+            let Some(message) = self.note(message) else {
+                self.tidy.stir(now);
+                continue;
+            };
             match message {
                 FromEngine::Event(_) => {}
                 FromEngine::Status { ask, at, status, sessions, counts } => {

@@ -6,8 +6,9 @@
 use std::io;
 
 use linux::{Datagram, clock};
+use vip::last_will::Edit;
 use vrrp::wire::Arrival;
-use vrrp::{Input, Output, Packet};
+use vrrp::{Input, Output};
 
 use super::Engine;
 use crate::messages::{EngineToGuardian, ToKeeper};
@@ -58,8 +59,10 @@ impl Engine {
         for _ in 0..NOTICES_AT_ONCE {
             let Some((index, datagram)) = self.notices.recv(token, &mut buffer) else { break };
             let Datagram { source, destination, ttl, payload, .. } = datagram;
-            let payload = buffer.get(payload).unwrap_or_default().to_vec();
-            self.handle(Input::Notice(Packet { index, source, destination, ttl, payload }))?;
+            let payload = buffer.get(payload).unwrap_or_default();
+            let arrival = Arrival { source, destination, ttl, payload };
+            self.router.handle_notice(self.now, index, &arrival);
+            self.drain()?;
         }
         Ok(())
     }
@@ -100,7 +103,12 @@ impl Engine {
                     self.now = self.now.max(clock::monotonic());
                     self.router.handle(self.now, Input::LeaseDone(done));
                 }
-                Output::Will(edit) => self.guardian.will(edit),
+                Output::Will(edit) => {
+                    if matches!(edit, Edit::Hold(_) | Edit::Release { .. }) {
+                        self.tidy.stir(self.now);
+                    }
+                    self.guardian.will(edit);
+                }
                 Output::Sockets(wanted) => self.wires.open(self.now, &self.poll, wanted),
                 Output::Watch(wanted) => self.lookout.watch(self.now, &self.poll, wanted),
                 Output::Advert(transmit) => {
@@ -111,7 +119,10 @@ impl Engine {
                     self.wires.send_as(mac, &transmit);
                     self.router.reuse(transmit);
                 }
-                Output::Notice(transmit) => self.notices.send(&transmit),
+                Output::Notice(transmit) => {
+                    self.notices.send(&transmit);
+                    self.router.reuse(transmit);
+                }
                 Output::Frame { index, bytes } => self.wires.send_frame(index, &bytes),
                 Output::Batch(batch) => {
                     // No address is installed of which the guardian does not know.
@@ -120,6 +131,7 @@ impl Engine {
                 }
                 Output::Device(ask) => self.keeper.send(&ToKeeper::Device(ask))?,
                 Output::Tune(tuning) => self.guardian.tell(&EngineToGuardian::Tune(tuning)),
+                Output::Filter(filter) => self.keeper.send(&ToKeeper::Filter(filter))?,
                 Output::Ways(batch) => {
                     self.guardian.flush();
                     self.keeper.send(&ToKeeper::Ways(batch))?;

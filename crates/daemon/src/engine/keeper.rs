@@ -8,7 +8,7 @@ use std::io;
 use std::sync::mpsc;
 
 use base::{BatchDone, WayBatch, WayTrace};
-use linux::{Addresses, Devices, Heard, Interest, Monitor, Poll, Ways, clock};
+use linux::{AcceptFilter, Addresses, Devices, Heard, Interest, Monitor, Poll, Ways, clock};
 
 use crate::channel::Channel;
 use crate::messages::{FromKeeper, ToKeeper};
@@ -26,6 +26,7 @@ pub(super) fn start(news: usize) -> io::Result<Channel<ToKeeper, FromKeeper>> {
         devices: Devices::open()?,
         ways: Ways::open()?,
         traces: BTreeSet::new(),
+        filter: AcceptFilter::new(),
         monitor: Monitor::open(news)?,
         poll: Poll::new()?,
     };
@@ -47,6 +48,7 @@ struct Keeper {
     ways: Ways,
     /// What was added: news of other routes are nobody's business here.
     traces: BTreeSet<WayTrace>,
+    filter: AcceptFilter,
     monitor: Monitor,
     poll: Poll,
 }
@@ -75,6 +77,10 @@ impl Keeper {
                     ToKeeper::Ways(batch) => {
                         let done = self.ways(batch)?;
                         self.protocol.send(&FromKeeper::WaysDone(done))?;
+                    }
+                    ToKeeper::Filter(filter) => {
+                        let refused = self.filter.apply(&filter).err();
+                        self.protocol.send(&FromKeeper::Filtered(refused))?;
                     }
                     ToKeeper::Device(ask) => {
                         let done = self.devices.execute(ask);

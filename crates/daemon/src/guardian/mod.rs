@@ -32,6 +32,7 @@ use crate::messages::{
 use crate::role::Part;
 use crate::run::Start;
 use crate::terms::Terms;
+use crate::tidy::Tidy;
 use hands::Hands;
 use leases::Leases;
 use service::Service;
@@ -111,6 +112,7 @@ pub(crate) struct Guardian {
     dumps_due: u32,
     /// On which terms processes are started.
     terms: Terms,
+    tidy: Tidy,
 }
 
 /// Device, inode and time of change of a file.
@@ -173,6 +175,7 @@ impl Guardian {
             succeed_by: None,
             dumps_due: 0,
             terms: Terms::default(),
+            tidy: Tidy::default(),
         })
     }
 
@@ -205,6 +208,7 @@ impl Guardian {
     fn live_on(&mut self) -> io::Result<Exit> {
         // What was received with the messages read so far announces itself no more.
         let now = clock::monotonic();
+        self.tidy.stir(now);
         self.hear_engine(now);
         if let Some(exit) = self.hear_control(now)? {
             return self.finish(now, exit);

@@ -61,6 +61,7 @@ impl Guardian {
         self.will.handle(now, Input::Wake);
         self.carry_out(now)?;
         self.succeed();
+        self.tidy.look(now, || {});
         if self.stop_by.is_some_and(|by| now >= by) {
             eprintln!("error: the stop took too long");
             return Ok(Some(self.finish(now, Exit::Fatal)?));
@@ -75,6 +76,7 @@ impl Guardian {
             self.stop_by,
             self.upgrade_timeout(),
             self.service.poll_timeout(),
+            self.tidy.poll_timeout(),
         ];
         self.timer.set(deadlines.into_iter().flatten().min())?;
         if let Some(engine) = self.engine.as_mut().filter(|engine| !engine.mute) {
@@ -178,7 +180,12 @@ impl Guardian {
                         self.service.ready();
                     }
                 }
-                Ok(Some(EngineToGuardian::Will(edit))) => self.will.handle(now, Input::Edit(edit)),
+                Ok(Some(EngineToGuardian::Will(edit))) => {
+                    if matches!(edit, Edit::Hold(_) | Edit::Release { .. }) {
+                        self.tidy.stir(now);
+                    }
+                    self.will.handle(now, Input::Edit(edit));
+                }
                 Ok(Some(EngineToGuardian::Spoken(spoken))) => {
                     for (name, last) in spoken {
                         self.will.handle(now, Input::Edit(Edit::Spoke { name, last }));
@@ -290,6 +297,7 @@ impl Guardian {
                 Ok(Some(ControlToGuardian::InForce { state, gaps })) => {
                     tell_gaps(Part::Control, &gaps);
                     self.state = Some(state);
+                    self.tidy.stir(now);
                     self.reloaded();
                 }
                 Ok(Some(ControlToGuardian::ReloadRefused)) => self.reloaded(),

@@ -2,7 +2,7 @@
 
 use conf::{Config, HeldWay};
 use vip::ways::Managed;
-use vrrp::{Statics, TrackGroup};
+use vrrp::{Filtering, Statics, TrackGroup};
 
 /// Addresses, routes and rules that no instance holds, and the groups that track them.
 pub(crate) fn statics(config: &Config) -> Statics {
@@ -22,6 +22,11 @@ pub(crate) fn statics(config: &Config) -> Statics {
         vips: statics.addresses.iter().map(|it| it.vip.clone()).collect(),
         ways: ways(&statics.ways),
         groups: groups.collect(),
+        filtering: Filtering {
+            table: config.node.firewall.table.clone(),
+            priority: config.node.firewall.priority,
+            counters: config.node.firewall.counters,
+        },
     }
 }
 

@@ -109,6 +109,8 @@ impl Bench {
         let settled = || who.holds(self) && !others.iter().any(|other| other.holds(self));
         let waited = wait_for(PATIENCE, settled);
         assert!(waited.is_some(), "{} is not the sole holder\n{}", who.node(), self.story());
+        // Another that had just decided to hold hears of it now, and says a last word.
+        std::thread::sleep(Duration::from_millis(100));
         let since = monotonic();
         std::thread::sleep(self.mode.interval * 5 / 2);
         assert!(self.adverts(who.node(), since) >= 2, "{} is silent\n{}", who.node(), self.story());

@@ -11,6 +11,7 @@
 #![allow(clippy::unwrap_used, reason = "in a test, a panic is the message")]
 #![allow(clippy::float_arithmetic, reason = "the status prints milliseconds with fractions")]
 
+mod accept;
 mod bench;
 mod bfd;
 mod deaths;

@@ -22,6 +22,8 @@ const PER_LINK: usize = 255;
 pub(crate) struct Asked {
     /// Adverts.
     pub(crate) adverts: u64,
+    /// Notices to other nodes.
+    pub(crate) notices: u64,
     /// Batches.
     pub(crate) batches: u64,
     /// Operations in them.
@@ -102,6 +104,7 @@ fn config(n: usize, vips: usize, priority: u8) -> InstanceConfig {
         parting_advert: true,
         learned_interval_cap: 10,
         startup_delay: Duration::ZERO,
+        accept: true,
         ways: Vec::new(),
         lifetimes: true,
         lease: true,
@@ -192,6 +195,31 @@ impl Node {
         self.drain();
     }
 
+    /// A peer that tells instance `n` something; `octets` from [`Node::peer_notice`].
+    #[allow(dead_code, reason = "not every binary that shares this file asks for it")]
+    pub(crate) fn hear_notice(&mut self, n: usize, octets: &[u8]) {
+        let link = n / PER_LINK;
+        let (source, destination) = (peer(link), own(link));
+        let arrival = Arrival { source, destination, ttl: 255, payload: octets };
+        self.router.handle_notice(self.now, index(link), &arrival);
+        self.drain();
+    }
+
+    /// What a peer of instance `n` tells it that is ready to follow.
+    #[allow(dead_code, reason = "not every binary that shares this file asks for it")]
+    pub(crate) fn peer_notice(&self, n: usize) -> Vec<u8> {
+        let config = config(n, 1, 90);
+        let notice = vrrp::moves::Notice {
+            kind: vrrp::moves::Kind::Ready,
+            vrid: config.vrid,
+            family: config.family,
+            priority: config.priority,
+            nonce: as_u64(n),
+        };
+        let link = n / PER_LINK;
+        notice.encode(None, peer(link), own(link))
+    }
+
     /// What a peer of instance `n` says.
     pub(crate) fn peer_advert(&self, n: usize, vips: usize, priority: u8) -> Vec<u8> {
         let config = config(n, vips, priority);
@@ -242,6 +270,7 @@ impl Node {
                     self.news.push_back(Input::Done(done));
                     self.news.extend(batch.ops.iter().map(fact).map(Input::Fact));
                 }
+                Output::Filter(_) => self.news.push_back(Input::Filtered(None)),
                 Output::Ways(batch) => {
                     let outcomes = vec![Ok(()); batch.ops.len()];
                     let done = BatchDone { ticket: batch.ticket, outcomes };
@@ -269,7 +298,11 @@ impl Node {
                 Output::VirtualAdvert { .. } | Output::Device(_) | Output::Tune(_) => {
                     unreachable!()
                 }
-                Output::Sockets(_) | Output::Watch(_) | Output::Will(_) | Output::Notice(_) => {}
+                Output::Notice(transmit) => {
+                    self.asked.notices += 1;
+                    self.router.reuse(transmit);
+                }
+                Output::Sockets(_) | Output::Watch(_) | Output::Will(_) => {}
             }
         }
     }

@@ -9,7 +9,7 @@
 //! Nothing here decides when: `vip::lease` does. Each operation is one transaction, which happens
 //! whole or not at all; those over many keys are as many transactions as they need, of bounded size.
 
-mod rules;
+pub(crate) mod rules;
 #[cfg(test)]
 mod tests;
 

@@ -108,13 +108,13 @@ const VIRTUAL: &str = "virtual";
 
 /// `NFT_PAYLOAD_LL_HEADER` and its kin.
 const LINK_HEADER: u32 = 0;
-const NETWORK_HEADER: u32 = 1;
-const TRANSPORT_HEADER: u32 = 2;
+pub(crate) const NETWORK_HEADER: u32 = 1;
+pub(crate) const TRANSPORT_HEADER: u32 = 2;
 /// `NFT_LOOKUP_F_INV`.
 const INVERSE: u32 = 1;
 /// `NF_DROP`, `NF_ACCEPT`.
-const DROP: u32 = 0;
-const ACCEPT: u32 = 1;
+pub(crate) const DROP: u32 = 0;
+pub(crate) const ACCEPT: u32 = 1;
 /// Before everybody else's chains on the same hook.
 const PRIORITY: i32 = -1000;
 
@@ -123,14 +123,14 @@ const ETHERTYPE_ARP: u16 = 0x0806;
 const ETHERTYPE_IP: u16 = 0x0800;
 const ETHERTYPE_IP6: u16 = 0x86dd;
 const PROTOCOL_VRRP: u8 = 112;
-const PROTOCOL_ICMP6: u8 = 58;
+pub(crate) const PROTOCOL_ICMP6: u8 = 58;
 const NEIGHBOUR_SOLICITATION: u8 = 135;
 const NEIGHBOUR_ADVERTISEMENT: u8 = 136;
 
 /// nft's number for the type `mark`. Numbers stand in network order, which is how `nft list` reads them.
 const TYPE_MARK: u32 = 19;
 
-type Expression = ListAttribute<ExpressionAttribute>;
+pub(crate) type Expression = ListAttribute<ExpressionAttribute>;
 
 /// Everything but the chains of interfaces. Carried out again, it adds the classes that are new and
 /// puts the rules in anew.
@@ -278,7 +278,7 @@ fn lease_chain(class: LeaseClass) -> String {
 }
 
 /// A chain without a hook and without rules, whatever was in it.
-fn empty_chain(table: &str, chain: &str) -> [Step; 2] {
+pub(crate) fn empty_chain(table: &str, chain: &str) -> [Step; 2] {
     [Step::create(step::CHAIN, chain_message(table, chain, None)), flush(table, chain)]
 }
 
@@ -302,7 +302,7 @@ fn flush(table: &str, chain: &str) -> Step {
     Step::delete(step::RULE, NfTablesMessage::DeleteRule(rule_message(table, chain, Vec::new())))
 }
 
-fn rule(table: &str, chain: &str, expressions: Vec<Expression>) -> Step {
+pub(crate) fn rule(table: &str, chain: &str, expressions: Vec<Expression>) -> Step {
     Step::append(step::RULE, NfTablesMessage::NewRule(rule_message(table, chain, expressions)))
 }
 
@@ -323,7 +323,7 @@ fn drop_unless_alive(class: LeaseClass) -> Vec<Expression> {
     vec![number.into(), look_up(ALIVE, true), verdict(DROP)]
 }
 
-fn look_up(set: &str, inverse: bool) -> Expression {
+pub(crate) fn look_up(set: &str, inverse: bool) -> Expression {
     let mut lookup = vec![Lookup::Set(set.to_owned()), Lookup::SourceRegister(Register::Reg1)];
     if inverse {
         lookup.push(Lookup::Flags(INVERSE));
@@ -331,7 +331,7 @@ fn look_up(set: &str, inverse: bool) -> Expression {
     Expressions::Lookup(lookup).into()
 }
 
-fn payload(base: u32, offset: u32, length: u32) -> Expression {
+pub(crate) fn payload(base: u32, offset: u32, length: u32) -> Expression {
     Expressions::Payload(vec![
         Payload::DestinationRegister(Register::Reg1),
         Payload::Base(base),
@@ -341,11 +341,11 @@ fn payload(base: u32, offset: u32, length: u32) -> Expression {
     .into()
 }
 
-fn meta(key: MetaKey) -> Expression {
+pub(crate) fn meta(key: MetaKey) -> Expression {
     Expressions::Meta(vec![Meta::DestinationRegister(Register::Reg1), Meta::Key(key)]).into()
 }
 
-fn equal(value: &[u8]) -> Expression {
+pub(crate) fn equal(value: &[u8]) -> Expression {
     compare(Operator::Equal, value)
 }
 
@@ -358,11 +358,11 @@ fn compare(operator: Operator, value: &[u8]) -> Expression {
     .into()
 }
 
-fn verdict(code: u32) -> Expression {
+pub(crate) fn verdict(code: u32) -> Expression {
     conclude(vec![VerdictAttribute::Code(Verdict::Other(code))])
 }
 
-fn decide(verdict: Verdict, chain: &str) -> Expression {
+pub(crate) fn decide(verdict: Verdict, chain: &str) -> Expression {
     conclude(vec![VerdictAttribute::Code(verdict), VerdictAttribute::Chain(chain.to_owned())])
 }
 

@@ -28,6 +28,7 @@ impl World<'_> {
         };
         self[rsc].allocating = true;
         self[rsc].role = self[first].role;
+        self.pass_to_members(rsc);
         self.show("group_assign", rsc);
         let mut node = None;
         for member in self[rsc].children.clone() {

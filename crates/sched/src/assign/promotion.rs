@@ -210,12 +210,12 @@ impl World<'_> {
 
     fn decide_role(&mut self, clone: RscId, child: RscId, promoted: &mut i64) {
         if self.show_scores {
-            let place =
-                self.location(child, false).map_or("none".into(), |node| self[node].name.clone());
-            let line = format!(
-                "{} promotion score on {place}: {}",
-                self[child].id, self[child].promotion.sort
-            );
+            // Nowhere, there is nothing to rate.
+            let (place, score) = match self.location(child, false) {
+                Some(node) => (self[node].name.clone(), self[child].promotion.sort),
+                None => ("none".into(), Score::ZERO),
+            };
+            let line = format!("{} promotion score on {place}: {score}", self[child].id);
             self.scores.push(line);
         }
         let mut node = None;

@@ -204,6 +204,7 @@ impl Shared {
             missed_adverts: self.missed,
             learned_interval_cap: self.cap,
             startup_delay: self.startup_delay,
+            accept: true,
             ways: Vec::new(),
             lifetimes: self.lifetimes,
             lease: self.lease,

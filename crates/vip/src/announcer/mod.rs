@@ -23,7 +23,7 @@ use base::{EventId, Family, IfIndex, Instant, KernelFact, LinkFact, Mac, Name, R
 
 use crate::HolderId;
 use crate::links::Links;
-use crate::{arp, ndisc};
+use crate::{arp, ndisc, pack};
 use burst::{Burst, Spot};
 pub use io::{BurstPolicy, Input, Output, Status};
 
@@ -197,6 +197,13 @@ impl Announcer {
     pub fn poll_output(&mut self) -> Option<Output> {
         while self.outputs.is_empty() && self.left_in_turn > 0 && self.serve() {}
         self.outputs.pop_front()
+    }
+
+    /// Needs no more room than necessary from here on: for when it has come to rest.
+    pub fn pack(&mut self) {
+        pack::map(&mut self.holders);
+        pack::set(&mut self.alarms);
+        self.outputs.shrink_to_fit();
     }
 
     /// When to be woken, if nothing happens before.

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use base::{Name, Vip};
 
 use super::io::Waiting;
-use crate::HolderId;
+use crate::{HolderId, pack};
 
 /// An address of the kernel by the name of its interface (see [`Vip::same_address`]).
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -101,6 +101,12 @@ pub(super) struct Claims {
 }
 
 impl Claims {
+    /// Needs no more room than necessary from here on.
+    pub(super) fn pack(&mut self) {
+        pack::map(&mut self.holders);
+        pack::map(&mut self.places);
+    }
+
     /// Replaces the list of `holder`; the places whose claims may have changed.
     pub(super) fn manage(&mut self, id: HolderId, vips: Vec<Vip>) -> Vec<Place> {
         let holder = self.holders.entry(id).or_default();

@@ -21,8 +21,8 @@ use base::{
     AddressFact, AddressOp, Batch, BatchDone, Family, IfIndex, Instant, KernelFact, Ticket, Vip,
 };
 
-use crate::HolderId;
 use crate::links::Links;
+use crate::{HolderId, pack};
 use claims::{Claims, Place};
 pub use io::{Discards, Input, Output, Status, VipStatus, Waiting};
 use slot::{Have, Meaning, Slot};
@@ -142,10 +142,26 @@ impl Keeper {
         })
     }
 
+    /// Whether another holder wants an address of this one's to be on the node.
+    #[must_use]
+    pub fn is_shared(&self, holder: HolderId) -> bool {
+        let places = self.claims.holder(holder).map_or(&[][..], |(_, places)| places);
+        let others = |place| self.claims.at(place).filter(|(id, _)| *id != holder);
+        places.iter().any(|place| others(place).any(|(_, claim)| claim.wants()))
+    }
+
     /// Hands out the holders whose VIPs may have come, gone or become somebody else's since this was
     /// last called: only for these can [`Keeper::leaves_traces`] have become false.
     pub fn take_stirred(&mut self) -> BTreeSet<HolderId> {
         core::mem::take(&mut self.stirred)
+    }
+
+    /// Needs no more room than necessary from here on: for when it has come to rest.
+    pub fn pack(&mut self) {
+        self.claims.pack();
+        pack::map(&mut self.addresses);
+        pack::map(&mut self.slots);
+        self.outputs.shrink_to_fit();
     }
 
     /// Whether no batch is under way and nothing is present that nobody wants, but for what the

@@ -48,13 +48,13 @@ impl Instance {
         }
     }
 
-    /// It resigns: whoever would follow is named when its VIPs are off the node.
+    /// It resigns: whoever would follow is named when it answers for its VIPs no more.
     pub(super) fn choose_nominee(&mut self, now: Instant) {
         self.nominee = self.candidates.best(now);
         self.candidates.clear();
     }
 
-    /// Its VIPs are off the node: names who follows, if it still does not hold.
+    /// It answers for its VIPs no more: names who follows, if it still does not hold. Once.
     pub(crate) fn nominate(&mut self, turn: &mut Turn<'_>) {
         let Some(Candidate { source, nonce, .. }) = self.nominee.take() else { return };
         if self.state() == State::Active {
@@ -114,7 +114,8 @@ impl Instance {
             nonce,
         };
         let key = self.config.hmac.as_ref().and_then(|policy| policy.signing_key());
-        let payload = notice.encode(key, source, to);
+        let mut payload = turn.out.rooms.payload();
+        notice.encode_into(key, source, to, &mut payload);
         turn.out.notice(base::Transmit { index, source, destination: to, ttl: 255, payload });
     }
 }

@@ -123,7 +123,21 @@ impl Notice {
     /// The message as octets, signed with `key` if there is one.
     #[must_use]
     pub fn encode(&self, key: Option<&Key>, source: IpAddr, destination: IpAddr) -> Vec<u8> {
-        let mut out = Vec::with_capacity(SIGNED);
+        let mut out = Vec::new();
+        self.encode_into(key, source, destination, &mut out);
+        out
+    }
+
+    /// Replaces the content of `out` by the message; allocates only when `out` is too small.
+    pub fn encode_into(
+        &self,
+        key: Option<&Key>,
+        source: IpAddr,
+        destination: IpAddr,
+        out: &mut Vec<u8>,
+    ) {
+        out.clear();
+        out.reserve(SIGNED);
         out.extend(MAGIC);
         out.push(match self.kind {
             Kind::Ready => 1,
@@ -135,26 +149,25 @@ impl Notice {
             Family::V6 => 6,
         });
         out.extend(self.nonce.to_be_bytes());
-        if let Some(key) = key
-            && let Some(tag) = hmac::tag_over(key, &parts(source, destination, &out))
+        if let (Some(key), Some(head)) = (key, out.first_chunk::<BARE>())
+            && let Some(tag) = hmac::tag_over(key, &parts(source, destination, head))
         {
             out.extend([key.id(), 0, 0, 0]);
             out.extend(tag);
         }
-        out
     }
 }
 
 /// What is signed.
-fn parts(source: IpAddr, destination: IpAddr, head: &[u8]) -> Vec<u8> {
-    let mut all = Vec::with_capacity(64);
-    for address in [source, destination] {
-        match address {
-            IpAddr::V4(address) => all.extend(address.to_ipv6_mapped().octets()),
-            IpAddr::V6(address) => all.extend(address.octets()),
-        }
-    }
-    all.extend(head);
+fn parts(source: IpAddr, destination: IpAddr, head: &[u8; BARE]) -> [u8; 32 + BARE] {
+    let octets = |address: IpAddr| match address {
+        IpAddr::V4(address) => address.to_ipv6_mapped().octets(),
+        IpAddr::V6(address) => address.octets(),
+    };
+    let mut all = [0; 32 + BARE];
+    all[..16].copy_from_slice(&octets(source));
+    all[16..32].copy_from_slice(&octets(destination));
+    all[32..].copy_from_slice(head);
     all
 }
 

@@ -53,6 +53,7 @@ impl Router {
         }
         self.regroup(now);
         self.watch();
+        self.filter.configured();
         self.surround_all(now, Some(event));
     }
 
@@ -115,7 +116,11 @@ impl Router {
         }
         // An heir finds its VIPs installed, and leaves them so until it knows more.
         let holding = instance.inherits();
+        let seat_accepts = instance.config().accept;
         if holding {
+            if !seat_accepts {
+                self.filter.begin(slot);
+            }
             self.hold_ways(now, slot.holder(), true);
             self.keeper.handle(now, keeper::Input::Hold { holder: slot.holder() });
             self.devices.handle(now, devices::Input::Hold { holder: slot.holder() });
@@ -145,6 +150,9 @@ impl Router {
         self.instruct_hands(now, slot, &config);
         let holding = self.seats.get(&slot).is_some_and(|seat| seat.holding);
         self.hold_ways(now, slot.holder(), holding);
+        if holding && !config.accept {
+            self.filter.begin(slot);
+        }
         let Some(seat) = self.seats.get_mut(&slot) else { return };
         if seat.will != Will::None {
             if seat.instance.config().name != config.name {

@@ -15,6 +15,7 @@ impl Router {
         while let Some(output) = self.devices.poll_lowering() {
             self.devices_say(now, output);
         }
+        self.filter(now);
         self.remove_ways();
         while let Some(output) = self.keeper.poll_output() {
             self.keeper_says(now, output);
@@ -42,7 +43,10 @@ impl Router {
             }
             if let Some(name) = self.leaving.remove(&holder) {
                 self.out.will(Edit::Release { name });
-                self.all_off(now, holder);
+                // What another instance of this node holds on to is answered for: nobody is to follow.
+                if !self.keeper.is_shared(holder) {
+                    self.nominate(now, holder);
+                }
             }
             if self.clearing.remove(&holder) {
                 self.leases.handle(now, lease::Input::Clear { holder });

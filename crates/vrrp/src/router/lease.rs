@@ -13,7 +13,7 @@ use vip::HolderId;
 use vip::lease::{self, LapseCause, Output};
 
 use super::devices::device_keys;
-use super::{Router, Slot};
+use super::{Router, SENT_AT_ONCE, Slot};
 use crate::config::InstanceConfig;
 use crate::instance::Turn;
 
@@ -59,6 +59,7 @@ impl Router {
             match output {
                 Output::Op(ask) => self.out.lease(ask),
                 Output::Granted { holder } => self.granted(now, holder),
+                Output::Silent { holder } => self.nominate(now, holder),
                 Output::Lapsed { holders, cause, since } => {
                     for holder in holders {
                         self.lapsed(now, holder, cause, since);
@@ -126,11 +127,18 @@ impl Router {
     pub(super) fn send_all_due(&mut self, now: Instant) {
         let mut due = core::mem::take(&mut self.due);
         self.speaking.due(now, &mut due);
+        self.unsent = None;
+        let mut sent = 0;
         for slot in &due {
             let Some(seat) = self.seats.get_mut(slot) else { continue };
             let holder = slot.holder();
             let certain = self.leases.may_speak(holder, now) && !self.leases.is_renewing(holder);
             if certain && !seat.instance.may_be_overtaken(now) {
+                if sent == SENT_AT_ONCE {
+                    self.unsent = Some(now);
+                    break;
+                }
+                sent += 1;
                 seat.instance.send_due(&mut Turn {
                     now,
                     wall: self.wall.at(now),

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use vip::ways::{self, Managed};
 use vip::{HolderId, keeper};
 
-use super::Router;
+use super::{Filtering, Router};
 use crate::config::InstanceConfig;
 
 /// Who holds what stays. Instances are numbered from zero.
@@ -25,6 +25,8 @@ pub struct Statics {
     pub ways: Vec<Managed>,
     /// Groups that are good while all of theirs is there.
     pub groups: Vec<TrackGroup>,
+    /// How VIPs are filtered that take no traffic.
+    pub filtering: Filtering,
 }
 
 /// A track group and what it is about.
@@ -42,7 +44,8 @@ impl Router {
     /// Takes over what stays; what is the same is left as it is.
     pub(super) fn set_statics(&mut self, now: Instant, statics: Statics) {
         let stays = self.stopping.is_none();
-        let Statics { vips, ways, groups } = statics;
+        let Statics { vips, ways, groups, filtering } = statics;
+        self.filter.set(filtering);
         let (some_vips, some_ways) = (!vips.is_empty(), !ways.is_empty());
         self.keeper.handle(now, keeper::Input::Manage { holder: STATICS, vips });
         if some_vips && stays {

@@ -229,6 +229,7 @@ impl Advert {
             Body::V3 { interval } => (3, interval.get().to_be_bytes()),
         };
         out.clear();
+        out.reserve(self.encoded_len());
         out.push(version << 4 | ADVERTISEMENT);
         out.extend([self.vrid.get(), self.priority.get(), count]);
         out.extend(interval);

@@ -102,6 +102,7 @@ pub(crate) fn config(priority: u8) -> InstanceConfig {
         parting_advert: true,
         learned_interval_cap: 10,
         startup_delay: Duration::ZERO,
+        accept: true,
         ways: Vec::new(),
         lifetimes: false,
         lease: false,
@@ -287,6 +288,10 @@ impl Bench {
                     let ops = batch.ops.clone();
                     self.asked.push_back(batch);
                     Seen::Batch(ops)
+                }
+                Output::Filter(filter) => {
+                    self.router.handle(self.now, Input::Filtered(None));
+                    Seen::Filter(filter)
                 }
                 Output::Ways(batch) => {
                     let ops = batch.ops.clone();

@@ -235,7 +235,7 @@ fn what_stays_is_not_missed_before_the_interfaces_are_known() {
     let (mut bench, mut outs) = Bench::silent(vec![InstanceConfig { trackers, ..config(100) }]);
     let vips = vec![Vip::new(ip("198.51.100.1"), 24, "eth0".into())];
     let groups = vec![TrackGroup { name: "T".into(), vips: vips.clone(), ways: Vec::new() }];
-    let statics = Statics { vips, ways: Vec::new(), groups };
+    let statics = Statics { vips, groups, ..Statics::default() };
     outs.0.extend(bench.feed(Input::Statics(statics)).0);
     outs.0.extend(bench.snapshot(vec![link(2, "eth0")]).0);
     outs.0.extend(bench.kernel().0);

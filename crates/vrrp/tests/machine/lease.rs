@@ -40,6 +40,7 @@ fn order(outs: &Outs) -> Vec<String> {
             Seen::Lease(LeaseOp::Renew { class }) => Some(format!("renew {class}")),
             Seen::Lease(LeaseOp::Drop { class }) => Some(format!("drop {class}")),
             Seen::Lease(LeaseOp::Destroy) => Some("destroy".into()),
+            Seen::Filter(_) => Some("filter".into()),
             Seen::Ways(ops) => Some(format!("ways {}", ops.len())),
             Seen::Batch(ops) => Some(format!("batch {}", ops.len())),
             Seen::Frame { .. } => Some("frame".into()),

@@ -46,6 +46,7 @@ pub(crate) enum Seen {
     Device(DeviceOp),
     Tune(Tuning),
     Ways(Vec<WayOp>),
+    Filter(base::Filter),
     Frame { index: IfIndex, bytes: Vec<u8> },
     Event(Event),
 }
@@ -179,6 +180,15 @@ impl Outs {
         ops.into_iter().map(text).collect()
     }
 
+    /// What the filter of `no_accept` was told to cover, the last word.
+    pub(crate) fn filtered(&self) -> Option<Vec<IpAddr>> {
+        let filters = self.each(|seen| match seen {
+            Seen::Filter(filter) => Some(filter),
+            _ => None,
+        });
+        filters.last().map(|filter| filter.vips.iter().map(|(address, _)| *address).collect())
+    }
+
     /// The addresses announced: senders of gratuitous ARPs, targets of neighbour advertisements.
     pub(crate) fn announced(&self) -> Vec<IpAddr> {
         let address = |seen: &Seen| match seen {
@@ -243,6 +253,7 @@ impl Outs {
                 Seen::Device(_) => "device",
                 Seen::Tune(_) => "tune",
                 Seen::Ways(_) => "ways",
+                Seen::Filter(_) => "filter",
                 Seen::Frame { .. } => "frame",
                 Seen::Event(_) => "event",
             })
@@ -258,6 +269,10 @@ impl Outs {
 
     /// Nothing came out that anybody but an observer would notice.
     pub(crate) fn is_quiet(&self) -> bool {
-        self.0.iter().all(|seen| matches!(seen, Seen::Event(_) | Seen::Will(_) | Seen::Lease(_)))
+        self.0.iter().all(|seen| match seen {
+            Seen::Event(_) | Seen::Will(_) | Seen::Lease(_) => true,
+            Seen::Filter(filter) => filter.vips.is_empty(),
+            _ => false,
+        })
     }
 }

@@ -13,10 +13,12 @@ use ui::cli::LogFormat;
 use ui::protocol::DEFAULT_SOCKET;
 
 use crate::check;
+use crate::control::files;
 use crate::control::shelf::Reading;
 use crate::exit::Exit;
 use crate::guardian;
 use crate::passed_over::PassedOver;
+use crate::place::Place;
 use crate::run::Start;
 
 /// How long a daemon may take to write its pid file before its starter gives up on it.
@@ -73,6 +75,9 @@ struct Options {
         require_equals = true
     )]
     config_test: Option<Option<PathBuf>>,
+    /// Work in this network namespace, whatever the configuration says
+    #[arg(short = 's', long, value_name = "NAME")]
+    namespace: Option<String>,
     /// What lines beginning with `@` are compared with, instead of the host's name
     #[arg(short = 'i', long, value_name = "ID")]
     config_id: Option<String>,
@@ -173,7 +178,7 @@ pub(crate) fn main(arguments: Vec<OsString>) -> Exit {
         options.passed_over.notes().iter().for_each(|note| eprintln!("note: {note}"));
     }
     if !options.dont_fork && !options.detached {
-        return leave_behind(&options, &arguments);
+        return leave_behind(&options, &reading, &arguments);
     }
     if options.detached {
         linux::new_session();
@@ -185,6 +190,7 @@ pub(crate) fn main(arguments: Vec<OsString>) -> Exit {
         control: options.control,
         control_optional: true,
         pid_files: vec![options.pid, options.vrrp_pid],
+        namespace: options.namespace,
         reading,
         log: match (options.log_format, options.detached) {
             (_, true) if options.no_syslog => LogFormat::None,
@@ -198,7 +204,12 @@ pub(crate) fn main(arguments: Vec<OsString>) -> Exit {
 }
 
 /// Starts the daemon in the background and ends when it stands, or with its own exit status.
-fn leave_behind(options: &Options, arguments: &[OsString]) -> Exit {
+fn leave_behind(options: &Options, reading: &Reading, arguments: &[OsString]) -> Exit {
+    // A file with errors is the daemon's to complain of.
+    let read = files::understand(&options.file, reading).ok();
+    let run = read.as_ref().and_then(|loaded| loaded.meaning()).map(|config| &config.node.run);
+    let place = run.map(|run| Place::of(run, options.namespace.as_deref())).unwrap_or_default();
+    let pid_file = place.pid_file(options.pid.clone());
     let start = || {
         Command::new(std::env::current_exe()?)
             .arg0("keepalived")
@@ -225,7 +236,7 @@ fn leave_behind(options: &Options, arguments: &[OsString]) -> Exit {
                 _ => Exit::Fatal,
             };
         }
-        let written = std::fs::read_to_string(&options.pid);
+        let written = std::fs::read_to_string(&pid_file);
         if written.is_ok_and(|pid| pid.trim() == child.id().to_string()) {
             return Exit::Ok;
         }

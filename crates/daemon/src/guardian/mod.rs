@@ -110,6 +110,8 @@ pub(crate) struct Guardian {
     succeed_by: Option<PathBuf>,
     /// Dumps that were asked for and have not come.
     dumps_due: u32,
+    /// Texts of configurations that may come to be kept.
+    texts_due: u32,
     /// On which terms processes are started.
     terms: Terms,
     tidy: Tidy,
@@ -174,6 +176,7 @@ impl Guardian {
             upgrade: None,
             succeed_by: None,
             dumps_due: 0,
+            texts_due: 1,
             terms: Terms::default(),
             tidy: Tidy::default(),
         })
@@ -186,6 +189,10 @@ impl Guardian {
         self.start_control()?;
         if let Some(exit) = self.await_configuration()? {
             return Ok(exit);
+        }
+        if let Err(why) = self.take_place() {
+            eprintln!("error: {why}");
+            return Ok(Exit::Config);
         }
         for path in &self.start.pid_files {
             match PidFile::take(path) {
@@ -242,6 +249,7 @@ impl Guardian {
                         return Ok(Some(Exit::Status(status)));
                     }
                     Ok(Some(ControlToGuardian::Terms(terms))) => self.agree(terms),
+                    Ok(Some(ControlToGuardian::Keep(file))) => self.keep_text(&file),
                     Ok(Some(ControlToGuardian::Schedule(scheduling))) => {
                         self.scheduling = scheduling;
                     }
@@ -253,8 +261,39 @@ impl Guardian {
         }
     }
 
+    /// Enters the network namespace it is to work in, before anybody is started who opens a socket of
+    /// the network; and has files that were not named where daemons with a name have theirs.
+    fn take_place(&mut self) -> Result<(), String> {
+        let place = self.terms.place.clone();
+        if let Some(name) = &place.namespace {
+            linux::enter_network(name).map_err(|error| {
+                format!("cannot work in the network namespace `{name}`: {error}")
+            })?;
+        }
+        for path in &mut self.start.pid_files {
+            *path = place.pid_file(std::mem::take(path));
+            if let Some(directory) = path.parent() {
+                // What is wrong with it the file will say.
+                let _ = std::fs::create_dir_all(directory);
+            }
+        }
+        self.start.control = place.control(std::mem::take(&mut self.start.control));
+        // Its socket belongs to the namespace it was opened in.
+        self.leases = Leases::new(&self.start);
+        Ok(())
+    }
+
     /// On these terms from now on.
-    fn agree(&mut self, terms: Terms) {
+    fn agree(&mut self, mut terms: Terms) {
+        if let Some(name) = &self.start.namespace {
+            terms.place.namespace = Some(name.clone());
+        }
+        if self.engine.is_some() && terms.place != self.terms.place {
+            eprintln!(
+                "warning: net_namespace, instance and use_pid_dir stay as they were until a restart"
+            );
+            terms.place = self.terms.place.clone();
+        }
         if let Some(name) = &terms.guardian {
             linux::name_process(name);
         }

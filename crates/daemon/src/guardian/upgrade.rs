@@ -287,6 +287,7 @@ impl Upgrade {
                     let tuned = GuardianToEngine::Tuned { index: tuning.index };
                     self.engine.line.send(&tuned).map_err(|_| gone(Part::Engine))?;
                 }
+                Ok(Some(EngineToGuardian::Promote(names))) => tuner.promote(&names),
                 Ok(Some(
                     EngineToGuardian::Alive
                     | EngineToGuardian::Image(_)

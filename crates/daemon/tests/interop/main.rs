@@ -14,6 +14,7 @@
 mod accept;
 mod bench;
 mod bfd;
+mod dbus;
 mod deaths;
 mod differences;
 mod exchange;
@@ -28,6 +29,7 @@ mod mode;
 mod moves;
 mod notified;
 mod pairs;
+mod place;
 mod preference;
 mod reloads;
 mod rows;

@@ -224,6 +224,7 @@ impl Router {
     /// Notes which interfaces the configuration looks at, and which addresses are VIPs.
     pub(super) fn watch(&mut self) {
         self.lookout.survey(&self.seats, &self.links, true);
+        self.survey_promotion();
         let configs = || self.seats.values().map(|seat| seat.instance.config());
         // An owner's VIPs are the node's own addresses too (RFC 9568 §6.1): good sources.
         let movable = configs().filter(|config| !config.priority.is_owner());
@@ -239,6 +240,7 @@ impl Router {
     /// Asks for the sockets the instances need, if those have changed.
     pub(super) fn listen(&mut self) {
         self.lookout.survey(&self.seats, &self.links, false);
+        self.promote();
         let mut wanted: BTreeMap<_, SocketSpec> = BTreeMap::new();
         for seat in self.seats.values() {
             let config = seat.instance.config();

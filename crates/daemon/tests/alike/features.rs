@@ -7,7 +7,6 @@ const ELSEWHERE: &[(u8, &str)] = &[
     (24, "mail is compared letter by letter in tests/outward/mail.rs"),
     (38, "dumps are compared in tests/outward/dumps.rs"),
     (39, "log lines are compared in tests/outward/lines.rs"),
-    (45, "VIP traffic is not filtered yet"),
     (48, "keepalived 2.2.7 does not know no_virtual_ipaddress"),
     (60, "namespaces and instances are not done yet"),
     (61, "keepalived 2.2.7 does not sign adverts; see tests/interop/signed.rs"),

@@ -111,7 +111,7 @@ impl World<'_> {
         delta
     }
 
-    pub(super) fn raise_priority(&mut self, rsc: RscId, delta: Score) {
+    pub(crate) fn raise_priority(&mut self, rsc: RscId, delta: Score) {
         let sum = Score::new(self[rsc].priority) + delta;
         self[rsc].priority = i64::from(sum.get());
     }

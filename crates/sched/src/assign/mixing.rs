@@ -80,10 +80,26 @@ impl World<'_> {
         self.apply_coloc(rsc, primary, coloc, true);
         self.note_difference(rsc, &before, coloc, primary);
         if let Some(archive) = archive
-            && !self.any_available(&self[rsc].allowed)
+            && (!self.any_available(&self[rsc].allowed)
+                || mild
+                    && self.group_fits(rsc, &archive)
+                    && !self.group_fits(rsc, &self[rsc].allowed))
         {
             self[rsc].allowed = archive;
         }
+    }
+
+    /// Whether a node is left on which all other members of a resource's group can be, too.
+    fn group_fits(&self, rsc: RscId, table: &Table) -> bool {
+        let group = self[rsc].parent.filter(|parent| self[*parent].variant == Variant::Group);
+        let members = group.map(|group| self[group].children.as_slice()).unwrap_or_default();
+        table.iter().any(|(node, entry)| {
+            let banned =
+                |member: &RscId| self[*member].allowed.score(node).is_none_or(Score::is_never);
+            entry.score >= Score::ZERO
+                && self.node_available(node, None, false)
+                && !members.iter().any(banned)
+        })
     }
 
     fn reasons_before(&self, rsc: RscId) -> Option<Table> {

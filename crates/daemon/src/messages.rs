@@ -138,6 +138,8 @@ pub(crate) enum GuardianToControl {
         /// Why.
         why: String,
     },
+    /// Mails that a control before this one could not have delivered.
+    Letters(Vec<Vec<u8>>),
 }
 
 /// What a signal asks for.
@@ -219,6 +221,13 @@ pub(crate) enum ControlToGuardian {
     Keep(DumpFile),
     /// Somebody whom the bus lets ask wants this dump, as if by a signal.
     DumpDue(Dump),
+    /// A mail that waits, for a control after this one; or that it does not wait any more.
+    Letter {
+        /// Its number.
+        job: u64,
+        /// The mail, as the next control understands it.
+        letter: Option<Vec<u8>>,
+    },
 }
 
 // ---- control and engine -------------------------------------------------------------------------

@@ -338,6 +338,7 @@ impl Control {
                         self.last_scripts(now, clean);
                     }
                 }
+                GuardianToControl::Letters(letters) => self.take_letters(&letters),
                 GuardianToControl::Event(event) => self.events.record(event),
                 GuardianToControl::Replaced => {
                     self.tell_upgraders(&Response::Upgraded);
@@ -365,7 +366,10 @@ impl Control {
             }
             (Order::Reload, Stage::Running) => self.reload(now)?,
             (Order::Dump(dump), Stage::Running) => self.begin_dump(dump),
-            (Order::Terms, _) => self.tell_terms()?,
+            (Order::Terms, _) => {
+                self.tell_terms()?;
+                self.keep_letters();
+            }
             (Order::Stop | Order::Reload | Order::Dump(_), _) => {}
         }
         Ok(())

@@ -13,6 +13,7 @@ mod tuning;
 mod turn;
 mod upgrade;
 
+use std::collections::BTreeMap;
 use std::io;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
@@ -25,6 +26,7 @@ use vip::last_will::LastWill;
 
 use crate::channel::Channel;
 use crate::exit::Exit;
+use crate::mail::WAITING;
 use crate::messages::{
     ControlToGuardian, EngineToGuardian, FromEngine, FromRunner, GuardianToControl,
     GuardianToEngine, Settings, ToEngine, ToRunner,
@@ -110,6 +112,8 @@ pub(crate) struct Guardian {
     succeed_by: Option<PathBuf>,
     /// Dumps that were asked for and have not come.
     dumps_due: u32,
+    /// Mails that control has waiting, for the next one.
+    letters: BTreeMap<u64, Vec<u8>>,
     /// Texts of configurations that may come to be kept.
     texts_due: u32,
     /// On which terms processes are started.
@@ -176,6 +180,7 @@ impl Guardian {
             upgrade: None,
             succeed_by: None,
             dumps_due: 0,
+            letters: BTreeMap::new(),
             texts_due: 1,
             terms: Terms::default(),
             tidy: Tidy::default(),
@@ -335,6 +340,26 @@ impl Guardian {
             control.line.send_with(&GuardianToControl::Listen, fd)?;
         }
         Ok(())
+    }
+
+    /// Gives a new control the mails of the one before; it will say which of them wait.
+    fn hand_letters(&mut self) {
+        let letters: Vec<Vec<u8>> = std::mem::take(&mut self.letters).into_values().collect();
+        if let (false, Some(control)) = (letters.is_empty(), &mut self.control) {
+            let _ = control.line.send(&GuardianToControl::Letters(letters));
+        }
+    }
+
+    /// Control has a mail waiting, or no more.
+    fn keep_letter(&mut self, job: u64, letter: Option<Vec<u8>>) {
+        match letter {
+            Some(letter) => self.letters.insert(job, letter),
+            None => self.letters.remove(&job),
+        };
+        // No control has more.
+        while self.letters.len() > WAITING {
+            self.letters.pop_first();
+        }
     }
 
     fn start_engine(&mut self, adopt: Vec<base::Name>) -> io::Result<()> {

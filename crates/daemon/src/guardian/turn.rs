@@ -327,6 +327,9 @@ impl Guardian {
                 }
                 Ok(Some(ControlToGuardian::Dump(files))) => self.write_dump(&files),
                 Ok(Some(ControlToGuardian::Terms(terms))) => self.agree(terms),
+                Ok(Some(ControlToGuardian::Letter { job, letter })) => {
+                    self.keep_letter(job, letter);
+                }
                 Ok(Some(ControlToGuardian::DumpDue(dump))) => self.ask_for_dump(dump),
                 Ok(Some(ControlToGuardian::Keep(file))) => self.keep_text(&file),
                 Ok(Some(ControlToGuardian::NeedRunner)) => self.start_runner()?,
@@ -370,6 +373,7 @@ impl Guardian {
 
     fn replace_control(&mut self, now: Instant) -> io::Result<()> {
         self.start_control()?;
+        self.hand_letters();
         self.hand_listener()?;
         self.introduce()?;
         let role = Part::Control.noun();

@@ -229,6 +229,7 @@ impl Guardian {
         }
         // Clients of the control socket wait in its queue until here.
         let _ = self.hand_listener();
+        self.hand_letters();
         for part in [Part::Control, Part::Engine] {
             self.tell(now, What::RoleTakenOver { role: part.noun() }, Reason::Upgrade);
         }

@@ -134,7 +134,8 @@ impl Router {
             let around = Surroundings { fault, ..seat.instance.around() };
             return self.put(now, slot, around, cause);
         }
-        let (before, runs) = (seat.own, seat.instance.state() != State::Initialize);
+        let runs = seat.instance.state() != State::Initialize || seat.instance.goes_on();
+        let before = seat.own;
         let unheard = seat.own == Some(Reason::Startup);
         let mut around = survey(&self.links, &self.vips, config);
         if config.devices.iter().any(|device| self.devices.is_refused(&device.name)) {

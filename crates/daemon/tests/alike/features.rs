@@ -7,7 +7,7 @@ const ELSEWHERE: &[(u8, &str)] = &[
     (24, "mail is compared letter by letter in tests/outward/mail.rs"),
     (38, "dumps are compared in tests/outward/dumps.rs"),
     (39, "log lines are compared in tests/outward/lines.rs"),
-    (45, "filters are compared in tests/interop; no case is written yet"),
+    (45, "no case is written yet"),
     (48, "keepalived 2.2.7 does not know no_virtual_ipaddress"),
     (60, "no case is written yet"),
     (61, "keepalived 2.2.7 does not sign adverts; see tests/interop/signed.rs"),

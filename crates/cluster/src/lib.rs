@@ -7,11 +7,14 @@
 //! Around that value stand machines of the house's shape (`handle`, `poll_output`, `poll_timeout`,
 //! `status`). [`liveness`] hears heartbeats and proposes verdicts; [`lease`] is the quorum lease: by
 //! whom it is granted, how long it holds, and what a node does when it ends; [`controller`] walks the
-//! DC's plans.
+//! DC's plans, [`executor`] does a node's part of them, and [`fencer`] makes sure that a node that
+//! is in doubt holds nothing.
 
 #![forbid(unsafe_code)]
 
 pub mod controller;
+pub mod executor;
+pub mod fencer;
 pub mod lease;
 pub mod liveness;
 pub mod membership;

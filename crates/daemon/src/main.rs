@@ -20,6 +20,8 @@ mod host;
 mod keepalived;
 mod mail;
 mod messages;
+mod passed_over;
+mod place;
 mod role;
 mod run;
 mod runner;
@@ -97,6 +99,7 @@ fn run(args: RunArgs) -> Exit {
         control: args.control,
         control_optional: false,
         pid_files: args.pid_file.into_iter().collect(),
+        namespace: None,
         reading: reading(args.read),
         log: args.log,
         color: io::stderr().is_terminal() && !check::no_color(),

@@ -7,6 +7,7 @@
 
 mod bytes;
 pub mod clusters;
+mod documents;
 mod driven;
 
 use vip::last_will::{Bequest, Death, Edit, LastWill};
@@ -126,11 +127,24 @@ pub fn cib(data: &[u8]) {
     }
 }
 
-/// A cluster, planned for until it is at rest.
+/// Two documents out of bytes, and the patch that leads from one to the other.
+pub fn patch(data: &[u8]) {
+    documents::patch(&mut Bytes::new(data));
+}
+
+/// A rule out of bytes, and dates and durations as anybody might write them.
+pub fn rules(data: &[u8]) {
+    documents::rules(data);
+}
+
+/// A cluster, planned for once: a plan that can be carried out, which the checker has nothing
+/// against. What becomes of it plan after plan is the campaign's business (`cargo xtask clusters`).
 pub fn sched(data: &[u8]) {
     let text = clusters::document(&mut Bytes::new(data));
-    let verdict = clusters::judge(&text).expect("what is made here is well-formed");
-    assert!(verdict.wrong.is_empty(), "{:#?}\n{text}", verdict.wrong);
+    let cib = cib::Cib::parse(&text).expect("what is made here is well-formed");
+    let plan = sched::plan(&cib, cib.execution_date.unwrap_or_default());
+    let wrong = sched::check(&plan);
+    assert!(wrong.is_empty(), "{wrong:#?}\n{text}");
 }
 
 /// The cluster of a number, for campaigns.
@@ -171,6 +185,8 @@ mod tests {
         each("router", super::router);
         each("will", super::will);
         each("cib", super::cib);
+        each("patch", super::patch);
+        each("rules", super::rules);
         each("sched", super::sched);
     }
 }

@@ -166,7 +166,7 @@ impl Lan {
                     let life = self.nodes[at].life;
                     self.put(KERNEL_TIME, Coming::DeviceDone(at, life, done));
                 }
-                Output::Tune(_) => {}
+                Output::Tune(_) | Output::Promote(_) => {}
                 Output::Watch(wanted) => self.nodes[at].watched = wanted,
                 Output::Sockets(wanted) => self.nodes[at].sockets = wanted,
                 Output::Will(edit) => self.will(at, edit),

@@ -131,6 +131,7 @@ impl Engine {
                 }
                 Output::Device(ask) => self.keeper.send(&ToKeeper::Device(ask))?,
                 Output::Tune(tuning) => self.guardian.tell(&EngineToGuardian::Tune(tuning)),
+                Output::Promote(names) => self.guardian.tell(&EngineToGuardian::Promote(names)),
                 Output::Filter(filter) => self.keeper.send(&ToKeeper::Filter(filter))?,
                 Output::Ways(batch) => {
                     self.guardian.flush();

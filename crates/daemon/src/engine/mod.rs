@@ -432,6 +432,7 @@ impl Engine {
                     let outcome = done.map(|()| Vec::new()).map_err(|why| why.to_string());
                     self.control.send(FromEngine::Switched { ask, outcome });
                 }
+                ToEngine::AnnounceAgain(name) => self.handle(Input::AnnounceAgain(name))?,
                 ToEngine::Stop => self.stop()?,
             }
         }

@@ -7,6 +7,7 @@
 
 use core::net::{IpAddr, Ipv4Addr};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use base::{Name, Vip};
 
@@ -30,7 +31,8 @@ impl Place {
 /// One holder's interest in one place.
 #[derive(Debug)]
 pub(super) struct Claim {
-    pub(super) vip: Vip,
+    /// Shared with the slot of its address: there may be thousands of both.
+    pub(super) vip: Arc<Vip>,
     /// Its number in the holder's list, which is the order of installation.
     pub(super) position: usize,
     /// Still in the holder's list. A claim that is not waits to be told gone.
@@ -127,6 +129,7 @@ impl Claims {
             };
             let (position, holding) = (holder.places.len(), holder.holding);
             let waiting = holder.waiting;
+            let vip = Arc::new(vip);
             claims.insert(id, Claim { vip, position, managed: true, holding, waiting, told });
             holder.places.push(place.clone());
             touched.push(place);

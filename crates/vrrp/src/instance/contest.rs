@@ -30,6 +30,10 @@ impl Instance {
     /// §6.4.3: while we hold, a weaker node claims to hold too. Assert ourselves at once, for it and
     /// for the bridges it has misled, and tell the neighbours again.
     pub(super) fn contest(&mut self, turn: &mut Turn<'_>, source: IpAddr, priority: Priority) {
+        if let Some(cause) = self.is_parting(turn.now) {
+            self.troubles.note().contested_at = Some(turn.now);
+            return self.assert_again(turn, cause, None);
+        }
         let event = match self.troubles.get().and_then(|troubles| troubles.told_rival) {
             Some((told, at, event)) if told == source && turn.now < at + REPORT_EVERY => event,
             _ => {
@@ -43,6 +47,15 @@ impl Instance {
         let news = self.rivals.advert(turn.now, source, self.active_interval());
         self.tell_rivals(turn, news, Reason::Packet, Some(event));
         self.assert_again(turn, event, None);
+    }
+
+    /// Whether a weaker advert is one of the last of the holder that has just given way to us (decision
+    /// 0005). That is no rival, and nobody is told of one; but the neighbours are told again where the
+    /// VIPs are. One that does not give way still speaks an interval later.
+    fn is_parting(&self, now: Instant) -> Option<EventId> {
+        let just_now = now < self.changed_at + self.config.interval.as_duration();
+        // Our taking over is the cause.
+        self.changed_by.filter(|_| self.parting && just_now)
     }
 
     /// A frame of another machine says that a VIP of ours lives there. Nobody yields to that, since

@@ -144,6 +144,8 @@ pub(crate) struct Instance {
     sequencer: Sequencer,
     /// The last number signed with, until the guardian has been told.
     spoke: Option<Sequence>,
+    /// It took over from a weaker holder that spoke, or may have.
+    parting: bool,
     changed_at: Instant,
     changed_by: Option<EventId>,
     /// Its VIPs are silenced, or may be: it must not claim to hold.
@@ -183,6 +185,7 @@ impl Instance {
             marks: Marks::default(),
             sequencer: Sequencer::default(),
             spoke: None,
+            parting: false,
             changed_at: now,
             changed_by: None,
             silenced: false,
@@ -403,6 +406,12 @@ impl Instance {
     fn become_active(&mut self, turn: &mut Turn<'_>, reason: Reason, cause: Option<EventId>) {
         let from = self.state();
         let interval = self.config.interval.as_duration();
+        let parting = match self.phase {
+            Phase::Backup { waiting, .. } => {
+                matches!(waiting, Waiting::Preempting | Waiting::Owner)
+            }
+            Phase::Initialize | Phase::Active { .. } => reason == Reason::Owner,
+        };
         self.phase = Phase::Active { advert_at: turn.now + interval };
         self.learned_interval = None;
         // Whoever was heard before has fallen silent: it begins anew.
@@ -412,6 +421,7 @@ impl Instance {
         // An heir does not know yet whether its lease has outlived its predecessor.
         self.silenced = reason == Reason::Adopted && self.is_leased();
         self.changed(turn, from, reason, cause);
+        self.parting = parting;
         self.send(turn, self.priority());
     }
 
@@ -463,6 +473,7 @@ impl Instance {
         let news = self.rivals.clear();
         self.tell_rivals(turn, news, Reason::StateChanged, None);
         self.troubles.forget_rivals();
+        self.parting = false;
         self.changed_at = turn.now;
         match to {
             // A fault that is told anew is no change.

@@ -110,6 +110,18 @@ impl Instance {
         }
     }
 
+    /// Whether an engine before this one had it running, and it has not taken that up: a tracker that
+    /// this engine has not heard of yet keeps it from nothing.
+    pub(crate) fn goes_on(&self) -> bool {
+        match &self.inherits {
+            Some(Inheritance::Held | Inheritance::Group) => true,
+            Some(Inheritance::Image(image)) => {
+                !matches!(image.base.base.phase, PhaseV1::Initialize)
+            }
+            None => false,
+        }
+    }
+
     /// There is nothing to go on with: its lease has ended.
     pub(crate) fn renounce(&mut self) {
         self.inherits = None;

@@ -35,6 +35,11 @@ impl Instance {
         }
     }
 
+    /// Whether it begins as Backup when nothing is in its way any more.
+    pub(crate) fn begins_as_backup(&self, now: Instant) -> bool {
+        self.state() == State::Initialize && self.inherits.is_none() && now >= self.not_before
+    }
+
     /// It does not wait longer than the group it joins.
     pub(crate) fn start_with_others(&mut self, now: Instant) {
         self.not_before = now;

@@ -16,6 +16,7 @@ mod hands;
 mod lease;
 mod moves;
 mod neighbours;
+mod promote;
 mod reception;
 mod ways;
 
@@ -27,7 +28,7 @@ use base::{
     EventId, IfIndex, Instant, Name, Reason, State, Subject, Tracker, Verdict, Vip, WallClock, What,
 };
 use vip::HolderId;
-use vip::announcer::Announcer;
+use vip::announcer::{Announcer, Pace};
 use vip::devices::Devices;
 use vip::keeper::Keeper;
 use vip::last_will::Edit;
@@ -59,6 +60,7 @@ use lease::Doubt;
 pub use moves::SwitchoverError;
 use neighbours::Lookout;
 pub use neighbours::WatchSpec;
+use promote::Promoting;
 pub use ways::{Statics, TrackGroup};
 
 /// How many instances one turn lets judge their silence at most: when thousands take over at once,
@@ -154,6 +156,9 @@ pub struct Router {
     leases: Leases,
     ways: Ways,
     filter: FilterState,
+    /// What interfaces have together, as configured.
+    paces: Vec<Pace>,
+    promoting: Promoting,
     track_groups: Vec<TrackGroup>,
     doubts: BTreeMap<Slot, Doubt>,
     /// Holders that want no lease any more while something of them may be installed.
@@ -203,6 +208,7 @@ impl Router {
         match input {
             Input::Statics(statics) => self.set_statics(now, statics),
             Input::WaysDone(done) => self.ways.handle(now, vip::ways::Input::Done(done)),
+            Input::AnnounceAgain(name) => self.announce_again(now, &name),
             Input::Filtered(refused) => self.filtered(now, refused),
             Input::WayGone(trace) => self.ways.handle(now, vip::ways::Input::Gone(trace)),
             Input::Configure(configs) => self.configure(now, configs),

@@ -3,15 +3,14 @@
 //! The documents come from the suite's generator. What takes the other one longer than
 //! [`PATIENCE`] it does once only.
 
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::figures::{Figure, Spread};
-use super::{PAGE, load};
+use super::load;
 
-/// Where planning begins in the page.
-pub(super) const HEADING: &str = "\n## Planning\n";
+/// Where the results go.
+const PAGE: &str = "docs/performance-sched.md";
 const PACEMAKER: &str = "/usr/sbin/crm_simulate";
 /// Processor seconds, in thousandths.
 const PATIENCE: i64 = 15_000;
@@ -72,25 +71,20 @@ pub(super) fn bench(root: &Path, runs: usize) -> Result<(), String> {
         eprint!("{row}");
         table += &row;
     }
-    let read = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    let mut text = format!(
-        "{HEADING}\nWritten by `cargo xtask bench sched`: from reading the document to writing the graph \
-         (`-Q -R -G`), Debian's\ncrm_simulate and ours in turns, {runs} runs each (one where the other \
-         takes more than {} s). Shape, nodes ×\nresources (constraints), state. Least / **median** / \
-         most.\n\n",
-        PATIENCE / 1000
-    );
-    let _ = write!(
-        text,
-        "Linux {}, load before: {before}, after: {}.\n\n| cluster | Pacemaker 2.1.5, CPU s | mainstay, \
-         CPU s | Pacemaker, MB | mainstay, MB |\n|---|---|---|---|---|\n{table}",
-        read.trim(),
+    let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let text = format!(
+        "# How fast plans are made\n\nWritten by `cargo xtask bench sched`: from reading the document \
+         to writing the graph (`crm_simulate -Q -R -G`),\nDebian's crm_simulate and ours in turns, in \
+         one run: {runs} runs each, one where the other takes more than {}\nprocessor seconds. Clusters \
+         by the suite's generator: shape, nodes × resources (constraints), state. Least /\n**median** / \
+         most.\n\nLinux {}, {cores} cores; load before: {before}, after: {}.\n\n| cluster | Pacemaker \
+         2.1.5, CPU s | mainstay, CPU s | Pacemaker, MB | mainstay, MB |\n|---|---|---|---|---|\n{table}",
+        PATIENCE / 1000,
+        kernel.trim(),
         load()
     );
-    let path = root.join(PAGE);
-    let page = std::fs::read_to_string(&path).map_err(|error| format!("{PAGE}: {error}"))?;
-    let rest = page.split(HEADING).next().unwrap_or_default();
-    std::fs::write(&path, format!("{rest}{text}")).map_err(|error| format!("{PAGE}: {error}"))?;
+    std::fs::write(root.join(PAGE), &text).map_err(|error| format!("{PAGE}: {error}"))?;
     print!("{text}");
     Ok(())
 }

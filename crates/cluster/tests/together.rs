@@ -43,6 +43,12 @@ struct World {
     nodes: Vec<Node>,
     shots: Vec<(Instant, u64, Name)>,
     served: BTreeMap<Name, Vec<Name>>,
+    leader: Name,
+    walker: Name,
+    /// The leader was cut off and nobody was elected yet.
+    headless: bool,
+    /// Who led before and cannot know that it is over, with what it grants itself by.
+    former: Option<(Name, Grantor)>,
 }
 
 fn cib(fencing: bool) -> String {
@@ -85,6 +91,10 @@ impl World {
             nodes: ["a", "b", "c"].map(node).into(),
             shots: Vec::new(),
             served: BTreeMap::new(),
+            leader: "a".into(),
+            walker: "w".into(),
+            headless: false,
+            former: None,
         };
         it.grantor.lead(it.now, true);
         for (node, id) in [("a", "1"), ("b", "2"), ("c", "3")] {
@@ -125,9 +135,15 @@ impl World {
     fn step(&mut self) {
         self.now = self.now + TICK;
         let now = self.now;
-        self.grantor.confirmed(now);
+        if !self.headless {
+            self.grantor.confirmed(now);
+        }
         for at in 0..self.nodes.len() {
             self.step_node(at);
+        }
+        if self.headless {
+            self.check();
+            return;
         }
         self.liveness.handle(now, liveness::Input::Tick);
         while let Some(output) = self.liveness.poll_output() {
@@ -162,15 +178,20 @@ impl World {
         let node = &mut self.nodes[at];
         node.beat += 1;
         let (from, life) = (node.name.clone(), Life(node.life));
-        if !node.cut && node.beat.is_multiple_of(10) && &*from != "a" {
+        if !node.cut && node.beat.is_multiple_of(10) && from != self.leader {
             let heartbeat = Heartbeat { from: from.clone(), life, sequence: node.beat };
             self.liveness.handle(now, liveness::Input::Heard(0, heartbeat));
         }
         let node = &mut self.nodes[at];
-        if let Some(request) = node.holder.ask(now).filter(|_| !node.cut)
-            && let Some(grant) = self.grantor.ask(now, LEASE, &request)
-        {
-            node.holder.granted(now, &grant);
+        if let Some(request) = node.holder.ask(now) {
+            let grantor = match &mut self.former {
+                Some((name, grantor)) if node.cut && *name == from => Some(grantor),
+                _ if node.cut || self.headless => None,
+                _ => Some(&mut self.grantor),
+            };
+            if let Some(grant) = grantor.and_then(|it| it.ask(now, LEASE, &request)) {
+                node.holder.granted(now, &grant);
+            }
         }
         let may = node.holder.may(now);
         node.executor.handle(now, executor::Input::May(may));
@@ -207,7 +228,7 @@ impl World {
                     node.calls.push((now + Duration::from_millis(20), call));
                 }
                 executor::Output::Kill(_) => {}
-                executor::Output::Report(number, operation) if !node.cut => {
+                executor::Output::Report(number, operation) if !node.cut && !self.headless => {
                     reports.push((number, operation));
                 }
                 executor::Output::Report(..) => {}
@@ -229,7 +250,7 @@ impl World {
         let node = &mut self.nodes[at];
         node.life += 1;
         node.executor = Executor::new(node.name.clone(), Life(node.life));
-        node.executor.handle(self.now, executor::Input::Walker("w".into()));
+        node.executor.handle(self.now, executor::Input::Walker(self.walker.clone()));
         node.holder = Holder::new(node.name.clone(), Life(node.life), LEASE, NoQuorum::Stop);
         node.calls.clear();
     }
@@ -304,6 +325,32 @@ impl World {
         }
     }
 
+    /// The leader is cut off; after a while another one is elected by those who hear each other.
+    fn depose(&mut self, millis: u64) {
+        let leader = self.leader.clone();
+        self.node(&leader).cut = true;
+        self.headless = true;
+        self.former = Some((leader.clone(), std::mem::take(&mut self.grantor)));
+        self.run(millis);
+        let next = self.nodes.iter().map(|it| it.name.clone()).find(|it| *it != leader);
+        self.leader = next.expect("there are three");
+        self.headless = false;
+        self.grantor.lead(self.now, true);
+        let life = Life(self.node(&self.leader.clone()).life);
+        self.liveness = Liveness::new(self.leader.clone(), life, liveness::Config::default());
+        self.walker = format!("w-{}", self.now).into();
+        self.controller = Controller::new(self.walker.clone());
+        self.fencer = Fencer::new(2);
+        let (devices, levels) = (Device::all(self.state.cib()), Level::all(self.state.cib()));
+        self.fencer.handle(self.now, fencer::Input::Devices(devices, levels));
+        self.commit(Operation::Lead { node: self.leader.clone() });
+        for node in self.nodes.iter_mut().filter(|it| !it.cut) {
+            node.executor.handle(self.now, executor::Input::Walker(self.walker.clone()));
+        }
+        self.liveness.handle(self.now, liveness::Input::Leading(true));
+        self.controller.handle(self.now, &self.state, controller::Input::Lead(true));
+    }
+
     fn run(&mut self, millis: u64) {
         for _ in 0..millis / 5 {
             self.step();
@@ -335,6 +382,36 @@ fn a_cut_cable_and_a_hang_never_make_two_and_end_served() {
             assert_eq!(it.served.len(), 3, "fencing {fencing}, {fault}, healed");
             let member = it.state.members().get(&victim).expect("a member");
             assert_eq!(member.standing, Standing::Alive, "fencing {fencing}, {fault}");
+        }
+    }
+}
+
+#[test]
+fn an_isolated_leader_steps_down_before_another_one_starts_anything() {
+    for fencing in [false, true] {
+        // Elections that are faster than any lease, and slower than all of them.
+        for millis in [5, 100, 595, 605, 2000] {
+            let mut it = World::new(fencing);
+            it.run(2000);
+            assert!(it.served.values().flatten().any(|it| &**it == "a"), "it holds something");
+            it.depose(millis);
+            it.run(4000);
+            assert_eq!(
+                it.served.len(),
+                3,
+                "{fencing} {millis}: {:?}",
+                it.controller.status(&it.state)
+            );
+            assert!(it.served.values().flatten().all(|it| fencing || &**it != "a"));
+            it.node("a").cut = false;
+            it.former = None;
+            let walker = it.walker.clone();
+            let now = it.now;
+            it.node("a").executor.handle(now, executor::Input::Walker(walker));
+            it.run(4000);
+            assert_eq!(it.served.len(), 3, "{fencing} {millis}, healed");
+            let member = it.state.members().get(&"a".into()).expect("a member");
+            assert_eq!(member.standing, Standing::Alive, "{fencing} {millis}");
         }
     }
 }

@@ -20,12 +20,15 @@ mod host;
 mod keepalived;
 mod mail;
 mod messages;
+mod passed_over;
+mod place;
 mod role;
 mod run;
 mod runner;
 mod sensors;
 mod simulate;
 mod terms;
+mod tidy;
 mod translate;
 
 use std::ffi::{OsStr, OsString};
@@ -50,6 +53,9 @@ fn main() -> ExitCode {
     }
     if name == Some(OsStr::new("crm_simulate")) {
         return simulate::as_crm_simulate(&arguments);
+    }
+    if name == Some(OsStr::new("crm_verify")) {
+        return simulate::as_crm_verify(&arguments);
     }
     let exit = match Cli::parse().command {
         Command::Run(args) => run(args),
@@ -93,6 +99,7 @@ fn run(args: RunArgs) -> Exit {
         control: args.control,
         control_optional: false,
         pid_files: args.pid_file.into_iter().collect(),
+        namespace: None,
         reading: reading(args.read),
         log: args.log,
         color: io::stderr().is_terminal() && !check::no_color(),

@@ -20,6 +20,10 @@ pub(crate) fn as_crm_simulate(arguments: &[OsString]) -> ExitCode {
     ExitCode::from(main(arguments, now()))
 }
 
+pub(crate) fn as_crm_verify(arguments: &[OsString]) -> ExitCode {
+    ExitCode::from(pcmk::verify::main(arguments, now()))
+}
+
 pub(crate) fn simulate(args: &SimulateArgs) -> ExitCode {
     let outcome = options(args).and_then(|options| outcome(args, &options));
     ExitCode::from(finish("mainstay simulate", outcome))

@@ -6,6 +6,8 @@
 //! them; it needs no nightly compiler, because coverage comes from LLVM's pass alone.
 
 mod bytes;
+pub mod clusters;
+mod documents;
 mod driven;
 
 use vip::last_will::{Bequest, Death, Edit, LastWill};
@@ -95,6 +97,70 @@ pub fn will(data: &[u8]) {
     }
 }
 
+/// A cluster document: as text, as what it says, as one side of a patch, under an XPath.
+pub fn cib(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    let mut parts = text.splitn(3, '\n');
+    let (path, left) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+    let right = parts.next().unwrap_or_default();
+    let (Ok(old), read) = (cib::xml::parse(left), cib::Cib::parse(left)) else {
+        assert!(cib::Cib::parse(left).is_err(), "one reader takes what the other refuses");
+        return;
+    };
+    let read = read.expect("both read it, or neither");
+    assert_eq!(format!("{read:?}"), format!("{:?}", cib::Cib::read(&old.root)));
+    let again = cib::xml::parse(&old.to_string()).expect("what is written can be read");
+    assert_eq!(again.root, old.root);
+    if let Ok(path) = cib::xpath::XPath::parse(path) {
+        let _ = path.select(&old.root);
+    }
+    let Ok(new) = cib::xml::parse(right) else { return };
+    if let Ok(patch) = cib::patch::Patch::from_xml(&new.root) {
+        let _ = patch.apply(&old.root, cib::patch::Check::Loose);
+    }
+    // What leads from one to the other leads there.
+    if let Ok(patch) = cib::patch::diff(&old.root, &new.root, false)
+        && let Ok(reached) = patch.apply(&old.root, cib::patch::Check::Loose)
+    {
+        let left = cib::patch::diff(&reached, &new.root, false);
+        assert!(left.is_ok_and(|left| left.is_empty()), "a patch does not lead to its end");
+    }
+}
+
+/// Two documents out of bytes, and the patch that leads from one to the other.
+pub fn patch(data: &[u8]) {
+    documents::patch(&mut Bytes::new(data));
+}
+
+/// A rule out of bytes, and dates and durations as anybody might write them.
+pub fn rules(data: &[u8]) {
+    documents::rules(data);
+}
+
+/// A cluster, planned for once: a plan that can be carried out, which the checker has nothing
+/// against. What becomes of it plan after plan is the campaign's business (`cargo xtask clusters`).
+pub fn sched(data: &[u8]) {
+    let text = clusters::document(&mut Bytes::new(data));
+    let cib = cib::Cib::parse(&text).expect("what is made here is well-formed");
+    let plan = sched::plan(&cib, cib.execution_date.unwrap_or_default());
+    let wrong = sched::check(&plan);
+    assert!(wrong.is_empty(), "{wrong:#?}\n{text}");
+}
+
+/// The cluster of a number, for campaigns.
+#[must_use]
+pub fn cluster(seed: u64) -> String {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut data = Vec::with_capacity(1024);
+    while data.len() < 1024 {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        data.extend(state.wrapping_mul(0x2545_f491_4f6c_dd1d).to_be_bytes());
+    }
+    clusters::document(&mut Bytes::new(&data))
+}
+
 #[cfg(test)]
 mod tests {
     use std::path::PathBuf;
@@ -118,5 +184,9 @@ mod tests {
         each("image", super::image);
         each("router", super::router);
         each("will", super::will);
+        each("cib", super::cib);
+        each("patch", super::patch);
+        each("rules", super::rules);
+        each("sched", super::sched);
     }
 }

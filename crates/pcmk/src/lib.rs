@@ -15,4 +15,5 @@ pub mod options;
 pub mod picture;
 pub mod simulate;
 pub mod text;
+pub mod verify;
 pub mod why;

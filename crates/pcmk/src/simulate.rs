@@ -223,7 +223,8 @@ fn more_status(options: &Options, cib: &Element) -> String {
 }
 
 /// The names by which resources are known.
-fn names(transition: &Transition) -> HashSet<String> {
+#[must_use]
+pub fn names(transition: &Transition) -> HashSet<String> {
     let all = transition.resources.iter();
     all.flat_map(|it| std::iter::once(&it.id).chain(&it.history_id))
         .map(ToString::to_string)

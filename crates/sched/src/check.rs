@@ -3,12 +3,14 @@
 use std::collections::HashMap;
 
 use crate::task::Task;
-use crate::transition::{StepKind, Transition};
+use crate::transition::{ResourceView, StepKind, Transition};
+use crate::world::NodeKind;
 
 /// Everything that is wrong with a plan; nothing, as a rule.
 ///
-/// Each action can be reached (so there is no circle), and nothing starts before its own stops
-/// elsewhere, nor on a node before that node's fencing.
+/// Each action can be reached (so there is no circle); nothing starts before its own stops, nor on
+/// a member that is not there or is to be fenced; and what may only live once does not start while
+/// it may still live on a node that is to be fenced.
 #[must_use]
 pub fn check(transition: &Transition) -> Vec<String> {
     let steps = &transition.steps;
@@ -43,6 +45,21 @@ pub fn check(transition: &Transition) -> Vec<String> {
     if !findings.is_empty() {
         return findings;
     }
+    let mut fences: HashMap<&str, Vec<usize>> = HashMap::new();
+    for (at, step) in steps.iter().enumerate() {
+        let on = |(name, value): &(_, cib::model::Text)| {
+            let name: &cib::model::Text = name;
+            &**name == "CRM_meta_stonith_action" && &**value == "on"
+        };
+        if step.task == Task::Fence
+            && !step.attributes.iter().any(on)
+            && let Some((node, _)) = &step.node
+        {
+            fences.entry(node).or_default().push(at);
+        }
+    }
+    let views: HashMap<&str, &ResourceView> =
+        transition.resources.iter().map(|view| (&*view.id, view)).collect();
     let mut stops: HashMap<&str, Vec<usize>> = HashMap::new();
     for (at, step) in steps.iter().enumerate() {
         if step.task == Task::Stop
@@ -60,6 +77,27 @@ pub fn check(transition: &Transition) -> Vec<String> {
         let before = ancestors(transition, at);
         for stop in own.into_iter().flatten().filter(|stop| !before[**stop]) {
             findings.push(format!("{} does not wait for {}", step.key, steps[*stop].key));
+        }
+        let place = step.node.as_ref().map(|(name, _)| &**name).unwrap_or_default();
+        let node = transition.nodes.iter().find(|node| &*node.name == place);
+        if node.is_some_and(|node| node.kind == NodeKind::Member && (!node.online || node.unclean))
+        {
+            findings.push(format!("{} on {place}, which cannot do anything", step.key));
+        }
+        let view = step.resource_id.as_deref().and_then(|id| views.get(id));
+        // A fencing device may be used by several, and what needs no fencing does not wait for it.
+        let Some(view) = view.filter(|view| view.needs_fencing && view.class != "stonith".into())
+        else {
+            continue;
+        };
+        for lost in &view.running_on {
+            let name = &*transition.nodes[*lost].name;
+            let member = transition.nodes[*lost].kind == NodeKind::Member;
+            for fence in fences.get(name).into_iter().flatten().filter(|_| member) {
+                if !before[*fence] {
+                    findings.push(format!("{} does not wait for the fencing of {name}", step.key));
+                }
+            }
         }
     }
     findings

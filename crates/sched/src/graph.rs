@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use cib::model::Text;
 
 use crate::action::{Flags, LinkId, Rel};
-use crate::task::{Key, Task};
+use crate::task::{Key, Phase, Task};
 use crate::transition::{
     Before, Considered, GraphOptions, Step, StepKind, StepResource, Transition,
 };
@@ -289,8 +289,20 @@ impl World<'_> {
             };
         };
         let prefix = if action.task == Task::Cancel { "Cancel " } else { "" };
-        let key = self.recorded_key(id, rsc).unwrap_or_else(|| self.key_text(id));
+        let key = match (&self[rsc].history_id, self.announced(id)) {
+            (Some(history), Some((phase, about))) => Key::Notify(phase, about).render(history),
+            _ => self.recorded_key(id, rsc).unwrap_or_else(|| self.key_text(id)),
+        };
         format!("{prefix}{key}{place}")
+    }
+
+    /// What the milestone that sends a notification is about.
+    fn announced(&self, id: ActionId) -> Option<(Phase, Task)> {
+        let Key::Notify(phase, _) = self[id].key else { return None };
+        self[id].before.iter().find_map(|link| match self[self.links[*link].first].key {
+            Key::Notify(of, about) if of == phase => Some((of, about)),
+            _ => None,
+        })
     }
 
     /// The key of an action inside planning.

@@ -244,6 +244,8 @@ pub struct ResourceView {
     pub assigned: Option<usize>,
     pub known_on: Vec<usize>,
     pub managed: bool,
+    /// Whether it may start only when what it was on is fenced.
+    pub needs_fencing: bool,
     pub maintenance: bool,
     pub blocked: bool,
     pub failed: bool,

@@ -6,6 +6,17 @@
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
+/// `cargo xtask clusters FROM TO`: the campaign of random clusters, in release.
+pub(crate) fn clusters(root: &Path, arguments: &[&str]) -> ExitCode {
+    let mut command = Command::new(env!("CARGO"));
+    command.current_dir(root).args(["run", "--release", "--quiet", "--package", "fuzz"]);
+    command.args(["--example", "clusters", "--"]).args(arguments);
+    match command.status() {
+        Ok(status) if status.success() => ExitCode::SUCCESS,
+        _ => ExitCode::FAILURE,
+    }
+}
+
 pub(crate) fn sim(root: &Path, arguments: &[&str]) -> ExitCode {
     let mut command = Command::new(env!("CARGO"));
     command.current_dir(root);

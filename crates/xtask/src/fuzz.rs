@@ -1,7 +1,8 @@
-//! `cargo xtask fuzz [--seconds N] [--seed N] [TARGET…]`: libFuzzer over the targets of `crates/fuzz`.
+//! `cargo xtask fuzz [--seconds N] [--seed N] [--jobs N] [TARGET…]`: libFuzzer over the targets of `crates/fuzz`.
 //!
 //! The seed is 1 unless another is said, so that in a fresh checkout the same program meets the same
-//! inputs: what the tests run is repeatable. `--seed 0` takes one by chance, for long campaigns.
+//! inputs: what the tests run is repeatable. `--seed 0` takes one by chance, for long campaigns. Two
+//! targets run at a time, since nearly every machine has two cores; `--jobs N` says otherwise.
 //!
 //! On a stable compiler: coverage comes from LLVM's own pass, which needs no nightly flag; a memory
 //! sanitizer would, and safe code has less use for one. What is found is kept under `target/fuzz`;
@@ -9,9 +10,11 @@
 
 use std::path::Path;
 use std::process::{Command, ExitCode};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// All targets, in the order in which they are run.
-const TARGETS: &[&str] = &["wire", "config", "frames", "image", "router", "will"];
+const TARGETS: &[&str] =
+    &["wire", "config", "frames", "image", "router", "will", "cib", "patch", "rules", "sched"];
 
 /// What has LLVM count edges for libFuzzer.
 const COVERAGE: &[&str] = &[
@@ -26,11 +29,12 @@ const COVERAGE: &[&str] = &[
 
 /// Runs the fuzzers; fails when one of them found something.
 pub(crate) fn run(root: &Path, arguments: &[&str]) -> ExitCode {
-    let (mut seconds, mut seed, mut chosen) = ("30", "1", Vec::new());
+    let (mut seconds, mut seed, mut jobs, mut chosen) = ("30", "1", 2, Vec::new());
     let mut arguments = arguments.iter().copied();
     while let Some(argument) = arguments.next() {
         match argument {
             "--seconds" => seconds = arguments.next().unwrap_or(seconds),
+            "--jobs" => jobs = arguments.next().and_then(|it| it.parse().ok()).unwrap_or(jobs),
             "--seed" => seed = arguments.next().unwrap_or(seed),
             target if TARGETS.contains(&target) => chosen.push(target),
             other => {
@@ -45,7 +49,20 @@ pub(crate) fn run(root: &Path, arguments: &[&str]) -> ExitCode {
     if !build(root) {
         return ExitCode::FAILURE;
     }
-    let found = chosen.iter().filter(|target| !fuzz(root, target, seconds, seed)).count();
+    let next = AtomicUsize::new(0);
+    let found = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..jobs.clamp(1, chosen.len()) {
+            scope.spawn(|| {
+                while let Some(target) = chosen.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    if !fuzz(root, target, seconds, seed) {
+                        found.fetch_add(1, Ordering::Relaxed);
+                    }
+                }
+            });
+        }
+    });
+    let found = found.into_inner();
     println!("{} targets, {seconds} s each, {found} with findings", chosen.len());
     if found == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
@@ -77,7 +94,6 @@ fn fuzz(root: &Path, target: &str, seconds: &str, seed: &str) -> bool {
         eprintln!("{}: {error}", kept.display());
         return false;
     }
-    println!("== fuzz {target}, {seconds} s");
     let binary = format!("target/fuzz/build/{}/release/fuzz-{target}", host());
     let ran = Command::new(root.join(binary))
         .arg(&kept)
@@ -93,10 +109,12 @@ fn fuzz(root: &Path, target: &str, seconds: &str, seed: &str) -> bool {
         return false;
     };
     let said = String::from_utf8_lossy(&ran.stderr);
-    if ran.status.success() {
-        said.lines().filter(|line| line.starts_with("stat::")).for_each(|line| println!("{line}"));
-    } else {
-        eprintln!("{said}");
+    // In one piece: another target may be telling its own.
+    let mut told = format!("== fuzz {target}, {seconds} s\n");
+    for line in said.lines().filter(|line| !ran.status.success() || line.starts_with("stat::")) {
+        told.push_str(line);
+        told.push('\n');
     }
+    print!("{told}");
     ran.status.success()
 }

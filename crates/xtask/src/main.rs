@@ -21,6 +21,12 @@ fn main() -> ExitCode {
         ["sim", ref arguments @ ..] => campaign::sim(&root(), arguments),
         ["bench"] => bench::run(&root(), 3),
         ["bench", "instructions"] => bench::count(&root()),
+        ["bench", "sched"] => bench::plan(&root(), 3),
+        ["bench", "sched", "--runs", runs] => match runs.parse() {
+            Ok(runs) if runs > 0 => bench::plan(&root(), runs),
+            _ => usage(),
+        },
+        ["clusters", ref arguments @ ..] => campaign::clusters(&root(), arguments),
         ["bench", "--runs", runs] => match runs.parse() {
             Ok(runs) if runs > 0 => bench::run(&root(), runs),
             _ => usage(),
@@ -37,6 +43,10 @@ fn usage() -> ExitCode {
     eprintln!("       cargo xtask bench [--runs N]");
     eprintln!("       cargo xtask bench instructions");
     eprintln!("                           measure against keepalived, write docs/performance.md");
+    eprintln!("       cargo xtask bench sched [--runs N]");
+    eprintln!("                           measure planning against crm_simulate");
+    eprintln!("       cargo xtask clusters FROM TO");
+    eprintln!("                           plan for random clusters until each is at rest");
     ExitCode::from(2)
 }
 

@@ -18,7 +18,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("ui", &["base"]),
     ("compat", &["base", "vrrp", "conf"]),
     ("sim", &["base", "vip", "vrrp", "cib", "sched", "cluster"]),
-    ("fuzz", &["base", "conf", "ui", "vip", "vrrp"]),
+    ("fuzz", &["base", "cib", "conf", "pcmk", "sched", "ui", "vip", "vrrp"]),
     ("lab", &["base", "linux"]),
     (
         "daemon",

@@ -1,5 +1,7 @@
 //! Who is where, before and after: nodes as columns, top-level resources as rows.
 
+use std::collections::BTreeSet;
+
 use sched::{Role, Shape, Transition};
 
 use super::{LINE, NAMES, Sheet, short};
@@ -59,6 +61,7 @@ pub fn placement(transition: &Transition) -> String {
 /// Draws one row; how many chips its fullest cell has.
 fn lane(sheet: &mut Sheet, transition: &Transition, top: usize, y: usize) -> usize {
     let mut filled = vec![0; transition.nodes.len() + 1];
+    let mut nowhere = BTreeSet::new();
     let mut pending = vec![top];
     while let Some(at) = pending.pop() {
         let view = &transition.resources[at];
@@ -80,6 +83,9 @@ fn lane(sheet: &mut Sheet, transition: &Transition, top: usize, y: usize) -> usi
             _ => {}
         }
         for (place, fate) in places {
+            if place == transition.nodes.len() && !nowhere.insert(&view.base) {
+                continue;
+            }
             let at = (NAMES + place * COLUMN + 8, y + 6 + filled[place] * (CHIP + 4));
             filled[place] += 1;
             chip(sheet, at, &view.base, fate, view.next_role == Role::Promoted);

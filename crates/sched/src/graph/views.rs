@@ -77,6 +77,7 @@ impl World<'_> {
                 assigned: it.assigned.as_ref().map(at),
                 known_on: it.known_on.iter().map(at).collect(),
                 managed: it.managed,
+                needs_fencing: it.needs_fencing,
                 maintenance: self.meta_true(id, "maintenance"),
                 blocked: it.blocked,
                 failed: it.failed,

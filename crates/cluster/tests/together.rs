@@ -417,7 +417,7 @@ fn an_isolated_leader_steps_down_before_another_one_starts_anything() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(ProptestConfig::with_cases(16))]
     /// Faults at any time and of any length, on two nodes: never two holders, and served after healing.
     #[test]
     fn any_faults(
@@ -435,7 +435,8 @@ proptest! {
             let node = it.node(name);
             (node.cut, node.paused) = (false, false);
         }
-        it.run(10_000);
+        // An order that was lost with the cable is only noticed by its time-out and cluster-delay.
+        it.run(100_000);
         prop_assert_eq!(it.served.len(), 3, "{:?}", it.controller.status(&it.state));
     }
 }

@@ -17,6 +17,7 @@ need cc gcc libc6-dev
 need c++ g++
 need ip iproute2
 need nft nftables
+need dbus-daemon dbus
 need keepalived keepalived
 need /usr/lib/frr/vrrpd frr
 need crm_simulate pacemaker-cli-utils

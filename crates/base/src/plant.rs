@@ -107,6 +107,8 @@ mod real {
         LeaseTooLong => "lease-too-long",
         /// The guardian says farewell before it silences.
         FarewellFirst => "farewell-first",
+        /// Who leaves names who follows while it still answers for its VIPs.
+        NamedTooSoon => "named-too-soon",
         /// A lapse is no doubt: the holder takes a new lease without having listened.
         LapseIsNoDoubt => "lapse-is-no-doubt",
         /// An engine that goes on for a dead one begins a lease where it should renew one.

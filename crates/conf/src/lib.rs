@@ -131,7 +131,7 @@ pub fn load_in(source: Source<'_>, options: Options, around: &Surroundings<'_>) 
         let mut reader = Reader::new(text, options, report);
         let raw = reader.top(&statements);
         report = reader.report;
-        Some(resolve::config(raw, &ways::Tables::new(around.files), &mut report))
+        Some(resolve::config(raw, ways::Tables::new(around.files), &mut report))
     };
     let (config, understood) = match config {
         Some(config) if report.acceptable() => (Some(config), None),

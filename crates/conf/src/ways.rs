@@ -12,10 +12,12 @@ use base::{Encap, Family, Hop, Name, RuleDoes, Way};
 use crate::diagnostic::{Code, Diagnostic, Report};
 use crate::{Files, HeldWay, Place, Prefix, Route, RouteKind, Rule, RuleAction, Table};
 
-/// Where iproute2 keeps the names of tables; what is named first counts.
-const TABLE_FILES: [&str; 2] = ["/etc/iproute2/rt_tables", "/usr/share/iproute2/rt_tables"];
-/// More of them, in files of their own.
-const TABLE_FOLDER: &str = "/etc/iproute2/rt_tables.d";
+/// Where iproute2 keeps the names of tables, unless the configuration says otherwise; what is named
+/// first counts.
+const DIRECTORIES: [&str; 2] = ["/etc/iproute2", "/usr/share/iproute2"];
+const TABLE_FILE: &str = "rt_tables";
+/// More of them, in files of their own, in the first of the two.
+const TABLE_FOLDER: &str = "rt_tables.d";
 
 const LOCAL_TABLE: u32 = 255;
 const MAIN_TABLE: u32 = 254;
@@ -88,12 +90,24 @@ const METRICS: &[(&str, u16)] = &[
 /// The names of tables, read when one is asked for.
 pub(crate) struct Tables<'a> {
     files: &'a dyn Files,
+    /// [`DIRECTORIES`], or others.
+    directories: [String; 2],
     names: OnceCell<BTreeMap<String, u32>>,
 }
 
 impl<'a> Tables<'a> {
     pub(crate) fn new(files: &'a dyn Files) -> Self {
-        Self { files, names: OnceCell::new() }
+        let directories = DIRECTORIES.map(str::to_owned);
+        Self { files, directories, names: OnceCell::new() }
+    }
+
+    /// Names are looked up in these places from now on (`iproute_etc_dir`, `iproute_usr_dir`).
+    pub(crate) fn look_in(&mut self, places: [Option<String>; 2]) {
+        for (directory, place) in self.directories.iter_mut().zip(places) {
+            if let Some(place) = place {
+                *directory = place;
+            }
+        }
     }
 
     fn number(&self, table: &Table) -> Result<u32, String> {
@@ -104,19 +118,21 @@ impl<'a> Tables<'a> {
         let names = self.names.get_or_init(|| self.read());
         names.get(name.as_str()).copied().ok_or_else(|| {
             format!(
-                "no table is called `{name}`: write its number, or name it in {}",
-                TABLE_FILES[0]
+                "no table is called `{name}`: write its number, or name it in {}/{TABLE_FILE}",
+                self.directories[0]
             )
         })
     }
 
     fn read(&self) -> BTreeMap<String, u32> {
-        let mut more: Vec<String> = self.files.names(TABLE_FOLDER);
+        let folder = format!("{}/{TABLE_FOLDER}", self.directories[0]);
+        let mut more: Vec<String> = self.files.names(&folder);
         more.retain(|name| name.ends_with(".conf"));
         more.sort_unstable();
-        let more = more.into_iter().map(|name| format!("{TABLE_FOLDER}/{name}"));
+        let more = more.into_iter().map(|name| format!("{folder}/{name}"));
         let mut names = BTreeMap::new();
-        for path in TABLE_FILES.iter().map(ToString::to_string).chain(more) {
+        let usual = self.directories.iter().map(|place| format!("{place}/{TABLE_FILE}"));
+        for path in usual.chain(more) {
             let Ok(text) = self.files.read(&path) else { continue };
             for line in String::from_utf8_lossy(&text).lines() {
                 let mut words = line.split('#').next().unwrap_or_default().split_whitespace();

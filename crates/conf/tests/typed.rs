@@ -18,6 +18,9 @@ impl Files for Tables {
                 Ok(b"# names\n255\tlocal\n0x10  special # ours\n".to_vec())
             }
             "/etc/iproute2/rt_tables.d/a.conf" => Ok(b"17 more\n".to_vec()),
+            "/opt/etc/rt_tables" => Ok(b"18 special\n".to_vec()),
+            "/opt/usr/rt_tables" => Ok(b"19 special\n20 elsewhere\n".to_vec()),
+            "/opt/etc/rt_tables.d/a.conf" => Ok(b"21 more\n".to_vec()),
             other => Err(format!("no {other}")),
         }
     }
@@ -481,4 +484,28 @@ fn one_vrid_in_two_groups_is_two_virtual_routers() {
     assert_eq!(found(&text), []);
     let text = format!("{}{}", instance("A", 5, ""), other(""));
     assert_eq!(found(&text), [(Severity::Error, Code::DuplicateRouter)]);
+}
+
+#[test]
+fn names_of_tables_are_looked_up_where_the_configuration_says() {
+    let text = "global_defs {
+ iproute_etc_dir /opt/etc
+ iproute_usr_dir /opt/usr
+}
+static_routes {
+ 10.1.0.0/16 dev eth0 table special
+ 10.2.0.0/16 dev eth0 table elsewhere
+ 10.3.0.0/16 dev eth0 table more
+}
+";
+    let tables: Vec<u32> = meaning(text)
+        .statics
+        .ways
+        .iter()
+        .map(|held| match &held.way {
+            base::Way::Route(route) => route.table,
+            base::Way::Rule(rule) => panic!("{rule:?}"),
+        })
+        .collect();
+    assert_eq!(tables, [18, 20, 21]);
 }

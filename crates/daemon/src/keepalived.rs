@@ -13,9 +13,12 @@ use ui::cli::LogFormat;
 use ui::protocol::DEFAULT_SOCKET;
 
 use crate::check;
+use crate::control::files;
 use crate::control::shelf::Reading;
 use crate::exit::Exit;
 use crate::guardian;
+use crate::passed_over::PassedOver;
+use crate::place::Place;
 use crate::run::Start;
 
 /// How long a daemon may take to write its pid file before its starter gives up on it.
@@ -44,12 +47,18 @@ struct Options {
     /// Log to the console
     #[arg(short = 'l', long)]
     log_console: bool,
+    /// Do not write to the system log
+    #[arg(short = 'G', long)]
+    no_syslog: bool,
     /// Log in detail (the log is always complete)
     #[arg(short = 'D', long, action = ArgAction::Count)]
     log_detail: u8,
     /// Run VRRP only (there is nothing else here)
     #[arg(short = 'P', long)]
     vrrp: bool,
+    /// Run the IPVS half only (refused: keepalived does that)
+    #[arg(short = 'C', long)]
+    check: bool,
     /// Pid file
     #[arg(short = 'p', long = "pid", default_value = "/run/keepalived.pid")]
     pid: PathBuf,
@@ -66,6 +75,9 @@ struct Options {
         require_equals = true
     )]
     config_test: Option<Option<PathBuf>>,
+    /// Work in this network namespace, whatever the configuration says
+    #[arg(short = 's', long, value_name = "NAME")]
+    namespace: Option<String>,
     /// What lines beginning with `@` are compared with, instead of the host's name
     #[arg(short = 'i', long, value_name = "ID")]
     config_id: Option<String>,
@@ -75,6 +87,9 @@ struct Options {
     /// Where to listen for `mainstay status` and its like (mainstay's own option)
     #[arg(long, default_value = DEFAULT_SOCKET)]
     control: PathBuf,
+    /// What does nothing here.
+    #[command(flatten)]
+    passed_over: PassedOver,
     /// Set by ourselves for the daemon we leave behind
     #[arg(long, hide = true)]
     detached: bool,
@@ -139,6 +154,12 @@ pub(crate) fn main(arguments: Vec<OsString>) -> Exit {
     if let Some(name) = &options.signum {
         return print_number(name);
     }
+    if options.check {
+        eprintln!(
+            "error: -C is for IPVS, which mainstay does not do; run keepalived itself for it"
+        );
+        return Exit::Fatal;
+    }
     let reading = Reading {
         // Asked for VRRP alone, keepalived passes over everything else too.
         skip_ipvs: options.vrrp,
@@ -153,8 +174,11 @@ pub(crate) fn main(arguments: Vec<OsString>) -> Exit {
     if let Some(to) = options.config_test {
         return check::check(&options.file, &reading, to.as_deref());
     }
+    if !options.detached {
+        options.passed_over.notes().iter().for_each(|note| eprintln!("note: {note}"));
+    }
     if !options.dont_fork && !options.detached {
-        return leave_behind(&options, &arguments);
+        return leave_behind(&options, &reading, &arguments);
     }
     if options.detached {
         linux::new_session();
@@ -166,8 +190,10 @@ pub(crate) fn main(arguments: Vec<OsString>) -> Exit {
         control: options.control,
         control_optional: true,
         pid_files: vec![options.pid, options.vrrp_pid],
+        namespace: options.namespace,
         reading,
         log: match (options.log_format, options.detached) {
+            (_, true) if options.no_syslog => LogFormat::None,
             (Some(Wording::Keepalived), true) => LogFormat::KeepalivedSyslog,
             (Some(Wording::Keepalived), false) => LogFormat::Keepalived,
             (Some(Wording::Text) | None, true) => LogFormat::Syslog,
@@ -178,7 +204,12 @@ pub(crate) fn main(arguments: Vec<OsString>) -> Exit {
 }
 
 /// Starts the daemon in the background and ends when it stands, or with its own exit status.
-fn leave_behind(options: &Options, arguments: &[OsString]) -> Exit {
+fn leave_behind(options: &Options, reading: &Reading, arguments: &[OsString]) -> Exit {
+    // A file with errors is the daemon's to complain of.
+    let read = files::understand(&options.file, reading).ok();
+    let run = read.as_ref().and_then(|loaded| loaded.meaning()).map(|config| &config.node.run);
+    let place = run.map(|run| Place::of(run, options.namespace.as_deref())).unwrap_or_default();
+    let pid_file = place.pid_file(options.pid.clone());
     let start = || {
         Command::new(std::env::current_exe()?)
             .arg0("keepalived")
@@ -205,7 +236,7 @@ fn leave_behind(options: &Options, arguments: &[OsString]) -> Exit {
                 _ => Exit::Fatal,
             };
         }
-        let written = std::fs::read_to_string(&options.pid);
+        let written = std::fs::read_to_string(&pid_file);
         if written.is_ok_and(|pid| pid.trim() == child.id().to_string()) {
             return Exit::Ok;
         }
@@ -232,6 +263,21 @@ mod tests {
         assert_eq!(parse("keepalived -D -D").log_detail, 2);
         assert_eq!(parse("keepalived --signum=JSON").signum.as_deref(), Some("JSON"));
         assert!(parse("keepalived -v").version);
+    }
+
+    #[test]
+    fn every_option_of_keepalived_8_is_understood_and_told_of_where_it_does_nothing() {
+        let all = "keepalived -f k.conf -P -B --all -l -D -S 3 -G -u 022 -X -V -I -R -n -d -p p -r r \
+                   -c c -a -b b -x -A unix:/a -m -M core -e -i id";
+        let options = Options::try_parse_from(all.split_whitespace()).unwrap();
+        assert!(options.no_syslog && options.vrrp && options.include_check);
+        let notes = options.passed_over.notes();
+        assert_eq!(notes.len(), 7, "{notes:?}");
+        let usual = "keepalived -n -l -D -p p -r r -b b -c c -f k.conf -a -X";
+        let options = Options::try_parse_from(usual.split_whitespace()).unwrap();
+        assert!(options.passed_over.notes().is_empty());
+        let check = Options::try_parse_from(["keepalived", "-C"]).unwrap();
+        assert!(check.check && check.passed_over.notes().is_empty());
     }
 
     #[test]

@@ -20,12 +20,15 @@ mod host;
 mod keepalived;
 mod mail;
 mod messages;
+mod passed_over;
+mod place;
 mod role;
 mod run;
 mod runner;
 mod sensors;
 mod simulate;
 mod terms;
+mod tidy;
 mod translate;
 
 use std::ffi::{OsStr, OsString};
@@ -96,6 +99,7 @@ fn run(args: RunArgs) -> Exit {
         control: args.control,
         control_optional: false,
         pid_files: args.pid_file.into_iter().collect(),
+        namespace: None,
         reading: reading(args.read),
         log: args.log,
         color: io::stderr().is_terminal() && !check::no_color(),

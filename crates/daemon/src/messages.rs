@@ -87,6 +87,8 @@ pub(crate) enum EngineToGuardian {
     },
     /// Set the switches of an interface, and say so.
     Tune(Tuning),
+    /// Have the kernel promote secondary addresses on exactly these interfaces.
+    Promote(Vec<Name>),
 }
 
 // ---- guardian and control -----------------------------------------------------------------------
@@ -136,6 +138,8 @@ pub(crate) enum GuardianToControl {
         /// Why.
         why: String,
     },
+    /// Mails that a control before this one could not have delivered.
+    Letters(Vec<Vec<u8>>),
 }
 
 /// What a signal asks for.
@@ -213,6 +217,17 @@ pub(crate) enum ControlToGuardian {
         /// The file that named it, if that is to go.
         remove: Option<PathBuf>,
     },
+    /// The text of the configuration that was just read, to be kept (`config_save_dir`).
+    Keep(DumpFile),
+    /// Somebody whom the bus lets ask wants this dump, as if by a signal.
+    DumpDue(Dump),
+    /// A mail that waits, for a control after this one; or that it does not wait any more.
+    Letter {
+        /// Its number.
+        job: u64,
+        /// The mail, as the next control understands it.
+        letter: Option<Vec<u8>>,
+    },
 }
 
 // ---- control and engine -------------------------------------------------------------------------
@@ -258,6 +273,8 @@ pub(crate) enum ToEngine {
     },
     /// Resign everywhere, release everything, then say [`FromEngine::Settled`] and end.
     Stop,
+    /// Announce the VIPs of this instance once more, if it holds them.
+    AnnounceAgain(Name),
 }
 
 /// From the engine to control.

@@ -14,6 +14,8 @@ pub(crate) struct Start {
     /// told apart by their pid files, are common.
     pub(crate) control_optional: bool,
     pub(crate) pid_files: Vec<PathBuf>,
+    /// The network namespace to work in, whatever the configuration says.
+    pub(crate) namespace: Option<String>,
     pub(crate) reading: Reading,
     pub(crate) log: LogFormat,
     pub(crate) color: bool,

@@ -10,6 +10,8 @@ use conf::{BufferPolicy, Config};
 use linux::{Monitor, Receiver};
 use serde::{Deserialize, Serialize};
 
+use crate::place::Place;
+
 /// Where a marker is that has no name.
 const MARKER: &str = "/run/keepalived.reload";
 
@@ -22,6 +24,8 @@ pub(crate) struct Terms {
     pub(crate) engine: EngineTerms,
     /// A file that is there, and empty, while a configuration is read.
     pub(crate) marker: Option<PathBuf>,
+    /// Where the daemon works; only the first counts.
+    pub(crate) place: Place,
 }
 
 /// An engine's.
@@ -45,6 +49,7 @@ impl Terms {
         });
         Self {
             marker,
+            place: Place::of(run, None),
             guardian: text(&run.process_name).or_else(|| standard("keepalived")),
             engine: EngineTerms {
                 name: text(&run.vrrp_process_name).or_else(|| standard("keepalived_vrrp")),

@@ -15,7 +15,7 @@ use vip::announcer::BurstPolicy;
 use vip::lease::Terms;
 use vrrp::wire::hmac::{Freshness, Key, Mode, Policy};
 use vrrp::wire::{Auth, ChecksumForm, ChecksumRule, PeerTerms};
-use vrrp::{Checksum, InstanceConfig, Reach};
+use vrrp::{Checksum, Fresh, InstanceConfig, Reach};
 
 use devices::{Namer, Placed};
 pub(crate) use statics::statics;
@@ -60,6 +60,8 @@ fn one(config: &Config, instance: &conf::InstanceConfig, placed: Placed) -> Inst
         excluded,
         // An owner's addresses are its own, and it accepts what is sent to them (RFC 9568 §6.1).
         accept: instance.accept || instance.priority == Priority::OWNER,
+        fresh: instance.extra_announce.map(|extra| Fresh { all: extra.all, every: extra.every }),
+        promote_secondaries: instance.promote_secondaries,
         devices,
         speaks_as,
         ways: statics::ways(&instance.ways),

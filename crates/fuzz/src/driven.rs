@@ -155,6 +155,8 @@ impl<'a> World<'a> {
             learned_interval_cap: 10,
             startup_delay: Duration::ZERO,
             accept: true,
+            fresh: None,
+            promote_secondaries: false,
             ways: Vec::new(),
             lifetimes: self.bytes.flag(),
             lease: self.bytes.flag(),

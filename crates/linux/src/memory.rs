@@ -2,6 +2,7 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
+use std::ffi::CStr;
 
 /// Gives what was freed back to the system. The C library keeps it for the next time, and what
 /// reading a configuration needs once is not needed again.
@@ -11,6 +12,54 @@ pub fn give_back() {
     unsafe {
         libc::malloc_trim(0);
     }
+}
+
+/// Lets go of the pages of the program's own files: its text, what it only reads, and the same of its
+/// libraries. Whatever is needed again comes back from the page cache when it is touched, some at a time;
+/// what only the start needed does not, and is no more counted as ours. Pages that are locked stay.
+pub fn let_go_of_files() {
+    // SAFETY: the callback matches the declared type and touches nothing but what it is given.
+    unsafe {
+        libc::dl_iterate_phdr(Some(let_go_of_object), std::ptr::null_mut());
+    }
+}
+
+unsafe extern "C" fn let_go_of_object(
+    info: *mut libc::dl_phdr_info,
+    _size: libc::size_t,
+    _data: *mut libc::c_void,
+) -> libc::c_int {
+    // SAFETY: the C library hands out a valid description of one loaded object.
+    let info = unsafe { &*info };
+    let vdso = !info.dlpi_name.is_null()
+        // SAFETY: not null, so it is a string with an end.
+        && unsafe { CStr::from_ptr(info.dlpi_name) }.to_bytes().starts_with(b"linux-");
+    if vdso || info.dlpi_phdr.is_null() {
+        return 0;
+    }
+    // SAFETY: the description says where its headers are and how many.
+    let headers =
+        unsafe { std::slice::from_raw_parts(info.dlpi_phdr, usize::from(info.dlpi_phnum)) };
+    // SAFETY: sysconf(3) has no preconditions.
+    let page = usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap_or(4096);
+    for header in headers {
+        if header.p_type != libc::PT_LOAD || header.p_flags & libc::PF_W != 0 {
+            continue;
+        }
+        let (Ok(begin), Ok(length)) =
+            (usize::try_from(info.dlpi_addr + header.p_vaddr), usize::try_from(header.p_memsz))
+        else {
+            continue;
+        };
+        let first = begin / page * page;
+        let size = (begin + length).next_multiple_of(page) - first;
+        // SAFETY: these pages are mapped privately from a file and were never written to (the segment
+        // cannot be), so what comes back when they are touched is what was there.
+        unsafe {
+            libc::madvise(std::ptr::without_provenance_mut(first), size, libc::MADV_DONTNEED);
+        }
+    }
+    0
 }
 
 thread_local! {
@@ -48,5 +97,26 @@ unsafe impl GlobalAlloc for CountedAllocator {
         ASKED.set(ASKED.get() + 1);
         // SAFETY: as above.
         unsafe { System.realloc(memory, layout, size) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The kilobytes of this process's files that are mapped now.
+    fn files() -> u64 {
+        let text = std::fs::read_to_string("/proc/self/status").unwrap();
+        let line = text.lines().find_map(|line| line.strip_prefix("RssFile:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse().unwrap()
+    }
+
+    #[test]
+    fn what_the_start_needed_is_let_go_of_and_what_is_needed_comes_back() {
+        let before = files();
+        let_go_of_files();
+        let after = files();
+        assert!(after < before, "{after} kB of {before} kB");
+        assert_eq!(format!("{:?}", "still here".to_owned()), "\"still here\"");
     }
 }

@@ -49,6 +49,19 @@ pub fn become_root() -> io::Result<()> {
     fs::write("/proc/self/gid_map", format!("0 {gid} 1"))
 }
 
+/// Has the calling thread work in a network namespace that `ip netns add` has given this name, and
+/// all that it starts from now on.
+///
+/// # Errors
+/// `InvalidInput` for what is no name; `NotFound` if nothing has it; `EPERM` without `CAP_SYS_ADMIN`.
+pub fn enter_network(name: &str) -> io::Result<()> {
+    if name.is_empty() || matches!(name, "." | "..") || name.contains('/') {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not the name of one"));
+    }
+    let namespace = fs::File::open(std::path::Path::new("/run/netns").join(name))?;
+    Ok(nix::sched::setns(&namespace, nix::sched::CloneFlags::CLONE_NEWNET)?)
+}
+
 /// Gives the calling thread its own network, mount, IPC and host name namespaces, and a `tmpfs` on
 /// [`PRIVATE_DIR`]; returns the network namespace, and whether `/etc` is private.
 pub(crate) fn separate_thread(host_name: &str) -> io::Result<(OwnedFd, bool)> {

@@ -134,11 +134,11 @@ fn source(input: Option<&Input>) -> Result<(String, String), (u8, String)> {
         if text.trim_start().starts_with('<') {
             return Ok((path.to_owned(), text));
         }
-        Err((1, format!("Couldn't parse input file: {path}")))
+        Err((1, format!("{path}: cannot be read, or is no XML")))
     };
     match input {
         None => {
-            let error = "No configuration source specified.  Use --help for usage information.";
+            let error = "which CIB? Name one with -x FILE, -X XML or -p (--help says more)";
             Err((1, error.into()))
         }
         Some(Input::File(path)) => file(path),
@@ -146,7 +146,7 @@ fn source(input: Option<&Input>) -> Result<(String, String), (u8, String)> {
             Ok(path) => file(&path),
             Err(_) => Err((
                 NO_INPUT,
-                "CIB query failed: no cluster is running here; name a CIB with -x FILE, or in \
+                "no cluster is running here; name a CIB with -x FILE, or in \
                  CIB_file"
                     .into(),
             )),
@@ -154,12 +154,12 @@ fn source(input: Option<&Input>) -> Result<(String, String), (u8, String)> {
         Some(Input::Text(text)) if text.trim_start().starts_with('<') => {
             Ok(("input".to_owned(), text.clone()))
         }
-        Some(Input::Text(text)) => Err((1, format!("Couldn't parse input string: {text}"))),
+        Some(Input::Text(text)) => Err((1, format!("no XML: {text}"))),
         Some(Input::Pipe) => {
             let mut text = String::new();
             let read = std::io::stdin().read_to_string(&mut text);
             if read.is_err() || !text.trim_start().starts_with('<') {
-                return Err((1, "Couldn't parse input from STDIN.".into()));
+                return Err((1, "standard input: cannot be read, or is no XML".into()));
             }
             Ok(("input".to_owned(), text))
         }
@@ -184,9 +184,11 @@ fn run(options: &Options, now: WallTime) -> Result<(), (u8, String)> {
         }
     };
     if document.root.name() != "cib" {
-        let error =
-            "This tool can only check complete configurations (i.e. those starting with <cib>).";
-        return Err((PROTOCOL, error.into()));
+        let found = document.root.name();
+        return Err((
+            PROTOCOL,
+            format!("{name}: <{found}> is no whole CIB; that begins with <cib>"),
+        ));
     }
     if let Some(path) = &options.save {
         fs::write(path, document.to_string()).map_err(|error| (1, format!("{path}: {error}")))?;
@@ -196,14 +198,13 @@ fn run(options: &Options, now: WallTime) -> Result<(), (u8, String)> {
             if !options.quiet {
                 eprint!("{report}");
             }
-            tell(options, Weight::Error, "CIB did not pass schema validation");
+            tell(options, Weight::Error, "the schema refuses it");
             return Err(verdict(options, Weight::Error));
         }
         Judgement::Read { validated, findings } => {
             if !validated && !options.quiet {
                 println!(
-                    "Schema validation of configuration is disabled (enabling is encouraged and \
-                     prevents common misconfigurations)"
+                    "validate-with is none: no schema was asked; name one to have mistakes found"
                 );
             }
             findings
@@ -229,10 +230,10 @@ fn tell(options: &Options, weight: Weight, text: &str) {
 
 fn verdict(options: &Options, worst: Weight) -> (u8, String) {
     let said = match worst {
-        Weight::Warning => "Warnings found during check: config may not be valid",
-        Weight::Error | Weight::Trouble => "Errors found during check: config not valid",
+        Weight::Warning => "the configuration may not do what it says",
+        Weight::Error | Weight::Trouble => "the configuration is not right",
     };
-    let more = if options.verbose > 0 { "" } else { "\n-V may provide more details" };
+    let more = if options.verbose > 0 { "" } else { " (-V says why)" };
     (CONFIG, format!("{said}{more}"))
 }
 
@@ -307,9 +308,9 @@ mod tests {
         assert_eq!(of(&primitive(one)), Vec::<String>::new());
         let two =
             "<op id='x' name='monitor' interval='10'/><op id='y' name='monitor' interval='10s'/>";
-        assert!(of(&primitive(two))[0].contains("y is duplicate of x"));
+        assert!(of(&primitive(two))[0].contains("operation y says again what x says"));
         let order = "<constraints><rsc_order id='o' first='a' then='b' kind='foo'/></constraints>";
-        assert!(of(order)[0].contains("'foo'"));
+        assert!(of(order)[0].contains("`foo`"));
     }
 
     #[test]

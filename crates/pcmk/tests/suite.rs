@@ -1,12 +1,14 @@
 //! The suite of scheduler cases, where it is at hand: at least so many right graphs per group.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+mod judge;
+
+use std::collections::BTreeMap;
 use std::fs;
-use std::path::PathBuf;
 
 use cib::Cib;
 use cib::dates::WallTime;
-use cib::xml::{self, Element};
+use cib::xml;
+use judge::meaning;
 
 /// Groups with the number of cases that must be right.
 const FLOORS: &[(&str, usize)] = &[
@@ -47,95 +49,6 @@ const FLOORS: &[(&str, usize)] = &[
     ("utilization", 14),
 ];
 
-type Signature = Vec<String>;
-
-fn signature(action: &Element) -> Signature {
-    let attributes = action.child("attributes");
-    let meta = |name: &str| {
-        attributes.and_then(|it| it.get(&format!("CRM_meta_{name}"))).unwrap_or_default().to_owned()
-    };
-    let get = |name: &str| action.get(name).unwrap_or_default().to_owned();
-    let more = match get("operation").as_str() {
-        "stonith" => meta("stonith_action"),
-        "migrate_to" | "migrate_from" => {
-            format!("{}>{}", meta("migrate_source"), meta("migrate_target"))
-        }
-        "cancel" => format!("{}/{}", meta("operation"), meta("interval")),
-        "monitor" => {
-            let interval = meta("interval");
-            let interval = if attributes.is_some_and(|it| it.get("CRM_meta_interval").is_some()) {
-                interval
-            } else {
-                "0".into()
-            };
-            format!("{interval}/{}", meta("op_target_rc"))
-        }
-        _ => String::new(),
-    };
-    let names = ["operation", "operation_key", "on_node", "router_node", "mode"];
-    std::iter::once(action.name().to_owned()).chain(names.map(get)).chain([more]).collect()
-}
-
-/// The actions with their numbers, and who comes before whom.
-fn meaning(graph: &Element) -> (BTreeMap<Signature, usize>, BTreeSet<(Signature, Signature)>) {
-    let mut actions = BTreeMap::new();
-    let mut by_id = HashMap::new();
-    let mut waits = Vec::new();
-    for synapse in graph.named("synapse") {
-        let ids: Vec<String> = synapse
-            .named("action_set")
-            .flat_map(Element::elements)
-            .map(|action| {
-                let signature = signature(action);
-                let id = action.id().unwrap_or_default().to_owned();
-                *actions.entry(signature.clone()).or_insert(0) += 1;
-                by_id.insert(id.clone(), signature);
-                id
-            })
-            .collect();
-        let inputs =
-            synapse.named("inputs").flat_map(Element::elements).flat_map(Element::elements);
-        let inputs: Vec<String> =
-            inputs.filter_map(|input| input.id().map(str::to_owned)).collect();
-        waits.push((ids, inputs));
-    }
-    let mut next: BTreeMap<&Signature, BTreeSet<&Signature>> = BTreeMap::new();
-    for (ids, inputs) in &waits {
-        for id in ids {
-            for input in inputs {
-                if let (Some(first), Some(then)) = (by_id.get(input), by_id.get(id)) {
-                    next.entry(first).or_default().insert(then);
-                }
-            }
-        }
-    }
-    let mut pairs = BTreeSet::new();
-    for start in actions.keys() {
-        let mut pending: Vec<&Signature> = next.get(start).into_iter().flatten().copied().collect();
-        let mut seen = BTreeSet::new();
-        while let Some(at) = pending.pop() {
-            if seen.insert(at) {
-                pending.extend(next.get(at).into_iter().flatten().copied());
-                pairs.insert((start.clone(), at.clone()));
-            }
-        }
-    }
-    (actions, pairs)
-}
-
-/// Where the suite is, if it is at hand.
-fn suite() -> Option<PathBuf> {
-    let here = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
-    let places = ["../../../shared", "../../../../shared"].map(|place| here.join(place));
-    let given = std::env::var_os("MAINSTAY_SHARED").map(PathBuf::from);
-    let mut roots = given.into_iter().chain(places).map(|shared| shared.join("suites/scheduler"));
-    let found = roots.find(|root| root.join("cases.json").exists());
-    if found.is_none() {
-        eprintln!("the suite is not at hand: skipped");
-    }
-    found
-}
-
 /// How many cases must be told as the suite tells them: summaries, scores, pictures.
 const TEXTS: [(&str, usize); 3] = [("summary", 520), ("scores", 470), ("dot", 510)];
 
@@ -155,7 +68,10 @@ fn lines(kind: &str, text: &str) -> Vec<String> {
 
 #[test]
 fn the_suite_is_told_as_crm_simulate_tells_it() {
-    let Some(root) = suite() else { return };
+    let Some(root) = judge::suite() else {
+        eprintln!("the suite is not at hand: skipped");
+        return;
+    };
     let cases = fs::read_to_string(root.join("cases.json")).expect("cases");
     let cases: serde_json::Value = serde_json::from_str(&cases).expect("json");
     let mut right: BTreeMap<&str, usize> = BTreeMap::new();
@@ -197,7 +113,10 @@ fn the_suite_is_told_as_crm_simulate_tells_it() {
 
 #[test]
 fn the_suite_is_met_group_by_group() {
-    let Some(root) = suite() else { return };
+    let Some(root) = judge::suite() else {
+        eprintln!("the suite is not at hand: skipped");
+        return;
+    };
     let cases = fs::read_to_string(root.join("cases.json")).expect("cases");
     let cases: serde_json::Value = serde_json::from_str(&cases).expect("json");
     let mut right: BTreeMap<String, usize> = BTreeMap::new();

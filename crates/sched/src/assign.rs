@@ -6,6 +6,7 @@
 
 mod capacity;
 mod collective;
+mod inherit;
 mod instances;
 mod mixing;
 mod promotion;
@@ -128,19 +129,11 @@ impl World<'_> {
         self[rsc].allocating = true;
         let with = self.this_with(rsc);
         let with_this = self.with_this(rsc);
-        for mandatory in [true, false] {
-            for coloc in &with {
-                let score = self.coloc(*coloc).score;
-                if (score.is_never() || score.is_always()) == mandatory {
-                    self.follow(rsc, *coloc);
-                }
-            }
-            for coloc in &with_this {
-                let score = self.coloc(*coloc).score;
-                if (score.is_never() || score.is_always()) == mandatory {
-                    self.mix_dependent(*coloc, rsc);
-                }
-            }
+        for coloc in with {
+            self.follow(rsc, coloc);
+        }
+        for coloc in with_this {
+            self.mix_dependent(coloc, rsc);
         }
         if self[rsc].next_role == Role::Stopped {
             self.ban(rsc, None, "target-role");

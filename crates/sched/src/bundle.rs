@@ -58,15 +58,6 @@ impl World<'_> {
             .unwrap_or_default()
     }
 
-    /// Whether a resource is the container of a replica.
-    pub(crate) fn is_container(&self, rsc: RscId) -> bool {
-        let Some((bundle, at)) = self[rsc].replica else { return false };
-        let state = self[bundle].bundle.as_ref();
-        state
-            .and_then(|state| state.replicas.get(at))
-            .is_some_and(|replica| replica.container == rsc)
-    }
-
     /// What runs inside a container.
     pub(crate) fn contained_in(&self, container: RscId) -> Option<RscId> {
         let (bundle, at) = self[container].replica?;
@@ -103,6 +94,13 @@ impl World<'_> {
         }
         self[rsc].allocating = true;
         self.show("bundle_allocate", rsc);
+        for coloc in self.this_with(rsc) {
+            // Which replica is promoted depends on where the others are.
+            if self.coloc(coloc).dependent_role == Role::Promoted {
+                let primary = self.coloc(coloc).primary;
+                self.assign(primary, None);
+            }
+        }
         let mut containers = self.containers(rsc);
         self.sort_by_instance(&mut containers);
         let (max, per_node) = (self[rsc].instances.max, self[rsc].instances.node_max);
@@ -227,6 +225,42 @@ impl World<'_> {
         delta
     }
 
+    /// How well a replica fits to be the promoted one, when promotion wants (or shuns) company: what
+    /// counts is where its container is hosted.
+    pub(crate) fn rate_by_host(&mut self, child: RscId, node: NodeId, coloc: ColocId) {
+        let coloc = self.coloc(coloc).clone();
+        if coloc.dependent_role != Role::Promoted || self[coloc.primary].provisional {
+            return;
+        }
+        let Some(host) = self.host_of(node) else { return };
+        let mine = coloc.attribute.as_ref().map(|name| self.node_attribute(host, name));
+        let together =
+            self.hosts_in_role(coloc.primary, coloc.primary_role).into_iter().any(|there| {
+                let theirs = coloc.attribute.as_ref().map(|name| self.node_attribute(there, name));
+                if mine.is_some() { mine == theirs } else { there == host }
+            });
+        if together {
+            self.raise_priority(child, coloc.score);
+        } else if coloc.score.is_always() {
+            self.raise_priority(child, -coloc.score);
+        }
+    }
+
+    /// Where a resource will be in a role, or in any.
+    fn hosts_in_role(&self, rsc: RscId, role: Role) -> Vec<NodeId> {
+        let instances = match self[rsc].variant {
+            Variant::Bundle => {
+                let replicas = self.replicas(rsc).into_iter();
+                replicas.map(|it| it.child.unwrap_or(it.container)).collect()
+            }
+            Variant::Clone => self[rsc].children.clone(),
+            Variant::Primitive | Variant::Group => vec![rsc],
+        };
+        let fits = |it: &RscId| role == Role::Unknown || self.state(*it, false) == role;
+        let places = instances.into_iter().filter(fits);
+        places.filter_map(|it| self.host_of(self.location(it, false)?)).collect()
+    }
+
     pub(crate) fn constrain_bundle(&mut self, bundle: RscId) {
         let task = |world: &mut Self, a: RscId, x: Task, b: RscId, y: Task, rel: Rel| {
             world.order(a, Key::op(x), b, Key::op(y), rel);
@@ -294,6 +328,27 @@ impl World<'_> {
             let demoted = self.milestone(bundle, Task::Demoted, true, true);
             self[promoted].priority = 1_000_000;
             self[demoted].priority = 1_000_000;
+        }
+    }
+
+    /// The start of a bundle with promotion is not worth telling if all that were to start in it are
+    /// active replicas whose restart is impossible: they only stop.
+    pub(crate) fn hide_idle_starts(&mut self) {
+        for bundle in self.top.clone() {
+            let child = self.bundled(bundle).filter(|child| self[*child].promotable);
+            let Some(child) = child else { continue };
+            let mut parts = self.containers(bundle);
+            parts.extend(self.leaves(child));
+            let starts = parts.into_iter().any(|part| {
+                let active = !self[part].running_on.is_empty();
+                self[part].actions.iter().map(|id| &self[*id]).any(|action| {
+                    let starts = action.task == Task::Start && !action.optional();
+                    starts && (action.runnable() || !active)
+                })
+            });
+            if !starts && let Some(start) = self.find(bundle, &Key::START, None) {
+                self[start].flags.remove(Flags::PRINT);
+            }
         }
     }
 

@@ -162,22 +162,35 @@ impl World<'_> {
         let anti = coloc.score.is_never();
         let roles = (coloc.dependent_role, coloc.primary_role);
         self.colocs.push(coloc);
-        let at = self[dependent]
-            .with
-            .iter()
-            .position(|other| self.more_important(primary, self.coloc(*other).primary));
-        let at = at.unwrap_or(self[dependent].with.len());
-        self[dependent].with.insert(at, id);
-        let at = self[primary]
-            .with_this
-            .iter()
-            .position(|other| self.more_important(dependent, self.coloc(*other).dependent));
-        let at = at.unwrap_or(self[primary].with_this.len());
-        self[primary].with_this.insert(at, id);
+        self.list_with(dependent, id);
+        self.list_with_this(primary, id);
         if anti {
             self.leave_before_coming((dependent, roles.0), (primary, roles.1));
             self.leave_before_coming((primary, roles.1), (dependent, roles.0));
         }
+    }
+
+    /// Adds to those a resource wants to be with: the most important first, and of equals the one
+    /// that came last.
+    pub(crate) fn list_with(&mut self, rsc: RscId, id: ColocId) {
+        let primary = self.coloc(id).primary;
+        let at = self[rsc]
+            .with
+            .iter()
+            .position(|other| !self.more_important(self.coloc(*other).primary, primary));
+        let at = at.unwrap_or(self[rsc].with.len());
+        self[rsc].with.insert(at, id);
+    }
+
+    /// The same for those that want to be with it.
+    pub(crate) fn list_with_this(&mut self, rsc: RscId, id: ColocId) {
+        let dependent = self.coloc(id).dependent;
+        let at = self[rsc]
+            .with_this
+            .iter()
+            .position(|other| !self.more_important(self.coloc(*other).dependent, dependent));
+        let at = at.unwrap_or(self[rsc].with_this.len());
+        self[rsc].with_this.insert(at, id);
     }
 
     /// Whether `a` is to be considered before `b`.

@@ -68,6 +68,7 @@ impl World<'_> {
             }
         }
         self.drop_invalid_links();
+        self.hide_idle_starts();
     }
 
     fn apply_order(&mut self, order: &OrderSpec) {
@@ -164,7 +165,7 @@ impl World<'_> {
     }
 
     /// The resource whose container a node is, if the node is a guest.
-    fn container_of(&self, node: crate::world::NodeId) -> Option<RscId> {
+    pub(crate) fn container_of(&self, node: crate::world::NodeId) -> Option<RscId> {
         self[node].remote.and_then(|remote| self[remote].container)
     }
 

@@ -367,6 +367,8 @@ pub fn config(priority: u8) -> InstanceConfig {
         learned_interval_cap: 10,
         startup_delay: Duration::ZERO,
         accept: true,
+        fresh: None,
+        promote_secondaries: false,
         ways: Vec::new(),
         lifetimes: false,
         lease: true,

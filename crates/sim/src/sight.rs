@@ -134,6 +134,13 @@ pub enum Sight {
         /// The VIPs under a lease that the node still answered for at that moment.
         answered: Vec<IpAddr>,
     },
+    /// A holder that leaves names who follows.
+    Named {
+        /// Which node.
+        node: usize,
+        /// Its VIPs that the node still answered for at that moment.
+        answered: Vec<IpAddr>,
+    },
     /// Somebody added an address to a node.
     Added {
         /// Which node.

@@ -5,7 +5,8 @@ use core::net::{IpAddr, Ipv6Addr};
 use base::{
     BatchDone, DeviceDone, Errno, IfIndex, Instant, LeaseDone, LeaseOp, Mac, Neighbour, Transmit,
 };
-use vrrp::{Input, Output, Packet, Router, RouterStatus, SwitchoverError};
+use vrrp::moves::{Kind, Notice};
+use vrrp::{Input, InstanceConfig, Output, Packet, Router, RouterStatus, SwitchoverError};
 
 use crate::kernel::Segment;
 use crate::lan::{Coming, KERNEL_TIME, Lan};
@@ -165,7 +166,7 @@ impl Lan {
                     let life = self.nodes[at].life;
                     self.put(KERNEL_TIME, Coming::DeviceDone(at, life, done));
                 }
-                Output::Tune(_) => {}
+                Output::Tune(_) | Output::Promote(_) => {}
                 Output::Watch(wanted) => self.nodes[at].watched = wanted,
                 Output::Sockets(wanted) => self.nodes[at].sockets = wanted,
                 Output::Will(edit) => self.will(at, edit),
@@ -283,6 +284,7 @@ impl Lan {
         let Transmit { index, source, destination, ttl, payload } = transmit.clone();
         self.tape.mark(self.now, from, 9);
         self.tape.bytes(&payload);
+        self.see_named(from, &payload);
         let Some(segment) = self.nodes[from].kernel.segment(index) else { return };
         if !self.nodes[from].is_on(self.now, index) || !self.nodes[from].kernel.has(source) {
             return;
@@ -301,6 +303,22 @@ impl Lan {
                 self.put(delay, Coming::Mail(to, mail));
             }
         }
+    }
+
+    /// Takes note of which VIPs a node answers for at the moment in which it names who follows.
+    fn see_named(&mut self, from: usize, payload: &[u8]) {
+        let Ok(notice) = Notice::decode(payload) else { return };
+        if self.sights.is_none() || notice.kind != Kind::Nominated {
+            return;
+        }
+        let this = &self.nodes[from];
+        let same =
+            |config: &&InstanceConfig| (config.vrid, config.family) == (notice.vrid, notice.family);
+        let vips = this.configs().iter().filter(same).flat_map(InstanceConfig::all_vips);
+        let vips = vips.map(|vip| vip.address);
+        let answers = |address: &IpAddr| this.kernel.answers(*address, self.now);
+        let answered = vips.filter(answers).collect();
+        self.see_that(Sight::Named { node: from, answered });
     }
 
     /// Somebody asks a node to hand an instance over.

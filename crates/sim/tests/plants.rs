@@ -6,6 +6,9 @@
 
 #![cfg(feature = "plant")]
 
+#[path = "directed/mod.rs"]
+mod directed;
+
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -40,6 +43,7 @@ const WITHIN: &[(Plant, u64)] = &[
     (Plant::LeaseRevived, 200),
     (Plant::LeaseTooLong, 50),
     (Plant::FarewellFirst, 50),
+    (Plant::NamedTooSoon, 50),
     (Plant::LapseIsNoDoubt, 50),
     (Plant::LapsedRepaired, 50),
     (Plant::SleepUnnoticed, 50),
@@ -58,9 +62,10 @@ const PAIRS: &[(Plant, FaultKind, FaultKind, u64)] = &[
     (Plant::RepairedForGood, FaultKind::ForeignDelete, FaultKind::Kill, 50),
 ];
 
-/// What no world finds any more since planned moves are in them, and nobody knows why yet
-/// (docs/known-failures.md).
-const UNPROVEN: &[Plant] = &[Plant::SignsByTheOldLease];
+/// What a story reveals that is told for it: worlds drawn from a seed seldom have one node that holds
+/// at intervals so far apart, one of them from a moment that must be right to some milliseconds.
+const DIRECTED: &[(Plant, fn() -> usize)] =
+    &[(Plant::SignsByTheOldLease, directed::killed_for_a_shorter_lease)];
 
 /// The first world in which the bug is found.
 fn found(plant: Plant, kinds: &[FaultKind], worlds: u64) -> Option<u64> {
@@ -87,14 +92,25 @@ fn each<T: Sync>(all: &[T], ask: impl Fn(&T) -> Option<String> + Sync) -> Vec<St
 fn every_planted_bug_is_found_within_so_many_worlds() {
     let named = |plant: &&Plant| !WITHIN.iter().any(|(of, _)| of == *plant);
     let paired = |plant: &&Plant| !PAIRS.iter().any(|(of, ..)| of == *plant);
-    let known = |plant: &&Plant| !UNPROVEN.contains(plant);
-    let unproven: Vec<_> = Plant::ALL.iter().filter(named).filter(paired).filter(known).collect();
+    let told = |plant: &&Plant| !DIRECTED.iter().any(|(of, _)| of == *plant);
+    let unproven: Vec<_> = Plant::ALL.iter().filter(named).filter(paired).filter(told).collect();
     assert_eq!(unproven, Vec::<&Plant>::new(), "planted, and not proven to be found");
     let missed = each(WITHIN, |(plant, worlds)| {
         let none = found(*plant, FaultKind::ALL, *worlds).is_none();
         none.then(|| format!("{} is not found in {worlds} worlds", plant.name()))
     });
     assert_eq!(missed, Vec::<String>::new());
+}
+
+#[test]
+fn some_are_found_by_a_story_told_for_them() {
+    for (plant, story) in DIRECTED {
+        assert_eq!(story(), 0, "without {}", plant.name());
+        base::plant::plant(Some(*plant));
+        let found = story();
+        base::plant::plant(None);
+        assert!(found > 0, "{} is not found", plant.name());
+    }
 }
 
 #[test]

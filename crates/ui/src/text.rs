@@ -61,7 +61,7 @@ pub fn what(what: &What) -> String {
         }
         What::PeerResigned { source } => format!("{source} resigned"),
         What::Nominated { by } => format!("{by} has left and names this node"),
-        What::Nominates { node } => format!("is off this node, names {node} to follow"),
+        What::Nominates { node } => format!("answers for its VIPs no more, names {node} to follow"),
         What::RivalHeard { source, priority } => {
             format!("{source} with priority {priority} claims to hold too")
         }

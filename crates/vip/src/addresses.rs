@@ -9,6 +9,8 @@ use std::collections::BTreeMap;
 
 use base::{AddressFact, IfIndex};
 
+use crate::pack;
+
 /// All addresses known.
 #[derive(Debug, Default)]
 pub struct Addresses {
@@ -34,6 +36,13 @@ impl Addresses {
         let network = network(fact.address, fact.prefix);
         self.by_subnet.insert((fact.index, fact.prefix, network, number), fact.address);
         true
+    }
+
+    /// Needs no more room than necessary from here on.
+    pub fn pack(&mut self) {
+        pack::map(&mut self.by_place);
+        pack::map(&mut self.by_order);
+        pack::map(&mut self.by_subnet);
     }
 
     /// Forgets one; whether it was known.

@@ -16,6 +16,7 @@ pub mod lease;
 pub mod lifetime;
 mod links;
 pub mod ndisc;
+pub mod pack;
 pub mod ways;
 
 use core::fmt;

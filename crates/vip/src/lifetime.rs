@@ -19,6 +19,7 @@ use crate::HolderId;
 use crate::addresses::Addresses;
 use crate::keeper::OPS_PER_BATCH;
 use crate::links::Links;
+use crate::pack;
 
 /// How long the kernel keeps an address that is not renewed.
 pub const LIFETIME: Duration = Duration::from_secs(2);
@@ -146,6 +147,13 @@ impl Lifetimes {
         self.tickets += 1;
         let ops = self.ops.drain(..self.ops.len().min(OPS_PER_BATCH)).collect();
         Some(Batch { ticket, ops })
+    }
+
+    /// Needs no more room than necessary from here on: for when it has come to rest.
+    pub fn pack(&mut self) {
+        pack::map(&mut self.held);
+        self.addresses.pack();
+        self.ops.shrink_to_fit();
     }
 
     /// When to be woken at the latest.

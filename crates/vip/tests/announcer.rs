@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use base::{EventId, IfIndex, Instant, KernelFact, LinkFact, Mac, Origin, Reason, Vip};
-use vip::announcer::{Announcer, BurstPolicy, Input, Output};
+use vip::announcer::{Announcer, BurstPolicy, Input, KeepFresh, Output, Pace};
 use vip::{HolderId, arp, ndisc};
 
 const MAC: Mac = Mac([2, 0, 0, 0, 0, 0x0a]);
@@ -375,4 +375,79 @@ fn a_forgotten_holder_leaves_no_wake_up_behind() {
     desk.give(Input::Forget { holder: HolderId(1) });
     assert_eq!(desk.announcer.poll_timeout(), None);
     assert_eq!(desk.announcer.status().bursts, 0);
+}
+
+#[test]
+fn interfaces_with_a_pace_together_take_turns() {
+    let policy = BurstPolicy { repeat: 1, delay: Duration::ZERO, ..BurstPolicy::default() };
+    let mut desk = Desk::with(policy);
+    desk.give(Input::Fact(&link(3, "eth1", true, Some(MAC))));
+    desk.give(Input::Fact(&link(4, "eth2", true, Some(MAC))));
+    let together = Pace {
+        interfaces: vec!["eth0".into(), "eth1".into()],
+        arp: Some(Duration::from_millis(100)),
+        na: None,
+    };
+    desk.give(Input::Paces(vec![together]));
+    let vips = [
+        vip("192.0.2.1", "eth0"),
+        vip("192.0.2.2", "eth1"),
+        vip("192.0.2.3", "eth2"),
+        vip("2001:db8::1", "eth0"),
+        vip("2001:db8::2", "eth1"),
+    ];
+    for (number, vip) in (1..).zip(&vips) {
+        desk.give(Input::Policy { holder: HolderId(number), policy });
+        desk.announce(number, std::slice::from_ref(vip), Reason::TookOver);
+    }
+    desk.run_until(at(1_000));
+    let when = |address: &str| -> Vec<Instant> {
+        let address: IpAddr = address.parse().unwrap();
+        desk.frames.iter().filter(|(_, told, _)| *told == address).map(|(at, ..)| *at).collect()
+    };
+    let once = |ms: u64| -> Vec<Instant> { vec![at(ms)] };
+    assert_eq!([when("192.0.2.1"), when("192.0.2.2")], [once(0), once(100)]);
+    assert_eq!(
+        [when("192.0.2.3"), when("2001:db8::1"), when("2001:db8::2")],
+        [once(0), once(0), once(0)]
+    );
+    // Without it they do not wait for each other any more.
+    desk.give(Input::Paces(Vec::new()));
+    desk.frames.clear();
+    desk.announce(1, &vips[..1], Reason::Refresh);
+    desk.announce(2, &vips[1..2], Reason::Refresh);
+    assert_eq!(desk.times(), [at(1_000), at(1_000)]);
+}
+
+#[test]
+fn switches_are_kept_informed_of_one_vip_of_each_interface_while_it_is_held() {
+    let policy = BurstPolicy { repeat: 1, delay: Duration::ZERO, ..BurstPolicy::default() };
+    let mut desk = Desk::with(policy);
+    desk.give(Input::Fact(&link(3, "eth1", true, Some(MAC))));
+    let fresh = KeepFresh {
+        every: Duration::from_secs(10),
+        interfaces: vec!["eth1".into(), "none".into()],
+    };
+    desk.give(Input::KeepFresh { holder: HolderId(1), fresh: fresh.clone() });
+    desk.run_until(at(30_000));
+    assert!(desk.frames.is_empty(), "nothing is held");
+    let vips = [vip("192.0.2.1", "eth0"), vip("192.0.2.2", "eth1"), vip("192.0.2.3", "eth1")];
+    desk.announce(1, &vips, Reason::TookOver);
+    assert_eq!(desk.frames.len(), 3);
+    desk.frames.clear();
+    desk.run_until(at(55_000));
+    let told: Vec<_> = desk.frames.iter().map(|(at, told, _)| (*at, told.to_string())).collect();
+    let one = |ms: u64| (at(ms), "192.0.2.2".to_owned());
+    assert_eq!(told, [one(40_000), one(50_000)]);
+    desk.give(Input::Withdraw { holder: HolderId(1) });
+    desk.run_until(at(100_000));
+    assert_eq!(desk.frames.len(), 2);
+    // It is as it was when the holder holds again, and over when nobody asks for it any more.
+    desk.announce(1, &vips[1..], Reason::TookOver);
+    desk.frames.clear();
+    desk.run_until(at(111_000));
+    assert_eq!(desk.times(), [at(110_000)]);
+    desk.give(Input::KeepFresh { holder: HolderId(1), fresh: KeepFresh::default() });
+    desk.run_until(at(200_000));
+    assert_eq!(desk.times(), [at(110_000)]);
 }

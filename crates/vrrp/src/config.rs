@@ -9,7 +9,7 @@ use base::{
     TrackerKind, Version, Vip, Vrid,
 };
 use serde::{Deserialize, Serialize};
-use vip::announcer::BurstPolicy;
+use vip::announcer::{BurstPolicy, KeepFresh};
 use vip::lease::Terms;
 use vip::ways::Managed;
 
@@ -57,6 +57,10 @@ pub struct InstanceConfig {
     pub ways: Vec<Managed>,
     /// How VIPs are announced.
     pub burst: BurstPolicy,
+    /// How switches are kept informed of VIPs beside the adverts.
+    pub fresh: Option<Fresh>,
+    /// On its interface, the next address takes the place of a primary one that goes.
+    pub promote_secondaries: bool,
     /// The interfaces with a virtual MAC that its VIPs are on, where they are.
     pub devices: Vec<Device>,
     /// Adverts come from this MAC: the virtual router's. `None`: from the interface's own.
@@ -142,10 +146,39 @@ impl InstanceConfig {
             && self.all_vips().all(|vip| self.device(&vip.interface).is_some())
     }
 
+    /// Where switches learn of VIPs by no advert and are to be kept informed: the VIPs' interfaces
+    /// but its own, only those with a virtual MAC unless all are asked for.
+    #[must_use]
+    pub fn keep_fresh(&self) -> KeepFresh {
+        let Some(Fresh { all, every }) = self.fresh else { return KeepFresh::default() };
+        let told_by_adverts = |name: &Name| match self.device(name) {
+            Some(device) => {
+                Some(&device.parent) == self.interface.as_ref()
+                    && self.speaks_as == Some(device.mac)
+            }
+            None => Some(name) == self.interface.as_ref(),
+        };
+        let wanted = |name: &&Name| (all || self.device(name).is_some()) && !told_by_adverts(name);
+        let mut interfaces: Vec<Name> =
+            self.all_vips().map(|vip| &vip.interface).filter(wanted).cloned().collect();
+        interfaces.sort();
+        interfaces.dedup();
+        KeepFresh { every, interfaces }
+    }
+
     /// All VIPs it holds when Active, advertised ones first.
     pub fn all_vips(&self) -> impl Iterator<Item = &Vip> {
         self.vips.iter().chain(&self.excluded)
     }
+}
+
+/// How switches are kept informed (keepalived: `garp_extra_if`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Fresh {
+    /// On all interfaces of VIPs, not only on those with a virtual MAC.
+    pub all: bool,
+    /// How often.
+    pub every: Duration,
 }
 
 /// A BFD session with a node that may hold: its failure is taken for the holder's silence.

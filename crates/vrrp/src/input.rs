@@ -53,6 +53,8 @@ pub enum Input {
     WaysDone(BatchDone),
     /// The filter of VIPs that take no traffic was made, or refused.
     Filtered(Option<Errno>),
+    /// Somebody asks for the VIPs of this instance to be announced once more, if it holds them.
+    AnnounceAgain(Name),
     /// A route or rule like this went.
     WayGone(WayTrace),
     /// A lease operation is through; see [`crate::Output::Lease`].

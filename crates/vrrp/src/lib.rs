@@ -26,7 +26,7 @@ mod status;
 pub mod timers;
 pub mod wire;
 
-pub use config::{Checksum, InstanceConfig, Reach, Sentinel, TrackInterface, Tracked};
+pub use config::{Checksum, Fresh, InstanceConfig, Reach, Sentinel, TrackInterface, Tracked};
 pub use image::{Image, InstanceV1, InstanceV2, InstanceV3, MarkV2, PeerV1, PhaseV1};
 pub use input::{Input, Packet};
 pub use outbox::Output;

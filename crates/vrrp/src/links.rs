@@ -30,6 +30,11 @@ struct Entry {
 }
 
 impl Links {
+    /// Needs no more room than necessary from here on.
+    pub(crate) fn pack(&mut self) {
+        self.addresses.pack();
+    }
+
     /// Takes in one fact; answers with the names of the interfaces it concerns.
     pub(crate) fn learn(&mut self, fact: &KernelFact) -> BTreeSet<Name> {
         let mut touched = BTreeSet::new();

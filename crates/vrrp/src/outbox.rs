@@ -8,8 +8,8 @@ use core::net::IpAddr;
 use std::collections::VecDeque;
 
 use base::{
-    Batch, DeviceAsk, Event, EventId, Filter, IfIndex, Instant, LeaseAsk, LeaseOp, Mac, Origin,
-    Reason, Subject, Transmit, Tuning, WayBatch, What,
+    Batch, DeviceAsk, Event, EventId, Filter, IfIndex, Instant, LeaseAsk, LeaseOp, Mac, Name,
+    Origin, Reason, Subject, Transmit, Tuning, WayBatch, What,
 };
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -51,6 +51,9 @@ pub enum Output {
     Device(DeviceAsk),
     /// Have the switches of an interface set; answer with `Input::Tuned`.
     Tune(Tuning),
+    /// Have the kernel promote secondary addresses on exactly these interfaces, as long as they are
+    /// named.
+    Promote(Vec<Name>),
     /// Have the kernel add and remove routes and rules, behind the batches before; answer with
     /// `Input::WaysDone`.
     Ways(WayBatch),
@@ -188,6 +191,10 @@ impl Outbox {
 
     pub(crate) fn ways(&mut self, batch: WayBatch) {
         self.work.push_back(Output::Ways(batch));
+    }
+
+    pub(crate) fn promote(&mut self, interfaces: Vec<Name>) {
+        self.work.push_back(Output::Promote(interfaces));
     }
 
     pub(crate) fn filter(&mut self, filter: Filter) {

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 /// Rooms without sockets, files, threads, processes, clocks, async or unseeded randomness
 /// (invariant 1).
-const SANS_IO: &[&str] = &["base", "vip", "vrrp", "bfd", "conf", "compat", "cib", "sched", "sim"];
+const SANS_IO: &[&str] =
+    &["base", "vip", "vrrp", "bfd", "conf", "compat", "cib", "sched", "cluster", "sim"];
 
 /// What would break that.
 const IMPURE: &[&str] = &[

@@ -12,11 +12,12 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("conf", &["base"]),
     ("cib", &["base"]),
     ("sched", &["cib"]),
+    ("cluster", &["base", "vip", "cib", "sched"]),
     ("pcmk", &["cib", "sched"]),
     ("linux", &["base"]),
     ("ui", &["base"]),
     ("compat", &["base", "vrrp", "conf"]),
-    ("sim", &["base", "vip", "vrrp"]),
+    ("sim", &["base", "vip", "vrrp", "cib", "sched", "cluster"]),
     ("fuzz", &["base", "cib", "conf", "pcmk", "sched", "ui", "vip", "vrrp"]),
     ("lab", &["base", "linux"]),
     (

@@ -9,6 +9,8 @@ use super::{Keyword, Lines, keywords, number, seconds};
 
 const IPVS: &str = "run `keepalived -C` beside mainstay for IPVS";
 
+const ONE_ENGINE: &str = "BFD runs in the thread that runs VRRP, so it is scheduled as the keywords with vrrp_ in place of bfd_ say";
+
 const NFTABLES: &str =
     "no_accept is done by nftables; without no_accept no traffic of a VIP is ever filtered";
 
@@ -134,15 +136,15 @@ pub(super) const GLOBAL_DEFS: &[Keyword] = keywords! { within GlobalDefs;
 "vrrp_cpu_affinity" Numbers("CPU"), "", "0",
     "Processors the VRRP process may use.";
 "bfd_priority" number(-20, 19, ""), "0", "-20",
-    "Nice value of the BFD process.";
+    "Nice value of the BFD process." => Accepted(ONE_ENGINE);
 "bfd_rt_priority" number(1, 99, ""), "", "50",
-    "Real-time priority of the BFD process.";
+    "Real-time priority of the BFD process." => Accepted(ONE_ENGINE);
 "bfd_rlimit_rttime" number(2, 1_000_000_000, "microseconds"), "10000", "10000",
-    "Processor time it may take at once.";
+    "Processor time it may take at once." => Accepted(ONE_ENGINE);
 "bfd_no_swap" Flag, "", "",
-    "Keeps the BFD process in memory.";
+    "Keeps the BFD process in memory." => Accepted(ONE_ENGINE);
 "bfd_cpu_affinity" Numbers("CPU"), "", "0",
-    "Processors the BFD process may use.";
+    "Processors the BFD process may use." => Accepted(ONE_ENGINE);
 "checker_priority" number(-20, 19, ""), "0", "0",
     "Nice value of the checker process." => OutOfScope(IPVS);
 "checker_rt_priority" number(1, 99, ""), "", "50",
@@ -184,7 +186,7 @@ pub(super) const GLOBAL_DEFS: &[Keyword] = keywords! { within GlobalDefs;
 "vrrp_process_name" Text("a name"), "keepalived_vrrp", "k",
     "The name of the VRRP process.";
 "bfd_process_name" Text("a name"), "keepalived_bfd", "k",
-    "The name of the BFD process.";
+    "The name of the BFD process." => Accepted("there is no process for BFD alone, so nothing has that name");
 "checker_process_name" Text("a name"), "keepalived_ipvs", "k",
     "The name of the checker process." => OutOfScope(IPVS);
 "nftables" MaybeText("a table"), "keepalived", "t",

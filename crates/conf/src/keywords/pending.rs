@@ -17,52 +17,15 @@ struct Pending {
 /// All of them.
 const PENDING: &[Pending] = &[
     Pending {
-        why: "pacing is set once for all interfaces yet, with vrrp_garp_interval and vrrp_gna_interval",
-        keywords: &[
-            (Within::Top, &["garp_group"]),
-            (Within::GarpGroup, &["garp_interval", "gna_interval", "interface", "interfaces"]),
-        ],
-    },
-    Pending {
-        why: "carrier changes are heard from the kernel at once; polling is not done yet",
+        why: "the kernel tells of a lost carrier at once, of every driver that knows one; there is nothing to poll",
         keywords: &[(Within::Top, &["linkbeat_interfaces", "linkbeat_use_polling"])],
     },
     Pending {
-        why: "start mainstay within the namespace instead, as with `ip netns exec`",
-        keywords: &[(Within::Top, &["net_namespace"])],
-    },
-    Pending { why: "ipsets are not used", keywords: &[(Within::Top, &["namespace_with_ipsets"])] },
-    Pending {
-        why: "several daemons on one node are not done yet",
-        keywords: &[(Within::Top, &["instance", "use_pid_dir", "child_wait_time"])],
-    },
-    Pending {
-        why: "refreshing other interfaces is not done yet",
-        keywords: &[
-            (Within::GlobalDefs, &["vrrp_garp_extra_if"]),
-            (Within::Instance, &["garp_extra_if"]),
-        ],
-    },
-    Pending {
-        why: "there is no BFD process of its own",
-        keywords: &[(
-            Within::GlobalDefs,
-            &[
-                "bfd_priority",
-                "bfd_rt_priority",
-                "bfd_rlimit_rttime",
-                "bfd_no_swap",
-                "bfd_cpu_affinity",
-                "bfd_process_name",
-            ],
-        )],
-    },
-    Pending {
-        why: "ipvlan interfaces are not done; use_vmac is",
+        why: "an ipvlan interface has its parent's MAC, so neighbours learn nothing new from it: leave it out, or write use_vmac",
         keywords: &[(Within::Instance, &["use_ipvlan"])],
     },
     Pending {
-        why: "SNMP is not done yet",
+        why: "there is no SNMP agent: ask `mainstay metrics`, D-Bus or the JSON dump, and have notify scripts send traps",
         keywords: &[(
             Within::GlobalDefs,
             &[
@@ -76,35 +39,15 @@ const PENDING: &[Pending] = &[
         )],
     },
     Pending {
-        why: "D-Bus is not done yet",
-        keywords: &[(
-            Within::GlobalDefs,
-            &["enable_dbus", "dbus_service_name", "dbus_no_interface_name"],
-        )],
-    },
-    Pending {
-        why: "names of routing tables are looked up where iproute2 keeps them; other places are not done",
-        keywords: &[(Within::GlobalDefs, &["iproute_usr_dir", "iproute_etc_dir"])],
-    },
-    Pending {
-        why: "nothing is kept of a reload but its events yet",
-        keywords: &[(Within::GlobalDefs, &["config_save_dir"])],
-    },
-    Pending {
-        why: "interface settings are not touched yet",
-        keywords: &[(Within::Instance, &["promote_secondaries"])],
-    },
-    Pending {
-        why: "source addresses are not tracked yet",
-        keywords: &[(Within::Instance, &["track_src_ip"])],
-    },
-    Pending {
-        why: "that dialect is not spoken",
+        why: "it is the checksum of keepalived before 1.3.7 (2017), which is not spoken",
         keywords: &[(Within::Instance, &["old_unicast_checksum"])],
     },
-    Pending { why: "VRFs are not done yet", keywords: &[(Within::Instance, &["vrf"])] },
     Pending {
-        why: "carrier changes are always heard from the kernel",
+        why: "no source address is looked for in one VRF only: name the interface it is on with `interface`",
+        keywords: &[(Within::Instance, &["vrf"])],
+    },
+    Pending {
+        why: "the kernel tells of a lost carrier at once, of every driver that knows one; there is nothing to poll",
         keywords: &[(Within::Instance, &["linkbeat_use_polling"])],
     },
     Pending {

@@ -1,7 +1,7 @@
 //! The keywords that stand outside every block, and the small blocks nobody else owns.
 
 use super::Shape::{Block, Flag, Interface, Lines as Rows, NamedBlock, Text};
-use super::Status::{Foreign, OutOfScope};
+use super::Status::{Accepted, Foreign, OutOfScope};
 use super::{Keyword, Lines, Within, keywords, seconds};
 
 const IPVS: &str =
@@ -45,7 +45,7 @@ pub(super) const TOP: &[Keyword] = keywords! { within Top;
 "net_namespace_ipvs" Text("a name"), "", "blue",
     "The network namespace of IPVS." => OutOfScope(IPVS);
 "namespace_with_ipsets" Flag, "", "",
-    "Uses ipsets in a namespace on very old kernels.";
+    "Uses ipsets in a namespace on very old kernels." => Accepted("no_accept is done by nftables, which every namespace has; ipsets are not used");
 "instance" Text("a name"), "", "second",
     "Tells several daemons on one node apart.";
 "use_pid_dir" Flag, "", "",

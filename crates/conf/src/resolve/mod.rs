@@ -33,8 +33,10 @@ use crate::{
 };
 
 /// The whole configuration. Whether it may be used is the report's to say.
-pub(crate) fn config(mut raw: RawConfig, tables: &Tables<'_>, report: &mut Report) -> Config {
+pub(crate) fn config(mut raw: RawConfig, mut tables: Tables<'_>, report: &mut Report) -> Config {
     let globals = core::mem::take(&mut raw.globals);
+    tables.look_in(["iproute_etc_dir", "iproute_usr_dir"].map(|name| globals.given.text(name)));
+    let tables = &tables;
     across::check_names(&mut raw.instances, report);
     let known = trackers::Known::new(&raw, &globals, report);
     let mut grouped = groups::groups(&raw, &globals, &known, report);

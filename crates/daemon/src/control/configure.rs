@@ -8,8 +8,25 @@ use linux::clock;
 
 use super::files::{self, Loaded};
 use super::{Control, LOST_AT_MOST};
-use crate::messages::{ControlToGuardian, Script, ToEngine};
+use crate::messages::{ControlToGuardian, DumpFile, Script, ToEngine};
 use crate::terms::Terms;
+
+/// The same in new memory, close together: what the reading of a long file has left lies scattered among
+/// what it needed only meanwhile, and keeps all of that from being given back.
+fn compact(mut loaded: Loaded) -> io::Result<Loaded> {
+    // As octets, what is shared would be there for each.
+    let notify = files::unshared(std::mem::take(&mut loaded.notify));
+    let groups = files::unshared(std::mem::take(&mut loaded.groups));
+    let whole = (loaded, notify, groups);
+    let octets = Secret::new(postcard::to_stdvec(&whole).map_err(io::Error::other)?);
+    drop(whole);
+    linux::memory::give_back();
+    let (mut loaded, notify, groups): (Loaded, _, _) =
+        postcard::from_bytes(octets.expose()).map_err(io::Error::other)?;
+    loaded.notify = files::shared(notify);
+    loaded.groups = files::shared(groups);
+    Ok(loaded)
+}
 
 impl Control {
     /// What keepalived says when it begins.
@@ -43,7 +60,10 @@ impl Control {
         self.packed = postcard::to_stdvec(&loaded.instances).map_err(io::Error::other)?;
         self.watched.configure(&loaded.instances);
         self.events.configure(&loaded.instances);
+        self.meet_bus(&loaded)?;
         loaded.instances = Vec::new();
+        let saved = loaded.saved.take();
+        let loaded = compact(loaded)?;
         let gaps = std::mem::take(&mut self.gaps);
         if self.terms != Some(loaded.terms.clone()) {
             self.terms = Some(loaded.terms.clone());
@@ -53,6 +73,12 @@ impl Control {
         if loaded.scheduling != self.scheduling {
             self.scheduling.clone_from(&loaded.scheduling);
             self.guardian.send(&ControlToGuardian::Schedule(self.scheduling.clone()))?;
+        }
+        if let Some((directory, text)) = saved {
+            let name = format!("keepalived.conf.{}.{}", self.settings.pid, self.saved);
+            self.saved += 1;
+            let file = DumpFile { path: directory.join(name), text, mode: 0o600 };
+            self.guardian.send(&ControlToGuardian::Keep(file))?;
         }
         let now = clock::monotonic();
         self.trackers.set(now, &self.poll, loaded.sensors.clone(), begins);
@@ -74,6 +100,7 @@ impl Control {
         }
         // Reading thousands of instances needs much that is not needed any more.
         linux::memory::give_back();
+        self.tidy.stir(now);
         Ok(())
     }
 

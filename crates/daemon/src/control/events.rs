@@ -1,6 +1,5 @@
 //! The event log: the last of what happened, in order, for whoever asks.
 
-use std::collections::VecDeque;
 use std::io;
 use std::os::unix::net::UnixDatagram;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -12,38 +11,14 @@ use ui::protocol::EventRecord;
 use ui::text;
 use vrrp::InstanceConfig;
 
+use super::remembered::Remembered;
+
 /// How many are remembered at most.
 const REMEMBERED: usize = 10_000;
 
 /// How many things (addresses, causes) those may name together: an instance of thousands of VIPs
 /// tells of all of them at once.
 const NAMED: usize = 40_000;
-
-/// An event as bytes, to be read and put into words when somebody asks: as a value it takes five times
-/// the room.
-#[derive(Clone)]
-struct Remembered {
-    id: EventId,
-    octets: Box<[u8]>,
-    unix_ms: i64,
-    names: usize,
-}
-
-impl Remembered {
-    /// `None`: it cannot be written down, which no event is known to be.
-    fn of(event: &Event, unix_ms: i64) -> Option<Self> {
-        let octets = postcard::to_stdvec(event).ok()?.into_boxed_slice();
-        Some(Self { id: event.id, octets, unix_ms, names: names(event) })
-    }
-
-    fn event(&self) -> Option<Event> {
-        postcard::from_bytes(&self.octets).ok()
-    }
-
-    fn told(&self) -> Option<EventRecord> {
-        Some(told(self.event()?, self.unix_ms))
-    }
-}
 
 fn told(event: Event, unix_ms: i64) -> EventRecord {
     EventRecord { text: text::sentence(&event), event, unix_ms }
@@ -59,7 +34,7 @@ fn names(event: &Event) -> usize {
 
 /// What has happened, and where it is written as it happens.
 pub(crate) struct EventLog {
-    records: VecDeque<Remembered>,
+    records: Remembered,
     /// How much those name together.
     named: usize,
     format: LogFormat,
@@ -68,7 +43,7 @@ pub(crate) struct EventLog {
     own: u64,
     last_of_engine: Option<u64>,
     /// Handed to followers, and then forgotten here.
-    fresh: Vec<Remembered>,
+    fresh: Vec<(Event, i64)>,
     /// Somebody follows.
     followed: bool,
 }
@@ -76,7 +51,7 @@ pub(crate) struct EventLog {
 impl EventLog {
     pub(crate) fn new(format: LogFormat) -> Self {
         Self {
-            records: VecDeque::new(),
+            records: Remembered::default(),
             named: 0,
             format,
             syslog: Syslog::default(),
@@ -127,16 +102,17 @@ impl EventLog {
             }
             LogFormat::None => {}
         }
-        let Some(record) = Remembered::of(&event, unix_ms) else { return };
-        self.named += record.names;
+        self.named += names(&event);
         while self.records.len() >= REMEMBERED || self.named > NAMED {
-            let Some(oldest) = self.records.pop_front() else { break };
-            self.named -= oldest.names;
+            let Some(oldest) = self.records.forget() else { break };
+            self.named -= names(&oldest);
+        }
+        if !self.records.push(&event, unix_ms) {
+            self.named -= names(&event);
         }
         if self.followed {
-            self.fresh.push(record.clone());
+            self.fresh.push((event, unix_ms));
         }
-        self.records.push_back(record);
     }
 
     /// These instances are in force from now on.
@@ -172,12 +148,12 @@ impl EventLog {
 
     /// All that is remembered, oldest first.
     pub(crate) fn all(&self) -> Vec<EventRecord> {
-        self.records.iter().filter_map(Remembered::told).collect()
+        self.records.iter().map(|(event, unix_ms)| told(event, unix_ms)).collect()
     }
 
     /// The record of an event, if it is remembered.
     pub(crate) fn find(&self, id: EventId) -> Option<Event> {
-        self.records.iter().rev().find(|record| record.id == id)?.event()
+        self.records.find(id)
     }
 
     /// Whether what is recorded from now on is to be kept for followers.
@@ -190,7 +166,8 @@ impl EventLog {
 
     /// What has been recorded for followers since this was last asked.
     pub(crate) fn take_fresh(&mut self) -> Vec<EventRecord> {
-        std::mem::take(&mut self.fresh).iter().filter_map(Remembered::told).collect()
+        let fresh = std::mem::take(&mut self.fresh);
+        fresh.into_iter().map(|(event, unix_ms)| told(event, unix_ms)).collect()
     }
 }
 

@@ -13,6 +13,7 @@ use linux::{Identity, Scheduling, ScriptPathError, UserError, check_script_path}
 use serde::{Deserialize, Serialize};
 use vrrp::{Debounce, InstanceConfig, Statics};
 
+use super::bus::BusTerms;
 use super::dumps::DumpPlaces;
 use super::hooks::{Hook, Hooks};
 use super::keys;
@@ -40,6 +41,28 @@ pub(crate) fn share(scripted: &mut Scripted) {
             _ => last = Some(Arc::clone(notify)),
         }
     }
+}
+
+/// Each thing once, and who has which.
+pub(crate) type Unshared = (Vec<Arc<Notify>>, Vec<(Name, usize)>);
+
+/// Takes what is kept once for many apart, so that it is also written down once.
+pub(crate) fn unshared(scripted: Scripted) -> Unshared {
+    let mut all: Vec<Arc<Notify>> = Vec::new();
+    let mut whose = Vec::new();
+    for (name, notify) in scripted {
+        if all.last().is_none_or(|last| !Arc::ptr_eq(last, &notify)) {
+            all.push(notify);
+        }
+        whose.push((name, all.len() - 1));
+    }
+    (all, whose)
+}
+
+/// The other way round.
+pub(crate) fn shared((all, whose): Unshared) -> Scripted {
+    let of = |(name, which): (Name, usize)| Some((name, Arc::clone(all.get(which)?)));
+    whose.into_iter().filter_map(of).collect()
 }
 
 /// A configuration that can take force. Serialisable, so that a control that ends can leave it to the
@@ -75,6 +98,11 @@ pub(crate) struct Loaded {
     pub(crate) hooks: Hooks,
     /// A file that says when to reload.
     pub(crate) reload_time: Option<ReloadTime>,
+    /// As what it is on the bus.
+    pub(crate) bus: Option<BusTerms>,
+    /// Where the text that was read is to be kept, and that text.
+    #[serde(skip)]
+    pub(crate) saved: Option<(PathBuf, String)>,
 }
 
 /// Why there is no configuration.
@@ -118,34 +146,46 @@ pub(crate) fn load(
     }
     let errors = loaded.diagnostics.iter().filter(|d| d.severity == Severity::Error).count();
     let report = conf::render(&loaded, color);
-    match loaded.config {
+    let text = |to: &String| (PathBuf::from(to), as_one_text(loaded.origins.files()));
+    match &loaded.config {
         Some(config) => {
             Ok(Loaded {
+                bus: BusTerms::of(&config.node.dbus, &Terms::of(config).place),
+                saved: config.node.files.saved.as_ref().map(text),
                 router_id: config.globals.router_id.clone(),
-                instances: translate::instances(&config),
+                instances: translate::instances(config),
                 notify: resolved.notify,
                 groups: resolved.groups,
                 sensors: resolved.sensors,
-                debounce: translate::debounce(&config),
-                sessions: translate::sessions(&config),
-                statics: translate::statics(&config),
+                debounce: translate::debounce(config),
+                sessions: translate::sessions(config),
+                statics: translate::statics(config),
                 scheduling: translate::scheduling(&config.node.vrrp),
                 pipes: resolved.pipes,
                 states_on_reload: config.node.fifos.states_on_reload,
                 remarks: report,
-                face: postcard::to_stdvec(&compat::Face::of(&config)).unwrap_or_default(),
+                face: postcard::to_stdvec(&compat::Face::of(config)).unwrap_or_default(),
                 dumps: DumpPlaces::of(&config.node),
-                terms: Terms::of(&config),
+                terms: Terms::of(config),
                 hooks: resolved.hooks,
                 reload_time: config.node.reload.time_file.as_ref().map(|file| ReloadTime {
                     file: file.into(),
                     repeat: config.node.reload.repeat,
                 }),
-                mailing: Mailing::of(&config, &super::host_name()),
+                mailing: Mailing::of(config, &super::host_name()),
             })
         }
         None => Err(Refused::Wrong { errors: u32::try_from(errors).unwrap_or(u32::MAX), report }),
     }
+}
+
+/// All files that were read, each behind its name.
+fn as_one_text(files: &[conf::SourceFile]) -> String {
+    let mut all = String::new();
+    for file in files {
+        all += &format!("# {}\n{}\n", file.name, String::from_utf8_lossy(&file.text));
+    }
+    all
 }
 
 /// Reads and checks the file at `path`, without asking what it will lead to.
@@ -234,6 +274,7 @@ fn resolve(config: &Config, findings: &mut Vec<Diagnostic>) -> Resolved {
     let hooks = Hooks {
         startup: hook(&hooks.startup, hooks.startup_timeout),
         shutdown: hook(&hooks.shutdown, hooks.shutdown_timeout),
+        last_scripts: config.node.run.wait_for_children,
     };
     let fifos = [&config.node.fifos.all, &config.node.fifos.vrrp];
     let pipes = fifos.into_iter().flatten().filter_map(|fifo| {

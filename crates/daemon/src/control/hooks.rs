@@ -31,6 +31,8 @@ pub(crate) struct Hook {
 pub(crate) struct Hooks {
     pub(crate) startup: Option<Hook>,
     pub(crate) shutdown: Option<Hook>,
+    /// How long the scripts of a stop may take altogether (`child_wait_time`).
+    pub(crate) last_scripts: Duration,
 }
 
 impl Hooks {

@@ -3,9 +3,11 @@
 //! It observes the engine and never takes part: nothing here can delay an advert. It runs as an
 //! unprivileged user that may read files but not write any, and start nothing (DESIGN §4).
 
+mod bus;
 mod configure;
 mod dumps;
 mod events;
+mod facade;
 pub(crate) mod files;
 pub(crate) mod hooks;
 mod keys;
@@ -13,6 +15,7 @@ mod notify;
 mod outbox;
 mod outside;
 pub(crate) mod reload_clock;
+mod remembered;
 mod report;
 mod scripts;
 mod server;
@@ -37,6 +40,8 @@ use crate::messages::{
 };
 use crate::role;
 use crate::terms::Terms;
+use crate::tidy::Tidy;
+use bus::Bus;
 use dumps::Dumps;
 use events::EventLog;
 use files::{Loaded, Refused, Scripted};
@@ -54,13 +59,14 @@ const TIMER: u64 = 2;
 const LISTENER: u64 = 3;
 const RUNNER: u64 = 4;
 const FILES: u64 = 5;
+const BUS: u64 = 6;
 /// Clients are numbered from here.
 const CLIENTS: u64 = 1 << 32;
 
 /// Events of an engine that ended which can have been lost on their way at most.
 const LOST_AT_MOST: u64 = 10_000;
 
-/// How long the scripts of a stop may take altogether.
+/// How long the scripts of a stop may take altogether without the guardian being told.
 const STOP_SCRIPTS: Duration = Duration::from_secs(5);
 
 /// Control as a process, until the node has stopped or the guardian is gone.
@@ -153,13 +159,19 @@ struct Control {
     asks: u64,
     dumps: Dumps,
     outbox: Outbox,
+    bus: Option<Bus>,
+    /// The question to the engine whose answer the facade waits for.
+    bus_asks: Option<u64>,
     /// On which processes run.
     terms: Option<Terms>,
     clock: ReloadClock,
+    /// How many configurations have been kept.
+    saved: u32,
     /// A script runs before everything else, and is waited for until then.
     startup_until: Option<Instant>,
     /// Who waits for an upgrade.
     upgraders: Vec<ClientId>,
+    tidy: Tidy,
     stage: Stage,
 }
 
@@ -211,10 +223,14 @@ impl Control {
             asks: 0,
             dumps: Dumps::default(),
             outbox: Outbox::default(),
+            bus: None,
+            bus_asks: None,
             terms: None,
             clock: ReloadClock::default(),
+            saved: 0,
             startup_until: None,
             upgraders: Vec::new(),
+            tidy: Tidy::default(),
             stage: Stage::Running,
         })
     }
@@ -231,6 +247,7 @@ impl Control {
                     }
                 }
                 ENGINE => self.hear_engine(now),
+                BUS => self.hear_bus()?,
                 TIMER | RUNNER | FILES => {}
                 _ => self.serve(one)?,
             }
@@ -239,6 +256,7 @@ impl Control {
         self.look_at_clock(now);
         self.hook_overdue(now);
         self.tell_followers();
+        self.tidy.look(now, || {});
         Ok(self.end(now))
     }
 
@@ -247,8 +265,12 @@ impl Control {
             Stage::LastScripts { until, .. } | Stage::Shutdown { until, .. } => Some(until),
             Stage::Running | Stage::Stopping => self.startup_until,
         };
-        let outside =
-            [self.scripts.poll_timeout(), self.trackers.poll_timeout(), self.clock.poll_timeout()];
+        let outside = [
+            self.scripts.poll_timeout(),
+            self.trackers.poll_timeout(),
+            self.clock.poll_timeout(),
+            self.tidy.poll_timeout(),
+        ];
         let until = outside.into_iter().chain([until]).flatten().min();
         self.timer.set(until)?;
         // A line that is broken tells so when it is read.
@@ -300,6 +322,7 @@ impl Control {
                     self.poll.add(&line, ENGINE, Interest::Read)?;
                     self.engine = Some(line);
                     self.configure();
+                    self.ask_for_bus();
                     if self.stage == Stage::Stopping {
                         self.stop_engine();
                     }
@@ -315,6 +338,7 @@ impl Control {
                         self.last_scripts(now, clean);
                     }
                 }
+                GuardianToControl::Letters(letters) => self.take_letters(&letters),
                 GuardianToControl::Event(event) => self.events.record(event),
                 GuardianToControl::Replaced => {
                     self.tell_upgraders(&Response::Upgraded);
@@ -342,7 +366,10 @@ impl Control {
             }
             (Order::Reload, Stage::Running) => self.reload(now)?,
             (Order::Dump(dump), Stage::Running) => self.begin_dump(dump),
-            (Order::Terms, _) => self.tell_terms()?,
+            (Order::Terms, _) => {
+                self.tell_terms()?;
+                self.keep_letters();
+            }
             (Order::Stop | Order::Reload | Order::Dump(_), _) => {}
         }
         Ok(())
@@ -350,7 +377,12 @@ impl Control {
 
     /// The engine is done: those outside are told, and may finish.
     fn last_scripts(&mut self, now: Instant, clean: bool) {
-        self.stage = Stage::LastScripts { until: now + STOP_SCRIPTS, clean };
+        let span = self.loaded.as_ref().map_or(STOP_SCRIPTS, |loaded| loaded.hooks.last_scripts);
+        if span > STOP_SCRIPTS {
+            // A guardian that is gone ends us anyway.
+            let _ = self.guardian.send(&ControlToGuardian::StopTakes { more: span - STOP_SCRIPTS });
+        }
+        self.stage = Stage::LastScripts { until: now + span, clean };
         self.tell_rest_of_stop(now);
         self.scripts.close_pipes();
     }
@@ -373,6 +405,9 @@ impl Control {
 
     /// Says with what the daemon is to end, and waits until it is said.
     fn part(&mut self, exit: Exit) -> io::Result<Exit> {
+        if let Some(bus) = self.bus.take() {
+            bus.stop();
+        }
         if self.stage != Stage::Running {
             self.events.remark(&format!("Stopped Keepalived v{}", crate::keepalived::VERSION));
         }
@@ -393,11 +428,16 @@ impl Control {
                 Ok(None) => return,
                 Err(_) => return self.engine_lost(),
             };
-            let Some(message) = self.note(message) else { continue };
+            let Some(message) = self.note(message) else {
+                self.tidy.stir(now);
+                continue;
+            };
             match message {
                 FromEngine::Event(_) => {}
                 FromEngine::Status { ask, at, status, sessions, counts } => {
-                    if self.dumps.waits(ask) {
+                    if self.bus_asks == Some(ask) {
+                        self.show_on_bus(&status);
+                    } else if self.dumps.waits(ask) {
                         self.engine_stands(ask, at, status);
                     } else if let Some(client) = self.asking.remove(&ask) {
                         let mut report = self.report(at, *status, counts);

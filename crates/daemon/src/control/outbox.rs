@@ -1,4 +1,7 @@
 //! Mails that were written and whose delivery is not over, and what is told of it.
+//!
+//! The guardian keeps a copy of each, since control may end before a server comes back: the next one
+//! has them delivered. One that was just on its way then may come twice; none is lost.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +10,7 @@ use ui::protocol::MailReport;
 
 use super::Control;
 use crate::mail::{Delivery, Letter, PostOffice, WAITING};
-use crate::messages::ToRunner;
+use crate::messages::{ControlToGuardian, ToRunner};
 
 /// All of them.
 #[derive(Default)]
@@ -67,17 +70,50 @@ impl Control {
         }
         let Some((title, text)) = compat::mail(&self.node, subject, word) else { return };
         let letter = Letter { subject: title, text };
-        let held = Held { office: mailing.post.clone(), letter, tried: false };
+        let office = mailing.post.clone();
+        self.post(Held { office, letter, tried: false });
+    }
+
+    fn post(&mut self, held: Held) {
         self.outbox.last += 1;
         let job = self.outbox.last;
         self.scripts.order(&order(job, &held));
+        self.keep_letter(job, Some(&held));
         self.outbox.held.insert(job, held);
-        if self.outbox.held.len() > WAITING {
-            self.outbox.held.pop_first();
+        if self.outbox.held.len() > WAITING
+            && let Some((oldest, _)) = self.outbox.held.pop_first()
+        {
             self.outbox.given_up += 1;
+            self.keep_letter(oldest, None);
         }
         let need = self.scripts.wanted();
         self.ask_for_runner(need);
+    }
+
+    /// What a control before this one could not have delivered.
+    pub(super) fn take_letters(&mut self, letters: &[Vec<u8>]) {
+        for bytes in letters {
+            // One of a version that writes them otherwise is lost.
+            if let Ok((office, letter)) = postcard::from_bytes(bytes) {
+                self.post(Held { office, letter, tried: false });
+            }
+        }
+    }
+
+    /// Has the guardian know all that wait: it has just become another program.
+    pub(super) fn keep_letters(&mut self) {
+        let held = std::mem::take(&mut self.outbox.held);
+        for (job, letter) in &held {
+            self.keep_letter(*job, Some(letter));
+        }
+        self.outbox.held = held;
+    }
+
+    fn keep_letter(&mut self, job: u64, held: Option<&Held>) {
+        let bytes = |held: &Held| postcard::to_stdvec(&(&held.office, &held.letter)).ok();
+        let letter = held.and_then(bytes);
+        // A guardian that is gone ends us anyway.
+        let _ = self.guardian.send(&ControlToGuardian::Letter { job, letter });
     }
 
     /// What became of an attempt.
@@ -87,6 +123,7 @@ impl Control {
         let text = match delivery {
             Delivery::Done => {
                 self.outbox.held.remove(&job);
+                self.keep_letter(job, None);
                 self.outbox.sent += 1;
                 self.outbox.trouble = None;
                 return self.events.remark("SMTP alert successfully sent.");
@@ -98,6 +135,7 @@ impl Control {
             }
             Delivery::GivenUp(why) => {
                 self.outbox.held.remove(&job);
+                self.keep_letter(job, None);
                 self.outbox.given_up += 1;
                 self.outbox.trouble = Some(why.clone());
                 format!("mail `{title}` was not delivered: {why}")

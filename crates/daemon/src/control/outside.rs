@@ -86,7 +86,12 @@ impl Control {
 
     fn keep(&mut self, subject: &Subject, last: Option<Last>) {
         if let Some(last) = last {
-            self.told.insert(subject.clone(), last);
+            let before = self.told.insert(subject.clone(), last);
+            if let (Some(bus), Subject::Instance(name)) = (&self.bus, subject)
+                && before.is_none_or(|before| before.word != last.word)
+            {
+                bus.state(name, last.word);
+            }
         }
     }
 

@@ -6,6 +6,7 @@
 use std::io;
 
 use linux::{Datagram, clock};
+use vip::last_will::Edit;
 use vrrp::wire::Arrival;
 use vrrp::{Input, Output};
 
@@ -102,7 +103,12 @@ impl Engine {
                     self.now = self.now.max(clock::monotonic());
                     self.router.handle(self.now, Input::LeaseDone(done));
                 }
-                Output::Will(edit) => self.guardian.will(edit),
+                Output::Will(edit) => {
+                    if matches!(edit, Edit::Hold(_) | Edit::Release { .. }) {
+                        self.tidy.stir(self.now);
+                    }
+                    self.guardian.will(edit);
+                }
                 Output::Sockets(wanted) => self.wires.open(self.now, &self.poll, wanted),
                 Output::Watch(wanted) => self.lookout.watch(self.now, &self.poll, wanted),
                 Output::Advert(transmit) => {
@@ -125,6 +131,7 @@ impl Engine {
                 }
                 Output::Device(ask) => self.keeper.send(&ToKeeper::Device(ask))?,
                 Output::Tune(tuning) => self.guardian.tell(&EngineToGuardian::Tune(tuning)),
+                Output::Promote(names) => self.guardian.tell(&EngineToGuardian::Promote(names)),
                 Output::Filter(filter) => self.keeper.send(&ToKeeper::Filter(filter))?,
                 Output::Ways(batch) => {
                     self.guardian.flush();

@@ -30,6 +30,7 @@ use crate::messages::{
     EngineToGuardian, FromEngine, FromKeeper, GuardianToEngine, ToEngine, ToKeeper,
 };
 use crate::terms::EngineTerms;
+use crate::tidy::Tidy;
 use bfd::Sessions;
 use control::Control;
 use counts::Lateness;
@@ -111,6 +112,7 @@ struct Engine {
     /// The last sleep was shorter than a rest.
     busy: bool,
     lateness: Lateness,
+    tidy: Tidy,
     scheduling: Scheduling,
     overruns: u64,
     /// So often a turn took longer than a real-time thread may.
@@ -179,6 +181,7 @@ impl Engine {
             heard: false,
             busy: false,
             lateness: Lateness::default(),
+            tidy: Tidy::default(),
             scheduling: Scheduling::default(),
             overruns: 0,
             demotions: 0,
@@ -256,6 +259,7 @@ impl Engine {
         // Everything that had arrived by `now` has been heard: silence can be judged (VRRP-079).
         self.wake_sessions(true)?;
         self.handle(Input::Wake { drained: true })?;
+        self.tidy.look(self.now, || self.router.tidy());
         Ok(self.end(self.now))
     }
 
@@ -343,6 +347,7 @@ impl Engine {
             self.sessions.poll_timeout(),
             self.notices.poll_timeout(),
             self.guardian.poll_timeout(),
+            self.tidy.poll_timeout(),
             self.stop_by,
         ];
         let deadline = deadlines.into_iter().flatten().min();
@@ -427,6 +432,7 @@ impl Engine {
                     let outcome = done.map(|()| Vec::new()).map_err(|why| why.to_string());
                     self.control.send(FromEngine::Switched { ask, outcome });
                 }
+                ToEngine::AnnounceAgain(name) => self.handle(Input::AnnounceAgain(name))?,
                 ToEngine::Stop => self.stop()?,
             }
         }
@@ -453,6 +459,7 @@ impl Engine {
         self.handle(Input::Debounce(debounce))?;
         self.handle(Input::Statics(statics))?;
         self.handle(Input::Configure(instances))?;
+        self.tidy.stir(self.now);
         if first {
             // Later, there is no time for it.
             linux::memory::give_back();

@@ -78,6 +78,7 @@ mod tests {
             control: control.into(),
             control_optional: false,
             pid_files: pid_files.iter().map(Into::into).collect(),
+            namespace: None,
             reading: Reading::default(),
             log: LogFormat::Text,
             color: false,

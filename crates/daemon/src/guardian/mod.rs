@@ -13,6 +13,7 @@ mod tuning;
 mod turn;
 mod upgrade;
 
+use std::collections::BTreeMap;
 use std::io;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
@@ -25,6 +26,7 @@ use vip::last_will::LastWill;
 
 use crate::channel::Channel;
 use crate::exit::Exit;
+use crate::mail::WAITING;
 use crate::messages::{
     ControlToGuardian, EngineToGuardian, FromEngine, FromRunner, GuardianToControl,
     GuardianToEngine, Settings, ToEngine, ToRunner,
@@ -32,6 +34,7 @@ use crate::messages::{
 use crate::role::Part;
 use crate::run::Start;
 use crate::terms::Terms;
+use crate::tidy::Tidy;
 use hands::Hands;
 use leases::Leases;
 use service::Service;
@@ -109,8 +112,13 @@ pub(crate) struct Guardian {
     succeed_by: Option<PathBuf>,
     /// Dumps that were asked for and have not come.
     dumps_due: u32,
+    /// Mails that control has waiting, for the next one.
+    letters: BTreeMap<u64, Vec<u8>>,
+    /// Texts of configurations that may come to be kept.
+    texts_due: u32,
     /// On which terms processes are started.
     terms: Terms,
+    tidy: Tidy,
 }
 
 /// Device, inode and time of change of a file.
@@ -172,7 +180,10 @@ impl Guardian {
             upgrade: None,
             succeed_by: None,
             dumps_due: 0,
+            letters: BTreeMap::new(),
+            texts_due: 1,
             terms: Terms::default(),
+            tidy: Tidy::default(),
         })
     }
 
@@ -183,6 +194,10 @@ impl Guardian {
         self.start_control()?;
         if let Some(exit) = self.await_configuration()? {
             return Ok(exit);
+        }
+        if let Err(why) = self.take_place() {
+            eprintln!("error: {why}");
+            return Ok(Exit::Config);
         }
         for path in &self.start.pid_files {
             match PidFile::take(path) {
@@ -205,6 +220,7 @@ impl Guardian {
     fn live_on(&mut self) -> io::Result<Exit> {
         // What was received with the messages read so far announces itself no more.
         let now = clock::monotonic();
+        self.tidy.stir(now);
         self.hear_engine(now);
         if let Some(exit) = self.hear_control(now)? {
             return self.finish(now, exit);
@@ -238,6 +254,7 @@ impl Guardian {
                         return Ok(Some(Exit::Status(status)));
                     }
                     Ok(Some(ControlToGuardian::Terms(terms))) => self.agree(terms),
+                    Ok(Some(ControlToGuardian::Keep(file))) => self.keep_text(&file),
                     Ok(Some(ControlToGuardian::Schedule(scheduling))) => {
                         self.scheduling = scheduling;
                     }
@@ -249,8 +266,39 @@ impl Guardian {
         }
     }
 
+    /// Enters the network namespace it is to work in, before anybody is started who opens a socket of
+    /// the network; and has files that were not named where daemons with a name have theirs.
+    fn take_place(&mut self) -> Result<(), String> {
+        let place = self.terms.place.clone();
+        if let Some(name) = &place.namespace {
+            linux::enter_network(name).map_err(|error| {
+                format!("cannot work in the network namespace `{name}`: {error}")
+            })?;
+        }
+        for path in &mut self.start.pid_files {
+            *path = place.pid_file(std::mem::take(path));
+            if let Some(directory) = path.parent() {
+                // What is wrong with it the file will say.
+                let _ = std::fs::create_dir_all(directory);
+            }
+        }
+        self.start.control = place.control(std::mem::take(&mut self.start.control));
+        // Its socket belongs to the namespace it was opened in.
+        self.leases = Leases::new(&self.start);
+        Ok(())
+    }
+
     /// On these terms from now on.
-    fn agree(&mut self, terms: Terms) {
+    fn agree(&mut self, mut terms: Terms) {
+        if let Some(name) = &self.start.namespace {
+            terms.place.namespace = Some(name.clone());
+        }
+        if self.engine.is_some() && terms.place != self.terms.place {
+            eprintln!(
+                "warning: net_namespace, instance and use_pid_dir stay as they were until a restart"
+            );
+            terms.place = self.terms.place.clone();
+        }
         if let Some(name) = &terms.guardian {
             linux::name_process(name);
         }
@@ -292,6 +340,26 @@ impl Guardian {
             control.line.send_with(&GuardianToControl::Listen, fd)?;
         }
         Ok(())
+    }
+
+    /// Gives a new control the mails of the one before; it will say which of them wait.
+    fn hand_letters(&mut self) {
+        let letters: Vec<Vec<u8>> = std::mem::take(&mut self.letters).into_values().collect();
+        if let (false, Some(control)) = (letters.is_empty(), &mut self.control) {
+            let _ = control.line.send(&GuardianToControl::Letters(letters));
+        }
+    }
+
+    /// Control has a mail waiting, or no more.
+    fn keep_letter(&mut self, job: u64, letter: Option<Vec<u8>>) {
+        match letter {
+            Some(letter) => self.letters.insert(job, letter),
+            None => self.letters.remove(&job),
+        };
+        // No control has more.
+        while self.letters.len() > WAITING {
+            self.letters.pop_first();
+        }
     }
 
     fn start_engine(&mut self, adopt: Vec<base::Name>) -> io::Result<()> {

@@ -157,6 +157,8 @@ impl Guardian {
             control: note.control_path,
             control_optional: note.control_optional,
             pid_files: note.pid_files.iter().map(|(path, _)| path.clone()).collect(),
+            // This process is in it already.
+            namespace: None,
             reading: note.reading,
             log: note.log,
             color: note.color,

@@ -4,15 +4,20 @@
 //! are the interface's own, so nothing else on the node changes: in particular no reverse path filter
 //! is touched. (The kernel takes the larger of an interface's value and that of `all`: with 2, loose,
 //! here, packets for a VIP pass whether `all` says 0 or 1.) The one switch that means all interfaces
-//! is set because `disable_local_igmp` asks for it by name, and put back at the end.
+//! is set because `disable_local_igmp` asks for it by name, and put back at the end; so is
+//! `promote_secondaries` of an interface that is the node's.
 
-use base::Tuning;
+use std::collections::BTreeMap;
+
+use base::{Name, Tuning};
 use linux::Sysctl;
 
 /// Sets switches, and remembers what is to be put back.
 #[derive(Default)]
 pub(super) struct Tuner {
     local_igmp: Option<u8>,
+    /// Interfaces that promote secondary addresses because it was asked for, and what stood there.
+    promoting: BTreeMap<Name, u8>,
 }
 
 impl Tuner {
@@ -36,11 +41,41 @@ impl Tuner {
         }
     }
 
+    /// Has exactly these interfaces promote secondary addresses (`promote_secondaries`).
+    pub(super) fn promote(&mut self, names: &[Name]) {
+        let gone: Vec<Name> =
+            self.promoting.keys().filter(|name| !names.contains(name)).cloned().collect();
+        for name in gone {
+            self.demote(&name);
+        }
+        for name in names {
+            let on = Sysctl::PromoteSecondaries(name.clone(), true);
+            let before = on.read();
+            match (before, on.write()) {
+                (Ok(before), Ok(())) => {
+                    // An interface that was made anew has the value it was made with.
+                    self.promoting.entry(name.clone()).or_insert(before);
+                }
+                (Err(error), _) | (_, Err(error)) => {
+                    eprintln!("warning: promote_secondaries cannot be set on `{name}`: {error}");
+                }
+            }
+        }
+    }
+
+    fn demote(&mut self, name: &Name) {
+        if let Some(before) = self.promoting.remove(name).filter(|before| *before == 0) {
+            // It may be gone, and its switch with it.
+            let _ = Sysctl::PromoteSecondaries(name.clone(), before != 0).write();
+        }
+    }
+
     /// Puts back what was not the interfaces' own.
     pub(super) fn restore(&mut self) {
         if let Some(before) = self.local_igmp.take().filter(|before| *before != 0) {
             let _ = Sysctl::LocalIgmp(before != 0).write();
         }
+        self.promote(&[]);
     }
 }
 

@@ -61,6 +61,7 @@ impl Guardian {
         self.will.handle(now, Input::Wake);
         self.carry_out(now)?;
         self.succeed();
+        self.tidy.look(now, || self.will.pack());
         if self.stop_by.is_some_and(|by| now >= by) {
             eprintln!("error: the stop took too long");
             return Ok(Some(self.finish(now, Exit::Fatal)?));
@@ -75,6 +76,7 @@ impl Guardian {
             self.stop_by,
             self.upgrade_timeout(),
             self.service.poll_timeout(),
+            self.tidy.poll_timeout(),
         ];
         self.timer.set(deadlines.into_iter().flatten().min())?;
         if let Some(engine) = self.engine.as_mut().filter(|engine| !engine.mute) {
@@ -121,6 +123,7 @@ impl Guardian {
     /// Has the configuration read again; whoever changes it now sees that it is being read.
     fn reload(&mut self) {
         self.service.reloading();
+        self.texts_due = 1;
         if let Some(marker) = &self.terms.marker
             && let Err(error) = linux::replace_file(marker, b"", 0o644)
         {
@@ -154,6 +157,15 @@ impl Guardian {
         }
     }
 
+    /// The same for the text of a configuration, once for each time that one was to be read.
+    pub(super) fn keep_text(&mut self, file: &DumpFile) {
+        let Some(due) = self.texts_due.checked_sub(1) else { return };
+        self.texts_due = due;
+        if let Err(error) = linux::replace_file(&file.path, file.text.as_bytes(), file.mode) {
+            eprintln!("warning: cannot write {}: {error}", file.path.display());
+        }
+    }
+
     pub(super) fn order(&mut self, order: Order) {
         match (&mut self.control, &mut self.engine) {
             (Some(control), _) if !control.mute => {
@@ -178,7 +190,12 @@ impl Guardian {
                         self.service.ready();
                     }
                 }
-                Ok(Some(EngineToGuardian::Will(edit))) => self.will.handle(now, Input::Edit(edit)),
+                Ok(Some(EngineToGuardian::Will(edit))) => {
+                    if matches!(edit, Edit::Hold(_) | Edit::Release { .. }) {
+                        self.tidy.stir(now);
+                    }
+                    self.will.handle(now, Input::Edit(edit));
+                }
                 Ok(Some(EngineToGuardian::Spoken(spoken))) => {
                     for (name, last) in spoken {
                         self.will.handle(now, Input::Edit(Edit::Spoke { name, last }));
@@ -194,6 +211,7 @@ impl Guardian {
                     // A broken line says so when it is read.
                     let _ = engine.line.send(&tuned);
                 }
+                Ok(Some(EngineToGuardian::Promote(names))) => self.tuner.promote(&names),
                 Ok(None) => return,
                 Err(_) => {
                     engine.mute = true;
@@ -290,6 +308,7 @@ impl Guardian {
                 Ok(Some(ControlToGuardian::InForce { state, gaps })) => {
                     tell_gaps(Part::Control, &gaps);
                     self.state = Some(state);
+                    self.tidy.stir(now);
                     self.reloaded();
                 }
                 Ok(Some(ControlToGuardian::ReloadRefused)) => self.reloaded(),
@@ -308,6 +327,11 @@ impl Guardian {
                 }
                 Ok(Some(ControlToGuardian::Dump(files))) => self.write_dump(&files),
                 Ok(Some(ControlToGuardian::Terms(terms))) => self.agree(terms),
+                Ok(Some(ControlToGuardian::Letter { job, letter })) => {
+                    self.keep_letter(job, letter);
+                }
+                Ok(Some(ControlToGuardian::DumpDue(dump))) => self.ask_for_dump(dump),
+                Ok(Some(ControlToGuardian::Keep(file))) => self.keep_text(&file),
                 Ok(Some(ControlToGuardian::NeedRunner)) => self.start_runner()?,
                 Ok(Some(ControlToGuardian::Upgrade { binary })) => {
                     self.begin_upgrade(now, binary, true);
@@ -349,6 +373,7 @@ impl Guardian {
 
     fn replace_control(&mut self, now: Instant) -> io::Result<()> {
         self.start_control()?;
+        self.hand_letters();
         self.hand_listener()?;
         self.introduce()?;
         let role = Part::Control.noun();

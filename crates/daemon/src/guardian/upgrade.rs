@@ -229,6 +229,7 @@ impl Guardian {
         }
         // Clients of the control socket wait in its queue until here.
         let _ = self.hand_listener();
+        self.hand_letters();
         for part in [Part::Control, Part::Engine] {
             self.tell(now, What::RoleTakenOver { role: part.noun() }, Reason::Upgrade);
         }
@@ -287,6 +288,7 @@ impl Upgrade {
                     let tuned = GuardianToEngine::Tuned { index: tuning.index };
                     self.engine.line.send(&tuned).map_err(|_| gone(Part::Engine))?;
                 }
+                Ok(Some(EngineToGuardian::Promote(names))) => tuner.promote(&names),
                 Ok(Some(
                     EngineToGuardian::Alive
                     | EngineToGuardian::Image(_)

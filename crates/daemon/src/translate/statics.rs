@@ -1,6 +1,8 @@
 //! What stays from start to stop, and the routes and rules of instances.
 
+use base::Name;
 use conf::{Config, HeldWay};
+use vip::announcer::Pace;
 use vip::ways::Managed;
 use vrrp::{Filtering, Statics, TrackGroup};
 
@@ -22,12 +24,28 @@ pub(crate) fn statics(config: &Config) -> Statics {
         vips: statics.addresses.iter().map(|it| it.vip.clone()).collect(),
         ways: ways(&statics.ways),
         groups: groups.collect(),
+        paces: config.node.links.pacing.iter().map(pace).collect(),
         filtering: Filtering {
-            table: config.node.firewall.table.clone(),
+            table: filter_table(config),
             priority: config.node.firewall.priority,
             counters: config.node.firewall.counters,
         },
     }
+}
+
+/// Daemons of one node have a table each.
+fn filter_table(config: &Config) -> Name {
+    let table = &config.node.firewall.table;
+    match &config.node.run.instance {
+        Some(instance) if *table == conf::Firewall::default().table => {
+            Name::from(format!("{table}_{instance}").as_str())
+        }
+        _ => table.clone(),
+    }
+}
+
+fn pace(pacing: &conf::Pacing) -> Pace {
+    Pace { interfaces: pacing.interfaces.clone(), arp: pacing.arp_gap, na: pacing.na_gap }
 }
 
 /// Routes and rules as the machines take them.

@@ -152,7 +152,7 @@ fn theirs(directory: &Path) -> Option<BTreeMap<String, (Verdict, String)>> {
 /// The explained cases of the document's table: what it claims both say.
 fn explained(document: &str) -> BTreeMap<String, (String, String)> {
     let mut cases = BTreeMap::new();
-    let table = document.split("## All cases").next().unwrap_or_default();
+    let table = document.split("## In operation").next().unwrap_or_default();
     for line in table.lines().filter(|line| line.starts_with("| ")) {
         let cells: Vec<_> = line.trim_matches('|').split('|').map(str::trim).collect();
         let [_, ours, theirs, names] = cells[..] else { continue };

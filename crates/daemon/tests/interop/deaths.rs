@@ -5,26 +5,13 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use base::What;
-use lab::{Need, ProcessSignal, longest_overlap, wait_for};
+use lab::{ProcessSignal, longest_overlap, wait_for};
 use linux::clock::monotonic;
 
-use crate::bench::{Bench, LATE, OURS, PATIENCE, PEER};
-use crate::mainstay::Mainstay;
-use crate::mode::{Mode, Part, V3_IPV4};
+use crate::bench::{Bench, LATE, PATIENCE};
+use crate::mode::V3_IPV4;
+use crate::pairs::plain_pair;
 use crate::speaker::Speaker;
-
-/// Two nodes of ours; the first holds.
-fn pair(mode: Mode) -> Option<(Bench, Mainstay, Mainstay)> {
-    lab::requires(&[Need::Root]).then(|| {
-        let mut bench = Bench::new(mode, &[OURS, PEER]);
-        let (mut us, mut peer) = (Mainstay::on("ours"), Mainstay::on("peer"));
-        us.start(&mut bench, &Part::new(mode, 150));
-        peer.start(&mut bench, &Part::new(mode, 100));
-        bench.sole_holder(&us, &[&peer]);
-        bench.served_by("ours");
-        (bench, us, peer)
-    })
-}
 
 /// For how long the kernels of both had the VIP.
 fn overlap(bench: &Bench) -> Duration {
@@ -34,7 +21,7 @@ fn overlap(bench: &Bench) -> Duration {
 #[test]
 fn a_killed_engine_is_replaced_and_nobody_notices() {
     let mode = V3_IPV4.every(Duration::from_secs(1));
-    let Some((bench, us, peer)) = pair(mode) else { return };
+    let Some((bench, us, peer)) = plain_pair(mode) else { return };
     let before = monotonic();
     us.signal_role(&bench, "engine", ProcessSignal::KILL);
     let told = |what: &What| matches!(what, What::RoleTakenOver { role } if role == "engine");
@@ -52,7 +39,7 @@ fn a_killed_engine_is_replaced_and_nobody_notices() {
 #[test]
 fn an_engine_that_stands_still_is_ended_and_its_peers_are_told() {
     let mode = V3_IPV4.every(Duration::from_secs(1));
-    let Some((bench, us, peer)) = pair(mode) else { return };
+    let Some((bench, us, peer)) = plain_pair(mode) else { return };
     let stall = monotonic();
     us.signal_role(&bench, "engine", ProcessSignal::STOP);
     let resigned = bench.resignation("ours", stall).at;
@@ -69,7 +56,7 @@ fn an_engine_that_stands_still_is_ended_and_its_peers_are_told() {
 
 #[test]
 fn without_control_vrrp_goes_on_and_the_next_one_knows_what_is_in_force() {
-    let Some((bench, us, peer)) = pair(V3_IPV4) else { return };
+    let Some((bench, us, peer)) = plain_pair(V3_IPV4) else { return };
     let before = monotonic();
     us.signal_role(&bench, "control", ProcessSignal::KILL);
     sleep(V3_IPV4.interval * 10);
@@ -86,7 +73,7 @@ fn a_killed_guardian_takes_the_others_along_and_the_engine_resigns_first() {
     // An engine that gets no time for a lease is taken for a stalled one, before its guardian dies or
     // after: on a busy machine that must take longer than its neighbours keep it waiting.
     let mode = V3_IPV4.every(Duration::from_secs(1));
-    let Some((bench, _us, peer)) = pair(mode) else { return };
+    let Some((bench, _us, peer)) = plain_pair(mode) else { return };
     let death = monotonic();
     bench.lab.node("ours").signal(ProcessSignal::KILL);
     let resigned = bench.resignation("ours", death).at;
@@ -111,7 +98,7 @@ fn a_killed_guardian_takes_the_others_along_and_the_engine_resigns_first() {
 #[test]
 fn an_engine_that_dies_again_and_again_gives_up_what_it_holds() {
     let mode = V3_IPV4.every(Duration::from_secs(1));
-    let Some((bench, us, peer)) = pair(mode) else { return };
+    let Some((bench, us, peer)) = plain_pair(mode) else { return };
     let begin = monotonic();
     // Each successor holds on until it dies as well; one of them dies before it could.
     while !peer.holds(&bench) && monotonic().since(begin) < PATIENCE {

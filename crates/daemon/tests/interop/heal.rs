@@ -6,13 +6,14 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use base::{Instant, Mac, Rival, Sight, State, What};
-use lab::{Asker, CommandLine, Need, Sighting, wait_for};
+use lab::{Asker, CommandLine, Sighting, wait_for};
 use linux::clock::monotonic;
 use linux::{FrameSender, Links};
 
-use crate::bench::{Bench, OURS, PATIENCE, PEER, say};
+use crate::bench::{Bench, PATIENCE, say};
 use crate::mainstay::Mainstay;
-use crate::mode::{Mode, Part, V3_IPV4, V3_IPV6};
+use crate::mode::{Mode, V3_IPV4, V3_IPV6};
+use crate::pairs::plain_pair;
 use crate::speaker::Speaker;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -30,15 +31,7 @@ struct Scene {
 }
 
 fn scene(mode: Mode) -> Option<Scene> {
-    lab::requires(&[Need::Root, Need::program("/usr/sbin/nft")]).then(|| {
-        let mut bench = Bench::new(mode, &[OURS, PEER]);
-        let (mut us, mut peer) = (Mainstay::on("ours"), Mainstay::on("peer"));
-        us.start(&mut bench, &Part::new(mode, 150));
-        peer.start(&mut bench, &Part::new(mode, 100));
-        bench.sole_holder(&us, &[&peer]);
-        bench.served_by("ours");
-        Scene { bench, us, peer }
-    })
+    plain_pair(mode).map(|(bench, us, peer)| Scene { bench, us, peer })
 }
 
 impl Scene {

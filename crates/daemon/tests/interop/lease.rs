@@ -11,6 +11,7 @@ use linux::clock::monotonic;
 use crate::bench::{Bench, OURS, PATIENCE, PEER, say};
 use crate::mainstay::Mainstay;
 use crate::mode::{Mode, Part, V3_IPV4, V3_IPV6};
+use crate::pairs::plain_pair;
 use crate::speaker::Speaker;
 
 /// The promise is 20 ms; the rest is for a machine that runs other tests at the same time.
@@ -29,12 +30,7 @@ struct Scene {
 
 /// Two nodes of ours; the first holds, and somebody asks for it.
 fn scene(mode: Mode) -> Option<Scene> {
-    lab::requires(&[Need::Root, Need::program("/usr/sbin/nft")]).then(|| {
-        let mut bench = Bench::new(mode, &[OURS, PEER]);
-        let (mut us, mut peer) = (Mainstay::on("ours"), Mainstay::on("peer"));
-        us.start(&mut bench, &Part::new(mode, 150));
-        peer.start(&mut bench, &Part::new(mode, 100));
-        bench.sole_holder(&us, &[&peer]);
+    plain_pair(mode).map(|(bench, us, peer)| {
         let asker = bench.lab.asker(mode.vip(), Duration::from_millis(3)).unwrap();
         let mac = |node: &str| bench.lab.node(node).mac().unwrap();
         let (ours, theirs) = (mac("ours"), mac("peer"));

@@ -1,5 +1,5 @@
 //! mainstay in the lab: among strangers (Debian's real keepalived and FRR's vrrpd on one switch with
-//! it, each in both roles: rows I01–I03, I07–I12, I14, I15, I19 of the conformance reference §3), and
+//! it, each in both roles: rows I01–I16, I19, I20 of the conformance reference §3), and
 //! when parts or all of it die or stand still (`deaths`, `lease`) or are replaced (`upgrade`), under
 //! attack (`flood`), and with signed adverts (`signed`).
 //!
@@ -14,6 +14,7 @@
 mod accept;
 mod bench;
 mod bfd;
+mod dbus;
 mod deaths;
 mod differences;
 mod exchange;
@@ -27,10 +28,15 @@ mod metrics;
 mod mode;
 mod moves;
 mod notified;
+mod pairs;
+mod place;
 mod preference;
+mod reloads;
+mod rows;
 mod service;
 mod signed;
 mod speaker;
+mod swap;
 mod unicast;
 mod upgrade;
 mod vectors;

@@ -5,7 +5,7 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use base::{State, What};
-use lab::{CommandLine, Need, wait_for};
+use lab::{CommandLine, wait_for};
 use linux::clock::monotonic;
 use ui::protocol::InstanceReport;
 
@@ -13,6 +13,7 @@ use crate::bench::{Bench, OURS, PATIENCE, PEER, keepalived_here};
 use crate::keepalived::Keepalived;
 use crate::mainstay::{BINARY, Mainstay};
 use crate::mode::{Mode, Part, V3_IPV4, V3_IPV6};
+use crate::pairs::plain_pair;
 use crate::speaker::Speaker;
 
 /// What a planned move may cost: 10 ms is the promise, the rest is for a machine that runs other
@@ -21,20 +22,12 @@ const OUTAGE: Duration = Duration::from_millis(10 + 150);
 
 const SLOW: Duration = Duration::from_secs(1);
 
-fn here() -> bool {
-    lab::requires(&[Need::Root, Need::program("/usr/sbin/nft")])
-}
-
-fn pair(mode: Mode) -> (Bench, Mainstay, Mainstay) {
+fn pair(mode: Mode) -> Option<(Bench, Mainstay, Mainstay)> {
     let mode = Mode { interval: SLOW, ..mode };
-    let mut bench = Bench::new(mode, &[OURS, PEER]);
-    let (mut us, mut peer) = (Mainstay::on("ours"), Mainstay::on("peer"));
-    us.start(&mut bench, &Part::new(mode, 150));
-    peer.start(&mut bench, &Part::new(mode, 100));
-    bench.sole_holder(&us, &[&peer]);
+    let (bench, us, peer) = plain_pair(mode)?;
     us.wait(&bench, |instance| !instance.ready.is_empty());
     bench.served_by("ours");
-    (bench, us, peer)
+    Some((bench, us, peer))
 }
 
 /// Waits until `node` advertises, and says how long that took.
@@ -53,11 +46,8 @@ fn order(bench: &Bench, line: &str) -> Option<String> {
 
 #[test]
 fn a_holder_that_stops_is_followed_without_skew_time() {
-    if !here() {
-        return;
-    }
     for mode in [V3_IPV4, V3_IPV6] {
-        let (bench, mut us, peer) = pair(mode);
+        let Some((bench, mut us, peer)) = pair(mode) else { return };
         let stopped = monotonic();
         us.resign(&bench);
         follows(&bench, "peer", stopped);
@@ -72,10 +62,7 @@ fn a_holder_that_stops_is_followed_without_skew_time() {
 
 #[test]
 fn a_switch_over_sticks_until_it_is_ended() {
-    if !here() {
-        return;
-    }
-    let (bench, us, peer) = pair(V3_IPV4);
+    let Some((bench, us, peer)) = pair(V3_IPV4) else { return };
     assert_eq!(order(&bench, "switchover VI_9"), None, "there is no such instance");
     let begun = monotonic();
     let said = order(&bench, "switchover VI_1").expect("it is begun");

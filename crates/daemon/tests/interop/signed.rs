@@ -12,6 +12,7 @@ use linux::clock::monotonic;
 use crate::bench::{Bench, OURS, PATIENCE, PEER, say};
 use crate::mainstay::Mainstay;
 use crate::mode::{Mode, Part, V3_IPV4, V3_IPV6};
+use crate::pairs::pair;
 use crate::speaker::Speaker;
 
 /// A key that would be recognised wherever it turned up.
@@ -35,19 +36,6 @@ fn keyed(mut part: Part, keys: &[(u8, &str)], active: u8, mode: &str) -> Part {
     part.with(format!(" active_key {active}")).with(format!(" mode {mode}")).with("}")
 }
 
-/// Two nodes of ours; the first holds.
-fn pair(mode: Mode, step: Option<&str>) -> Option<(Bench, Mainstay, Mainstay)> {
-    lab::requires(&[Need::Root]).then(|| {
-        let mut bench = Bench::new(mode, &[OURS, PEER]);
-        let (mut us, mut peer) = (Mainstay::on("ours"), Mainstay::on("peer"));
-        us.start(&mut bench, &part(mode, 150, step));
-        peer.start(&mut bench, &part(mode, 100, step));
-        bench.sole_holder(&us, &[&peer]);
-        bench.served_by("ours");
-        (bench, us, peer)
-    })
-}
-
 /// Gives a node another configuration by SIGHUP and waits until it is in force there.
 fn reload(bench: &mut Bench, who: &Mainstay, part: &Part, seen: impl Fn(&str, u8) -> bool) {
     let node = who.node();
@@ -59,7 +47,9 @@ fn reload(bench: &mut Bench, who: &Mainstay, part: &Part, seen: impl Fn(&str, u8
 }
 
 fn roll_out(mode: Mode) {
-    let Some((mut bench, us, peer)) = pair(mode, None) else { return };
+    let Some((mut bench, us, peer)) = pair(mode, |priority| part(mode, priority, None)) else {
+        return;
+    };
     let before = monotonic();
     for step in ["receive-only", "permissive", "enforce"] {
         for (who, priority) in [(&us, 150), (&peer, 100)] {
@@ -131,7 +121,10 @@ fn vrrp_118_signatures_are_introduced_over_ipv6_as_well() {
 #[test]
 fn a_killed_engine_s_heir_signs_on_and_its_peer_believes_it() {
     let mode = V3_IPV4.every(Duration::from_secs(1));
-    let Some((bench, us, peer)) = pair(mode, Some("enforce")) else { return };
+    let Some((bench, us, peer)) = pair(mode, |priority| part(mode, priority, Some("enforce")))
+    else {
+        return;
+    };
     let before = monotonic();
     us.signal_role(&bench, "engine", ProcessSignal::KILL);
     let told = |what: &What| matches!(what, What::RoleTakenOver { role } if role == "engine");
@@ -147,7 +140,10 @@ fn a_killed_engine_s_heir_signs_on_and_its_peer_believes_it() {
 #[test]
 fn the_guardian_s_farewells_are_signed_and_believed() {
     let mode = V3_IPV4.every(Duration::from_secs(1));
-    let Some((bench, us, peer)) = pair(mode, Some("enforce")) else { return };
+    let Some((bench, us, peer)) = pair(mode, |priority| part(mode, priority, Some("enforce")))
+    else {
+        return;
+    };
     let stall = monotonic();
     us.signal_role(&bench, "engine", ProcessSignal::STOP);
     let resigned = bench.resignation("ours", stall).at;

@@ -4,13 +4,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use base::State;
-use lab::{CommandLine, Need, wait_for};
+use lab::{CommandLine, wait_for};
 use linux::clock::monotonic;
 
-use crate::bench::{Bench, OURS, PATIENCE, PEER};
-use crate::mainstay::{BINARY, Mainstay};
-use crate::mode::{Part, V3_IPV4};
-use crate::speaker::Speaker;
+use crate::bench::{Bench, PATIENCE};
+use crate::mainstay::BINARY;
+use crate::mode::V3_IPV4;
+use crate::pairs::plain_pair;
 
 /// A file that goes away.
 struct File(PathBuf);
@@ -30,18 +30,6 @@ impl Drop for File {
     }
 }
 
-fn pair() -> Option<(Bench, Mainstay, Mainstay)> {
-    lab::requires(&[Need::Root]).then(|| {
-        let mut bench = Bench::new(V3_IPV4, &[OURS, PEER]);
-        let (mut us, mut peer) = (Mainstay::on("ours"), Mainstay::on("peer"));
-        us.start(&mut bench, &Part::new(V3_IPV4, 150));
-        peer.start(&mut bench, &Part::new(V3_IPV4, 100));
-        bench.sole_holder(&us, &[&peer]);
-        bench.served_by("ours");
-        (bench, us, peer)
-    })
-}
-
 /// Which program the daemon's first process runs.
 fn program(bench: &Bench, node: &str) -> PathBuf {
     let pid = bench.lab.node(node).daemon().expect("it runs").pid();
@@ -55,7 +43,7 @@ fn upgrade(bench: &Bench, node: &str, binary: &str) -> Option<String> {
 
 #[test]
 fn a_new_version_takes_over_from_a_holder_and_from_a_backup_without_a_gap() {
-    let Some((bench, us, peer)) = pair() else { return };
+    let Some((bench, us, peer)) = plain_pair(V3_IPV4) else { return };
     let new = File::new("new", |path| {
         std::fs::copy(BINARY, path).unwrap();
     });
@@ -82,7 +70,7 @@ fn a_new_version_takes_over_from_a_holder_and_from_a_backup_without_a_gap() {
 
 #[test]
 fn a_version_that_does_not_get_ready_changes_nothing() {
-    let Some((bench, us, peer)) = pair() else { return };
+    let Some((bench, us, peer)) = plain_pair(V3_IPV4) else { return };
     let before = program(&bench, "ours");
     let begin = monotonic();
     let ends = File::new("ends", |path| {

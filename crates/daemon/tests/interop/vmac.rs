@@ -16,6 +16,7 @@ use crate::exchange::hold_then_follow;
 use crate::keepalived::Keepalived;
 use crate::mainstay::Mainstay;
 use crate::mode::{Mode, Part, V2, V3_IPV4, V3_IPV6, VRID};
+use crate::pairs::pair;
 use crate::speaker::Speaker;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -260,17 +261,8 @@ fn a_parent_that_goes_down_or_is_made_anew_takes_the_device_along_and_brings_it_
 }
 
 /// Two nodes of ours with virtual MACs; the first holds.
-fn pair(mode: Mode, line: &str) -> Option<(Bench, Mainstay, Mainstay)> {
-    lab::requires(&[Need::Root, Need::program("/usr/sbin/nft")]).then(|| {
-        let mut bench = Bench::new(mode, &[OURS, PEER]);
-        let (mut us, mut peer) = (Mainstay::on("ours"), Mainstay::on("peer"));
-        let part = |priority| Part::new(mode, priority).with("use_vmac").with(line);
-        us.start(&mut bench, &part(150));
-        peer.start(&mut bench, &part(100));
-        bench.sole_holder(&us, &[&peer]);
-        bench.served_by("ours");
-        (bench, us, peer)
-    })
+fn virtual_pair(mode: Mode, line: &str) -> Option<(Bench, Mainstay, Mainstay)> {
+    pair(mode, |priority| Part::new(mode, priority).with("use_vmac").with(line))
 }
 
 /// Asks everybody on the link for the groups they are in: IGMPv2 or MLD, as a switch does.
@@ -326,7 +318,7 @@ fn left_with(seen: &[Sighting], mac: Mac, since: Instant) -> Vec<String> {
 /// Stops all of us in some way and looks at what still leaves with the virtual MAC once the lease is
 /// over, while a client asks for the VIP and a switch for group members.
 fn after_the_end(mode: Mode, line: &str, end: impl Fn(&Mainstay, &Bench)) -> Option<Vec<String>> {
-    let (bench, us, peer) = pair(mode, line)?;
+    let (bench, us, peer) = virtual_pair(mode, line)?;
     let everything = bench.lab.witness(lab::Hear::Everything).unwrap();
     let asker = bench.lab.asker(mode.vip(), Duration::from_millis(5)).unwrap();
     let client = bench.lab.client().mac().unwrap();
@@ -374,7 +366,7 @@ fn nothing_leaves_with_the_virtual_mac_when_the_lease_of_a_dead_or_frozen_node_i
 #[test]
 fn an_engine_that_dies_is_replaced_and_nobody_notices() {
     for mode in [V3_IPV4.every(SECOND), V3_IPV6.every(SECOND)] {
-        let Some((bench, us, _peer)) = pair(mode, "") else { return };
+        let Some((bench, us, _peer)) = virtual_pair(mode, "") else { return };
         let (index, ..) = link_mac(&bench, "ours", "vrrp.51").unwrap();
         let death = monotonic();
         us.signal_role(&bench, "engine", lab::ProcessSignal::KILL);
@@ -387,7 +379,7 @@ fn an_engine_that_dies_is_replaced_and_nobody_notices() {
 
 #[test]
 fn a_new_version_goes_on_with_the_device() {
-    let Some((bench, us, _peer)) = pair(V3_IPV4.every(SECOND), "") else { return };
+    let Some((bench, us, _peer)) = virtual_pair(V3_IPV4.every(SECOND), "") else { return };
     let (index, ..) = link_mac(&bench, "ours", "vrrp.51").unwrap();
     let begin = monotonic();
     let binary = crate::mainstay::BINARY;

@@ -234,3 +234,183 @@ vrrp_instance VI_1 {
     let holds = || lab.node(NODE).holds(vip);
     assert!(wait_for(PATIENCE, holds).is_some(), "{}", lab.node(NODE).log());
 }
+
+#[test]
+fn routes_and_rules_move_with_the_vip_between_two_nodes() {
+    if !lab::requires(&[Need::Root]) {
+        return;
+    }
+    let conf = |priority: u8| {
+        format!(
+            "vrrp_instance VI_1 {{
+    interface eth0
+    virtual_router_id 51
+    priority {priority}
+    advert_int 1
+    virtual_ipaddress {{
+        193.168.0.6/24
+    }}
+    virtual_routes {{
+        10.1.0.0/16 via 193.168.0.9 dev eth0 src 193.168.0.6
+    }}
+    virtual_rules {{
+        from 10.1.0.0/16 table 103 preference 100
+    }}
+}}
+"
+        )
+    };
+    const PEER: &str = "peer";
+    let nodes = vec![(NODE.into(), vec![Card::eth0(2)]), (PEER.into(), vec![Card::eth0(3)])];
+    let mut lab = Lab::build(&Plan { nodes, client: Card::eth0(100) }).unwrap();
+    let text = |lab: &Lab, node: &str| {
+        let ask = |line: &str| lab.node(node).output(&CommandLine::parse(line), PATIENCE).unwrap();
+        ask("ip route show").unwrap() + &ask("ip rule show").unwrap()
+    };
+    let has = |lab: &Lab, node: &str| {
+        let text = text(lab, node);
+        [text.contains("10.1.0.0/16 via 193.168.0.9"), text.contains("from 10.1.0.0/16 lookup 103")]
+    };
+    let at = |lab: &Lab, holder: &str, other: &str| {
+        let there = || has(lab, holder) == [true; 2] && has(lab, other) == [false; 2];
+        assert!(
+            wait_for(PATIENCE, there).is_some(),
+            "{holder}: {}\n{other}: {}\n{}",
+            text(lab, holder),
+            text(lab, other),
+            lab.node(holder).log()
+        );
+    };
+    let daemon = lab.node_mut(NODE).start(&mainstay(), &conf(150)).unwrap();
+    let _peer = lab.node_mut(PEER).start(&mainstay(), &conf(100)).unwrap();
+    at(&lab, NODE, PEER);
+    lab.node(NODE).signal(ProcessSignal::TERM);
+    assert!(daemon.wait(PATIENCE).is_some(), "it does not end");
+    at(&lab, PEER, NODE);
+    let _daemon = lab.node_mut(NODE).start(&mainstay(), &conf(150)).unwrap();
+    at(&lab, NODE, PEER);
+    // Who dies without a word leaves them to its heir only.
+    lab.node(NODE).signal_all(ProcessSignal::KILL);
+    let taken = || has(&lab, PEER) == [true; 2];
+    assert!(wait_for(PATIENCE, taken).is_some(), "{}", lab.node(PEER).log());
+}
+
+#[test]
+fn a_reload_changes_only_what_changed_of_what_stays() {
+    if !lab::requires(&[Need::Root]) {
+        return;
+    }
+    let conf = |addresses: &str, routes: &str, rules: &str| {
+        format!(
+            "static_ipaddress {{
+    198.51.100.1/24 dev eth0
+{addresses}}}
+static_routes {{
+    10.9.0.0/16 via 198.51.100.9 dev eth0
+{routes}}}
+static_rules {{
+    from 10.9.0.0/16 table 109 preference 90
+{rules}}}
+"
+        )
+    };
+    let old = conf("    198.51.101.1/24 dev eth0\n", "    10.8.0.0/16 dev eth0\n", "");
+    let new =
+        conf("", "    10.7.0.0/16 dev eth0\n", "    from 10.7.0.0/16 table 107 preference 91\n");
+    let mut lab = network();
+    let text = |lab: &Lab| {
+        ["address show dev eth0", "route show", "rule show"].map(|list| {
+            let line = CommandLine::parse(&format!("ip -4 {list}"));
+            lab.node(NODE).output(&line, PATIENCE).unwrap().unwrap()
+        })
+    };
+    let has = |lab: &Lab, parts: [&str; 3]| {
+        let text = text(lab);
+        [0, 1, 2].map(|n| text[n].contains(parts[n]))
+    };
+    let stays = ["198.51.100.1/24", "10.9.0.0/16 via 198.51.100.9", "from 10.9.0.0/16 lookup 109"];
+    let goes = ["198.51.101.1/24", "10.8.0.0/16 dev eth0", "from 10.7.0.0/16 lookup 107"];
+    let daemon = lab.node_mut(NODE).start(&mainstay(), &old).unwrap();
+    let begun = || has(&lab, stays) == [true; 3] && has(&lab, goes) == [true, true, false];
+    assert!(wait_for(PATIENCE, begun).is_some(), "{:?}\n{}", text(&lab), lab.node(NODE).log());
+    // What the kernel tells while the reload is taken over.
+    let line = CommandLine::parse("ip -4 monitor address route rule");
+    let news = lab.node(NODE).spawn(&line).unwrap();
+    std::thread::sleep(Duration::from_millis(500));
+    lab.node_mut(NODE).write(lab::CONF, new, 0o644).unwrap();
+    lab.node(NODE).signal(ProcessSignal::HUP);
+    let done = || {
+        has(&lab, stays) == [true; 3]
+            && has(&lab, goes) == [false, false, true]
+            && text(&lab)[1].contains("10.7.0.0/16 dev eth0")
+    };
+    assert!(wait_for(PATIENCE, done).is_some(), "{:?}\n{}", text(&lab), lab.node(NODE).log());
+    let told = news.log();
+    for untouched in ["198.51.100.1/24", "10.9.0.0/16"] {
+        let gone = |line: &&str| line.contains("Deleted") && line.contains(untouched);
+        assert_eq!(told.lines().find(gone), None, "{told}");
+    }
+    assert!(told.contains("Deleted"), "{told}");
+    lab.node(NODE).signal(ProcessSignal::TERM);
+    assert!(daemon.wait(PATIENCE).is_some(), "it does not end");
+    assert_eq!(has(&lab, stays), [false; 3]);
+}
+
+#[test]
+fn an_instance_has_its_own_pace_and_its_own_group() {
+    if !lab::requires(&[Need::Root]) {
+        return;
+    }
+    let conf = "
+vrrp_instance VI_1 {
+    interface eth0
+    virtual_router_id 51
+    priority 150
+    advert_int 1
+    version 3
+    garp_interval 0.4
+    gna_interval 0.4
+    garp_master_repeat 1
+    garp_master_delay 0
+    mcast_dst_ip 224.0.0.77
+    virtual_ipaddress {
+        193.168.0.6/24
+        193.168.0.7/24
+        193.168.0.8/24
+    }
+    virtual_ipaddress_excluded {
+        2001:db8::66/64
+        2001:db8::67/64
+    }
+}
+";
+    let mut lab = network();
+    let witness = lab.witness(lab::Hear::Election).unwrap();
+    let _daemon = lab.node_mut(NODE).start(&mainstay(), conf).unwrap();
+    let announced = |v6: bool| {
+        let one = |s: lab::Sighting| match s.seen {
+            lab::Seen::Announcement { vip, .. } if vip.is_ipv6() == v6 && s.from == NODE => {
+                Some(s.at)
+            }
+            _ => None,
+        };
+        witness.sightings().into_iter().filter_map(one).collect::<Vec<_>>()
+    };
+    let all = || announced(false).len() >= 3 && announced(true).len() >= 2;
+    assert!(wait_for(PATIENCE, all).is_some(), "{}", lab.node(NODE).log());
+    for times in [announced(false), announced(true)] {
+        for pair in times.windows(2) {
+            let gap = pair[1].since(pair[0]);
+            assert!(gap >= Duration::from_millis(300), "{gap:?} of {times:?}");
+        }
+    }
+    let adverts: Vec<lab::Sighting> = witness
+        .sightings()
+        .into_iter()
+        .filter(|s| matches!(s.seen, lab::Seen::Advert { .. }) && s.from == NODE)
+        .collect();
+    assert!(!adverts.is_empty());
+    for advert in adverts {
+        assert_eq!(advert.frame[30..34], [224, 0, 0, 77], "{:?}", advert.seen);
+    }
+}

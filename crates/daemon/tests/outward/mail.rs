@@ -7,9 +7,9 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use lab::{Node, wait_for};
+use lab::{CommandLine, Node, ProcessSignal, wait_for};
 
-use crate::bench::{Bench, PATIENCE, Who, comparable, possible};
+use crate::bench::{BINARY, Bench, PATIENCE, Who, comparable, possible};
 
 /// A mail as it arrived.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
@@ -183,4 +183,34 @@ fn mail_waits_for_a_server_that_is_away_and_a_stop_is_mailed_too() {
     bench.stop();
     let stopped = || subjects().iter().any(|subject| subject.ends_with("VI_1 - Stopping"));
     assert!(wait_for(PATIENCE, stopped).is_some(), "{:#?}\n{}", subjects(), bench.daemon().log());
+}
+
+#[test]
+fn mail_that_waits_outlives_the_control_that_wrote_it_and_an_upgrade() {
+    if !possible() {
+        return;
+    }
+    let bench =
+        Bench::start(Who::Mainstay, "mail-heir", "", |at| conf(at, ["", "", " smtp_alert\n", ""]));
+    bench.await_vip("193.168.0.51", true);
+    let wait_for_trouble = |what: &str| {
+        bench.wait(what, || {
+            bench.status().mail.is_some_and(|mail| mail.waiting > 0 && mail.trouble.is_some())
+        });
+    };
+    wait_for_trouble("trouble is told");
+    let killed = bench.lab.node("ours").signal_named("ms:control", ProcessSignal::KILL);
+    assert_eq!(killed, 1);
+    wait_for_trouble("the next control has the mail");
+    let upgrade = CommandLine::parse(&format!("{BINARY} upgrade --control {{control}}"));
+    let done = bench.lab.node("ours").output(&upgrade, PATIENCE).unwrap();
+    assert!(done.is_some_and(|said| said.contains("has taken over")), "{}", bench.daemon().log());
+    wait_for_trouble("the next version has the mail");
+    let mails = sink(bench.lab.node("ours"));
+    let master = "[R1] VRRP Instance VI_1 - Entering MASTER state";
+    bench.wait("the mail comes late", || {
+        mails.lock().unwrap().iter().any(|mail| mail.subject == master)
+    });
+    bench.wait("nothing waits", || bench.status().mail.is_some_and(|mail| mail.waiting == 0));
+    bench.stop();
 }

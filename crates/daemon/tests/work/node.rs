@@ -105,6 +105,8 @@ fn config(n: usize, vips: usize, priority: u8) -> InstanceConfig {
         learned_interval_cap: 10,
         startup_delay: Duration::ZERO,
         accept: true,
+        fresh: None,
+        promote_secondaries: false,
         ways: Vec::new(),
         lifetimes: true,
         lease: true,
@@ -295,7 +297,10 @@ impl Node {
                 Output::Frame { .. } => self.asked.frames += 1,
                 Output::Event(_) => self.asked.events += 1,
                 // No instance here has a virtual MAC.
-                Output::VirtualAdvert { .. } | Output::Device(_) | Output::Tune(_) => {
+                Output::VirtualAdvert { .. }
+                | Output::Device(_)
+                | Output::Tune(_)
+                | Output::Promote(_) => {
                     unreachable!()
                 }
                 Output::Notice(transmit) => {

@@ -19,16 +19,16 @@ pub(super) fn check(configuration: Option<&Element>, fencing: bool, found: &mut 
                 if pattern.is_some_and(|it| regex_lite::Regex::new(it).is_err()) {
                     let pattern = constraint.get("rsc-pattern").unwrap_or_default();
                     found.error(format!(
-                        "Ignoring constraint '{id}' because rsc-pattern has invalid value \
-                         '{pattern}'"
+                        "constraint {id} is ignored: its rsc-pattern `{pattern}` is no regular \
+                         expression"
                     ));
                 }
             }
             "rsc_ticket" if constraint.get("loss-policy") == Some("fence") && !fencing => {
                 let ticket = constraint.get("ticket").unwrap_or_default();
                 found.error(format!(
-                    "Resetting 'loss-policy' for ticket '{ticket}' to 'stop' because fencing is \
-                     not configured"
+                    "constraint {id}: loss-policy `fence` of ticket {ticket} wants fencing, and \
+                     there is none: `stop` is taken"
                 ));
             }
             _ => {}
@@ -40,11 +40,12 @@ fn order(configuration: Option<&Element>, order: &Element, id: &str, found: &mut
     let kind = order.get("kind").map(str::to_lowercase);
     match kind.as_deref() {
         None if order.get("score").is_some() => {
-            found.deprecated("'score' in rsc_order", "use 'kind' instead");
+            found.deprecated(&format!("constraint {id}: the score of an order"), "write its kind");
         }
         None | Some("mandatory" | "optional" | "serialize") => {}
         Some(_) => found.error(format!(
-            "Resetting 'kind' for constraint {id} to 'Mandatory' because '{}' is not valid",
+            "constraint {id}: kind `{}` is not understood and Mandatory is taken; write Mandatory, \
+             Optional or Serialize",
             order.get("kind").unwrap_or_default()
         )),
     }
@@ -53,9 +54,8 @@ fn order(configuration: Option<&Element>, order: &Element, id: &str, found: &mut
     {
         let sets = order.named("resource_set").filter_map(Element::id);
         for id in std::iter::once(id).chain(sets) {
-            found.warning(format!(
-                "Ignoring symmetrical for '{id}' because not valid with kind of 'Serialize'"
-            ));
+            found
+                .warning(format!("constraint {id}: turns have no reverse; symmetrical is ignored"));
         }
     }
     let first = order.get("first");
@@ -63,8 +63,8 @@ fn order(configuration: Option<&Element>, order: &Element, id: &str, found: &mut
     let mut clones = all.into_iter().flat_map(Element::elements);
     let clone = clones.any(|it| it.id() == first && ["clone", "master"].contains(&it.name()));
     if first.is_some() && clone && order.get("require-all").and_then(truth) == Some(false) {
-        let instead = "use clone-min clone meta-attribute instead";
-        found.deprecated("require-all in ordering constraints", instead);
+        let what = format!("constraint {id}: require-all of an order");
+        found.deprecated(&what, "give the clone a clone-min");
     }
 }
 
@@ -80,7 +80,7 @@ fn colocation(configuration: Option<&Element>, it: &Element, id: &str, found: &m
     };
     if stands_for_many("rsc") && stands_for_many("with-rsc") {
         found.error(format!(
-            "Ignoring constraint '{id}' because two templates or tags cannot be colocated"
+            "constraint {id} is ignored: one side of a colocation may be a tag or template, not both"
         ));
     }
 }

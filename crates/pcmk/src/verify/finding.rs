@@ -44,10 +44,8 @@ impl Findings {
 
     /// Adds that something is on its way out.
     pub(super) fn deprecated(&mut self, what: &str, instead: &str) {
-        let instead = if instead.is_empty() { String::new() } else { format!(" ({instead})") };
-        self.warning(format!(
-            "Support for {what} is deprecated and will be removed in a future release{instead}"
-        ));
+        let instead = if instead.is_empty() { "leave it out" } else { instead };
+        self.warning(format!("{what} is on its way out: {instead}"));
     }
 
     /// All of them, in the order in which they were found.

@@ -12,6 +12,18 @@ enum Kind {
     Words(&'static [&'static str]),
 }
 
+impl Kind {
+    /// What may be written.
+    fn wanted(&self) -> String {
+        match self {
+            Self::Truth => "true or false".into(),
+            Self::Number => "a number or INFINITY".into(),
+            Self::Time => "a time such as 20s".into(),
+            Self::Words(words) => format!("one of {}", words.join(", ")),
+        }
+    }
+}
+
 const OPTIONS: &[(&str, Kind)] = &[
     ("no-quorum-policy", Kind::Words(&["stop", "freeze", "ignore", "demote", "suicide"])),
     ("shutdown-lock", Kind::Truth),
@@ -66,7 +78,7 @@ pub(super) fn check(config: Option<&Element>, found: &mut Findings) {
         let fits = match kind {
             Kind::Truth => truth(value).is_some(),
             Kind::Time => milliseconds(value).is_some_and(|time| time >= 0),
-            Kind::Words(words) => words.contains(&value),
+            Kind::Words(words) => words.iter().any(|word| word.eq_ignore_ascii_case(value)),
             Kind::Number => {
                 let digits = value.trim_start_matches(['-', '+']);
                 let infinite = digits.eq_ignore_ascii_case("INFINITY");
@@ -77,17 +89,21 @@ pub(super) fn check(config: Option<&Element>, found: &mut Findings) {
         };
         if !fits {
             found.error(format!(
-                "Using default value for cluster option '{name}' because '{value}' is invalid"
+                "option {name}: `{value}` is not understood and the default is taken; write {}",
+                kind.wanted()
             ));
         }
     }
     if value(config, "stonith-action") == Some("poweroff") {
-        found.deprecated("stonith-action of 'poweroff'", "use 'off' instead");
+        found.deprecated("option stonith-action: `poweroff`", "write off");
     }
     if value(config, "remove-after-stop").and_then(truth) == Some(true) {
-        found.deprecated("the remove-after-stop cluster property", "");
+        found.deprecated("option remove-after-stop", "");
     }
     if value(config, "no-quorum-policy") == Some("suicide") && !fencing(config) {
-        found.error("Resetting no-quorum-policy to 'stop' because fencing is disabled".into());
+        found.error(
+            "option no-quorum-policy: `suicide` wants fencing, and there is none: `stop` is taken"
+                .into(),
+        );
     }
 }

@@ -75,11 +75,7 @@ fn visit<'a>(around: &Surroundings<'a>, chain: &mut Vec<&'a Element>, found: &mu
     }
     let id = resource.id().unwrap_or_default();
     if resource.get("template").is_some_and(|template| template == id) {
-        found.error(format!("The resource object '{id}' should not reference itself"));
-        found.error(format!(
-            "Ignoring <{}> resource '{id}' because configuration is invalid",
-            resource.name()
-        ));
+        found.error(format!("{id} is ignored: it is its own template"));
         return;
     }
     meta(around, chain, id, found);
@@ -108,27 +104,29 @@ fn meta(around: &Surroundings<'_>, chain: &[&Element], id: &str, found: &mut Fin
             });
             if !promotable {
                 found.error(format!(
-                    "Ignoring 'target-role' for {id} because '{role}' only makes sense for \
-                     promotable clones"
+                    "{id}: target-role `{role}` is for promotable clones and is ignored"
                 ));
             }
         } else if !is(&["started", "stopped", "default", "#default"]) {
-            found.error(format!("Ignoring 'target-role' for {id} because '{role}' is not valid"));
+            found.error(format!(
+                "{id}: target-role `{role}` is not understood and is ignored; write Started, \
+                 Stopped, Promoted or Unpromoted"
+            ));
         }
     }
     let disabled = !around.fencing;
     match around.meta(chain, "requires").map(str::to_lowercase).as_deref() {
         Some("fencing") if disabled => {
-            found.warning(format!("{id} requires fencing but fencing is disabled"));
+            found.warning(format!("{id} requires fencing, and there is none"));
         }
-        Some("unfencing") if disabled => found.warning(format!(
-            "Resetting \"requires\" for {id} to \"quorum\" because fencing is disabled"
-        )),
+        Some("unfencing") if disabled => found
+            .warning(format!("{id} requires unfencing, and there is no fencing: quorum is taken")),
         None | Some("nothing" | "quorum" | "fencing" | "unfencing") => {}
         Some(other) => {
             let default = if disabled { "quorum" } else { "fencing" };
             found.error(format!(
-                "Resetting 'requires' for {id} to '{default}' because '{other}' is not valid"
+                "{id}: requires `{other}` is not understood and {default} is taken; write nothing, \
+                 quorum, fencing or unfencing"
             ));
         }
     }
@@ -136,20 +134,28 @@ fn meta(around: &Surroundings<'_>, chain: &[&Element], id: &str, found: &mut Fin
         let known = ["stop_only", "block", "stop_start", "stop_unexpected"];
         if !known.contains(&value) {
             found.warning(format!(
-                "{value} is not a valid value for multiple-active, using default of \"stop_start\""
+                "{id}: multiple-active `{value}` is not understood and stop_start is taken; write \
+                 one of {}",
+                known.join(", ")
             ));
         }
     }
+    if let Some(container) = around.meta(chain, "container") {
+        let mut all = around.configuration.into_iter().flat_map(Element::descend);
+        if !all.any(|it| SHAPES.contains(&it.name()) && it.id() == Some(container)) {
+            found.error(format!("{id}: its container `{container}` is not configured"));
+        }
+    }
     if around.meta(chain, "restart-type").is_some() {
-        found.deprecated("restart-type", "");
+        found.deprecated(&format!("{id}: restart-type"), "");
     }
 }
 
 fn ordered(group: &Element, found: &mut Findings) {
     for name in ["ordered", "collocated"] {
         if attribute(group, name).and_then(truth) == Some(false) {
-            let what = format!("the '{name}' group meta-attribute");
-            found.deprecated(&what, "use a resource set instead");
+            let id = group.id().unwrap_or_default();
+            found.deprecated(&format!("{id}: {name}=false"), "write a resource set");
         }
     }
 }
@@ -160,8 +166,8 @@ fn unique(around: &Surroundings<'_>, clone: &Element, id: &str, found: &mut Find
         let class = around.class(part);
         if !["ocf", "stonith"].contains(&class) {
             found.warning(format!(
-                "Ignoring globally-unique for {id} because {class} resources such as {}:0 can be \
-                 used only as anonymous clones",
+                "{id}: globally-unique is ignored, for {} is of class {class}, whose instances \
+                 cannot be told apart",
                 part.id().unwrap_or_default()
             ));
         }
@@ -174,9 +180,9 @@ fn reachable(bundle: &Element, id: &str, found: &mut Findings) {
     let given = |name: &str| network.is_some_and(|it| it.get(name).is_some());
     if !given("ip-range-start") && !given("control-port") {
         found.error(format!(
-            "Cannot control {id} inside {inside} without either ip-range-start or control-port"
+            "{id} is ignored: nobody can speak with {inside} in it; give its <network> an \
+             ip-range-start or a control-port"
         ));
-        found.error(format!("Ignoring <bundle> resource '{id}' because configuration is invalid"));
     }
 }
 
@@ -208,8 +214,7 @@ fn duplicate(op: &Element, known: &mut HashMap<(String, i64), String>, found: &m
     let id = op.id().unwrap_or_default();
     if let Some(first) = known.get(&(name.to_owned(), interval(op))) {
         found.error(format!(
-            "Operation {id} is duplicate of {first} (do not use same name and interval \
-             combination more than once per resource)"
+            "operation {id} says again what {first} says: {name} at the same interval"
         ));
     } else {
         known.insert((name.to_owned(), interval(op)), id.to_owned());
@@ -221,7 +226,7 @@ fn operation(around: &Surroundings<'_>, op: &Element, resource: &str, found: &mu
     let every = interval(op);
     if every > 0 && ["start", "stop", "promote", "demote"].contains(&name) {
         let id = op.id().unwrap_or_default();
-        found.error(format!("Ignoring {id} because {name} action cannot be recurring"));
+        found.error(format!("operation {id} is ignored: {name} cannot recur"));
         return;
     }
     let promoted = op.get("role").is_some_and(|role| ["Promoted", "Master"].contains(&role));
@@ -244,20 +249,18 @@ fn failure(
 ) {
     if name == "stop" && ["stop", "demote"].contains(&on_fail) {
         found.error(format!(
-            "Resetting 'on-fail' for {resource} stop action to default value because '{on_fail}' \
-             is not allowed for stop"
+            "{resource}: a stop that fails cannot have on-fail `{on_fail}`; the default is taken"
         ));
     } else if on_fail == "demote"
         && !(name == "promote" || (name == "monitor" && every > 0 && promoted))
     {
         found.error(format!(
-            "Resetting 'on-fail' for {resource} {name} action to default value because 'demote' \
-             is not allowed for it"
+            "{resource}: on-fail `demote` is for promote and for monitors of the promoted role, not \
+             for {name}; the default is taken"
         ));
     } else if on_fail == "fence" && !around.fencing {
         found.error(format!(
-            "Resetting 'on-fail' for operation '{resource}_{name}_{every}' to 'stop' because \
-             'fence' is not valid when fencing is disabled"
+            "{resource}: on-fail `fence` of {name} wants fencing, and there is none: `stop` is taken"
         ));
     }
 }

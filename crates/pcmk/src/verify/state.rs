@@ -11,24 +11,21 @@ use super::options;
 pub(super) fn check(root: &Element, plan: &Transition, found: &mut Findings) {
     let config = root.child("configuration").and_then(|it| it.child("crm_config"));
     if options::fencing(config) && !plan.resources.iter().any(|it| &*it.class == "stonith") {
-        for text in [
-            "Resource start-up disabled since no STONITH resources have been defined",
-            "Either configure some or disable STONITH with the stonith-enabled option",
-            "NOTE: Clusters with shared data need STONITH to ensure data integrity",
-        ] {
-            found.error(text.into());
-        }
+        found.error(
+            "fencing is asked for and there is no fence device: nothing will be started; configure \
+             one, or set stonith-enabled to false and answer for the data yourself"
+                .into(),
+        );
     }
     let states = root.child("status").into_iter().flat_map(|it| it.named("node_state"));
     for state in states {
         match state.get("uname") {
             None if state.id().is_none_or(|id| !plan.nodes.iter().any(|node| &*node.id == id)) => {
-                found.warning("Ignoring malformed node_state entry without uname".into());
+                found.warning("a node_state without uname is ignored".into());
             }
             Some(name) if !plan.nodes.iter().any(|node| &*node.name == name) => {
                 found.warning(format!(
-                    "Ignoring recorded node state for '{name}' because it is no longer in the \
-                     configuration"
+                    "the state of node {name} is ignored: no such node is configured"
                 ));
             }
             _ => {}
@@ -56,9 +53,9 @@ fn nodes(plan: &Transition, found: &mut Findings) {
     };
     for node in &plan.nodes {
         if fenced(&node.name) {
-            found.warning(format!("Scheduling node {} for fencing", node.name));
+            found.warning(format!("node {} is to be fenced", node.name));
         } else if node.unclean && node.kind == NodeKind::Member {
-            found.warning(format!("Node {} is unclean but cannot be fenced", node.name));
+            found.warning(format!("node {} is lost and nobody can fence it", node.name));
         }
     }
 }
@@ -72,7 +69,7 @@ fn lost(root: &Element, found: &mut Findings) {
         if there && !is("crmd", "online") && is("expected", "member") && !is("remote_node", "true")
         {
             let name = state.get("uname").unwrap_or_default();
-            found.warning(format!("Node {name} is unclean but cannot be fenced"));
+            found.warning(format!("node {name} is lost and nobody can fence it"));
         }
     }
 }
@@ -83,11 +80,11 @@ fn resources(config: Option<&Element>, plan: &Transition, found: &mut Findings) 
         for at in view.running_on.iter().filter(|_| view.orphan) {
             let node = &plan.nodes[*at].name;
             found.warning(if stopped {
-                format!("Detected active orphan {} running on {node}", view.id)
+                format!("{} runs on {node} and is configured no more: it is stopped", view.id)
             } else {
                 format!(
-                    "Resource '{}' must be stopped manually on {node} because cluster is \
-                     configured not to stop active orphans",
+                    "{} runs on {node} and is configured no more; stop-orphan-resources is false, so \
+                     stop it by hand",
                     view.id
                 )
             });
@@ -97,10 +94,7 @@ fn resources(config: Option<&Element>, plan: &Transition, found: &mut Findings) 
             step.task == Task::MigrateFrom && step.resource_id.as_ref() == Some(&view.id)
         });
         if places > 1 && !moves {
-            found.add(
-                Weight::Trouble,
-                format!("{} resource {} might be active on {places} nodes", view.class, view.id),
-            );
+            found.add(Weight::Trouble, format!("{} is active on {places} nodes", view.id));
         }
     }
 }

@@ -28,6 +28,7 @@ impl World<'_> {
         };
         self[rsc].allocating = true;
         self[rsc].role = self[first].role;
+        self.pass_to_members(rsc);
         self.show("group_assign", rsc);
         let mut node = None;
         for member in self[rsc].children.clone() {
@@ -110,7 +111,7 @@ impl World<'_> {
         delta
     }
 
-    pub(super) fn raise_priority(&mut self, rsc: RscId, delta: Score) {
+    pub(crate) fn raise_priority(&mut self, rsc: RscId, delta: Score) {
         let sum = Score::new(self[rsc].priority) + delta;
         self[rsc].priority = i64::from(sum.get());
     }

@@ -239,6 +239,7 @@ impl World<'_> {
         if self[instance].allocating {
             return None;
         }
+        self.inherit_from_collective(instance);
         self.ban_full_nodes(instance, per_node);
         let chosen = self.assign(instance, None);
         self.count_instance(instance, chosen);
@@ -255,14 +256,17 @@ impl World<'_> {
 
     /// Lets an instance stay where it is, unless somewhere else is better.
     fn assign_early(&mut self, instance: RscId, node: NodeId, per_node: i64) -> bool {
-        let saved: Vec<(RscId, Table)> =
-            self.family(instance).into_iter().map(|id| (id, self.table_of(id))).collect();
         if self[instance].allocating {
+            return false;
+        }
+        let colocations = self.colocations_of(instance);
+        self.inherit_from_collective(instance);
+        if self[instance].allowed.score(node).is_none_or(|score| score < Score::ZERO) {
             return false;
         }
         self.ban_full_nodes(instance, per_node);
         let banned: Vec<(RscId, Table)> =
-            saved.iter().map(|(id, _)| (*id, self.table_of(*id))).collect();
+            self.family(instance).into_iter().map(|id| (id, self.table_of(id))).collect();
         match self.assign(instance, Some(node)) {
             Some(chosen) if chosen == node => {
                 self.count_instance(instance, Some(node));
@@ -273,6 +277,9 @@ impl World<'_> {
                     self[id].allowed = table;
                 }
                 self.unassign(instance);
+                if self[instance].variant == Variant::Group {
+                    self.restore_colocations(colocations);
+                }
                 for id in self.family(instance) {
                     self[id].provisional = true;
                 }

@@ -39,76 +39,14 @@ fn scaled(factor: Factor, score: Score) -> Score {
 }
 
 impl World<'_> {
-    fn sorted_colocs(&self, mut list: Vec<ColocId>, by_primary: bool) -> Vec<ColocId> {
-        let key = |id: &ColocId| {
-            let coloc = self.coloc(*id);
-            let other = if by_primary { coloc.primary } else { coloc.dependent };
-            let it = &self[other];
-            let promotable = it.variant == Variant::Clone && it.promotable;
-            (std::cmp::Reverse((it.priority, it.variant, promotable)), it.id.clone())
-        };
-        list.sort_by_key(key);
-        list
-    }
-
-    /// Whom a resource (as part of what it is part of) wants to be with.
+    /// Whom a resource wants to be with.
     pub(crate) fn this_with(&self, rsc: RscId) -> Vec<ColocId> {
-        let mut list = Vec::new();
-        self.collect_this_with(rsc, rsc, &mut list);
-        self.sorted_colocs(list, true)
+        self[rsc].with.clone()
     }
 
-    fn collect_this_with(&self, rsc: RscId, origin: RscId, list: &mut Vec<ColocId>) {
-        let it = &self[rsc];
-        if it.variant == Variant::Group && rsc != origin && it.children.first() != Some(&origin) {
-            return;
-        }
-        list.extend(&it.with);
-        let Some(parent) = it.parent else { return };
-        match self[parent].variant {
-            Variant::Clone | Variant::Bundle if self.is_instance(rsc) => {
-                list.extend(self[parent].with.iter().filter(|id| {
-                    // What all instances want decides where one goes only if it must, or if there is
-                    // a choice of nodes.
-                    let score = self.coloc(**id).score;
-                    self[parent].instances.roomy || score < Score::ZERO || score.is_always()
-                }))
-            }
-            Variant::Group => self.collect_this_with(parent, origin, list),
-            _ => {}
-        }
-    }
-
-    fn is_instance(&self, rsc: RscId) -> bool {
-        let of_clone =
-            self[rsc].parent.is_some_and(|parent| self[parent].variant == Variant::Clone);
-        of_clone || self.is_container(rsc)
-    }
-
-    /// Who wants to be with a resource (as part of what it is part of).
+    /// Who wants to be with a resource.
     pub(crate) fn with_this(&self, rsc: RscId) -> Vec<ColocId> {
-        let mut list = Vec::new();
-        self.collect_with_this(rsc, rsc, &mut list);
-        self.sorted_colocs(list, false)
-    }
-
-    fn collect_with_this(&self, rsc: RscId, origin: RscId, list: &mut Vec<ColocId>) {
-        let it = &self[rsc];
-        if it.variant == Variant::Group && rsc != origin && it.children.last() != Some(&origin) {
-            return;
-        }
-        list.extend(&it.with_this);
-        let Some(parent) = it.parent else { return };
-        match self[parent].variant {
-            Variant::Clone | Variant::Bundle if self.is_instance(rsc) => {
-                list.extend(self[parent].with_this.iter().filter(|id| {
-                    self.has_influence(**id, Some(rsc))
-                        && (self[parent].instances.roomy || self.coloc(**id).score < Score::ZERO)
-                }))
-            }
-            Variant::Group => self.collect_with_this(parent, origin, list),
-            _ => {}
-        }
+        self[rsc].with_this.clone()
     }
 
     /// Whether a dependent may draw its primary (`rsc`, if it is a part of it).
@@ -142,10 +80,26 @@ impl World<'_> {
         self.apply_coloc(rsc, primary, coloc, true);
         self.note_difference(rsc, &before, coloc, primary);
         if let Some(archive) = archive
-            && !self.any_available(&self[rsc].allowed)
+            && (!self.any_available(&self[rsc].allowed)
+                || mild
+                    && self.group_fits(rsc, &archive)
+                    && !self.group_fits(rsc, &self[rsc].allowed))
         {
             self[rsc].allowed = archive;
         }
+    }
+
+    /// Whether a node is left on which all other members of a resource's group can be, too.
+    fn group_fits(&self, rsc: RscId, table: &Table) -> bool {
+        let group = self[rsc].parent.filter(|parent| self[*parent].variant == Variant::Group);
+        let members = group.map(|group| self[group].children.as_slice()).unwrap_or_default();
+        table.iter().any(|(node, entry)| {
+            let banned =
+                |member: &RscId| self[*member].allowed.score(node).is_none_or(Score::is_never);
+            entry.score >= Score::ZERO
+                && self.node_available(node, None, false)
+                && !members.iter().any(banned)
+        })
     }
 
     fn reasons_before(&self, rsc: RscId) -> Option<Table> {
@@ -236,19 +190,17 @@ impl World<'_> {
 
     /// The scores of a resource with those of all that hang on it.
     pub(super) fn mixed_scores(&mut self, rsc: RscId) -> Table {
-        let source = match self[rsc].variant {
-            Variant::Group => self[rsc].children.last().copied().unwrap_or(rsc),
-            _ => rsc,
-        };
+        let flags = Mix { active: false, non_negative: false, this_with: true };
+        let last = self[rsc].children.last().copied();
+        let member = last.filter(|_| self[rsc].variant == Variant::Group);
+        let source = member.unwrap_or(rsc);
         let mut table = self[source].allowed.clone();
         self[source].merging = true;
-        self.mix_on(
-            source,
-            source,
-            &mut table,
-            ONE,
-            Mix { active: false, non_negative: false, this_with: true },
-        );
+        self.mix_on(source, source, &mut table, ONE, flags);
+        if member.is_some() {
+            // What the group wants, its first member will want once it is the group's turn.
+            self.mix_on(rsc, source, &mut table, ONE, flags);
+        }
         self[source].merging = false;
         table
     }

@@ -3,7 +3,6 @@
 use cib::Score;
 use cib::model::Text;
 
-use super::instances::instance_number;
 use crate::history::strip_instance;
 use crate::options::NoQuorum;
 use crate::world::{NodeId, Role, RscId, World};
@@ -77,6 +76,14 @@ impl World<'_> {
     }
 
     fn promotion_attribute(&self, rsc: RscId, node: NodeId, name: &str) -> Option<Text> {
+        let container = self.container_of(node).filter(|it| !self[*it].provisional);
+        if let Some(container) = container
+            && self[container].assigned.is_none()
+            && self.meta(rsc, "container-attribute-target") == Some("host")
+        {
+            // A container that goes nowhere has no host that could tell.
+            return None;
+        }
         self.attribute_for(node, &format!("master-{name}"), rsc)
     }
 
@@ -127,6 +134,11 @@ impl World<'_> {
         for coloc in self.this_with(child) {
             let primary = self.coloc(coloc).primary;
             self.apply_coloc(child, primary, coloc, true);
+        }
+        if let Some(bundle) = self[clone].parent {
+            for coloc in self[bundle].with.clone() {
+                self.rate_by_host(child, node, coloc);
+            }
         }
         let rated = if next == Role::Promoted { 1_000_000 } else { self[child].priority };
         self[child].promotion.sort = Score::new(rated);
@@ -185,7 +197,6 @@ impl World<'_> {
         });
         self[clone].children = instances;
         self[clone].merging = false;
-        let _ = instance_number;
     }
 
     fn promotion_place(&self, clone: RscId, rsc: RscId) -> Option<NodeId> {

@@ -205,6 +205,8 @@ impl Shared {
             learned_interval_cap: self.cap,
             startup_delay: self.startup_delay,
             accept: true,
+            fresh: None,
+            promote_secondaries: false,
             ways: Vec::new(),
             lifetimes: self.lifetimes,
             lease: self.lease,

@@ -71,6 +71,10 @@ impl Hands {
                 let evidence = format!("farewell, and {answered:?} are answered for");
                 return Err(violation(lan, Rule::FarewellFirst, *node, evidence));
             }
+            Sight::Named { node, answered } if !answered.is_empty() => {
+                let evidence = format!("names who follows, and {answered:?} are answered for");
+                return Err(violation(lan, Rule::NamedFirst, *node, evidence));
+            }
             Sight::Added { node, address } => {
                 self.added.insert((*node, *address), now);
             }

@@ -65,6 +65,8 @@ rules! {
     AnswersUnled => "A VIP whose engine is dead or frozen is answered for no longer than its lease.",
     /// DESIGN §4.
     FarewellFirst => "A guardian's farewell comes after the silence, never before.",
+    /// Decision 0019.
+    NamedFirst => "Who leaves names who follows when it answers for none of its VIPs any more, never before.",
     /// DESIGN §4.
     SpokeSilenced => "A holder never adverts while it is silenced.",
     /// DESIGN §4: drain, listen, decide.

@@ -6,6 +6,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may; the lint's own exception misses helpers")]
 
+#[path = "../directed/mod.rs"]
+mod directed;
 mod election;
 mod faults;
 mod groups;

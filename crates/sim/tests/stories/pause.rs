@@ -159,3 +159,30 @@ fn a_removed_table_is_back_before_anybody_could_be_misled() {
         assert_served_by(&lan, "a");
     }
 }
+
+#[test]
+fn nodes_that_stood_still_together_do_not_take_over_from_each_other() {
+    // Guests of one machine that gives them no processor for a while: nobody has spoken, and nobody
+    // could have listened. Every phase of the interval, on the other's side too.
+    let fast = |priority| InstanceConfig {
+        interval: base::Interval::V3(base::Centis::new(1).unwrap()),
+        ..config(priority)
+    };
+    for phase in 0..20 {
+        let mut lan = Lan::new(1).node("a", vec![fast(200)]).node("b", vec![fast(100)]);
+        lan.run_for(secs(5) + millis(7) * phase);
+        assert_served_by(&lan, "a");
+        let before = takeovers(lan.see("b"));
+        for span in [20, 30, 40, 50] {
+            lan.pause("a", millis(span));
+            lan.pause("b", millis(span));
+            lan.run_for(millis(300));
+        }
+        assert_eq!(takeovers(lan.see("b")), before, "phase {phase}");
+        assert_served_by(&lan, "a");
+        // A holder that stays away is missed all the same.
+        lan.pause("b", millis(40));
+        lan.crash("a");
+        assert!(lan.run_until(millis(100), |lan| lan.actives() == ["b"]).is_some());
+    }
+}

@@ -143,3 +143,8 @@ fn vrrp_066_a_storm_of_reloads_beside_it_never_costs_an_advert() {
     assert_eq!((takeovers(lan.see("a")), takeovers(lan.see("b"))), (1, 0));
     assert_eq!(INTERVAL, secs(1));
 }
+
+#[test]
+fn a_sound_engine_is_not_killed_when_a_shorter_lease_joins_a_longer_one() {
+    assert_eq!(crate::directed::killed_for_a_shorter_lease(), 0);
+}

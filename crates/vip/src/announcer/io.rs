@@ -6,6 +6,7 @@ use base::{EventId, IfIndex, KernelFact, Mac, Reason, Vip};
 use serde::{Deserialize, Serialize};
 
 use crate::HolderId;
+use crate::announcer::{KeepFresh, Pace};
 use crate::arp::TargetMac;
 
 /// What the announcer can be told. Facts are lent, not given: several machines read the same one.
@@ -18,6 +19,15 @@ pub enum Input<'a> {
         holder: HolderId,
         /// How.
         policy: BurstPolicy,
+    },
+    /// These interfaces have a pace together; holds until it is said again.
+    Paces(Vec<Pace>),
+    /// On these interfaces one VIP of this holder is announced again and again while it holds.
+    KeepFresh {
+        /// Whose.
+        holder: HolderId,
+        /// Where, and how often.
+        fresh: KeepFresh,
     },
     /// Announce these VIPs, which are present, now. With [`Reason::RivalSeen`] the burst follows
     /// the policy's `lower_prio_*`, otherwise `repeat` and `delay`.

@@ -11,6 +11,7 @@
 
 mod burst;
 mod io;
+mod places;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -19,13 +20,15 @@ use core::net::IpAddr;
 use core::ops::Bound;
 use core::time::Duration;
 
-use base::{EventId, Family, IfIndex, Instant, KernelFact, LinkFact, Mac, Name, Reason, Vip};
+use base::{EventId, Family, Instant, KernelFact, LinkFact, Mac, Name, Reason, Vip};
 
 use crate::HolderId;
 use crate::links::Links;
-use crate::{arp, ndisc};
+use crate::{arp, ndisc, pack};
 use burst::{Burst, Spot};
 pub use io::{BurstPolicy, Input, Output, Status};
+pub use places::{KeepFresh, Pace};
+use places::{Track, track};
 
 /// Frames handed out before the loop gets a chance to do something else.
 const FRAMES_PER_TURN: u32 = 64;
@@ -43,6 +46,9 @@ struct Holder {
     present: Vec<Spot>,
     bursts: Vec<Burst>,
     refresh_at: Option<Instant>,
+    /// As a rule none: boxed.
+    fresh: Option<Box<KeepFresh>>,
+    fresh_at: Option<Instant>,
     rival_at: Option<Instant>,
     /// Its entry among the alarms.
     alarm: Option<Instant>,
@@ -97,6 +103,27 @@ impl Holder {
     }
 }
 
+impl Holder {
+    /// Sets the time for keeping switches informed, where it is not set.
+    fn keep_fresh(&mut self, now: Instant) {
+        if let (Some(fresh), None) = (&self.fresh, self.fresh_at) {
+            self.fresh_at = Some(now + fresh.every);
+        }
+    }
+
+    /// Tells of one VIP of each interface that switches are to be kept informed of.
+    fn freshen(&mut self, now: Instant) {
+        self.fresh_at = None;
+        self.keep_fresh(now);
+        let (Some(fresh), Some(cause)) = (&self.fresh, self.cause) else { return };
+        let first = |name: &Name| self.present.iter().find(|spot| spot.interface == *name).cloned();
+        let spots: Vec<Spot> = fresh.interfaces.iter().filter_map(first).collect();
+        if !spots.is_empty() {
+            self.bursts.push(Burst::new(spots, 1, now, Reason::Refresh, cause));
+        }
+    }
+}
+
 /// The machine. Feed it, drain it, wake it.
 #[derive(Debug)]
 pub struct Announcer {
@@ -115,7 +142,8 @@ pub struct Announcer {
     turn_ends: Instant,
     left_in_turn: u32,
     /// When the next frame of a family may leave an interface that has a pace.
-    paces: BTreeMap<(IfIndex, Family), Instant>,
+    paces: BTreeMap<(Track, Family), Instant>,
+    shared_paces: Vec<Pace>,
     /// When to look again at busy holders that nothing but the pace of interfaces held back.
     paced_until: Option<Instant>,
     outputs: VecDeque<Output>,
@@ -144,6 +172,7 @@ impl Announcer {
             turn_ends: Instant::ZERO,
             left_in_turn: FRAMES_PER_TURN,
             paces: BTreeMap::new(),
+            shared_paces: Vec::new(),
             paced_until: None,
             outputs: VecDeque::new(),
             frames: 0,
@@ -168,6 +197,24 @@ impl Announcer {
                 }
                 self.reschedule(holder);
             }
+            Input::Paces(paces) => {
+                if self.shared_paces != paces {
+                    self.paces.retain(|(on, _), _| matches!(on, Track::Link(_)));
+                    self.shared_paces = paces;
+                }
+            }
+            Input::KeepFresh { holder, fresh } => {
+                let entry = self.holders.entry(holder).or_default();
+                let fresh = (!fresh.is_empty()).then(|| Box::new(fresh));
+                if entry.fresh != fresh {
+                    entry.fresh = fresh;
+                    entry.fresh_at = None;
+                    if !entry.present.is_empty() {
+                        entry.keep_fresh(self.now);
+                    }
+                    self.reschedule(holder);
+                }
+            }
             Input::Announce { holder, vips, reason, cause } => {
                 self.announce(holder, &vips, reason, cause);
             }
@@ -177,7 +224,8 @@ impl Announcer {
             Input::Withdraw { holder } => {
                 if let Some(entry) = self.holders.get_mut(&holder) {
                     let (policy, alarm) = (Arc::clone(&entry.policy), entry.alarm);
-                    **entry = Holder { policy, alarm, ..Holder::default() };
+                    let fresh = entry.fresh.take();
+                    **entry = Holder { policy, alarm, fresh, ..Holder::default() };
                     self.reschedule(holder);
                 }
             }
@@ -197,6 +245,13 @@ impl Announcer {
     pub fn poll_output(&mut self) -> Option<Output> {
         while self.outputs.is_empty() && self.left_in_turn > 0 && self.serve() {}
         self.outputs.pop_front()
+    }
+
+    /// Needs no more room than necessary from here on: for when it has come to rest.
+    pub fn pack(&mut self) {
+        pack::map(&mut self.holders);
+        pack::set(&mut self.alarms);
+        self.outputs.shrink_to_fit();
     }
 
     /// When to be woken, if nothing happens before.
@@ -235,6 +290,7 @@ impl Announcer {
         }
         if entry.present.is_empty() {
             entry.refresh_at = refresh_after(now, &policy);
+            entry.keep_fresh(now);
         }
         entry.cause = Some(cause);
 
@@ -268,7 +324,7 @@ impl Announcer {
             burst.forget(&gone);
         }
         if entry.present.is_empty() {
-            entry.refresh_at = None;
+            (entry.refresh_at, entry.fresh_at) = (None, None);
         }
         self.reschedule(holder);
     }
@@ -285,7 +341,7 @@ impl Announcer {
         };
         self.links.learn(fact);
         if let KernelFact::LinkGone(index) = fact {
-            self.paces.retain(|(on, _), _| on != index);
+            self.paces.retain(|(on, _), _| *on != Track::Link(*index));
         }
         let doubtful: Vec<Name> = doubtful.unwrap_or_default();
         if doubtful.is_empty() {
@@ -324,10 +380,13 @@ impl Announcer {
             && at <= self.now
         {
             self.alarms.pop_first();
-            if let Some(entry) = self.holders.get_mut(&holder)
-                && entry.refresh_at.is_some_and(|at| at <= self.now)
-            {
-                entry.begin_refresh(self.now);
+            if let Some(entry) = self.holders.get_mut(&holder) {
+                if entry.refresh_at.is_some_and(|at| at <= self.now) {
+                    entry.begin_refresh(self.now);
+                }
+                if entry.fresh_at.is_some_and(|at| at <= self.now) {
+                    entry.freshen(self.now);
+                }
             }
             self.reschedule(holder);
         }
@@ -349,7 +408,7 @@ impl Announcer {
             self.busy.insert(holder);
         }
         let later = entry.bursts.iter().map(|b| b.due).filter(|due| *due > self.now).min();
-        if let Some(at) = later.into_iter().chain(entry.refresh_at).min() {
+        if let Some(at) = later.into_iter().chain(entry.refresh_at).chain(entry.fresh_at).min() {
             entry.alarm = Some(at);
             self.alarms.insert((at, holder));
         }
@@ -402,15 +461,16 @@ impl Announcer {
             Family::V4 => policy.arp_interval,
             Family::V6 => policy.na_interval,
         };
-        if let Some(at) = self.paces.get(&(index, family))
+        let (on, interval) = track(&self.shared_paces, (&spot.interface, index), family, interval);
+        if let Some(at) = self.paces.get(&(on, family))
             && *at > now
         {
             return Served::NotBefore(*at);
         }
         if interval.is_zero() {
-            self.paces.remove(&(index, family));
+            self.paces.remove(&(on, family));
         } else {
-            self.paces.insert((index, family), now + interval);
+            self.paces.insert((on, family), now + interval);
         }
         let mac = policy.virtual_mac.unwrap_or(own_mac);
         let bytes = match spot.address {

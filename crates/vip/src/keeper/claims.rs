@@ -7,11 +7,12 @@
 
 use core::net::{IpAddr, Ipv4Addr};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use base::{Name, Vip};
 
 use super::io::Waiting;
-use crate::HolderId;
+use crate::{HolderId, pack};
 
 /// An address of the kernel by the name of its interface (see [`Vip::same_address`]).
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -30,7 +31,8 @@ impl Place {
 /// One holder's interest in one place.
 #[derive(Debug)]
 pub(super) struct Claim {
-    pub(super) vip: Vip,
+    /// Shared with the slot of its address: there may be thousands of both.
+    pub(super) vip: Arc<Vip>,
     /// Its number in the holder's list, which is the order of installation.
     pub(super) position: usize,
     /// Still in the holder's list. A claim that is not waits to be told gone.
@@ -101,6 +103,12 @@ pub(super) struct Claims {
 }
 
 impl Claims {
+    /// Needs no more room than necessary from here on.
+    pub(super) fn pack(&mut self) {
+        pack::map(&mut self.holders);
+        pack::map(&mut self.places);
+    }
+
     /// Replaces the list of `holder`; the places whose claims may have changed.
     pub(super) fn manage(&mut self, id: HolderId, vips: Vec<Vip>) -> Vec<Place> {
         let holder = self.holders.entry(id).or_default();
@@ -121,6 +129,7 @@ impl Claims {
             };
             let (position, holding) = (holder.places.len(), holder.holding);
             let waiting = holder.waiting;
+            let vip = Arc::new(vip);
             claims.insert(id, Claim { vip, position, managed: true, holding, waiting, told });
             holder.places.push(place.clone());
             touched.push(place);

@@ -14,6 +14,7 @@ mod io;
 mod slot;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
 use core::net::IpAddr;
 
@@ -21,8 +22,8 @@ use base::{
     AddressFact, AddressOp, Batch, BatchDone, Family, IfIndex, Instant, KernelFact, Ticket, Vip,
 };
 
-use crate::HolderId;
 use crate::links::Links;
+use crate::{HolderId, pack};
 use claims::{Claims, Place};
 pub use io::{Discards, Input, Output, Status, VipStatus, Waiting};
 use slot::{Have, Meaning, Slot};
@@ -142,10 +143,26 @@ impl Keeper {
         })
     }
 
+    /// Whether another holder wants an address of this one's to be on the node.
+    #[must_use]
+    pub fn is_shared(&self, holder: HolderId) -> bool {
+        let places = self.claims.holder(holder).map_or(&[][..], |(_, places)| places);
+        let others = |place| self.claims.at(place).filter(|(id, _)| *id != holder);
+        places.iter().any(|place| others(place).any(|(_, claim)| claim.wants()))
+    }
+
     /// Hands out the holders whose VIPs may have come, gone or become somebody else's since this was
     /// last called: only for these can [`Keeper::leaves_traces`] have become false.
     pub fn take_stirred(&mut self) -> BTreeSet<HolderId> {
         core::mem::take(&mut self.stirred)
+    }
+
+    /// Needs no more room than necessary from here on: for when it has come to rest.
+    pub fn pack(&mut self) {
+        self.claims.pack();
+        pack::map(&mut self.addresses);
+        pack::map(&mut self.slots);
+        self.outputs.shrink_to_fit();
     }
 
     /// Whether no batch is under way and nothing is present that nobody wants, but for what the
@@ -190,7 +207,7 @@ impl Keeper {
                 let slot = key.and_then(|key| self.slots.get(&key));
                 vips.push(VipStatus {
                     holder,
-                    vip: claim.vip.clone(),
+                    vip: Vip::clone(&claim.vip),
                     index: key.map(|key| key.index),
                     wanted: claim.wants(),
                     present: self.is_served(place),
@@ -301,7 +318,7 @@ impl Keeper {
                 && let Some(place) = self.place_of(key)
             {
                 for (holder, claim) in self.claims.at(&place) {
-                    let vip = claim.vip.clone();
+                    let vip = Vip::clone(&claim.vip);
                     self.outputs.push_back(Output::Refused { holder, vip, errno, attempts });
                 }
             }
@@ -346,7 +363,7 @@ impl Keeper {
         for (holder, claim) in self.claims.at_mut(&place) {
             if claim.told && claim.wants() {
                 claim.told = false;
-                let vip = claim.vip.clone();
+                let vip = Vip::clone(&claim.vip);
                 self.outputs.push_back(Output::Taken { holder, vip });
             }
         }
@@ -397,7 +414,7 @@ impl Keeper {
             && let Some((_, claim)) = self.claims.at(place).next()
         {
             let seen = self.addresses.get(&key).map_or(Have::Absent, |tentative| have(*tentative));
-            self.slots.entry(key).or_insert_with(|| Slot::new(claim.vip.clone(), seen));
+            self.slots.entry(key).or_insert_with(|| Slot::new(Arc::clone(&claim.vip), seen));
         }
     }
 
@@ -412,10 +429,10 @@ impl Keeper {
                 let [present, gone] = told.entry(holder).or_default();
                 if claim.told && (!there || (shared && !claim.wants())) {
                     claim.told = false;
-                    gone.push((claim.position, claim.vip.clone()));
+                    gone.push((claim.position, Vip::clone(&claim.vip)));
                 } else if !claim.told && sure && claim.wants() {
                     claim.told = true;
-                    present.push((claim.position, claim.vip.clone()));
+                    present.push((claim.position, Vip::clone(&claim.vip)));
                 }
             }
             self.claims.prune(place);
@@ -450,7 +467,7 @@ impl Keeper {
         let known = slot.ours || claims().any(|(_, claim)| claim.told);
 
         let op = if exists {
-            let want = want.map(|(_, claim)| &claim.vip);
+            let want = want.map(|(_, claim)| &*claim.vip);
             slot.decide(key.index, want, first.is_some(), runs, clear)
         } else {
             None
@@ -459,7 +476,7 @@ impl Keeper {
             (&op, want, first, known)
             && !slot.makes_sure()
         {
-            let vip = claim.vip.clone();
+            let vip = Vip::clone(&claim.vip);
             self.outputs.push_back(Output::LeftOver { holder, vip });
         }
         let position = first.map_or((HolderId(u32::MAX), 0), |(id, claim)| (id, claim.position));

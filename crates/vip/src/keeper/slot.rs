@@ -108,9 +108,9 @@ pub(super) struct Slot {
 }
 
 impl Slot {
-    pub(super) fn new(vip: Vip, have: Have) -> Self {
+    pub(super) fn new(vip: Arc<Vip>, have: Have) -> Self {
         Self {
-            vip: Arc::new(vip),
+            vip,
             have,
             ours: false,
             flight: None,

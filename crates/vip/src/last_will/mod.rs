@@ -12,6 +12,7 @@
 //! deadline proves nothing about the engine, which gets its whole time again.
 
 mod io;
+mod kept;
 mod signs;
 #[cfg(test)]
 mod tests;
@@ -22,7 +23,10 @@ use std::collections::{BTreeMap, VecDeque};
 use base::{AddressOp, Instant, Name, WayOp};
 
 pub use io::{Bequest, Death, Edit, Input, Legacy, Output, Seal};
+use kept::Kept;
 pub use signs::Signs;
+
+use crate::pack;
 
 /// How many adverts an engine may have signed since its last sign of life. Only counts where the
 /// wall clock was set back: otherwise the clock is ahead of all of them.
@@ -62,9 +66,9 @@ enum Phase {
 pub struct LastWill {
     phase: Phase,
     /// What the present engine holds.
-    bequests: BTreeMap<Name, Bequest>,
+    bequests: BTreeMap<Name, Kept>,
     /// What the one before held and the present one does not hold yet.
-    orphans: BTreeMap<Name, Bequest>,
+    orphans: BTreeMap<Name, Kept>,
     /// The last number that adverts of each instance were signed with, as far as is known.
     spoken: BTreeMap<Name, u64>,
     /// Routes and rules of those that have any.
@@ -99,14 +103,14 @@ impl LastWill {
     pub fn resume(now: Instant, legacy: Legacy) -> Self {
         let born_at = legacy.born_at;
         let patiences: Vec<Duration> = legacy.bequests.iter().map(|b| b.patience).collect();
-        let named = |bequest: Bequest| (bequest.name.clone(), bequest);
+        let named = |bequest: &Bequest| (bequest.name.clone(), Kept::of(bequest));
+        let last = |bequest: &Bequest| Some((bequest.name.clone(), bequest.seal.as_ref()?.last));
         let mut will = Self {
             phase: Phase::Present { born_at, alive_at: now, adopt_by: None },
-            bequests: legacy.bequests.into_iter().map(named).collect(),
+            bequests: legacy.bequests.iter().map(named).collect(),
+            spoken: legacy.bequests.iter().filter_map(last).collect(),
             ..Self::new(now)
         };
-        let last = |bequest: &Bequest| Some((bequest.name.clone(), bequest.seal.as_ref()?.last));
-        will.spoken = will.bequests.values().filter_map(last).collect();
         patiences.into_iter().for_each(|patience| will.weigh(patience));
         will
     }
@@ -116,7 +120,9 @@ impl LastWill {
     pub fn legacy(&self) -> Option<Legacy> {
         match self.phase {
             Phase::Present { born_at, adopt_by: None, .. } if !self.stopping => {
-                Some(Legacy { born_at, bequests: self.bequests.values().cloned().collect() })
+                let last = |name| self.spoken.get(name).copied();
+                let bequests = self.bequests.iter().map(|(name, kept)| kept.bequest(last(name)));
+                Some(Legacy { born_at, bequests: bequests.collect() })
             }
             _ => None,
         }
@@ -126,6 +132,11 @@ impl LastWill {
     #[must_use]
     pub fn patience(&self) -> Option<Duration> {
         self.patiences.keys().next().copied()
+    }
+
+    /// Needs no more room than necessary from here on: for when it has come to rest.
+    pub fn pack(&mut self) {
+        pack::map(&mut self.bequests);
     }
 
     /// Takes one input; drain [`LastWill::poll_output`] after it.
@@ -190,13 +201,9 @@ impl LastWill {
                 }
                 self.take(&bequest.name);
                 self.weigh(bequest.patience);
-                self.bequests.insert(bequest.name.clone(), bequest);
+                self.bequests.insert(bequest.name.clone(), Kept::of(&bequest));
             }
             Edit::Spoke { name, last } => {
-                let bequest = self.bequests.get_mut(&name);
-                if let Some(seal) = bequest.and_then(|bequest| bequest.seal.as_mut()) {
-                    seal.last = last;
-                }
                 self.spoken.insert(name, last);
                 return;
             }
@@ -300,7 +307,8 @@ impl LastWill {
         let names = held.keys().cloned().collect();
         let ways = core::mem::take(&mut self.ways);
         let mut ops = Vec::new();
-        for bequest in held.into_values() {
+        for kept in held.into_values() {
+            let bequest = kept.bequest(None);
             let seal = bequest.seal.map(|seal| {
                 let spoken = self.spoken.entry(bequest.name).or_insert(seal.last);
                 *spoken = spoken.wrapping_add(UNTOLD);

@@ -12,7 +12,7 @@ use base::{LeaseClass, LeaseKey, Name};
 
 use super::Subject;
 use super::listing::Want;
-use crate::HolderId;
+use crate::{HolderId, pack};
 
 #[derive(Debug, Default)]
 pub(super) struct Holder {
@@ -97,6 +97,11 @@ pub(super) struct Holders {
 }
 
 impl Holders {
+    pub(super) fn pack(&mut self) {
+        pack::map(&mut self.all);
+        pack::set(&mut self.keys);
+    }
+
     pub(super) fn get(&self, id: HolderId) -> Option<&Holder> {
         self.all.get(&id)
     }
@@ -184,9 +189,14 @@ impl Holders {
 
     /// What is wanted of a key, by all who are at it.
     pub(super) fn want(&self, key: LeaseKey) -> Want {
-        let all: RangeInclusive<_> = (key, HolderId(0))..=(key, HolderId(u32::MAX));
-        let holders = self.keys.range(all).filter_map(|(_, id)| self.all.get(id));
+        let holders = self.at(key).filter_map(|id| self.all.get(&id));
         holders.map(|holder| holder.want(&key)).max().unwrap_or(Want::Nothing)
+    }
+
+    /// Who is at a key.
+    pub(super) fn at(&self, key: LeaseKey) -> impl Iterator<Item = HolderId> {
+        let all: RangeInclusive<_> = (key, HolderId(0))..=(key, HolderId(u32::MAX));
+        self.keys.range(all).map(|(_, id)| *id)
     }
 
     /// Every key that anybody is at.

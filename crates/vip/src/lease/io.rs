@@ -81,6 +81,12 @@ pub enum Output {
         /// Who.
         holder: HolderId,
     },
+    /// The holder has released, and nothing that it lists can be heard from now on, though it may
+    /// still be installed. Told at most once for a release.
+    Silent {
+        /// Who.
+        holder: HolderId,
+    },
     /// These were silenced. They must not speak before they were granted a lease again.
     Lapsed {
         /// Who.

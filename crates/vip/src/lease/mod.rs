@@ -200,6 +200,13 @@ impl Leases {
         }
     }
 
+    /// Needs no more room than necessary from here on: for when it has come to rest.
+    pub fn pack(&mut self) {
+        self.holders.pack();
+        self.listing.pack();
+        self.told.shrink_to_fit();
+    }
+
     /// Whether what the holder says can be true by now: false while it is, or may be, silenced.
     #[must_use]
     pub fn may_speak(&self, holder: HolderId, now: Instant) -> bool {

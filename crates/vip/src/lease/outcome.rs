@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use base::{Errno, Instant, LeaseAnswer, LeaseClass, LeaseDone, LeaseOp, LeaseTrouble};
+use base::{Errno, Instant, LeaseAnswer, LeaseClass, LeaseDone, LeaseKey, LeaseOp, LeaseTrouble};
 
 use super::holders::{Holder, Phase};
 use super::{Flight, LapseCause, Leases, Output, Pulse, Table};
@@ -48,7 +48,13 @@ impl Leases {
                 self.built(existed, listed);
             }
             LeaseOp::Cover { interface } => self.cover.done(&interface),
-            LeaseOp::List { .. } | LeaseOp::Unlist { .. } => self.failures = 0,
+            LeaseOp::List { class, keys } => {
+                self.failures = 0;
+                if class == LeaseClass::SILENT {
+                    self.tell_silent(&keys);
+                }
+            }
+            LeaseOp::Unlist { .. } => self.failures = 0,
             LeaseOp::Arm { class } => {
                 self.failures = 0;
                 self.classes.entry(class).or_default().pulse = Pulse::Alive { asked: flight.asked };
@@ -77,7 +83,28 @@ impl Leases {
         }
     }
 
-    fn built(&mut self, existed: bool, listed: Vec<(base::LeaseKey, LeaseClass)>) {
+    /// Tells which of those that have released are silent altogether, now that these keys are.
+    fn tell_silent(&mut self, keys: &[LeaseKey]) {
+        if !matches!(self.table, Table::Ready) || self.cover.next().is_some() {
+            return;
+        }
+        let silent = |holder: &Holder| {
+            let heard = |key: &&LeaseKey| !matches!(key, LeaseKey::Pin(_));
+            holder.phase == Phase::Leaving
+                && holder.leased().is_some_and(|subject| {
+                    subject.keys.iter().filter(heard).all(|key| self.listing.is_silent(key))
+                })
+        };
+        let mut known: Option<HolderId> = None;
+        for id in keys.iter().flat_map(|key| self.holders.at(*key)) {
+            // The keys of one holder follow each other.
+            if known.replace(id) != Some(id) && self.holders.get(id).is_some_and(silent) {
+                self.told.push_back(Output::Silent { holder: id });
+            }
+        }
+    }
+
+    fn built(&mut self, existed: bool, listed: Vec<(LeaseKey, LeaseClass)>) {
         let was = core::mem::replace(&mut self.table, Table::Ready);
         self.listing.found(listed);
         self.stale.all = true;

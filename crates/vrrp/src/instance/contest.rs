@@ -30,19 +30,32 @@ impl Instance {
     /// §6.4.3: while we hold, a weaker node claims to hold too. Assert ourselves at once, for it and
     /// for the bridges it has misled, and tell the neighbours again.
     pub(super) fn contest(&mut self, turn: &mut Turn<'_>, source: IpAddr, priority: Priority) {
-        let event = match self.told_rival {
+        if let Some(cause) = self.is_parting(turn.now) {
+            self.troubles.note().contested_at = Some(turn.now);
+            return self.assert_again(turn, cause, None);
+        }
+        let event = match self.troubles.get().and_then(|troubles| troubles.told_rival) {
             Some((told, at, event)) if told == source && turn.now < at + REPORT_EVERY => event,
             _ => {
                 let what = What::RivalHeard { source, priority };
                 let event = turn.out.event(turn.now, self.subject(), what, Reason::Packet, []);
-                self.told_rival = Some((source, turn.now, event));
+                self.troubles.note().told_rival = Some((source, turn.now, event));
                 event
             }
         };
-        self.contested_at = Some(turn.now);
+        self.troubles.note().contested_at = Some(turn.now);
         let news = self.rivals.advert(turn.now, source, self.active_interval());
         self.tell_rivals(turn, news, Reason::Packet, Some(event));
         self.assert_again(turn, event, None);
+    }
+
+    /// Whether a weaker advert is one of the last of the holder that has just given way to us (decision
+    /// 0005). That is no rival, and nobody is told of one; but the neighbours are told again where the
+    /// VIPs are. One that does not give way still speaks an interval later.
+    fn is_parting(&self, now: Instant) -> Option<EventId> {
+        let just_now = now < self.changed_at + self.config.interval.as_duration();
+        // Our taking over is the cause.
+        self.changed_by.filter(|_| self.parting && just_now)
     }
 
     /// A frame of another machine says that a VIP of ours lives there. Nobody yields to that, since
@@ -52,13 +65,13 @@ impl Instance {
             return;
         }
         let pause = |told| if told == seen.mac { REPORT_EVERY } else { TELL_EVERY };
-        let event = match self.told_mac {
+        let event = match self.troubles.get().and_then(|troubles| troubles.told_mac) {
             Some((told, at, event)) if turn.now < at + pause(told) => event,
             _ => {
                 let Neighbour { address: vip, mac, sight, .. } = *seen;
                 let what = What::RivalSeen { vip, mac, sight };
                 let event = turn.out.event(turn.now, self.subject(), what, Reason::Packet, []);
-                self.told_mac = Some((seen.mac, turn.now, event));
+                self.troubles.note().told_mac = Some((seen.mac, turn.now, event));
                 event
             }
         };
@@ -73,11 +86,12 @@ impl Instance {
     fn assert_again(&mut self, turn: &mut Turn<'_>, cause: EventId, about: Option<IpAddr>) {
         let interval = self.config.interval.as_duration();
         // A flood of claims must not make us flood as well.
-        if self.config.answer_rivals && elapsed(self.answered_at, turn.now, interval / 4) {
-            self.answered_at = Some(turn.now);
+        let answered_at = self.troubles.get().and_then(|troubles| troubles.answered_at);
+        if self.config.answer_rivals && elapsed(answered_at, turn.now, interval / 4) {
+            self.troubles.note().answered_at = Some(turn.now);
             self.send(turn, self.priority());
         }
-        let before = self.reassert.take().map(|reassert| reassert.about);
+        let before = self.troubles.note().reassert.take().map(|reassert| reassert.about);
         let about = match (before, about) {
             (None, about) => about.map(|address| BTreeSet::from([address])),
             (Some(Some(mut some)), Some(address)) => {
@@ -86,7 +100,7 @@ impl Instance {
             }
             (Some(_), _) => None,
         };
-        self.reassert = Some(Reassert { cause, about });
+        self.troubles.note().reassert = Some(Reassert { cause, about });
     }
 
     /// A rival that is not seen any more is told of, and so is a second one that is.
@@ -121,20 +135,24 @@ impl Instance {
         if base::planted!(NoReassert) || self.reassert_at().is_none_or(|at| now < at) {
             return None;
         }
-        self.reasserted_at = Some(now);
-        self.reassert.take()
+        let troubles = self.troubles.known()?;
+        troubles.reasserted_at = Some(now);
+        troubles.reassert.take()
     }
 
     /// When it is to announce again, if it is. What is silenced has nothing to announce.
     pub(crate) fn reassert_at(&self) -> Option<Instant> {
+        let troubles = self.troubles.get()?;
         let pause = self.config.interval.as_duration().max(Duration::from_secs(1));
-        let at = self.reasserted_at.map_or(Instant::ZERO, |at| at + pause);
-        let due = self.reassert.is_some() && !self.silenced && !base::planted!(NoReassert);
+        let at = troubles.reasserted_at.map_or(Instant::ZERO, |at| at + pause);
+        let due = troubles.reassert.is_some() && !self.silenced && !base::planted!(NoReassert);
         due.then_some(at)
     }
 
     /// There is nothing that could be announced again; once there is, it is announced anyway.
     pub(crate) fn forget_reassert(&mut self) {
-        self.reassert = None;
+        if let Some(troubles) = self.troubles.known() {
+            troubles.reassert = None;
+        }
     }
 }

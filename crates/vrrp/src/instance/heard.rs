@@ -53,7 +53,7 @@ impl Instance {
 
     /// Counts a packet that was not an advert for us. Changes no timer and no state (VRRP-020).
     pub(crate) fn refused(&mut self, turn: &mut Turn<'_>, source: IpAddr, why: &Discard) {
-        if let Some(what) = self.refusals.count(turn.now, source, why) {
+        if let Some(what) = self.troubles.note().refusals.count(turn.now, source, why) {
             turn.out.event(turn.now, self.subject(), what, Reason::Packet, []);
         }
     }

@@ -56,8 +56,9 @@ impl Instance {
     /// VRRP-034: another interval is learned, and told once.
     fn tell_interval(&mut self, turn: &mut Turn<'_>, source: IpAddr, theirs: Duration) {
         let ours = self.config.interval.as_duration();
-        if theirs != ours && self.told_interval != Some((source, theirs)) {
-            self.told_interval = Some((source, theirs));
+        let told = self.troubles.get().and_then(|troubles| troubles.told_interval);
+        if theirs != ours && told != Some((source, theirs)) {
+            self.troubles.note().told_interval = Some((source, theirs));
             let what = What::IntervalDiffers { source, theirs, ours };
             turn.out.event(turn.now, self.subject(), what, Reason::Packet, []);
         }
@@ -67,8 +68,9 @@ impl Instance {
     fn tell_cap(&mut self, turn: &mut Turn<'_>, source: IpAddr, theirs: Duration) {
         let cap = self.interval_cap();
         let bites = self.config.version() == Version::V3 && theirs > cap;
-        if bites && self.told_cap != Some((source, cap)) {
-            self.told_cap = Some((source, cap));
+        let told = self.troubles.get().and_then(|troubles| troubles.told_cap);
+        if bites && told != Some((source, cap)) {
+            self.troubles.note().told_cap = Some((source, cap));
             let what = What::IntervalCapped { source, theirs, cap };
             turn.out.event(turn.now, self.subject(), what, Reason::Packet, []);
         }
@@ -80,8 +82,8 @@ impl Instance {
         let Some(policy) = &self.config.hmac else { return };
         let Some(number) = heard.signed else {
             self.traffic.unsigned_received += 1;
-            self.refusals.count_only(Counter::HmacMissing);
-            if self.told_unsigned.due(turn.now, source) {
+            self.troubles.note().refusals.count_only(Counter::HmacMissing);
+            if self.troubles.note().told_unsigned.due(turn.now, source) {
                 let what = What::UnsignedHeard { source };
                 turn.out.event(turn.now, self.subject(), what, Reason::Packet, []);
             }
@@ -91,7 +93,7 @@ impl Instance {
         let Freshness::Time { window } = policy.freshness() else { return };
         let off = number.distance(Sequence::of(turn.wall));
         // Half the way to where its adverts will be refused.
-        if off > window / 2 && self.told_skew.due(turn.now, source) {
+        if off > window / 2 && self.troubles.note().told_skew.due(turn.now, source) {
             let what = What::ClockSkew { source, off, window };
             turn.out.event(turn.now, self.subject(), what, Reason::Packet, []);
         }
@@ -104,11 +106,12 @@ impl Instance {
         let same =
             theirs.len() == ours.len() && ours.iter().all(|vip| theirs.contains(&vip.address));
         let told = self
-            .told_list
-            .as_ref()
+            .troubles
+            .get()
+            .and_then(|troubles| troubles.told_list.as_ref())
             .is_some_and(|(who, list)| *who == source && list.as_slice() == theirs);
         if !same && !told && !ours.is_empty() {
-            self.told_list = Some((source, theirs.to_vec()));
+            self.troubles.note().told_list = Some((source, theirs.to_vec()));
             let what = What::VipListDiffers { source };
             turn.out.event(turn.now, self.subject(), what, Reason::Packet, []);
         }

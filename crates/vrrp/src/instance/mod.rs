@@ -15,21 +15,21 @@ mod moves;
 mod silence;
 mod speak;
 mod together;
+mod troubles;
 mod watched;
 
 use core::net::IpAddr;
 use core::time::Duration;
 
-use base::{EventId, IfIndex, Instant, Mac, Priority, Reason, State, Subject, Version, Wall, What};
+use base::{EventId, IfIndex, Instant, Priority, Reason, State, Subject, Version, Wall, What};
 use vip::HolderId;
 
-use contest::Reassert;
 pub(crate) use inherit::Inheritance;
+use troubles::Seldom;
 
 use crate::config::{InstanceConfig, Reach};
 use crate::moves::{Candidate, Candidates, Ready};
 use crate::outbox::Outbox;
-use crate::refusals::{Refusals, Told};
 use crate::rivals::Rivals;
 use crate::status::{StayBack, Traffic};
 use crate::timers;
@@ -137,26 +137,15 @@ pub(crate) struct Instance {
     peer: Option<Peer>,
     learned_form: Option<ChecksumForm>,
     rivals: Rivals,
-    refusals: Refusals,
-    /// What was reported once and is not to be repeated: an interval, a VIP list, a rival.
-    told_interval: Option<(IpAddr, Duration)>,
-    told_list: Option<(IpAddr, Vec<IpAddr>)>,
-    told_rival: Option<(IpAddr, Instant, EventId)>,
-    told_cap: Option<(IpAddr, Duration)>,
-    told_unsigned: Told,
-    told_skew: Told,
+    troubles: Seldom,
     /// The highest number of each signed sender.
     marks: Marks,
     /// The numbers of our own signed adverts.
     sequencer: Sequencer,
     /// The last number signed with, until the guardian has been told.
     spoke: Option<Sequence>,
-    /// When a weaker router was last heard to hold while we do.
-    contested_at: Option<Instant>,
-    told_mac: Option<(Mac, Instant, EventId)>,
-    reassert: Option<Reassert>,
-    reasserted_at: Option<Instant>,
-    answered_at: Option<Instant>,
+    /// It took over from a weaker holder that spoke, or may have.
+    parting: bool,
     changed_at: Instant,
     changed_by: Option<EventId>,
     /// Its VIPs are silenced, or may be: it must not claim to hold.
@@ -165,6 +154,8 @@ pub(crate) struct Instance {
     /// machine has slept since.
     sent_at: Option<(Instant, Duration)>,
     slept: Duration,
+    /// The end of a wait that was put off because this node did not run when it was over.
+    graced: Option<Instant>,
     /// What it has told its holder, while Backup.
     ready: Option<Ready>,
     /// Who has told it, while Active.
@@ -190,26 +181,17 @@ impl Instance {
             peer: None,
             learned_form: None,
             rivals: Rivals::default(),
-            refusals: Refusals::default(),
-            told_interval: None,
-            told_list: None,
-            told_rival: None,
-            told_cap: None,
-            told_unsigned: Told::default(),
-            told_skew: Told::default(),
+            troubles: Seldom::default(),
             marks: Marks::default(),
             sequencer: Sequencer::default(),
             spoke: None,
-            contested_at: None,
-            told_mac: None,
-            reassert: None,
-            reasserted_at: None,
-            answered_at: None,
+            parting: false,
             changed_at: now,
             changed_by: None,
             silenced: false,
             sent_at: None,
             slept: Duration::ZERO,
+            graced: None,
             ready: None,
             candidates: Candidates::default(),
             nominee: None,
@@ -352,7 +334,11 @@ impl Instance {
             Phase::Backup { preempt_at, .. } if self.judges_late(ran) => {
                 self.wait_for_silence(turn.now, preempt_at);
             }
-            Phase::Backup { .. } => self.take_over(turn),
+            Phase::Backup { .. } => {
+                if !self.grants_grace(turn.now, ran) {
+                    self.take_over(turn);
+                }
+            }
         }
     }
 
@@ -420,6 +406,12 @@ impl Instance {
     fn become_active(&mut self, turn: &mut Turn<'_>, reason: Reason, cause: Option<EventId>) {
         let from = self.state();
         let interval = self.config.interval.as_duration();
+        let parting = match self.phase {
+            Phase::Backup { waiting, .. } => {
+                matches!(waiting, Waiting::Preempting | Waiting::Owner)
+            }
+            Phase::Initialize | Phase::Active { .. } => reason == Reason::Owner,
+        };
         self.phase = Phase::Active { advert_at: turn.now + interval };
         self.learned_interval = None;
         // Whoever was heard before has fallen silent: it begins anew.
@@ -429,6 +421,7 @@ impl Instance {
         // An heir does not know yet whether its lease has outlived its predecessor.
         self.silenced = reason == Reason::Adopted && self.is_leased();
         self.changed(turn, from, reason, cause);
+        self.parting = parting;
         self.send(turn, self.priority());
     }
 
@@ -479,10 +472,8 @@ impl Instance {
         self.silenced &= to == State::Active;
         let news = self.rivals.clear();
         self.tell_rivals(turn, news, Reason::StateChanged, None);
-        self.told_rival = None;
-        self.contested_at = None;
-        self.told_mac = None;
-        self.reassert = None;
+        self.troubles.forget_rivals();
+        self.parting = false;
         self.changed_at = turn.now;
         match to {
             // A fault that is told anew is no change.

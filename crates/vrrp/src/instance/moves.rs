@@ -48,13 +48,13 @@ impl Instance {
         }
     }
 
-    /// It resigns: whoever would follow is named when its VIPs are off the node.
+    /// It resigns: whoever would follow is named when it answers for its VIPs no more.
     pub(super) fn choose_nominee(&mut self, now: Instant) {
         self.nominee = self.candidates.best(now);
         self.candidates.clear();
     }
 
-    /// Its VIPs are off the node: names who follows, if it still does not hold.
+    /// It answers for its VIPs no more: names who follows, if it still does not hold. Once.
     pub(crate) fn nominate(&mut self, turn: &mut Turn<'_>) {
         let Some(Candidate { source, nonce, .. }) = self.nominee.take() else { return };
         if self.state() == State::Active {

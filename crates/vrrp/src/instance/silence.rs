@@ -5,11 +5,18 @@ use core::time::Duration;
 use base::{EventId, Instant, Reason, State};
 use vip::lease::FLOOR;
 
-use super::{Inheritance, Instance, Phase, Turn};
+use super::{Inheritance, Instance, Phase, Turn, Waiting};
 use crate::image::PhaseV1;
 
 /// A Backup that is later than this, and than an interval, listens anew.
 const LATE: Duration = Duration::from_millis(100);
+
+/// One that is later than this did not run when its wait was over, and its holder perhaps neither: they
+/// may be guests of one machine.
+const STALLED: Duration = Duration::from_micros(2_500);
+
+/// So long it lets the holder speak then, once. Whoever runs again speaks at once.
+const GRACE: Duration = Duration::from_millis(5);
 
 impl Instance {
     /// Its VIPs are silent, or may be.
@@ -75,6 +82,23 @@ impl Instance {
         self.deadline().is_some_and(|deadline| now >= deadline + late)
     }
 
+    /// Whether it is so late that it gives the holder another moment, which it does at most once in a
+    /// wait. What the holder said meanwhile would lie in the socket, if only this node had not run; it
+    /// does not if neither did.
+    pub(super) fn grants_grace(&mut self, now: Instant, ran: Instant) -> bool {
+        let Some(deadline) = self.deadline() else { return false };
+        let Phase::Backup { armed_at, waiting: Waiting::Silence, .. } = &mut self.phase else {
+            return false;
+        };
+        let stalled = ran >= deadline + STALLED && self.peer.is_some();
+        if !stalled || self.graced == Some(deadline) {
+            return false;
+        }
+        *armed_at = *armed_at + now.since(deadline) + GRACE;
+        self.graced = Some(now + GRACE);
+        true
+    }
+
     /// Whether it is to go on with what an engine before this one held, and has not begun to.
     pub(crate) fn inherits(&self) -> bool {
         match &self.inherits {
@@ -83,6 +107,18 @@ impl Instance {
                 matches!(image.base.base.phase, PhaseV1::Active { .. })
             }
             Some(Inheritance::Group) | None => false,
+        }
+    }
+
+    /// Whether an engine before this one had it running, and it has not taken that up: a tracker that
+    /// this engine has not heard of yet keeps it from nothing.
+    pub(crate) fn goes_on(&self) -> bool {
+        match &self.inherits {
+            Some(Inheritance::Held | Inheritance::Group) => true,
+            Some(Inheritance::Image(image)) => {
+                !matches!(image.base.base.phase, PhaseV1::Initialize)
+            }
+            None => false,
         }
     }
 

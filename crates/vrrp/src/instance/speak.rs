@@ -168,7 +168,7 @@ impl Instance {
             lease: None,
             devices: Vec::new(),
             traffic: self.traffic,
-            discards: *self.refusals.counters(),
+            discards: self.troubles.counters(),
         }
     }
 }

@@ -23,7 +23,8 @@ impl Instance {
     /// Whether it holds while a weaker router claims to hold too.
     pub(crate) fn is_contested(&self, now: Instant) -> bool {
         let span: Duration = self.config.interval.as_duration() * RIVAL_FOR;
-        self.state() == State::Active && self.contested_at.is_some_and(|at| now < at + span)
+        let at = self.troubles.get().and_then(|troubles| troubles.contested_at);
+        self.state() == State::Active && at.is_some_and(|at| now < at + span)
     }
 
     /// It is to begin as Active, since its group holds.
@@ -32,6 +33,11 @@ impl Instance {
             self.inherits = Some(Inheritance::Group);
             self.not_before = now;
         }
+    }
+
+    /// Whether it begins as Backup when nothing is in its way any more.
+    pub(crate) fn begins_as_backup(&self, now: Instant) -> bool {
+        self.state() == State::Initialize && self.inherits.is_none() && now >= self.not_before
     }
 
     /// It does not wait longer than the group it joins.

@@ -6,13 +6,13 @@
 //!    │ ◀── adverts ─────────────────────────│
 //!    │ ── Ready: priority, nonce ─────────▶ │   now and then, by unicast
 //!    │                                      │   leaves: priority 0 to everybody,
-//!    │ ◀── priority 0 ──────────────────────│   then its VIPs off the node,
-//!    │ ◀── Nominated: the nonce ────────────│   and only when they are off: this
+//!    │ ◀── priority 0 ──────────────────────│   then its VIPs silent, or off the node,
+//!    │ ◀── Nominated: the nonce ────────────│   and only when they are: this
 //!    ▼ Active at once
 //! ```
 //!
-//! Two holders cannot come of it. The nomination leaves when the VIPs are off the node, and it is
-//! good only for the Backup whose nonce it carries, for as long as that still waits for the very
+//! Two holders cannot come of it. The nomination leaves when the node answers for none of the VIPs any
+//! more, because the table of leases keeps them silent or because they are gone, and it is good only for the Backup whose nonce it carries, for as long as that still waits for the very
 //! holder that resigned and has heard it within two intervals: the holder itself cannot be back
 //! before three. Whoever knows nothing of it sees an ordinary resignation, and waits Skew_Time, in
 //! which the nominee's advert comes.

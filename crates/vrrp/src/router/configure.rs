@@ -54,6 +54,7 @@ impl Router {
         self.regroup(now);
         self.watch();
         self.filter.configured();
+        self.pace(now);
         self.surround_all(now, Some(event));
     }
 
@@ -206,6 +207,20 @@ impl Router {
         self.addressees.unlist(key, slot);
     }
 
+    /// Paces that interfaces have together count for what is on them, too.
+    fn pace(&mut self, now: Instant) {
+        let devices = self.seats.values().flat_map(|seat| &seat.instance.config().devices);
+        let mut paces = self.paces.clone();
+        for device in devices {
+            for pace in &mut paces {
+                if pace.interfaces.contains(&device.parent) {
+                    pace.interfaces.push(device.name.clone());
+                }
+            }
+        }
+        self.announcer.handle(now, announcer::Input::Paces(paces));
+    }
+
     fn instruct_hands(&mut self, now: Instant, slot: Slot, config: &InstanceConfig) {
         let holder = slot.holder();
         self.instruct_leases(now, slot, config);
@@ -215,6 +230,8 @@ impl Router {
         self.instruct_devices(now, slot, config);
         let policy = config.burst;
         self.announcer.handle(now, announcer::Input::Policy { holder, policy });
+        let fresh = config.keep_fresh();
+        self.announcer.handle(now, announcer::Input::KeepFresh { holder, fresh });
     }
 }
 

@@ -37,8 +37,13 @@ struct Held {
 }
 
 impl Debouncer {
-    /// These rules from now on. What is held back under a rule that is gone is believed at once.
-    pub(super) fn rule(&mut self, rules: BTreeMap<Name, Debounce>) -> Vec<KernelFact> {
+    /// These rules from now on, about links of which this is `known` and believed. What is held back
+    /// under a rule that is gone is believed at once.
+    pub(super) fn rule(
+        &mut self,
+        rules: BTreeMap<Name, Debounce>,
+        known: Vec<LinkFact>,
+    ) -> Vec<KernelFact> {
         self.rules = rules;
         let (rules, mut released) = (&self.rules, Vec::new());
         self.links.retain(|_, held| {
@@ -48,6 +53,10 @@ impl Debouncer {
             }
             ruled
         });
+        for fact in known {
+            let held = Held { believed: fact.running, at: None, fact };
+            self.links.entry(held.fact.index).or_insert(held);
+        }
         released
     }
 

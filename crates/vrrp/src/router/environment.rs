@@ -46,7 +46,8 @@ impl Router {
 
     /// How long news must last, from now on.
     pub(super) fn debounce(&mut self, now: Instant, rules: BTreeMap<Name, Debounce>) {
-        for fact in self.debouncer.rule(rules) {
+        let known = rules.keys().filter_map(|name| self.links.named(name)).cloned().collect();
+        for fact in self.debouncer.rule(rules, known) {
             self.take_in(now, &fact);
         }
     }
@@ -133,7 +134,8 @@ impl Router {
             let around = Surroundings { fault, ..seat.instance.around() };
             return self.put(now, slot, around, cause);
         }
-        let (before, runs) = (seat.own, seat.instance.state() != State::Initialize);
+        let runs = seat.instance.state() != State::Initialize || seat.instance.goes_on();
+        let before = seat.own;
         let unheard = seat.own == Some(Reason::Startup);
         let mut around = survey(&self.links, &self.vips, config);
         if config.devices.iter().any(|device| self.devices.is_refused(&device.name)) {
@@ -165,6 +167,10 @@ impl Router {
             Some(_) => around,
             None => Surroundings { fault: self.group_fault(slot), ..around },
         };
+        let begins = self.seats.get(&slot).map(|seat| seat.instance.around().fault);
+        if begins == Some(Some(Reason::Startup)) {
+            self.tell_new_group(now, slot, around.fault);
+        }
         let Some(seat) = self.seats.get_mut(&slot) else { return };
         let before = seat.instance.around().attachment;
         let cause = source_change(before, around.attachment).map_or(cause, |what| {
@@ -219,6 +225,7 @@ impl Router {
     /// Notes which interfaces the configuration looks at, and which addresses are VIPs.
     pub(super) fn watch(&mut self) {
         self.lookout.survey(&self.seats, &self.links, true);
+        self.survey_promotion();
         let configs = || self.seats.values().map(|seat| seat.instance.config());
         // An owner's VIPs are the node's own addresses too (RFC 9568 §6.1): good sources.
         let movable = configs().filter(|config| !config.priority.is_owner());
@@ -234,6 +241,7 @@ impl Router {
     /// Asks for the sockets the instances need, if those have changed.
     pub(super) fn listen(&mut self) {
         self.lookout.survey(&self.seats, &self.links, false);
+        self.promote();
         let mut wanted: BTreeMap<_, SocketSpec> = BTreeMap::new();
         for seat in self.seats.values() {
             let config = seat.instance.config();
@@ -282,7 +290,7 @@ fn survey(links: &Links, vips: &BTreeSet<IpAddr>, config: &InstanceConfig) -> Su
     };
     let attachment = source.map(|source| Attachment { index: link.index, source });
     let vip_link = |ready: fn(LinkState) -> bool| {
-        config.all_vips().all(|vip| {
+        config.all_vips().filter(|vip| !vip.flags.unguarded).all(|vip| {
             let interface = config.below(&vip.interface);
             config.interface.as_ref() == Some(interface) || ready(link_state(links, interface))
         })

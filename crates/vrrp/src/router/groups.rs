@@ -18,7 +18,9 @@
 
 use std::collections::BTreeMap;
 
-use base::{EventId, Instant, Name, Priority, Reason, State, Subject, What};
+use base::{
+    EventId, Instant, Name, Priority, Reason, State, Subject, TrackerKind, Verdict, Weighed, What,
+};
 
 use super::{Router, Seat, Slot};
 use crate::instance::Turn;
@@ -163,6 +165,8 @@ impl Router {
     pub(super) fn judge(&mut self, now: Instant, ran: Instant, slots: &[Slot]) {
         let mut groups: Vec<Name> = Vec::new();
         for slot in slots {
+            let fault = self.seats.get(slot).and_then(|seat| seat.instance.around().fault);
+            self.tell_new_group(now, *slot, fault);
             let Some(seat) = self.seats.get_mut(slot) else { continue };
             match &seat.instance.config().group {
                 Some(name) if seat.instance.is_ripe(now) => {
@@ -258,11 +262,44 @@ impl Router {
         self.tell_group(now, name, &members);
     }
 
+    /// A member is about to begin as Backup, the first of its group: the group is told of before its
+    /// members, as keepalived has it unless it waited for a script. Later changes are told of when all
+    /// have made them.
+    pub(super) fn tell_new_group(&mut self, now: Instant, slot: Slot, fault: Option<Reason>) {
+        let Some(seat) = self.seats.get(&slot) else { return };
+        let Some(name) = seat.instance.config().group.clone() else { return };
+        let new = self.groups.by_name.get(&name).is_some_and(|group| group.state.is_none());
+        if !new || fault.is_some() || !seat.instance.begins_as_backup(now) {
+            return;
+        }
+        let waits = |seat: &Seat| {
+            let trackers = &seat.instance.config().trackers;
+            trackers.iter().any(|one| {
+                let unknown = one.effect.weigh(Verdict::default(), one.assume_bad);
+                one.tracker.kind == TrackerKind::Script && unknown == Weighed::Open
+            })
+        };
+        let members = self.groups.members(Some(&name));
+        if members.iter().filter_map(|slot| self.seats.get(slot)).any(waits) {
+            return;
+        }
+        if let Some(group) = self.groups.by_name.get_mut(&name) {
+            group.state = Some(State::Backup);
+        }
+        let (from, to) = (State::Initialize, State::Backup);
+        let what = What::StateChanged { from, to, priority: Priority::new(0) };
+        self.out.event(now, Subject::Group(name), what, Reason::SyncGroup, []);
+    }
+
     /// Records what the group has become, if that is new.
     fn tell_group(&mut self, now: Instant, name: &Name, members: &[Slot]) {
         let seats: Vec<&Seat> = members.iter().filter_map(|slot| self.seats.get(slot)).collect();
-        let startup = |seat: &&Seat| seat.instance.around().fault == Some(Reason::Startup);
-        if seats.is_empty() || seats.iter().any(startup) {
+        // Those that have not begun, be it that nothing is known yet or that their start is put off.
+        let idle = |seat: &&Seat| match seat.instance.around().fault {
+            fault @ (None | Some(Reason::Startup)) => fault.is_some() || !seat.runs(),
+            Some(_) => false,
+        };
+        if seats.is_empty() || seats.iter().any(idle) {
             return;
         }
         let to = seats.iter().map(|seat| seat.instance.state()).min().unwrap_or(State::Initialize);

@@ -3,7 +3,7 @@
 use core::net::IpAddr;
 use std::collections::BTreeSet;
 
-use base::{EventId, Instant, Reason, State, Vip, What};
+use base::{EventId, Instant, Name, Reason, State, Vip, What};
 use vip::last_will::Edit;
 use vip::{HolderId, announcer, keeper, lease, lifetime};
 
@@ -43,7 +43,10 @@ impl Router {
             }
             if let Some(name) = self.leaving.remove(&holder) {
                 self.out.will(Edit::Release { name });
-                self.all_off(now, holder);
+                // What another instance of this node holds on to is answered for: nobody is to follow.
+                if !self.keeper.is_shared(holder) {
+                    self.nominate(now, holder);
+                }
             }
             if self.clearing.remove(&holder) {
                 self.leases.handle(now, lease::Input::Clear { holder });
@@ -159,6 +162,18 @@ impl Router {
         }
         let input = announcer::Input::Announce { holder, vips, reason, cause };
         self.announcer.handle(now, input);
+    }
+
+    /// Announces what an instance holds once more, because somebody asks for it.
+    pub(super) fn announce_again(&mut self, now: Instant, name: &Name) {
+        let named = |(_, seat): &(Slot, &Seat)| seat.instance.config().name == *name;
+        let Some((slot, seat)) = self.seats.iter().find(named) else { return };
+        if let Some(cause) = seat.instance.changed_by()
+            && !seat.present.is_empty()
+        {
+            let vips = seat.present.clone();
+            self.announce(now, slot.holder(), vips, Reason::Refresh, cause);
+        }
     }
 
     /// Announces what an instance holds that could not be announced while it was silent.

@@ -59,6 +59,7 @@ impl Router {
             match output {
                 Output::Op(ask) => self.out.lease(ask),
                 Output::Granted { holder } => self.granted(now, holder),
+                Output::Silent { holder } => self.nominate(now, holder),
                 Output::Lapsed { holders, cause, since } => {
                     for holder in holders {
                         self.lapsed(now, holder, cause, since);

@@ -16,6 +16,8 @@ mod hands;
 mod lease;
 mod moves;
 mod neighbours;
+mod promote;
+mod reception;
 mod ways;
 
 use core::net::IpAddr;
@@ -23,11 +25,10 @@ use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
 
 use base::{
-    EventId, Family, IfIndex, Instant, Name, Reason, State, Subject, Tracker, Verdict, Vip, Vrid,
-    WallClock, What,
+    EventId, IfIndex, Instant, Name, Reason, State, Subject, Tracker, Verdict, Vip, WallClock, What,
 };
 use vip::HolderId;
-use vip::announcer::Announcer;
+use vip::announcer::{Announcer, Pace};
 use vip::devices::Devices;
 use vip::keeper::Keeper;
 use vip::last_will::Edit;
@@ -36,17 +37,17 @@ use vip::lifetime::{self, Lifetimes};
 use vip::ways::Ways;
 
 use crate::deadlines::Deadlines;
-use crate::floods::{self, Floods};
+use crate::floods::Floods;
 use crate::image::Image;
 use crate::input::{Input, Packet};
-use crate::instance::{Attachment, Inheritance, Instance, Turn};
+use crate::instance::{Attachment, Inheritance, Instance};
 use crate::links::Links;
 use crate::outbox::{Outbox, Output};
 use crate::refusals::Refusals;
 use crate::slots::{SlotMap, SlotSet};
 use crate::sockets::SocketSpec;
 use crate::status::{LeaseStatus, RouterStatus};
-use crate::wire::{self, Arrival, Counters};
+use crate::wire::{Arrival, Counters};
 
 use addressees::{Addressees, Key};
 pub use debounce::Debounce;
@@ -59,6 +60,7 @@ use lease::Doubt;
 pub use moves::SwitchoverError;
 use neighbours::Lookout;
 pub use neighbours::WatchSpec;
+use promote::Promoting;
 pub use ways::{Statics, TrackGroup};
 
 /// How many instances one turn lets judge their silence at most: when thousands take over at once,
@@ -154,6 +156,9 @@ pub struct Router {
     leases: Leases,
     ways: Ways,
     filter: FilterState,
+    /// What interfaces have together, as configured.
+    paces: Vec<Pace>,
+    promoting: Promoting,
     track_groups: Vec<TrackGroup>,
     doubts: BTreeMap<Slot, Doubt>,
     /// Holders that want no lease any more while something of them may be installed.
@@ -203,6 +208,7 @@ impl Router {
         match input {
             Input::Statics(statics) => self.set_statics(now, statics),
             Input::WaysDone(done) => self.ways.handle(now, vip::ways::Input::Done(done)),
+            Input::AnnounceAgain(name) => self.announce_again(now, &name),
             Input::Filtered(refused) => self.filtered(now, refused),
             Input::WayGone(trace) => self.ways.handle(now, vip::ways::Input::Gone(trace)),
             Input::Configure(configs) => self.configure(now, configs),
@@ -294,6 +300,16 @@ impl Router {
             self.doubts.values().map(|doubt| doubt.at).min(),
         ];
         hands.into_iter().chain([self.speaking.first(), self.listening.first()]).flatten().min()
+    }
+
+    /// Needs no more room than necessary from here on: for when nothing big happens. It takes some
+    /// microseconds for each VIP, and changes nothing else.
+    pub fn tidy(&mut self) {
+        self.keeper.pack();
+        self.announcer.pack();
+        self.lifetimes.pack();
+        self.leases.pack();
+        self.links.pack();
     }
 
     /// Where every instance stands, for the engine that goes on from here. What happens after this
@@ -416,79 +432,6 @@ impl Router {
         self.surround_all(now, Some(stopping));
     }
 
-    // ---- packets --------------------------------------------------------------------------------
-
-    fn receive(&mut self, now: Instant, index: IfIndex, arrival: &Arrival<'_>) {
-        self.guard(now, index, arrival.source);
-        let family = Family::of(&arrival.source);
-        let slot = wire::vrid_of(arrival.payload)
-            .and_then(Vrid::new)
-            .and_then(|vrid| self.addressee(index, family, vrid, arrival));
-        let stand = slot.is_some_and(|slot| self.stands(now, slot));
-        let mut turn = Turn { now, wall: self.wall.at(now), out: &mut self.out };
-        let Some((slot, seat)) = slot.and_then(|slot| Some((slot, self.seats.get_mut(&slot)?)))
-        else {
-            let why = wire::examine_unknown(arrival, family);
-            let report = self.strays.entry(index).or_default().count(now, arrival.source, &why);
-            if let (Some(what), Some(name)) = (report, self.links.name_of(index)) {
-                turn.out.event(now, Subject::Interface(name), what, Reason::Packet, []);
-            }
-            return;
-        };
-        // Of the node's own addresses, those the packet names: all that its checks can ask about.
-        let mut own = [arrival.source; 2];
-        let mut ours = 0;
-        for address in [arrival.source, arrival.destination] {
-            if self.links.is_ours(address) {
-                own[ours] = address;
-                ours += 1;
-            }
-        }
-        let subnets = self.links.subnets(index);
-        let terms = seat.instance.terms(&own[..ours], subnets, turn.wall);
-        match wire::decode_into(arrival, &terms, &mut self.listed) {
-            Ok(heard) => {
-                seat.instance.heard(&mut turn, arrival.source, &heard, stand);
-                self.listed = heard.advert.into_addresses();
-            }
-            Err(why) => seat.instance.refused(&mut turn, arrival.source, &why),
-        }
-        self.touched.insert(slot);
-    }
-
-    /// Tells who floods an interface.
-    fn guard(&mut self, now: Instant, index: IfIndex, source: IpAddr) {
-        let seats = &self.seats;
-        let limit = || {
-            let here = |seat: &&Seat| seat.key.is_some_and(|(at, _, _)| at == index);
-            let interval = |seat: &Seat| seat.instance.config().interval.as_duration();
-            floods::limit(seats.values().filter(here).map(interval))
-        };
-        let flood = self.floods.entry(index).or_default().count(now, source, limit);
-        if let (Some(limit), Some(name)) = (flood, self.links.name_of(index)) {
-            let what = What::Flood { source, limit };
-            self.out.event(now, Subject::Interface(name), what, Reason::Packet, []);
-        }
-    }
-
-    /// The instance a packet is for. Several unicast instances may share a VRID on one interface;
-    /// then the destination decides.
-    fn addressee(
-        &self,
-        index: IfIndex,
-        family: Family,
-        vrid: Vrid,
-        arrival: &Arrival<'_>,
-    ) -> Option<Slot> {
-        let mut slots = self.addressees.of((index, family, vrid));
-        let first = slots.next()?;
-        let listens_at = |slot: &Slot| {
-            let seat = self.seats.get(slot);
-            seat.is_some_and(|seat| seat.instance.listens_at(arrival.destination))
-        };
-        core::iter::once(first).chain(slots).find(listens_at).or(Some(first))
-    }
-
     // ---- what follows from it all ----------------------------------------------------------------
 
     /// Derives everything that is not the instances' own from what they have become.
@@ -578,6 +521,9 @@ impl Router {
         let speaks = seat.instance.state() == State::Active;
         self.speaking.set(slot, deadline.filter(|_| speaks));
         self.listening.set(slot, deadline.filter(|_| !speaks));
+        if base::planted!(NamedTooSoon) && !holds {
+            return self.nominate(now, holder);
+        }
         if let Some(reassert) = reassert {
             let mut vips = seat.present.clone();
             if let Some(about) = reassert.about {

@@ -84,8 +84,9 @@ impl Router {
         Ok(())
     }
 
-    /// The last of this holder's addresses is off the node.
-    pub(super) fn all_off(&mut self, now: Instant, holder: HolderId) {
+    /// This holder answers for none of its VIPs any more: the table of leases keeps them silent, or
+    /// the last of them is off the node. Whichever is first.
+    pub(super) fn nominate(&mut self, now: Instant, holder: HolderId) {
         if let Some(seat) = self.seats.get_mut(&Slot::of(holder)) {
             let mut turn = Turn { now, wall: self.wall.at(now), out: &mut self.out };
             seat.instance.nominate(&mut turn);

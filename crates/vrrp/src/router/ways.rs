@@ -7,6 +7,7 @@
 
 use base::{Instant, Reason, Subject, Tracker, TrackerKind, Verdict, Vip, Way, What};
 use serde::{Deserialize, Serialize};
+use vip::announcer::Pace;
 use vip::ways::{self, Managed};
 use vip::{HolderId, keeper};
 
@@ -25,6 +26,8 @@ pub struct Statics {
     pub ways: Vec<Managed>,
     /// Groups that are good while all of theirs is there.
     pub groups: Vec<TrackGroup>,
+    /// How fast announcements may follow each other on some interfaces together.
+    pub paces: Vec<Pace>,
     /// How VIPs are filtered that take no traffic.
     pub filtering: Filtering,
 }
@@ -44,7 +47,8 @@ impl Router {
     /// Takes over what stays; what is the same is left as it is.
     pub(super) fn set_statics(&mut self, now: Instant, statics: Statics) {
         let stays = self.stopping.is_none();
-        let Statics { vips, ways, groups, filtering } = statics;
+        let Statics { vips, ways, groups, paces, filtering } = statics;
+        self.paces = paces;
         self.filter.set(filtering);
         let (some_vips, some_ways) = (!vips.is_empty(), !ways.is_empty());
         self.keeper.handle(now, keeper::Input::Manage { holder: STATICS, vips });
@@ -67,6 +71,10 @@ impl Router {
 
     /// Forms the verdicts of track groups; whether one has changed.
     pub(super) fn judge_statics(&mut self, now: Instant) -> bool {
+        if !self.links.known() {
+            // What has no interface yet may find one.
+            return false;
+        }
         let mut news = Vec::new();
         for group in &self.track_groups {
             let tracker = Tracker { kind: TrackerKind::Static, name: group.name.clone() };

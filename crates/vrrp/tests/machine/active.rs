@@ -142,6 +142,23 @@ fn vrrp_058_vrrp_059_vrrp_060_whoever_is_weaker_is_answered_whatever_preemption_
     }
 }
 
+/// Decision 0005: a holder that gives way sends one last advert, so that we announce again.
+#[test]
+fn the_last_advert_of_a_holder_that_gives_way_is_no_rival_and_one_an_interval_later_is() {
+    let rival = What::RivalHeard { source: ip(LOWER), priority: Priority::new(50) };
+    let mut bench = Bench::new(config(100));
+    bench.hear(saying(LOWER, 50));
+    bench.sleep();
+    assert_eq!(bench.state(), State::Active);
+    let outs = bench.hear(saying(LOWER, 50));
+    assert_eq!(outs.spoken(), [100]);
+    assert!(!outs.has(&rival));
+    bench.pass(millis(999));
+    assert!(!bench.hear(saying(LOWER, 50)).has(&rival));
+    bench.pass(millis(1));
+    assert!(bench.hear(saying(LOWER, 50)).has(&rival));
+}
+
 #[test]
 fn vrrp_059_the_answer_can_be_switched_off() {
     let mut bench = Bench::active(InstanceConfig { answer_rivals: false, ..config(100) });

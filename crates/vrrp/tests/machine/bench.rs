@@ -103,6 +103,8 @@ pub(crate) fn config(priority: u8) -> InstanceConfig {
         learned_interval_cap: 10,
         startup_delay: Duration::ZERO,
         accept: true,
+        fresh: None,
+        promote_secondaries: false,
         ways: Vec::new(),
         lifetimes: false,
         lease: false,
@@ -289,6 +291,7 @@ impl Bench {
                     self.asked.push_back(batch);
                     Seen::Batch(ops)
                 }
+                Output::Promote(names) => Seen::Promote(names),
                 Output::Filter(filter) => {
                     self.router.handle(self.now, Input::Filtered(None));
                     Seen::Filter(filter)

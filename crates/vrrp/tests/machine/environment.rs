@@ -1,8 +1,11 @@
 //! What else on the node matters: trackers, tracked interfaces, VIPs on other interfaces
 //! (VRRP-062, 064, 065).
 
-use base::{KernelFact, LinkFact, Priority, Reason, State, TrackEffect, Vip, What};
-use vrrp::{Input, InstanceConfig, TrackInterface};
+use base::{
+    Effect, KernelFact, LinkFact, Priority, Reason, State, TrackEffect, Tracker, TrackerKind, Vip,
+    What,
+};
+use vrrp::{Input, InstanceConfig, Statics, TrackGroup, TrackInterface, Tracked};
 
 use crate::bench::{
     Bench, HIGHER, LOWER, VIP, config, index, ip, link, millis, nanos, saying, secs,
@@ -180,6 +183,19 @@ fn vrrp_062_a_vip_on_another_interface_needs_that_interface() {
 }
 
 #[test]
+fn a_vip_that_is_not_tracked_takes_no_notice_of_its_interface() {
+    let mut apart = Vip::new(ip("192.0.2.200"), 24, "eth1".into());
+    apart.flags.unguarded = true;
+    let mut bench = wide(InstanceConfig { excluded: vec![apart], ..config(100) });
+    bench.sleep();
+    bench.kernel();
+    bench.link_is(down(3, "eth1"));
+    assert_eq!(bench.state(), State::Active);
+    bench.fact(KernelFact::LinkGone(index(3)));
+    assert_eq!(bench.state(), State::Active);
+}
+
+#[test]
 fn an_interface_that_is_not_tracked_may_be_down() {
     let mut bench = wide(InstanceConfig { track_own_interface: false, ..config(100) });
     bench.link_down();
@@ -209,4 +225,20 @@ fn news_that_concern_nobody_say_nothing() {
     let outs = bench.feed(Input::Configure(vec![config(100)]));
     assert!(outs.is_quiet());
     assert_eq!(bench.left(), before);
+}
+
+#[test]
+fn what_stays_is_not_missed_before_the_interfaces_are_known() {
+    let tracker = Tracker { kind: TrackerKind::Static, name: "T".into() };
+    let effect = Effect::Of(TrackEffect::FaultWhileBad);
+    let trackers = vec![Tracked { tracker, effect, assume_bad: false }];
+    let (mut bench, mut outs) = Bench::silent(vec![InstanceConfig { trackers, ..config(100) }]);
+    let vips = vec![Vip::new(ip("198.51.100.1"), 24, "eth0".into())];
+    let groups = vec![TrackGroup { name: "T".into(), vips: vips.clone(), ways: Vec::new() }];
+    let statics = Statics { vips, groups, ..Statics::default() };
+    outs.0.extend(bench.feed(Input::Statics(statics)).0);
+    outs.0.extend(bench.snapshot(vec![link(2, "eth0")]).0);
+    outs.0.extend(bench.kernel().0);
+    let changes = outs.changes();
+    assert_eq!(changes, [(State::Initialize, State::Backup, Reason::Startup)], "{outs:?}");
 }

@@ -358,3 +358,49 @@ fn a_group_of_one_is_an_instance() {
     assert_eq!(bench.one("four").base_priority, Priority::new(100));
     assert_eq!(bench.one("four").family, Family::V4);
 }
+
+/// keepalived tells of a group before its members when they begin, and after them from then on.
+#[test]
+fn a_group_that_begins_is_told_of_first_and_afterwards_last() {
+    let subjects = |outs: &Outs| -> Vec<String> {
+        let word = |subject: &Subject| match subject {
+            Subject::Group(_) => "group".to_owned(),
+            Subject::Instance(name) => name.to_string(),
+            other => format!("{other:?}"),
+        };
+        outs.events()
+            .iter()
+            .filter(|event| matches!(event.what, What::StateChanged { .. }))
+            .map(|event| word(&event.subject))
+            .collect()
+    };
+    let (mut bench, _) = Bench::silent(all(100));
+    bench.addresses.push(address(3, "10.0.0.5"));
+    let outs = bench.snapshot(vec![link(2, "eth0"), link(3, "eth1")]);
+    let told = subjects(&outs);
+    assert_eq!(told.first().map(String::as_str), Some("group"), "{told:?}");
+    assert_eq!(told.len(), 4);
+    loop {
+        let outs = bench.sleep();
+        let told = subjects(&outs);
+        if !told.is_empty() {
+            assert_eq!(told.last().map(String::as_str), Some("group"), "{told:?}");
+            assert_eq!(told.len(), 4);
+            break;
+        }
+    }
+}
+
+#[test]
+fn a_group_whose_start_is_put_off_has_no_fault_to_tell() {
+    let late = |config: InstanceConfig| InstanceConfig { startup_delay: secs(5), ..config };
+    let (mut bench, _) = Bench::silent(all(100).into_iter().map(late).collect());
+    bench.addresses.push(address(3, "10.0.0.5"));
+    let outs = bench.snapshot(vec![link(2, "eth0"), link(3, "eth1")]);
+    assert!(outs.changes().is_empty(), "{outs:?}");
+    let mut changes = Vec::new();
+    while !states(&bench).iter().all(|state| *state == Active) {
+        changes.extend(bench.sleep().changes());
+    }
+    assert!(changes.iter().all(|change| change.1 != Initialize), "{changes:?}");
+}

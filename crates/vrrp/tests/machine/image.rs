@@ -1,8 +1,13 @@
 //! A hand-over in good order: the next engine goes on to the instant, and understands images of
 //! former versions.
 
-use base::{EventId, Instant, Name, Origin, Priority, Reason, State};
-use vrrp::{Image, Input, InstanceConfig, InstanceV1, InstanceV2, MarkV2, PeerV1, PhaseV1};
+use base::{
+    Effect, EventId, Instant, Name, Origin, Priority, Reason, State, TrackEffect, Tracker,
+    TrackerKind, Verdict,
+};
+use vrrp::{
+    Image, Input, InstanceConfig, InstanceV1, InstanceV2, MarkV2, PeerV1, PhaseV1, Tracked,
+};
 
 use crate::bench::{Bench, HIGHER, VIP, address, config, link, millis, saying, secs};
 
@@ -73,6 +78,33 @@ fn what_was_held_and_is_not_configured_any_more_is_nobodys() {
     let (bench, _) = next(&before, InstanceConfig { name: "new".into(), ..config(90) });
     let there = bench.addresses.contains(&address(2, VIP));
     assert!(there, "asked to be removed, and the kernel has not done it yet");
+}
+
+/// Found in the lab: an upgrade of whoever tracks a script was always given up, because the new engine
+/// had heard nothing of the script yet, and held nothing in time.
+#[test]
+fn a_tracker_that_the_next_engine_has_not_heard_of_keeps_nobody_from_going_on() {
+    let script = Tracker { kind: TrackerKind::Script, name: "chk".into() };
+    let says = |verdict| Input::Verdict { tracker: script.clone(), verdict };
+    let effect = Effect::Of(TrackEffect::FaultWhileBad);
+    let tracked = Tracked { tracker: script.clone(), effect, assume_bad: false };
+    let tracking = InstanceConfig { trackers: vec![tracked], ..config(100) };
+    let mut before = Bench::new(tracking.clone());
+    before.feed(says(Verdict::Good));
+    let (waiting, _) = next(&before, tracking.clone());
+    assert_eq!(waiting.state(), State::Backup, "as it was");
+    before.sleep();
+    before.kernel();
+    let (mut after, outs) = next(&before, tracking.clone());
+    assert_eq!(outs.changes(), [(State::Initialize, State::Active, Reason::Adopted)]);
+    assert!(after.feed(says(Verdict::Good)).changes().is_empty());
+    let outs = after.feed(says(Verdict::Bad));
+    assert_eq!(outs.changes(), [(State::Active, State::Initialize, Reason::Tracker)]);
+    // One that could not run waits to hear that it can.
+    let (mut next, outs) = next(&after, tracking);
+    assert!(outs.changes().is_empty());
+    let outs = next.feed(says(Verdict::Good));
+    assert_eq!(outs.changes().first().map(|change| change.1), Some(State::Backup));
 }
 
 /// Images as they were made by mainstay 0.1.0: never to be changed.

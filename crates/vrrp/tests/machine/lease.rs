@@ -45,7 +45,11 @@ fn order(outs: &Outs) -> Vec<String> {
             Seen::Batch(ops) => Some(format!("batch {}", ops.len())),
             Seen::Frame { .. } => Some("frame".into()),
             Seen::Device(_) => Some("device".into()),
-            Seen::Sockets(_) | Seen::Will(_) | Seen::Tune(_) | Seen::Event(_) => None,
+            Seen::Sockets(_)
+            | Seen::Will(_)
+            | Seen::Tune(_)
+            | Seen::Promote(_)
+            | Seen::Event(_) => None,
         })
         .collect()
 }

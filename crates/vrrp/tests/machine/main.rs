@@ -34,6 +34,7 @@ mod rivals;
 mod seen;
 mod signed;
 mod startup;
+mod switches;
 mod table;
 mod timers;
 mod tracking;

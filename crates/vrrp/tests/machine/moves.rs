@@ -6,7 +6,7 @@ use base::{Family, Preempt, Priority, Reason, State, Vrid};
 use vrrp::moves::{Kind, Notice};
 use vrrp::{Input, InstanceConfig, Packet};
 
-use crate::bench::{Bench, HIGHER, LOWER, OWN, config, link, millis, saying, secs};
+use crate::bench::{Bench, HIGHER, LOWER, OWN, VIP, config, link, millis, saying, secs};
 
 fn ip(text: &str) -> IpAddr {
     text.parse().unwrap()
@@ -165,6 +165,36 @@ fn a_holder_that_stops_names_the_best_once_its_vips_are_off() {
         sent(&mut bench),
         [(ip(HIGHER), Notice { priority: Priority::new(100), ..nominated(2) })]
     );
+}
+
+#[test]
+fn a_holder_with_a_lease_names_the_best_once_its_vips_are_silent() {
+    let mut bench = Bench::active(InstanceConfig { lease: true, ..config(100) });
+    bench.feed(Input::Notice(notice(LOWER, ready(50, 1))));
+    let outs = bench.feed(Input::Stop);
+    assert_eq!(outs.spoken(), [0]);
+    assert!(bench.has(VIP) && !bench.table.passes(VIP, bench.now), "installed, and silent");
+    let told = sent(&mut bench);
+    assert_eq!(told, [(ip(LOWER), Notice { priority: Priority::new(100), ..nominated(1) })]);
+    bench.kernel();
+    assert!(sent(&mut bench).is_empty(), "once");
+}
+
+#[test]
+fn a_holder_whose_vip_another_instance_still_holds_waits_until_they_are_off() {
+    // The other one keeps the key under its class: silence is no proof, only absence would be.
+    let lease = |config| InstanceConfig { lease: true, ..config };
+    let other = InstanceConfig { name: "VI_2".into(), vrid: Vrid::new(52).unwrap(), ..config(100) };
+    let mut bench = Bench::of(vec![lease(config(100)), lease(other)]);
+    bench.sleep();
+    bench.kernel();
+    bench.feed(Input::Notice(notice(LOWER, ready(50, 1))));
+    sent(&mut bench);
+    let name = config(100).name;
+    bench.router.switchover(bench.now, &name, None).unwrap();
+    bench.feed(Input::Wake { drained: true });
+    assert!(bench.table.passes(VIP, bench.now), "the other one answers");
+    assert!(sent(&mut bench).is_empty());
 }
 
 #[test]

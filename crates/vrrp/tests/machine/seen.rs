@@ -47,6 +47,7 @@ pub(crate) enum Seen {
     Tune(Tuning),
     Ways(Vec<WayOp>),
     Filter(base::Filter),
+    Promote(Vec<base::Name>),
     Frame { index: IfIndex, bytes: Vec<u8> },
     Event(Event),
 }
@@ -254,6 +255,7 @@ impl Outs {
                 Seen::Tune(_) => "tune",
                 Seen::Ways(_) => "ways",
                 Seen::Filter(_) => "filter",
+                Seen::Promote(_) => "promote",
                 Seen::Frame { .. } => "frame",
                 Seen::Event(_) => "event",
             })

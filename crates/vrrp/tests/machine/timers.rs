@@ -3,7 +3,7 @@
 
 use core::time::Duration;
 
-use base::{Centis, Interval, State};
+use base::{Centis, Interval, Reason, State};
 use vrrp::{Input, InstanceConfig};
 
 use crate::bench::{
@@ -195,4 +195,27 @@ fn intervals_of_both_versions_are_what_they_say() {
     let mut bench = Bench::new(InstanceConfig { interval: v2(255), ..config(255) });
     assert_eq!(bench.left(), Some(secs(255)));
     assert_eq!(bench.sleep().advert().interval, v2(255));
+}
+
+#[test]
+fn vrrp_079_who_did_not_run_when_its_wait_was_over_grants_one_moment_and_not_two() {
+    let mut bench = Bench::new(config(100));
+    bench.hear(saying(HIGHER, 200));
+    let deadline = bench.only().deadline.unwrap();
+    bench.now = deadline + millis(20);
+    assert!(bench.feed(Input::Wake { drained: true }).changes().is_empty());
+    // The holder ran no more than we did, and speaks again.
+    bench.now = bench.now + millis(1);
+    bench.hear(saying(HIGHER, 200));
+    let deadline = bench.only().deadline.unwrap();
+    bench.now = deadline + millis(20);
+    assert!(bench.feed(Input::Wake { drained: true }).changes().is_empty());
+    bench.now = bench.now + millis(20);
+    let outs = bench.feed(Input::Wake { drained: true });
+    assert_eq!(outs.changes(), [(State::Backup, State::Active, Reason::HolderSilent)]);
+    // On time, there is nothing to grant.
+    let mut bench = Bench::new(config(100));
+    bench.hear(saying(HIGHER, 200));
+    bench.now = bench.only().deadline.unwrap() + millis(2);
+    assert_eq!(bench.feed(Input::Wake { drained: true }).changes().len(), 1);
 }

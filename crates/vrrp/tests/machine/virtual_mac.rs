@@ -271,6 +271,30 @@ fn many_vips_wait_silently_and_one_step_takes_them_over_and_lets_them_go() {
 }
 
 #[test]
+fn who_is_to_follow_is_named_though_the_vips_wait_on() {
+    let v4 = mac(Family::V4);
+    let notice = vrrp::moves::Notice {
+        kind: vrrp::moves::Kind::Ready,
+        vrid: base::Vrid::new(51).unwrap(),
+        family: Family::V4,
+        priority: base::Priority::new(50),
+        nonce: 7,
+    };
+    let (source, destination) = (ip("192.0.2.3"), ip(crate::bench::OWN));
+    let payload = notice.encode(None, source, destination);
+    let packet = vrrp::Packet { index: index(2), source, destination, ttl: 255, payload };
+    let mut bench = Bench::holding(crowded(100));
+    bench.feed(Input::Notice(packet));
+    let name = config(100).name;
+    bench.router.switchover(bench.now, &name, None).unwrap();
+    bench.feed(Input::Wake { drained: true });
+    bench.carry_out(v4);
+    assert!(bench.has(VIP) && !bench.table.passes(VIP, bench.now), "they wait");
+    let told = &bench.notices[..];
+    assert!(matches!(told, [one] if one.destination == source), "{told:?}");
+}
+
+#[test]
 fn vips_do_not_wait_where_nothing_would_keep_them_silent() {
     let mut config = crowded(100);
     config.lease = false;

@@ -18,6 +18,14 @@ impl Figure {
             whole.trim_start_matches('-').parse::<i64>().ok()? * 1000 + part.parse::<i64>().ok()?;
         Some(Self(if whole.starts_with('-') { -magnitude } else { magnitude }))
     }
+
+    /// One as so many hundredths of another.
+    pub(super) fn percent(one: Option<Self>, of: Option<Self>) -> String {
+        match (one, of) {
+            (Some(one), Some(of)) if of.0 > 0 => format!("{} %", (one.0 * 100 + of.0 / 2) / of.0),
+            _ => "-".to_owned(),
+        }
+    }
 }
 
 /// As people write it: no more digits than say something.
@@ -86,6 +94,8 @@ mod tests {
         let shown = ["3.6249", "0.4", "7", "16.27", "51857", "620.4"];
         let shown = shown.map(|text| figure(text).to_string());
         assert_eq!(shown, ["3.62", "0.40", "7", "16.2", "51857", "620"]);
+        let share = |one, of| Figure::percent(Some(Figure(one)), Some(Figure(of)));
+        assert_eq!([share(500, 1000), share(2, 3), share(1, 0)], ["50 %", "67 %", "-"]);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::figures::Spread;
+use super::figures::{Figure, Spread};
 
 /// One thing that was measured of both.
 pub(super) struct Row {
@@ -47,13 +47,16 @@ impl Page {
         let mut text = String::from(
             "# Performance\n\nWritten by `cargo xtask bench`; do not edit. Both daemons run the same \
              keepalived.conf with their\ndefault settings (mainstay's lease on), in turns, and the same \
-             scripts judge them. Least / **median** / most.\nLess is better everywhere.\n\n",
+             scripts judge them. Least / **median** / most.\nLess is better everywhere. What one \
+             instance costs and where it goes is told in [scale.md](scale.md).\n\n",
         );
         let _ = writeln!(text, "{}.\n", self.machine);
         text += "![The medians, of each pair the longer one as full length](performance.svg)\n\n";
-        text += "| what | unit | keepalived | mainstay |\n|---|---|---|---|\n";
+        text +=
+            "| what | unit | keepalived | mainstay | of keepalived's |\n|---|---|---|---|---|\n";
         for Row { what, unit, keepalived, mainstay } in &self.rows {
-            let _ = writeln!(text, "| {what} | {unit} | {keepalived} | {mainstay} |");
+            let share = Figure::percent(mainstay.median(), keepalived.median());
+            let _ = writeln!(text, "| {what} | {unit} | {keepalived} | {mainstay} | {share} |");
         }
         if !self.instructions.is_empty() {
             text += &instructions(&self.instructions);

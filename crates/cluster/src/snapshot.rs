@@ -1,0 +1,91 @@
+//! The whole state as bytes, and back: what a node that was away too long is given.
+//!
+//! The first bytes say what it is and in which form; a form this mainstay does not know is refused
+//! and never guessed at. Integrity on disk (length, checksum, generations) is the store's matter.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use base::{Name, Wall};
+use serde::{Deserialize, Serialize};
+
+use crate::membership::Members;
+use crate::state::{Fencing, State, Waiting};
+
+const MAGIC: &[u8; 8] = b"mstaycib";
+const FORM: u16 = 1;
+
+/// Why bytes are no snapshot.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum SnapshotError {
+    /// They are something else.
+    #[error("this is no snapshot of a mainstay cluster")]
+    Foreign,
+    /// They are of another form.
+    #[error("the snapshot has form {0}, and this mainstay reads {FORM}: upgrade this node")]
+    Form(u16),
+    /// They are damaged.
+    #[error("the snapshot is damaged: {0}")]
+    Damaged(String),
+}
+
+#[derive(Serialize, Deserialize)]
+struct V1 {
+    cib: String,
+    members: Members,
+    leader: Option<Name>,
+    applied: u64,
+    time: Wall,
+    waiting: BTreeMap<(Name, Name), Waiting>,
+    fencings: VecDeque<Fencing>,
+}
+
+impl State {
+    /// The state as bytes.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let image = V1 {
+            cib: self.cib.to_string(),
+            members: self.members.clone(),
+            leader: self.leader.clone(),
+            applied: self.applied,
+            time: self.time,
+            waiting: self.waiting.clone(),
+            fencings: self.fencings.clone(),
+        };
+        let mut bytes = MAGIC.to_vec();
+        bytes.extend(FORM.to_be_bytes());
+        match postcard::to_extend(&image, bytes) {
+            Ok(bytes) => bytes,
+            Err(error) => unreachable!("memory takes whatever is written: {error}"),
+        }
+    }
+
+    /// A state from its bytes.
+    ///
+    /// # Errors
+    /// When they are not of the form this mainstay reads.
+    pub fn decode(bytes: &[u8]) -> Result<Self, SnapshotError> {
+        let rest = bytes.strip_prefix(MAGIC).ok_or(SnapshotError::Foreign)?;
+        let (form, rest) = rest.split_first_chunk::<2>().ok_or(SnapshotError::Foreign)?;
+        let form = u16::from_be_bytes(*form);
+        if form != FORM {
+            return Err(SnapshotError::Form(form));
+        }
+        let damaged = |what: String| SnapshotError::Damaged(what);
+        let (image, left) =
+            postcard::take_from_bytes::<V1>(rest).map_err(|error| damaged(error.to_string()))?;
+        if !left.is_empty() {
+            return Err(damaged(format!("{} bytes too many", left.len())));
+        }
+        let cib = cib::xml::parse(&image.cib).map_err(|error| damaged(error.to_string()))?.root;
+        Ok(State {
+            cib,
+            members: image.members,
+            leader: image.leader,
+            applied: image.applied,
+            time: image.time,
+            waiting: image.waiting,
+            fencings: image.fencings,
+        })
+    }
+}

@@ -1,0 +1,95 @@
+//! Changes of the document that administrators ask for.
+//!
+//! The status belongs to the cluster: who replaces the whole document means its configuration, and
+//! what the nodes have told stays as it is.
+
+use cib::edit::{self, Scope};
+use cib::patch::Patch;
+use cib::xml::{self, Element};
+use cib::xpath::XPath;
+
+use super::Refusal;
+use crate::operation::CibChange;
+
+/// What the cluster says of itself in the attributes of `<cib>`.
+const OURS: [&str; 2] = ["have-quorum", "dc-uuid"];
+
+fn bad(what: &str, error: impl std::fmt::Display) -> Refusal {
+    Refusal::Bad(format!("{what}: {error}"))
+}
+
+fn element(xml: &str) -> Result<Element, Refusal> {
+    let mut root = xml::parse(xml).map_err(|error| bad("the XML cannot be read", error))?.root;
+    cib::blank::strip(&mut root);
+    Ok(root)
+}
+
+fn scope(name: &str) -> Result<Scope, Refusal> {
+    let known = || edit::SCOPES.map(|(name, _)| name).join(", ");
+    Scope::named(name).ok_or_else(|| {
+        Refusal::Bad(format!("`{name}` is no section of a CIB: it is one of {}", known()))
+    })
+}
+
+fn path(text: &str) -> Result<XPath, Refusal> {
+    XPath::parse(text).map_err(|error| bad("the path cannot be read", error))
+}
+
+/// The document after a change.
+pub(super) fn changed(cib: &Element, change: &CibChange) -> Result<Element, Refusal> {
+    let operation = match change {
+        CibChange::Create { scope: at, xml } => edit::Operation::Create(scope(at)?, element(xml)?),
+        CibChange::Modify { scope: at, xml, allow_create } => edit::Operation::Modify {
+            scope: scope(at)?,
+            object: element(xml)?,
+            allow_create: *allow_create,
+        },
+        CibChange::Replace { scope: at, xml } => {
+            let mut object = element(xml)?;
+            if object.name() == "cib" {
+                keep_ours(cib, &mut object);
+            }
+            edit::Operation::Replace(scope(at)?, object)
+        }
+        CibChange::ReplaceAt { path: at, xml } => {
+            edit::Operation::ReplaceAt(path(at)?, element(xml)?)
+        }
+        CibChange::Delete { scope: at, xml } => edit::Operation::Delete(scope(at)?, element(xml)?),
+        CibChange::DeleteAt { path: at, all } => {
+            edit::Operation::DeleteAt { path: path(at)?, all: *all }
+        }
+        CibChange::Patch { xml } => {
+            let patch = Patch::from_xml(&element(xml)?);
+            edit::Operation::Patch(patch.map_err(|error| bad("the patch cannot be read", error))?)
+        }
+        CibChange::Erase => edit::Operation::Erase,
+        CibChange::Bump => edit::Operation::Bump,
+    };
+    let mut new =
+        edit::perform(cib, &operation).map_err(|error| Refusal::Bad(error.to_string()))?;
+    if matches!(change, CibChange::Erase) {
+        keep_ours(cib, &mut new);
+    }
+    Ok(new)
+}
+
+/// Puts the present status, and what the cluster says of itself, into a document.
+fn keep_ours(present: &Element, new: &mut Element) {
+    for name in OURS {
+        match present.get(name) {
+            Some(value) => new.set(name, value),
+            None => {
+                new.unset(name);
+            }
+        }
+    }
+    new.retain(|child| child.name() != "status");
+    new.push(present.child("status").cloned().unwrap_or_else(|| Element::new("status")));
+}
+
+/// A cluster option, as the first set that has it says.
+pub(crate) fn option<'a>(cib: &'a Element, name: &str) -> Option<&'a str> {
+    let sets = cib.child("configuration")?.child("crm_config")?.named("cluster_property_set");
+    let mut pairs = sets.flat_map(Element::elements);
+    pairs.find(|pair| pair.get("name") == Some(name))?.get("value")
+}

@@ -18,11 +18,44 @@ const NOW: WallTime = WallTime(1_700_000_000);
 /// Plans carried out one after the other before a cluster must be at rest.
 const ROUNDS: usize = 6;
 
+/// What can be wrong with the plans for a cluster.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Class {
+    /// The two ways of reading a document differ.
+    Reading,
+    /// The checker refuses a plan.
+    Refused,
+    /// Something starts where it may not be.
+    Banned,
+    /// Something stays active in several places.
+    Multiple,
+    /// There is no end to planning.
+    Restless,
+}
+
+impl Class {
+    /// All of them.
+    pub const ALL: [Self; 5] =
+        [Self::Reading, Self::Refused, Self::Banned, Self::Multiple, Self::Restless];
+
+    /// In words.
+    #[must_use]
+    pub fn told(self) -> &'static str {
+        match self {
+            Self::Reading => "read differently as text and as a tree",
+            Self::Refused => "refused by the checker",
+            Self::Banned => "started where it is banned",
+            Self::Multiple => "left active more than once",
+            Self::Restless => "never at rest",
+        }
+    }
+}
+
 /// What one cluster came to.
 #[derive(Clone, Debug, Default)]
 pub struct Verdict {
     /// What must not be, in words.
-    pub wrong: Vec<String>,
+    pub wrong: Vec<(Class, String)>,
     /// How many plans had something to do.
     pub rounds: usize,
     /// Whether the last of them left nothing to be done.
@@ -39,15 +72,18 @@ pub fn judge(text: &str) -> Result<Verdict, xml::Error> {
     let read = Cib::parse(text)?;
     let first = Cib::read(&document.root);
     if format!("{read:?}") != format!("{first:?}") {
-        verdict.wrong.push("reading the text and reading the tree differ".into());
+        verdict.wrong.push((Class::Reading, "the whole of it".into()));
     }
     let mut cib = first;
+    let mut last = Vec::new();
     for round in 0..ROUNDS {
         let now = cib.execution_date.unwrap_or(NOW);
         let plan = sched::plan(&cib, now);
-        verdict
-            .wrong
-            .extend(sched::check(&plan).into_iter().map(|it| format!("plan {round}: {it}")));
+        verdict.wrong.extend(
+            sched::check(&plan)
+                .into_iter()
+                .map(|it| (Class::Refused, format!("plan {round}: {it}"))),
+        );
         for step in &plan.steps {
             if let (Task::Start, StepKind::Resource, Some((name, _))) =
                 (step.task, step.kind, &step.node)
@@ -55,12 +91,18 @@ pub fn judge(text: &str) -> Result<Verdict, xml::Error> {
                 banned_start(&plan, step, name, &mut verdict.wrong);
             }
         }
-        if plan.steps.is_empty() {
+        // Milestones change nothing, and a history that is deleted is not deleted on paper.
+        let works = |step: &sched::Step| {
+            step.kind == StepKind::Cluster
+                || (step.kind == StepKind::Resource && step.task != Task::Delete)
+        };
+        if !plan.steps.iter().any(works) {
             verdict.rests = true;
             multiple(&plan, round, &mut verdict.wrong);
             break;
         }
         verdict.rounds += 1;
+        last = plan.steps.iter().map(|step| step.key.to_string()).collect();
         let known = pcmk::simulate::names(&plan);
         for at in pcmk::execute::order(&plan) {
             let outcome = Outcome { rc: None, at: now.0 };
@@ -68,20 +110,29 @@ pub fn judge(text: &str) -> Result<Verdict, xml::Error> {
         }
         cib = Cib::read(&document.root);
     }
+    if !verdict.rests {
+        let left: Vec<&str> = last.iter().map(|key| &**key).take(4).collect();
+        verdict.wrong.push((Class::Restless, format!("still {}", left.join(", "))));
+    }
     Ok(verdict)
 }
 
-fn banned_start(plan: &sched::Transition, step: &sched::Step, name: &str, wrong: &mut Vec<String>) {
+fn banned_start(
+    plan: &sched::Transition,
+    step: &sched::Step,
+    name: &str,
+    wrong: &mut Vec<(Class, String)>,
+) {
     let view = plan.resources.iter().find(|view| Some(&view.id) == step.resource_id.as_ref());
     let node = plan.nodes.iter().position(|node| &*node.name == name);
     let (Some(view), Some(node)) = (view, node) else { return };
     let score = view.score_on.iter().find(|(at, _)| *at == node).map(|(_, score)| *score);
     if view.managed && score.is_some_and(|score| score <= -1_000_000) {
-        wrong.push(format!("{} starts on {name}, where it is banned", view.id));
+        wrong.push((Class::Banned, format!("{} on {name}", view.id)));
     }
 }
 
-fn multiple(plan: &sched::Transition, round: usize, wrong: &mut Vec<String>) {
+fn multiple(plan: &sched::Transition, round: usize, wrong: &mut Vec<(Class, String)>) {
     if round == 0 {
         return;
     }
@@ -91,7 +142,7 @@ fn multiple(plan: &sched::Transition, round: usize, wrong: &mut Vec<String>) {
             node.kind != NodeKind::Member || (node.online && !node.unclean)
         });
         if view.managed && !view.blocked && live.count() > 1 {
-            wrong.push(format!("{} stays active more than once", view.id));
+            wrong.push((Class::Multiple, view.id.to_string()));
         }
     }
 }

@@ -48,7 +48,7 @@ pub fn render(transition: &Transition, all: bool) -> String {
         for before in &action.before {
             let Some((first, first_shown)) = drawn.get(&before.id) else { continue };
             let matters = before.waits || (shown && *first_shown && !before.load_only);
-            if matters || all {
+            if matters || (all && !before.load_only) {
                 let line = if before.waits { "bold" } else { "dashed" };
                 lines
                     .insert(format!("\"{}\" -> \"{}\" [ style = {line}]", first.name, action.name));

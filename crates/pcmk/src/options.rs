@@ -167,6 +167,7 @@ fn letter_of(name: &str) -> Option<char> {
         "live-check" => 'L',
         "profile" => 'P',
         "repeat" => 'N',
+        "pending" => 'j',
         _ => return None,
     })
 }
@@ -177,7 +178,7 @@ fn takes_value(letter: char) -> bool {
 
 fn set_option(options: &mut Options, letter: char, value: Option<String>) -> Result<(), String> {
     let value = if takes_value(letter) {
-        value.ok_or_else(|| format!("-{letter} needs a value"))?
+        value.ok_or_else(|| format!("Missing argument for -{letter}"))?
     } else {
         String::new()
     };
@@ -216,7 +217,8 @@ fn set_option(options: &mut Options, letter: char, value: Option<String>) -> Res
         'c' => options.fail_counts = true,
         '$' => options.version = true,
         'h' => options.help = true,
-        'V' => {}
+        // What is pending is always told.
+        'V' | 'j' => {}
         'L' => {
             let path = std::env::var_os("CIB_file")
                 .ok_or("-L: no cluster is running here; name a CIB with -x FILE or in CIB_file")?;

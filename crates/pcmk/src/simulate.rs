@@ -100,6 +100,10 @@ pub fn run(options: &Options, clock: WallTime) -> Result<String, String> {
         return Ok(out.text);
     }
     let transition = sched::plan_with(&cib, now, ask);
+    if options.utilization {
+        let seen = sched::observe(&cib, now);
+        out.text.push_str(&text::capacities("Original", &seen.nodes));
+    }
     if options.scores && !options.quiet {
         out.say("\nAssignment Scores:\n");
     }
@@ -107,7 +111,7 @@ pub fn run(options: &Options, clock: WallTime) -> Result<String, String> {
         let _ = writeln!(out.text, "{line}");
     }
     if options.utilization {
-        out.text.push_str(&text::capacities(&transition));
+        out.text.push_str(&text::capacities("Remaining", &transition.nodes));
     }
     save_graphs(options, &transition)?;
     out.say(&text::summary(&transition));
@@ -137,11 +141,14 @@ fn only_plan(options: &Options, cib: &Cib, clock: WallTime) -> Result<String, St
     let ask = Ask { scores: options.scores, reasons: false, considered, before: false };
     let transition = sched::plan_with(cib, now, ask);
     let mut text = String::new();
+    if options.utilization {
+        text.push_str(&text::capacities("Original", &sched::observe(cib, now).nodes));
+    }
     for line in &transition.scores {
         let _ = writeln!(text, "{line}");
     }
     if options.utilization {
-        text.push_str(&text::capacities(&transition));
+        text.push_str(&text::capacities("Remaining", &transition.nodes));
     }
     save_graphs(options, &transition)?;
     Ok(text)
@@ -192,7 +199,8 @@ impl Printed {
     /// Prints what is for people.
     fn say(&mut self, text: &str) {
         if !self.quiet {
-            self.text.push_str(text);
+            let first = self.text.is_empty();
+            self.text.push_str(if first { text.trim_start_matches('\n') } else { text });
         }
     }
 }

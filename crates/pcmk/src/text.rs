@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 
 use cib::Score;
 use cib::xml::Element;
-use sched::{Observed, ResourceView, Role, Step, StepKind, Task, Transition};
+use sched::{NodeView, Observed, ResourceView, Role, Step, StepKind, Task, Transition};
 
 mod clones;
 mod nodes;
@@ -85,14 +85,14 @@ fn by_name(a: &str, b: &str) -> Ordering {
     }
 }
 
-/// What nodes have left.
+/// What nodes have room for, before anything is placed or with everything in its place.
 #[must_use]
-pub fn capacities(transition: &Transition) -> String {
-    let mut text = String::from("\nUtilization Information:\n");
-    for node in transition.nodes.iter().filter(|node| !node.capacity.is_empty()) {
+pub fn capacities(when: &str, nodes: &[NodeView]) -> String {
+    let mut text = String::new();
+    for node in nodes.iter().filter(|node| !node.capacity.is_empty()) {
         let values: Vec<String> =
             node.capacity.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        let _ = writeln!(text, "  * Remaining: {} capacity: {}", node.name, values.join(" "));
+        let _ = writeln!(text, "{when}: {} capacity: {}", node.name, values.join(" "));
     }
     text
 }

@@ -6,7 +6,7 @@
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
-/// `cargo xtask clusters FROM TO`: the campaign of random clusters, in release.
+/// `cargo xtask clusters --seeds A..B`: the campaign of random clusters, in release.
 pub(crate) fn clusters(root: &Path, arguments: &[&str]) -> ExitCode {
     let mut command = Command::new(env!("CARGO"));
     command.current_dir(root).args(["run", "--release", "--quiet", "--package", "fuzz"]);

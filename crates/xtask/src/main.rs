@@ -45,7 +45,7 @@ fn usage() -> ExitCode {
     eprintln!("                           measure against keepalived, write docs/performance.md");
     eprintln!("       cargo xtask bench sched [--runs N]");
     eprintln!("                           measure planning against crm_simulate");
-    eprintln!("       cargo xtask clusters FROM TO");
+    eprintln!("       cargo xtask clusters --seeds A..B");
     eprintln!("                           plan for random clusters until each is at rest");
     ExitCode::from(2)
 }

@@ -22,13 +22,13 @@ use netlink_packet_core::DefaultNla;
 use netlink_packet_netfilter::NetfilterProtoFamily;
 use netlink_packet_netfilter::nftables::{
     Bitwise, ChainAttribute, ChainMessage, DataAttribute, Expressions, Hook, InetHookNumber,
-    ListAttribute, Meta, MetaKey, NfTablesMessage, Register, SetAttribute, SetElementAttribute,
-    SetFlags, SetMessage, TableAttribute, TableMessage, Verdict,
+    ListAttribute, Meta, MetaKey, NfTablesMessage, Register, SetElementAttribute, SetFlags,
+    TableAttribute, TableMessage, Verdict,
 };
 
 use crate::lease_table::rules::{
     ACCEPT, DROP, Expression, NETWORK_HEADER, PROTOCOL_ICMP6, TRANSPORT_HEADER, decide,
-    empty_chain, equal, look_up, meta, payload, rule, verdict,
+    empty_chain, equal, look_up, meta, payload, rule, set, verdict,
 };
 use crate::nftables::{CommitError, Nftables, Step, element_list};
 
@@ -125,14 +125,14 @@ fn table(filter: &Filter, family: Family, vips: &[(IpAddr, IfIndex)]) -> Vec<Ste
         vec![Step::create("table", NfTablesMessage::NewTable(TableMessage { attributes }))];
     let (kind, length) = if family == Family::V4 { (TYPE_V4, 4) } else { (TYPE_V6, 16) };
     let (near, far): (Vec<_>, Vec<_>) = vips.iter().partition(|(address, _)| link_local(address));
-    steps.push(set(name, VIPS, 1, SetFlags::empty(), (kind, length)));
+    steps.push(set(name, "set", VIPS, 1, SetFlags::empty(), (kind, length)));
     steps.extend(elements(name, VIPS, far.iter().map(|(address, _)| octets(address)).collect()));
     if family == Family::V6 {
         let discovery = SetFlags::Constant;
-        steps.push(set(name, DISCOVERY, 2, discovery, (TYPE_ICMP6, 1)));
+        steps.push(set(name, "set", DISCOVERY, 2, discovery, (TYPE_ICMP6, 1)));
         steps.extend(elements(name, DISCOVERY, vec![vec![135], vec![136]]));
         let both = (TYPE_V6 << 6) | TYPE_INTERFACE;
-        steps.push(set(name, LINK_LOCAL, 3, SetFlags::empty(), (both, 20)));
+        steps.push(set(name, "set", LINK_LOCAL, 3, SetFlags::empty(), (both, 20)));
         let keys = near.iter().map(|(address, index)| {
             let mut key = octets(address);
             key.extend(index.get().to_ne_bytes());
@@ -205,18 +205,6 @@ fn octets(address: &IpAddr) -> Vec<u8> {
         IpAddr::V4(it) => it.octets().to_vec(),
         IpAddr::V6(it) => it.octets().to_vec(),
     }
-}
-
-fn set(table: &str, name: &str, id: u32, flags: SetFlags, (key, length): (u32, u32)) -> Step {
-    let attributes = vec![
-        SetAttribute::Table(table.to_owned()),
-        SetAttribute::Name(name.to_owned()),
-        SetAttribute::Flags(flags),
-        SetAttribute::KeyType(key),
-        SetAttribute::KeyLen(length),
-        SetAttribute::Id(id),
-    ];
-    Step::create("set", NfTablesMessage::NewSet(SetMessage { attributes }))
 }
 
 fn elements(table: &str, set: &str, keys: Vec<Vec<u8>>) -> Vec<Step> {

@@ -98,6 +98,8 @@ fn cases() -> Vec<(&'static str, Made, i32)> {
         ("a negative time", option("<nvpair id='s2' name='cluster-delay' value='-5s'/>"), 78),
         ("a truth that is none", option("<nvpair id='s2' name='shutdown-lock' value='junk'/>"), 78),
         ("an option of the old", option("<nvpair id='s2' name='stonith-action' value='poweroff'/>"), 78),
+        ("a word in other letters", option("<nvpair id='s2' name='placement-strategy' value='Balanced'/>"), 0),
+        ("a container that is none", meta("container", "zz"), 78),
         ("an option of others", option("<nvpair id='s2' name='my-own' value='junk'/>"), 0),
         ("an order of no kind", constraint("<rsc_order id='o' first='a' then='b' kind='foo'/>"), 78),
         ("an order by score", constraint("<rsc_order id='o' first='a' then='b' score='0'/>"), 78),

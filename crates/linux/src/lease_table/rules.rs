@@ -254,7 +254,8 @@ pub(super) fn cover(table: &str, interface: &str) -> Vec<Step> {
     steps
 }
 
-fn set(
+/// A set or map of a table.
+pub(crate) fn set(
     table: &str,
     step: &'static str,
     name: &str,

@@ -135,6 +135,18 @@ fn definitions_over_several_lines() {
 }
 
 #[test]
+fn a_definition_over_several_lines_whose_first_line_uses_another() {
+    let inner = "$B= \\\n  p \\\n  q\n";
+    assert_eq!(becomes(&format!("{inner}$A= \\\n  x $B \\\n  y\nw $A")), "w x p;q;y");
+    assert_eq!(becomes(&format!("{inner}$A= \\\n  $B \\\n  y\nw $A")), "w p;q;y");
+    // One that uses itself has no end; saying so must not take the stack for it.
+    let text = "$A= \\\n  x $A\nw $A";
+    let small = std::thread::Builder::new().stack_size(256 * 1024);
+    let told = small.spawn(move || codes(text, &[])).expect("a thread").join().expect("it ends");
+    assert_eq!(told, [(Severity::Error, Code::Macro)]);
+}
+
+#[test]
 fn repetitions() {
     for (text, want) in [
         ("~SEQ(N,1,3) w.${N}", "w.1;w.2;w.3"),

@@ -115,6 +115,10 @@ fn fuzz(root: &Path, target: &str, seconds: &str, seed: &str) -> bool {
         told.push_str(line);
         told.push('\n');
     }
+    // One that runs out of stack dies without a word of its own.
+    if !ran.status.success() {
+        told.push_str(&format!("{target}: ended with {}\n", ran.status));
+    }
     print!("{told}");
     ran.status.success()
 }

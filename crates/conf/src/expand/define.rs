@@ -113,6 +113,7 @@ impl Expander<'_> {
         }
         let mut from = 0;
         let mut replaced = 0;
+        let mut below: Vec<Traced> = Vec::new();
         while let Some(found) = next_use(&line.bytes, from) {
             let (begin, end, braced) =
                 (found.from, found.to, line.bytes.get(found.from + 1) == Some(&b'{'));
@@ -127,7 +128,10 @@ impl Expander<'_> {
                 }
             };
             replaced += 1;
-            if replaced > MOST_REPLACED || line.bytes.len() > LONGEST_LINE {
+            if replaced > MOST_REPLACED
+                || line.bytes.len() > LONGEST_LINE
+                || below.len() > super::MOST_LINES
+            {
                 self.complain(
                     Code::Macro,
                     place,
@@ -151,14 +155,17 @@ impl Expander<'_> {
                 let mut lines = value.lines.into_iter();
                 let mut head = line.slice(0, begin);
                 let prefixed = !head.bytes.trim_ascii().is_empty();
-                let mut rest: Vec<_> = Vec::new();
-                if prefixed && let Some(first) = lines.next() {
-                    head.append(&first);
-                    let (head, _) = self.substitute(head)?;
-                    rest.extend(lines);
-                    return Some((head, Some(rest)));
-                }
-                return Some((Traced::default(), Some(lines.collect())));
+                let first = if prefixed { lines.next() } else { None };
+                below = lines.chain(below).collect();
+                let Some(first) = first else {
+                    let head = if prefixed { head } else { Traced::default() };
+                    return Some((head, Some(below)));
+                };
+                // What its first line uses is replaced here as well, be it a block again.
+                head.append(&first);
+                line = head;
+                from = begin;
+                continue;
             }
             let mut next = line.slice(0, begin);
             for value in &value.lines {
@@ -168,7 +175,7 @@ impl Expander<'_> {
             line = next;
             from = begin;
         }
-        Some((line, None))
+        Some((line, (!below.is_empty()).then_some(below)))
     }
 
     fn lookup(&mut self, name: &[u8], arguments: &[u8], place: Place) -> Option<Definition> {

@@ -1,8 +1,8 @@
 //! The live half of the cluster: what is agreed on, who is heard, who may hold, and what is done.
 //!
-//! Nothing here orders events: a consensus engine does. What it commits are [`Entry`]s
-//! ([`operation`]), which every node applies in the same order to the same [`State`]; who belongs to
-//! the cluster and what is known of each is part of it ([`membership`]).
+//! Nothing here orders events: a consensus engine does, behind a narrow [`seam`]. What it commits
+//! are [`Entry`]s ([`operation`]), which every node applies in the same order to the same [`State`];
+//! who belongs to the cluster and what is known of each is part of it ([`membership`]).
 //!
 //! Around that value stand machines of the house's shape (`handle`, `poll_output`, `poll_timeout`,
 //! `status`). [`liveness`] hears heartbeats and proposes verdicts; [`lease`] is the quorum lease: by
@@ -19,6 +19,7 @@ pub mod lease;
 pub mod liveness;
 pub mod membership;
 pub mod operation;
+pub mod seam;
 mod snapshot;
 pub mod state;
 

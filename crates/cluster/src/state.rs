@@ -271,7 +271,7 @@ impl State {
 
     fn record(&mut self, record: &Record) -> Result<bool, Refusal> {
         let id = self.member(&record.node)?.id.clone();
-        if !self.counts(&record.node, record.life) && !base::planted!(OldLifeCounts) {
+        if !self.counts(&record.node, record.life) {
             return Err(Refusal::OtherLife { node: record.node.clone(), life: record.life });
         }
         let fatal = option(&self.cib, "start-failure-is-fatal");
@@ -384,7 +384,7 @@ impl State {
 
     fn fenced(&mut self, at: Wall, fenced: &Fenced) -> Result<bool, Refusal> {
         let member = self.member(&fenced.node)?.clone();
-        let stale = fenced.epoch != member.epoch && !base::planted!(StaleVerdict);
+        let stale = fenced.epoch != member.epoch;
         if self.fencings.len() >= FENCINGS {
             self.fencings.pop_front();
         }

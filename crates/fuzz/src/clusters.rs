@@ -29,14 +29,17 @@ pub enum Class {
     Banned,
     /// Something stays active in several places.
     Multiple,
+    /// Something stays active in several places, and the plan says what keeps it there: a stop
+    /// that waits for one which must not be done (`on-fail=block`, or a node that is not fenced).
+    Held,
     /// There is no end to planning.
     Restless,
 }
 
 impl Class {
     /// All of them.
-    pub const ALL: [Self; 5] =
-        [Self::Reading, Self::Refused, Self::Banned, Self::Multiple, Self::Restless];
+    pub const ALL: [Self; 6] =
+        [Self::Reading, Self::Refused, Self::Banned, Self::Multiple, Self::Held, Self::Restless];
 
     /// In words.
     #[must_use]
@@ -46,6 +49,9 @@ impl Class {
             Self::Refused => "refused by the checker",
             Self::Banned => "started where it is banned",
             Self::Multiple => "left active more than once",
+            Self::Held => {
+                "left active more than once behind a stop that is blocked, as the plan says"
+            }
             Self::Restless => "never at rest",
         }
     }
@@ -142,17 +148,32 @@ fn multiple(plan: &sched::Transition, round: usize, wrong: &mut Vec<(Class, Stri
             node.kind != NodeKind::Member || (node.online && !node.unclean)
         });
         if view.managed && !view.blocked && live.count() > 1 {
-            wrong.push((Class::Multiple, view.id.to_string()));
+            let held = plan
+                .events
+                .iter()
+                .any(|event| event.blocked && *event.subject == *view.id && *event.verb == *"Stop");
+            wrong.push((if held { Class::Held } else { Class::Multiple }, view.id.to_string()));
         }
     }
 }
 
+/// How much sense a document makes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Sense {
+    /// As a cluster could have written it: references lead somewhere, and each resource has one
+    /// history on a node, in which each record has an id of its own.
+    Possible,
+    /// Also as none would.
+    Wild,
+}
+
 /// A document that bytes describe.
-pub(crate) fn document(bytes: &mut Bytes<'_>) -> String {
+pub(crate) fn document(bytes: &mut Bytes<'_>, sense: Sense) -> String {
     let nodes = 1 + below(bytes, 5);
     let count = 1 + below(bytes, 8);
     let mut text = String::from(
-        "<cib have-quorum='1' dc-uuid='n0' execution-date='1700000000'><configuration><crm_config>\
+        "<cib validate-with='pacemaker-3.9' epoch='1' num_updates='0' admin_epoch='0' have-quorum='1' \
+         dc-uuid='n0' execution-date='1700000000'><configuration><crm_config>\
          <cluster_property_set id='o'>",
     );
     let options = [
@@ -183,16 +204,17 @@ pub(crate) fn document(bytes: &mut Bytes<'_>) -> String {
         );
     }
     text.push_str("</nodes><resources><primitive id='f' class='stonith' type='x'/>");
+    let mut agents = Vec::new();
     for at in 0..count {
-        resource(&mut text, bytes, at);
+        resource(&mut text, bytes, at, &mut agents);
     }
     text.push_str("</resources><constraints>");
     for at in 0..below(bytes, 10) {
-        constraint(&mut text, bytes, at, count, nodes);
+        constraint(&mut text, bytes, at, count, nodes, sense);
     }
     text.push_str("</constraints></configuration><status>");
     for node in 0..nodes {
-        state(&mut text, bytes, node, count);
+        state(&mut text, bytes, (node, nodes), &agents, sense);
     }
     text.push_str("</status></cib>");
     text
@@ -222,7 +244,7 @@ fn primitive(text: &mut String, bytes: &mut Bytes<'_>, id: &str) {
     );
 }
 
-fn resource(text: &mut String, bytes: &mut Bytes<'_>, at: usize) {
+fn resource(text: &mut String, bytes: &mut Bytes<'_>, at: usize, agents: &mut Vec<String>) {
     let shape = below(bytes, 6);
     let notify = below(bytes, 4) == 3;
     let interleave = below(bytes, 2) == 1;
@@ -235,17 +257,22 @@ fn resource(text: &mut String, bytes: &mut Bytes<'_>, at: usize) {
         );
     };
     match shape {
-        0 | 1 => primitive(text, bytes, &format!("t{at}")),
+        0 | 1 => {
+            primitive(text, bytes, &format!("t{at}"));
+            agents.push(format!("t{at}"));
+        }
         2 => {
             let _ = write!(text, "<group id='t{at}'>");
             primitive(text, bytes, &format!("p{at}"));
             primitive(text, bytes, &format!("q{at}"));
             text.push_str("</group>");
+            agents.extend([format!("p{at}"), format!("q{at}")]);
         }
         3 | 4 => {
             clone(text, if shape == 3 { "ordered" } else { "promotable" });
             primitive(text, bytes, &format!("p{at}"));
             text.push_str("</clone>");
+            agents.push(format!("p{at}"));
         }
         _ => {
             clone(text, "interleave");
@@ -253,12 +280,34 @@ fn resource(text: &mut String, bytes: &mut Bytes<'_>, at: usize) {
             primitive(text, bytes, &format!("p{at}"));
             primitive(text, bytes, &format!("q{at}"));
             text.push_str("</group></clone>");
+            agents.extend([format!("p{at}"), format!("q{at}")]);
         }
     }
 }
 
-fn constraint(text: &mut String, bytes: &mut Bytes<'_>, at: usize, count: usize, nodes: usize) {
-    let (a, b) = (below(bytes, count), below(bytes, count));
+fn constraint(
+    text: &mut String,
+    bytes: &mut Bytes<'_>,
+    at: usize,
+    count: usize,
+    nodes: usize,
+    sense: Sense,
+) {
+    let (a, mut b) = (below(bytes, count), below(bytes, count));
+    let mut third = below(bytes, nodes.max(count));
+    if sense == Sense::Possible {
+        // Nothing waits for itself or is where it is.
+        third %= count;
+        if count < 3 {
+            return;
+        }
+        while b == a {
+            b = (b + 1) % count;
+        }
+        while third == a || third == b {
+            third = (third + 1) % count;
+        }
+    }
     let score = ["100", "INFINITY", "-INFINITY", "-50", "10"][below(bytes, 5)];
     let kind = ["Mandatory", "Optional", "Serialize"][below(bytes, 3)];
     let node = below(bytes, nodes);
@@ -284,7 +333,7 @@ fn constraint(text: &mut String, bytes: &mut Bytes<'_>, at: usize, count: usize,
             text,
             "<rsc_order id='c{at}' kind='{kind}'><resource_set id='c{at}-s' sequential='{}' \
              require-all='{}'><resource_ref id='t{a}'/><resource_ref id='t{b}'/></resource_set>\
-             <resource_set id='c{at}-z'><resource_ref id='t{node}'/></resource_set></rsc_order>",
+             <resource_set id='c{at}-z'><resource_ref id='t{third}'/></resource_set></rsc_order>",
             days.is_multiple_of(2),
             days.is_multiple_of(3)
         ),
@@ -298,7 +347,13 @@ fn constraint(text: &mut String, bytes: &mut Bytes<'_>, at: usize, count: usize,
     };
 }
 
-fn state(text: &mut String, bytes: &mut Bytes<'_>, node: usize, count: usize) {
+fn state(
+    text: &mut String,
+    bytes: &mut Bytes<'_>,
+    (node, nodes): (usize, usize),
+    agents: &[String],
+    sense: Sense,
+) {
     let (ccm, crmd, expected) = match below(bytes, 10) {
         9 => ("false", "offline", "member"),
         8 => ("false", "offline", "down"),
@@ -310,24 +365,61 @@ fn state(text: &mut String, bytes: &mut Bytes<'_>, node: usize, count: usize) {
         "<node_state id='n{node}' uname='n{node}' in_ccm='{ccm}' crmd='{crmd}' join='member' \
          expected='{expected}'><lrm id='n{node}'><lrm_resources>"
     );
+    let mut told = Vec::new();
     for _ in 0..below(bytes, 7) {
-        let at = below(bytes, count + 1);
-        let prefix = ["t", "p", "q"][below(bytes, 3)];
-        let rc = [0, 0, 0, 7, 8, 1, 5][below(bytes, 7)];
-        let task = ["start", "monitor", "stop", "promote", "migrate_to", "start"];
-        let task = task[below(bytes, 6)];
-        let interval = if task == "monitor" && below(bytes, 2) == 1 { 10_000 } else { 0 };
-        let status = [0, 0, 0, 4, 2, -1][below(bytes, 6)];
-        let id = format!("{prefix}{at}");
-        let _ = write!(
-            text,
-            "<lrm_resource id='{id}' class='ocf' provider='p' type='t'><lrm_rsc_op \
-             id='{id}_last_0' operation='{task}' interval='{interval}' call-id='{}' \
-             rc-code='{rc}' op-status='{status}' transition-key='1:1:0:u' \
-             migrate_source='n{node}' migrate_target='n0' last-rc-change='1699999000' \
-             op-digest='f2317cad3d54cec5d7d7aa7d0bf35cf8'/></lrm_resource>",
-            1 + below(bytes, 40)
-        );
+        let at = below(bytes, agents.len() + 1);
+        let wild = sense == Sense::Wild;
+        // What is past the end is no longer configured.
+        let id = match agents.get(at) {
+            Some(id) if wild && below(bytes, 4) == 3 => id.replace('p', "t"),
+            Some(id) => id.clone(),
+            None => "gone".to_owned(),
+        };
+        let repeated = told.contains(&id);
+        if wild || !repeated {
+            history(text, bytes, &id, (node, nodes), sense);
+            told.push(id);
+        }
     }
     text.push_str("</lrm_resources></lrm></node_state>");
+}
+
+/// What a node says of a resource: what was done last, and at times what is done again and again.
+fn history(
+    text: &mut String,
+    bytes: &mut Bytes<'_>,
+    id: &str,
+    (node, nodes): (usize, usize),
+    sense: Sense,
+) {
+    let _ = write!(text, "<lrm_resource id='{id}' class='ocf' provider='p' type='t'>");
+    let task = ["start", "monitor", "stop", "promote", "migrate_to", "start"][below(bytes, 6)];
+    let call = 1 + below(bytes, 40);
+    let target = if sense == Sense::Wild { below(bytes, nodes) } else { (node + 1) % nodes };
+    let mut record = |task: &str, interval: i64, call: usize| {
+        let status = [0, 0, 0, 4, 2, -1][below(bytes, 6)];
+        let rc = match ([0, 0, 0, 7, 8, 1, 5][below(bytes, 7)], status) {
+            (_, -1) if sense == Sense::Possible => 193,
+            (rc, _) => rc,
+        };
+        let name = if interval == 0 { "last" } else { task };
+        let places = if task == "migrate_to" {
+            format!("migrate_source='n{node}' migrate_target='n{target}' ")
+        } else {
+            String::new()
+        };
+        let _ = write!(
+            text,
+            "<lrm_rsc_op id='{id}_{name}_{interval}' operation_key='{id}_{task}_{interval}' \
+             operation='{task}' interval='{interval}' call-id='{call}' rc-code='{rc}' \
+             op-status='{status}' transition-key='1:1:0:u' transition-magic='{status}:{rc};1:1:0:u' \
+             crm_feature_set='3.16.2' {places}last-rc-change='1699999000' \
+             op-digest='f2317cad3d54cec5d7d7aa7d0bf35cf8'/>"
+        );
+    };
+    record(task, 0, call);
+    if matches!(task, "start" | "promote" | "monitor") && call % 2 == 1 {
+        record("monitor", 10_000, call + 1);
+    }
+    text.push_str("</lrm_resource>");
 }

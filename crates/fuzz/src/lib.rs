@@ -140,7 +140,7 @@ pub fn rules(data: &[u8]) {
 /// A cluster, planned for once: a plan that can be carried out, which the checker has nothing
 /// against. What becomes of it plan after plan is the campaign's business (`cargo xtask clusters`).
 pub fn sched(data: &[u8]) {
-    let text = clusters::document(&mut Bytes::new(data));
+    let text = clusters::document(&mut Bytes::new(data), clusters::Sense::Wild);
     let cib = cib::Cib::parse(&text).expect("what is made here is well-formed");
     let plan = sched::plan(&cib, cib.execution_date.unwrap_or_default());
     let wrong = sched::check(&plan);
@@ -158,7 +158,7 @@ pub fn cluster(seed: u64) -> String {
         state ^= state << 17;
         data.extend(state.wrapping_mul(0x2545_f491_4f6c_dd1d).to_be_bytes());
     }
-    clusters::document(&mut Bytes::new(&data))
+    clusters::document(&mut Bytes::new(&data), clusters::Sense::Possible)
 }
 
 #[cfg(test)]

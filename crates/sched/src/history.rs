@@ -221,9 +221,15 @@ impl<'c> World<'c> {
     fn anonymous_instance(&mut self, node: NodeId, clone: RscId, base: &str) -> Option<RscId> {
         let (mut found, mut idle, mut skip_idle) = (None, None, false);
         for child in self[clone].children.clone() {
-            let places = self.nodes_of(child, true);
-            if let Some(first) = places.first() {
-                if *first == node {
+            // Where something is under way with one part of an instance, all of it is.
+            let parts = self.leaves(child).into_iter();
+            let first = parts
+                .filter_map(|part| {
+                    self[part].running_on.first().copied().or(self[part].pending_node)
+                })
+                .next();
+            if let Some(first) = first {
+                if first == node {
                     let part = self.part_of(child, base);
                     match part {
                         Some(part) if !self[part].running_on.is_empty() => skip_idle = true,
@@ -235,9 +241,7 @@ impl<'c> World<'c> {
                     }
                 }
             } else if !skip_idle && idle.is_none() && !self[child].blocked {
-                idle = self
-                    .part_of(child, base)
-                    .filter(|part| self[*part].pending_node.is_none_or(|pending| pending == node));
+                idle = self.part_of(child, base);
             }
         }
         let mut rsc = found.or(if skip_idle { None } else { idle });

@@ -237,3 +237,41 @@ fn failures_with_other_parameters_forbid_nothing() {
     let other = actions(&failed_start("00000000000000000000000000000000"));
     assert_eq!(other, ["a_clear_failcount_0@n1", "a_start_0@n1"]);
 }
+
+/// What is under way with one member of an instance on a node makes the whole instance belong
+/// there: what other nodes say of its members is about another instance, and known of all members.
+#[test]
+fn an_instance_with_something_under_way_is_nobody_elses() {
+    let meta = "<meta_attributes id='m'><nvpair id='m1' name='target-role' value='Stopped'/></meta_attributes>";
+    let clone = format!(
+        "<clone id='c'>{meta}<group id='g'>{}{}</group></clone>",
+        rsc("a", ""),
+        rsc("b", "")
+    );
+    let text = document(3, "", &clone, "", &[]);
+    let text = text.replace("name='enable-startup-probes' value='false'", "name='x' value='y'");
+    let record = |rsc: &str, task: &str, interval: i64, call: i64, rc: i64, status: i64| {
+        format!(
+            "<lrm_rsc_op id='{rsc}_{task}_{interval}' operation='{task}' interval='{interval}' call-id='{call}' rc-code='{rc}' op-status='{status}' transition-key='1:1:{rc}:u' op-digest='f2317cad3d54cec5d7d7aa7d0bf35cf8'/>"
+        )
+    };
+    let history = |rsc: &str, records: String| {
+        format!(
+            "<lrm_resource id='{rsc}' class='ocf' provider='p' type='t'>{records}</lrm_resource>"
+        )
+    };
+    // On the first node a monitor of `b` was under way when it was stopped.
+    let first = history("a", record("a", "stop", 0, 9, 0, 0))
+        + &history(
+            "b",
+            record("b", "monitor", 10_000, 40, 193, -1) + &record("b", "stop", 0, 41, 0, 0),
+        );
+    let absent = |rsc: &str| history(rsc, record(rsc, "monitor", 0, 5, 7, 0));
+    let others = absent("a") + &absent("b");
+    let mut told = text;
+    for (node, records) in [("n1", &first), ("n2", &others), ("n3", &others)] {
+        let empty = format!("<lrm id='{node}'><lrm_resources>");
+        told = told.replace(&empty, &format!("{empty}{records}"));
+    }
+    assert_eq!(actions(&told), Vec::<String>::new());
+}

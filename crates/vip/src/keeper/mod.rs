@@ -143,6 +143,18 @@ impl Keeper {
         })
     }
 
+    /// Whether this address, which we put there, is on its way off that interface: nobody asks for
+    /// it any more, and it is there or may be.
+    #[must_use]
+    pub fn lingers(&self, address: IpAddr, index: IfIndex) -> bool {
+        let key = |prefix| Key { index, address, prefix };
+        self.slots.range(key(0)..=key(u8::MAX)).any(|(key, slot)| {
+            let place = self.place_of(*key);
+            let asked = || place.is_some_and(|at| self.claims.at(&at).any(|(_, c)| c.asks()));
+            (slot.in_flight() || slot.ours && slot.have != Have::Absent) && !asked()
+        })
+    }
+
     /// Whether another holder wants an address of this one's to be on the node.
     #[must_use]
     pub fn is_shared(&self, holder: HolderId) -> bool {

@@ -492,8 +492,10 @@ impl Keeper {
             self.outputs.push_back(Output::LeftOver { holder, vip });
         }
         let position = first.map_or((HolderId(u32::MAX), 0), |(id, claim)| (id, claim.position));
-        let over = !exists && !slot.in_flight() || first.is_none() && slot.is_idle();
-        let pause = slot.not_before().filter(|_| !over);
+        let echo = slot.echoes_until(self.now).filter(|_| exists && first.is_none());
+        let idle = first.is_none() && slot.is_idle() && echo.is_none();
+        let over = !exists && !slot.in_flight() || idle;
+        let pause = slot.not_before().or(echo).filter(|_| !over);
         if over {
             self.slots.remove(&key);
         }

@@ -24,6 +24,9 @@ need /usr/lib/frr/vrrpd frr
 need crm_simulate pacemaker-cli-utils
 need xmllint libxml2-utils
 need xsltproc xsltproc
+# Scripts of the corpus name them, and keepalived looks whether they are there.
+need killall psmisc
+need pidof sysvinit-utils
 if [ ${#missing[@]} -gt 0 ]; then
     if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
         say "installing ${missing[*]}"

@@ -7,7 +7,9 @@
 //! next plan is made from what is known then.
 //!
 //! One rule stands above every plan: while the cluster is in doubt about a member (lost, neither
-//! fenced nor past its quorum lease), nothing is started or promoted anywhere.
+//! fenced nor past its quorum lease), nothing is started or promoted anywhere. Nor is it while a
+//! member has not said that it obeys this leader and what was decided about it last: until then an
+//! order of before may still be carried out there.
 //!
 //! Plans are pure, so a plan is not recorded but its number and the state it was made from.
 
@@ -46,6 +48,9 @@ pub enum Input {
     Planned(u64, Box<Transition>),
     /// How many actions at once a node's load allows.
     Load(Name, usize),
+    /// Whether some member may still do what an earlier leader ordered, or has not told yet what it
+    /// did: nothing is begun meanwhile.
+    Unsettled(bool),
 }
 
 /// What is to be done.
@@ -107,6 +112,7 @@ pub struct Controller {
     retry_at: Option<Instant>,
     recheck_at: Option<Instant>,
     jobs: BTreeMap<Name, usize>,
+    unsettled: bool,
     outputs: VecDeque<Output>,
 }
 
@@ -126,6 +132,7 @@ impl Controller {
             retry_at: None,
             recheck_at: None,
             jobs: BTreeMap::new(),
+            unsettled: false,
             outputs: VecDeque::new(),
         }
     }
@@ -152,6 +159,7 @@ impl Controller {
                     }
                 }
             }
+            Input::Unsettled(unsettled) => self.unsettled = unsettled,
             Input::Load(node, jobs) => {
                 self.jobs.insert(node, jobs.max(1));
             }
@@ -378,7 +386,7 @@ impl Controller {
             self.outputs.push_back(Output::Plan(self.number));
             return;
         }
-        let waits_for_doubt = state.members().in_doubt().next().is_some();
+        let waits_for_doubt = self.unsettled || state.members().in_doubt().next().is_some();
         if let Some(walk) = &self.walk
             && !self.settled
         {
@@ -413,7 +421,7 @@ impl Controller {
     }
 
     fn begin(&mut self, now: Instant, state: &State) {
-        let doubt = state.members().in_doubt().next().is_some();
+        let doubt = self.unsettled || state.members().in_doubt().next().is_some();
         loop {
             let Some(walk) = &mut self.walk else { return };
             let options = &walk.plan.options;
@@ -495,6 +503,8 @@ impl Controller {
                 self.outputs.push_back(Output::Shutdown(node));
                 Stand::Running(now + delay * 20)
             }
+            // Executors need not be told: what is not to be done there is not ordered.
+            Task::MaintenanceNodes => Stand::Done,
             _ => self.ask(now, delay, step),
         }
     }

@@ -66,6 +66,8 @@ pub enum Input {
     Wall(Wall),
     /// Only this controller's orders count from now on: it leads, as is committed.
     Walker(Name),
+    /// What was ordered and not begun does not count: this node was taken for lost.
+    Forget,
 }
 
 /// What is to be done.
@@ -160,8 +162,10 @@ impl Executor {
                 if self.walker.as_ref() != Some(&walker) {
                     self.walker = Some(walker);
                     self.taken = (0, BTreeSet::new());
+                    self.drop_waiting();
                 }
             }
+            Input::Forget => self.drop_waiting(),
             Input::Order(order) => {
                 if self.counts(&order.key) {
                     self.ordered(now, order);
@@ -220,6 +224,25 @@ impl Executor {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.resources.values().all(|it| it.held == Held::No && it.running.is_none())
+    }
+
+    /// The number of the last report; with [`Self::owes`] it tells when all until now are committed.
+    #[must_use]
+    pub fn newest_report(&self) -> u64 {
+        self.report
+    }
+
+    /// Whether a report up to this number is not committed yet.
+    #[must_use]
+    pub fn owes(&self, number: u64) -> bool {
+        self.reports.range(..=number).next().is_some()
+    }
+
+    /// Who ordered it takes it for failed; what this node wants of itself stays.
+    fn drop_waiting(&mut self) {
+        for resource in self.resources.values_mut() {
+            resource.queue.retain(|(order, _)| order.key.walker == self.node);
+        }
     }
 
     /// Whether an order is one of the DC's newest plan, and none that was taken already: one that comes

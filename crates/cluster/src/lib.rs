@@ -1,14 +1,14 @@
 //! The live half of the cluster: what is agreed on, who is heard, who may hold, and what is done.
 //!
-//! Nothing here orders events: a consensus engine does. What it commits are [`Entry`]s
-//! ([`operation`]), which every node applies in the same order to the same [`State`]; who belongs to
-//! the cluster and what is known of each is part of it ([`membership`]).
+//! Nothing here orders events: a consensus engine does, behind a narrow [`seam`]. What it commits
+//! are [`Entry`]s ([`operation`]), which every node applies in the same order to the same [`State`];
+//! who belongs to the cluster and what is known of each is part of it ([`membership`]).
 //!
 //! Around that value stand machines of the house's shape (`handle`, `poll_output`, `poll_timeout`,
 //! `status`). [`liveness`] hears heartbeats and proposes verdicts; [`lease`] is the quorum lease: by
 //! whom it is granted, how long it holds, and what a node does when it ends; [`controller`] walks the
 //! DC's plans, [`executor`] does a node's part of them, and [`fencer`] makes sure that a node that
-//! is in doubt holds nothing.
+//! is in doubt holds nothing. [`node`] is all of them together, as one machine.
 
 #![forbid(unsafe_code)]
 
@@ -18,7 +18,9 @@ pub mod fencer;
 pub mod lease;
 pub mod liveness;
 pub mod membership;
+pub mod node;
 pub mod operation;
+pub mod seam;
 mod snapshot;
 pub mod state;
 

@@ -56,6 +56,9 @@ pub struct Heartbeat {
     pub life: Life,
     /// Counts up, on each link; an old one that comes late says nothing.
     pub sequence: u64,
+    /// The last decision about itself, or about who leads, that it obeys: it takes no older order, and
+    /// has told what it did before.
+    pub knows: u64,
 }
 
 /// What the machine is told.
@@ -69,6 +72,8 @@ pub enum Input {
     Peers(Vec<Peer>),
     /// This node leads, or does not any more.
     Leading(bool),
+    /// This node obeys the decision of this index.
+    Knows(u64),
 }
 
 /// A member, as far as it matters here.
@@ -82,6 +87,8 @@ pub struct Peer {
     pub alive: bool,
     /// In which life.
     pub life: Life,
+    /// The index of what was agreed last: in the same life it is only back when it obeys that.
+    pub since: u64,
 }
 
 /// What is to be done.
@@ -198,7 +205,9 @@ struct LinkState {
 struct PeerState {
     agreed_alive: bool,
     agreed_life: Life,
+    since: u64,
     heard_life: Option<Life>,
+    knows: u64,
     links: Vec<LinkState>,
     /// What was proposed last, so that it is not proposed with every tick.
     proposed: Option<(Life, Verdict, Instant)>,
@@ -213,6 +222,7 @@ pub struct Liveness {
     leading: bool,
     peers: BTreeMap<Name, PeerState>,
     sequence: u64,
+    knows: u64,
     send_at: Option<Instant>,
     seen: Option<Instant>,
     discards: Discards,
@@ -231,6 +241,7 @@ impl Liveness {
             leading: false,
             peers: BTreeMap::new(),
             sequence: 0,
+            knows: 0,
             send_at: None,
             seen: None,
             discards: Discards::default(),
@@ -252,6 +263,12 @@ impl Liveness {
                     self.begin_anew(now);
                 }
                 self.leading = leading;
+            }
+            Input::Knows(index) => {
+                // Somebody waits for this.
+                if index != self.knows {
+                    (self.knows, self.send_at) = (index, None);
+                }
             }
         }
         if self.send_at.is_none_or(|at| at <= now) {
@@ -299,6 +316,13 @@ impl Liveness {
         Status { peers: peers.collect(), discards: self.discards, stalls: self.stalls }
     }
 
+    /// Which decision a peer obeys, as it has said, in the life it was heard in.
+    #[must_use]
+    pub fn knows(&self, node: &Name) -> Option<(Life, u64)> {
+        let peer = self.peers.get(node)?;
+        Some((peer.heard_life?, peer.knows))
+    }
+
     fn fresh_link(&self, now: Instant) -> LinkState {
         LinkState {
             since: now,
@@ -317,7 +341,9 @@ impl Liveness {
             let mut state = known.unwrap_or(PeerState {
                 agreed_alive: peer.alive,
                 agreed_life: peer.life,
+                since: peer.since,
                 heard_life: None,
+                knows: 0,
                 links: Vec::new(),
                 proposed: None,
             });
@@ -325,6 +351,7 @@ impl Liveness {
                 state.proposed = None;
             }
             (state.agreed_alive, state.agreed_life) = (peer.alive, peer.life);
+            state.since = peer.since;
             state.links.resize_with(usize::from(peer.links), || self.fresh_link(now));
             self.peers.insert(peer.node, state);
         }
@@ -371,8 +398,11 @@ impl Liveness {
         link.since = now;
         link.last = Some(heartbeat.sequence);
         link.heard += 1;
+        if known {
+            peer.knows = peer.knows.max(heartbeat.knows);
+        }
         if !known {
-            peer.heard_life = Some(heartbeat.life);
+            (peer.heard_life, peer.knows) = (Some(heartbeat.life), heartbeat.knows);
             // Numbers begin anew with a life, on every link.
             for link in &mut peer.links {
                 if link.since != now {
@@ -405,6 +435,7 @@ impl Liveness {
                         from: self.node.clone(),
                         life: self.life,
                         sequence: self.sequence,
+                        knows: self.knows,
                     },
                 });
             }
@@ -422,7 +453,11 @@ impl Liveness {
             let verdict = match (peer.heard_life, peer.agreed_alive) {
                 // Another life than the agreed one is alive in any case: the old one is over.
                 (Some(life), true) if heard && life != peer.agreed_life => (life, Verdict::Alive),
-                (Some(life), false) if heard => (life, Verdict::Alive),
+                (Some(life), false)
+                    if heard && (life != peer.agreed_life || peer.knows >= peer.since) =>
+                {
+                    (life, Verdict::Alive)
+                }
                 (_, true) if silent => (peer.agreed_life, Verdict::Lost),
                 _ => continue,
             };

@@ -61,6 +61,8 @@ pub struct Member {
     pub life: Life,
     /// How often that changed.
     pub epoch: Epoch,
+    /// The index of the entry that said so last: what was ordered before it does not count any more.
+    pub since: u64,
 }
 
 impl Member {
@@ -76,7 +78,7 @@ impl Member {
         self.role != Role::Witness && self.standing == Standing::Alive
     }
 
-    pub(crate) fn turn(&mut self, standing: Standing, life: Life) -> bool {
+    pub(crate) fn turn(&mut self, standing: Standing, life: Life, index: u64) -> bool {
         if self.standing == standing && self.life == life {
             return false;
         }
@@ -85,7 +87,7 @@ impl Member {
         if !matches!(standing, Standing::Lost(_)) || self.life != life {
             self.epoch = self.epoch.next();
         }
-        (self.standing, self.life) = (standing, life);
+        (self.standing, self.life, self.since) = (standing, life, index);
         true
     }
 }
@@ -149,6 +151,7 @@ mod tests {
             standing: Standing::Absent,
             life: Life(0),
             epoch: Epoch(0),
+            since: 0,
         }
     }
 
@@ -178,8 +181,8 @@ mod tests {
     #[test]
     fn an_epoch_ends_when_a_node_is_back_and_not_when_it_is_lost_or_cleared() {
         let mut it = member(Role::Voter);
-        assert!(it.turn(Standing::Alive, Life(1)));
-        assert!(!it.turn(Standing::Alive, Life(1)));
+        assert!(it.turn(Standing::Alive, Life(1), 1));
+        assert!(!it.turn(Standing::Alive, Life(1), 2));
         let epochs = [
             (Standing::Lost(Cleared::No), 1),
             (Standing::Lost(Cleared::LeaseOver), 1),
@@ -187,10 +190,10 @@ mod tests {
             (Standing::Alive, 2),
         ];
         for (standing, epoch) in epochs {
-            assert!(it.turn(standing, Life(1)));
+            assert!(it.turn(standing, Life(1), 3));
             assert_eq!(it.epoch, Epoch(epoch), "{standing:?}");
         }
-        assert!(it.turn(Standing::Alive, Life(2)));
+        assert!(it.turn(Standing::Alive, Life(2), 4));
         assert_eq!(it.epoch, Epoch(3), "another life");
     }
 }

@@ -12,7 +12,7 @@ use crate::membership::Members;
 use crate::state::{Fencing, State, Waiting};
 
 const MAGIC: &[u8; 8] = b"mstaycib";
-const FORM: u16 = 1;
+const FORM: u16 = 2;
 
 /// Why bytes are no snapshot.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -29,10 +29,11 @@ pub enum SnapshotError {
 }
 
 #[derive(Serialize, Deserialize)]
-struct V1 {
+struct Image {
     cib: String,
     members: Members,
     leader: Option<Name>,
+    led: u64,
     applied: u64,
     time: Wall,
     waiting: BTreeMap<(Name, Name), Waiting>,
@@ -43,10 +44,11 @@ impl State {
     /// The state as bytes.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        let image = V1 {
+        let image = Image {
             cib: self.cib.to_string(),
             members: self.members.clone(),
             leader: self.leader.clone(),
+            led: self.led,
             applied: self.applied,
             time: self.time,
             waiting: self.waiting.clone(),
@@ -73,7 +75,7 @@ impl State {
         }
         let damaged = |what: String| SnapshotError::Damaged(what);
         let (image, left) =
-            postcard::take_from_bytes::<V1>(rest).map_err(|error| damaged(error.to_string()))?;
+            postcard::take_from_bytes::<Image>(rest).map_err(|error| damaged(error.to_string()))?;
         if !left.is_empty() {
             return Err(damaged(format!("{} bytes too many", left.len())));
         }
@@ -82,6 +84,7 @@ impl State {
             cib,
             members: image.members,
             leader: image.leader,
+            led: image.led,
             applied: image.applied,
             time: image.time,
             waiting: image.waiting,

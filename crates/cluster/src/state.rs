@@ -35,6 +35,8 @@ pub struct State {
     pub(crate) cib: Element,
     pub(crate) members: Members,
     pub(crate) leader: Option<Name>,
+    /// The index of the entry that made it lead: one for each leadership.
+    pub(crate) led: u64,
     /// The index of the entry applied last.
     pub(crate) applied: u64,
     /// The latest time any proposer told.
@@ -120,6 +122,7 @@ impl State {
             cib,
             members: Members::default(),
             leader: None,
+            led: 0,
             applied: 0,
             time: Wall::default(),
             waiting: BTreeMap::new(),
@@ -149,6 +152,12 @@ impl State {
     #[must_use]
     pub fn leader(&self) -> Option<&Name> {
         self.leader.as_ref()
+    }
+
+    /// The index of the entry by which it leads: it names this leadership, and no other.
+    #[must_use]
+    pub fn led(&self) -> u64 {
+        self.led
     }
 
     /// The index of the entry applied last.
@@ -224,7 +233,7 @@ impl State {
             Operation::Lead { node } => {
                 let id = self.member(node)?.id.clone();
                 let news = self.leader.as_ref() != Some(node);
-                self.leader = Some(node.clone());
+                (self.leader, self.led) = (Some(node.clone()), self.applied);
                 let before = (self.cib.get("dc-uuid"), self.cib.get("have-quorum"));
                 if before != (Some(&*id), Some("1")) {
                     self.cib.set("dc-uuid", &id);
@@ -267,9 +276,10 @@ impl State {
         }
         let fatal = option(&self.cib, "start-failure-is-fatal");
         let fatal = fatal.is_none_or(|word| cib::value::truth(word) != Some(false));
-        let changed = record::write(&mut self.cib, &id, record);
+        let fresh = record::fresh(&self.cib, &id, record);
+        let changed = record::write(&mut self.cib, &id, record, &fresh);
         let mut failures = false;
-        for result in &record.results {
+        for result in fresh {
             failures |= attributes::count_failure(&mut self.cib, &id, record, result, fatal);
         }
         self.touched(changed || failures);
@@ -293,6 +303,7 @@ impl State {
                 standing: Standing::Absent,
                 life: Life(0),
                 epoch: Epoch(0),
+                since: self.applied,
             },
         );
         if role != Role::Witness && status::configure(&mut self.cib, node, id) {
@@ -355,8 +366,9 @@ impl State {
 
     /// Gives a member another standing, and its state in the document with it.
     fn turn(&mut self, node: &Name, standing: Standing, life: Life, fresh: bool) -> bool {
+        let index = self.applied;
         let Some(member) = self.members.0.get_mut(node) else { return false };
-        if !member.turn(standing, life) {
+        if !member.turn(standing, life, index) {
             return false;
         }
         let (id, role) = (member.id.clone(), member.role);

@@ -159,7 +159,7 @@ fn record(order: &Order, life: Life, rc: i32) -> Record {
         results: vec![OpResult {
             operation: order.operation.clone(),
             interval: order.interval,
-            call: 1,
+            call: order.key.transition * 1000 + u64::from(order.key.step) + 1,
             rc: Some(rc),
             status: OpStatus::Done,
             key: order.key.clone(),

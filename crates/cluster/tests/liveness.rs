@@ -31,7 +31,13 @@ impl Watch {
             verdicts: Vec::new(),
             sent: 0,
         };
-        it.tell(Input::Peers(vec![Peer { node: "b".into(), links, alive: true, life: Life(7) }]));
+        it.tell(Input::Peers(vec![Peer {
+            node: "b".into(),
+            links,
+            alive: true,
+            life: Life(7),
+            since: 0,
+        }]));
         it.tell(Input::Leading(true));
         it
     }
@@ -64,7 +70,7 @@ impl Watch {
     fn hear(&mut self, link: u8, life: u64) {
         self.sequence += 1;
         let (life, sequence) = (Life(life), self.sequence);
-        self.tell(Input::Heard(link, Heartbeat { from: "b".into(), life, sequence }));
+        self.tell(Input::Heard(link, Heartbeat { from: "b".into(), life, sequence, knows: 0 }));
     }
 }
 
@@ -151,7 +157,7 @@ fn another_life_is_alive_and_an_old_heartbeat_says_nothing() {
     assert_eq!(it.it.status(it.now).discards.old, 1);
     it.hear(0, 8);
     assert_eq!(it.verdicts, [(0, Life(8), Verdict::Alive)]);
-    let stranger = Heartbeat { from: "x".into(), life: Life(1), sequence: 1 };
+    let stranger = Heartbeat { from: "x".into(), life: Life(1), sequence: 1, knows: 0 };
     it.tell(Input::Heard(0, stranger));
     it.hear(9, 8);
     let discards = it.it.status(it.now).discards;
@@ -161,7 +167,7 @@ fn another_life_is_alive_and_an_old_heartbeat_says_nothing() {
 #[test]
 fn a_lost_peer_that_is_heard_again_is_proposed_alive() {
     let mut it = Watch::new(1);
-    let peer = |alive| Peer { node: "b".into(), links: 1, alive, life: Life(7) };
+    let peer = |alive| Peer { node: "b".into(), links: 1, alive, life: Life(7), since: 0 };
     it.pass(ms(400));
     it.tell(Input::Peers(vec![peer(false)]));
     it.hear(0, 7);

@@ -107,6 +107,11 @@ fn result(operation: &str, interval: u64, rc: i32, expected: i32) -> OpResult {
     }
 }
 
+/// The same as another call.
+fn called(call: u64, result: OpResult) -> OpResult {
+    OpResult { call, ..result }
+}
+
 fn record(node: &str, life: u64, results: Vec<OpResult>) -> Operation {
     Operation::Record(Record {
         node: node.into(),
@@ -304,8 +309,9 @@ fn histories_keep_the_last_the_recurring_and_the_failed() {
     let mut it = Cluster::new();
     it.done(verdict("a", 1, Verdict::Alive));
     it.done(record("a", 1, vec![result("monitor", 0, 7, 7)]));
-    it.done(record("a", 1, vec![result("start", 0, 0, 0), result("monitor", 5000, 0, 0)]));
-    it.done(record("a", 1, vec![result("monitor", 5000, 7, 0)]));
+    let monitor = called(7, result("monitor", 5000, 0, 0));
+    it.done(record("a", 1, vec![called(6, result("start", 0, 0, 0)), monitor]));
+    it.done(record("a", 1, vec![called(8, result("monitor", 5000, 7, 0))]));
     let ids = |it: &Cluster| -> Vec<String> {
         let ops = it.node_state("a").history[0].operations.clone();
         ops.iter().map(|op| op.id.to_string()).collect()
@@ -317,7 +323,7 @@ fn histories_keep_the_last_the_recurring_and_the_failed() {
     };
     assert_eq!(count(&it, "monitor_5000").as_deref(), Some("1"));
     assert_eq!(count(&it, "monitor_0"), None, "a probe that found nothing is no failure");
-    it.done(record("a", 1, vec![result("start", 0, 1, 0)]));
+    it.done(record("a", 1, vec![called(9, result("start", 0, 1, 0))]));
     assert_eq!(count(&it, "start_0").as_deref(), Some("INFINITY"));
     it.done(Operation::Record(Record {
         node: "a".into(),
@@ -333,6 +339,30 @@ fn histories_keep_the_last_the_recurring_and_the_failed() {
     it.done(Operation::Forget { node: "a".into(), resource: Some("r:0".into()) });
     assert!(it.node_state("a").history.is_empty());
     assert_eq!(count(&it, "start_0"), None);
+}
+
+#[test]
+fn a_report_told_twice_or_too_late_changes_nothing() {
+    let mut it = Cluster::new();
+    it.done(verdict("a", 1, Verdict::Alive));
+    let pending = OpResult { rc: None, status: OpStatus::Pending, ..result("start", 0, 0, 0) };
+    let started = record("a", 1, vec![result("start", 0, 0, 0)]);
+    let stopped = record("a", 1, vec![called(6, result("stop", 0, 0, 0))]);
+    it.done(record("a", 1, vec![pending.clone()]));
+    it.done(started.clone());
+    it.done(stopped);
+    let known = it.state.cib().clone();
+    for late in [record("a", 1, vec![pending]), started] {
+        assert_eq!(it.apply(late), Outcome::Unchanged);
+        assert_eq!(*it.state.cib(), known, "it is stopped, and stays so");
+    }
+    let failed = record("a", 1, vec![called(7, result("monitor", 5000, 7, 0))]);
+    it.done(failed.clone());
+    let known = it.state.cib().clone();
+    assert_eq!(it.apply(failed), Outcome::Unchanged);
+    assert_eq!(*it.state.cib(), known, "a failure told twice is counted once");
+    it.done(verdict("a", 2, Verdict::Alive));
+    it.done(record("a", 2, vec![called(1, result("monitor", 0, 7, 7))]));
 }
 
 #[test]

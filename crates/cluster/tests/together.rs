@@ -121,7 +121,13 @@ impl World {
             if alive {
                 self.grantor.open(node);
             }
-            peers.push(Peer { node: node.clone(), links: 1, alive, life: member.life });
+            peers.push(Peer {
+                node: node.clone(),
+                links: 1,
+                alive,
+                life: member.life,
+                since: member.since,
+            });
         }
         self.liveness.handle(self.now, liveness::Input::Peers(peers));
         let input = controller::Input::Applied(entry, outcome);
@@ -179,7 +185,8 @@ impl World {
         node.beat += 1;
         let (from, life) = (node.name.clone(), Life(node.life));
         if !node.cut && node.beat.is_multiple_of(10) && from != self.leader {
-            let heartbeat = Heartbeat { from: from.clone(), life, sequence: node.beat };
+            let heartbeat =
+                Heartbeat { from: from.clone(), life, sequence: node.beat, knows: u64::MAX };
             self.liveness.handle(now, liveness::Input::Heard(0, heartbeat));
         }
         let node = &mut self.nodes[at];

@@ -115,6 +115,7 @@ base::codes! {
     HostInterface = "C130", "An interface of this machine is not what the configuration needs.";
     HostSysctl = "C131", "A setting of this machine's kernel gets in the way.";
     HostManager = "C132", "A program on this machine manages addresses as well.";
+    HostFirewall = "C133", "A firewall on this machine drops adverts.";
 }
 
 /// One thing that is wrong, or worth knowing.

@@ -256,5 +256,9 @@ pub(crate) const fn more(code: Code) -> &'static [&'static str] {
         Code::HostManager => &[
             "systemd-networkd and NetworkManager consider addresses, routes and rules that they did not set as leftovers. mainstay puts a lost VIP back at once; better is to tell them to leave it alone.",
         ],
+        Code::HostFirewall => &[
+            "Adverts are IP protocol 112, to 224.0.0.18 or ff02::12 or to the peers. A node whose firewall drops them hears nobody, becomes Active beside another, and both answer for the VIPs; so it does when nobody hears it.",
+            "Found by `check --host`, which follows an advert of every instance through all chains that `nft -j list ruleset` shows, in and out, and changes nothing. Rules that let through answers only do not help with multicast: an advert is nobody's answer. What depends on something not known before is a note.",
+        ],
     }
 }

@@ -323,6 +323,19 @@ fn scripts_run_as_who_is_named_nearest() {
 }
 
 #[test]
+fn strictness_takes_no_traffic_from_a_vip() {
+    // keepalived's strict mode drops what is sent to a VIP, ping and service alike, and the sample
+    // file that everybody copies switches it on.
+    for lines in ["", "version 3\n advert_int 0.5", "nopreempt", "accept", "no_accept"] {
+        let lax = instance("", lines);
+        let strict = InstanceConfig { strict: true, ..lax.clone() };
+        assert_eq!(lax.accept, lines != "no_accept", "{lines}: only who asks for it is filtered");
+        assert_eq!(instance("vrrp_strict", lines), strict, "{lines}");
+        assert_eq!(instance("", &format!("strict_mode on\n{lines}")), strict, "{lines}");
+    }
+}
+
+#[test]
 fn vrrp_087_a_password_has_at_most_eight_octets() {
     let block = |word: &str| format!("authentication {{\n auth_type PASS\n auth_pass {word}\n}}");
     for (word, octets) in

@@ -138,3 +138,20 @@ fn a_group_prefers_one_node() {
     differs(&node(150, 150), &node(100, 100), &[]);
     differs(&node(150, 100), &node(100, 150), &[Code::NodesGroups]);
 }
+
+#[test]
+fn every_code_of_meaning_and_host_is_in_the_document_or_has_no_clause() {
+    let text = include_str!("../../../docs/check.md");
+    let words = text.split(|c: char| !c.is_ascii_alphanumeric());
+    let named: Vec<_> = words
+        .filter(|w| w.len() == 4 && w.starts_with('C') && w[1..].parse::<u16>().is_ok())
+        .collect();
+    assert!(named.len() > 15, "{named:?}");
+    for word in &named {
+        assert!(Code::ALL.iter().any(|code| code.as_str() == *word), "there is no {word}");
+    }
+    // C106 warns of what the list does not name.
+    for code in Code::ALL.iter().map(|code| code.as_str()).filter(|code| *code >= "C100") {
+        assert!(code == "C106" || named.contains(&code), "docs/check.md does not name {code}");
+    }
+}

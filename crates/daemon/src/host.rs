@@ -1,8 +1,12 @@
 //! What this machine means for a configuration: interfaces that are not there, settings of the
 //! kernel, and programs that take addresses away.
 //!
-//! Everything is read from files that say it; nothing is changed and nothing is sent. What cannot be
-//! read is not guessed at.
+//! Everything is read from files that say it, and from what `nft` shows of the firewall; nothing is
+//! changed and nothing is sent. What cannot be read is not guessed at.
+
+mod firewall;
+mod packet;
+mod ruleset;
 
 use std::fs;
 use std::path::Path;
@@ -20,6 +24,7 @@ pub(crate) fn findings(config: &Config) -> Vec<Diagnostic> {
         managers(first, &mut out);
         virtual_macs(config, &mut out);
         nonlocal_bind(config, &mut out);
+        firewall::findings(config, &mut out);
     }
     out
 }

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use cib::dates::WallTime;
+use pcmk::failure::Failure;
 use pcmk::inject::{Event, OpResult};
 use pcmk::matrix::{Trial, matrix};
 use pcmk::simulate::{Options, draw, finish, load, main, run};
@@ -25,11 +26,12 @@ pub(crate) fn as_crm_verify(arguments: &[OsString]) -> ExitCode {
 }
 
 pub(crate) fn simulate(args: &SimulateArgs) -> ExitCode {
-    let outcome = options(args).and_then(|options| outcome(args, &options));
+    let options = options(args).map_err(Failure::usage);
+    let outcome = options.and_then(|options| outcome(args, &options));
     ExitCode::from(finish("mainstay simulate", outcome))
 }
 
-fn outcome(args: &SimulateArgs, options: &Options) -> Result<String, String> {
+fn outcome(args: &SimulateArgs, options: &Options) -> Result<String, Failure> {
     if args.explain.is_none() && !args.matrix && args.svg.is_none() && args.placement_svg.is_none()
     {
         return run(options, now());
@@ -38,7 +40,7 @@ fn outcome(args: &SimulateArgs, options: &Options) -> Result<String, String> {
     draw(&cib, now, args.svg.as_deref(), args.placement_svg.as_deref())?;
     if let Some(resource) = &args.explain {
         let (resource, node) = (resource.clone(), args.node.clone());
-        return explain(&cib, now, &Question { resource, node, json: args.json });
+        return Ok(explain(&cib, now, &Question { resource, node, json: args.json })?);
     }
     if args.matrix {
         let quorum = args.quorum.as_deref().and_then(cib::value::truth);

@@ -66,7 +66,7 @@ pub use monitor::{Heard, Monitor};
 pub use neighbour_watch::NeighbourWatch;
 pub use netlink::{MAX_PER_SEND, NO_ANSWER, NetlinkError, Refusal, Request, RouteSocket};
 pub use netns::{PRIVATE_DIR, Separations, become_root, enter_network};
-pub use notice_socket::NoticeSocket;
+pub use notice_socket::{IncomingWords, NoticeSocket, OutgoingWords, WORDS_AT_ONCE};
 pub use pid_file::{PidFile, PidFileError};
 pub use poll::{Interest, Poll, Ready, Timer};
 pub use process_events::{

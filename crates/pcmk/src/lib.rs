@@ -7,6 +7,7 @@
 
 pub mod dot;
 pub mod execute;
+pub mod failure;
 pub mod graph;
 pub mod inject;
 mod input;

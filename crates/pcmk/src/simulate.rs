@@ -13,6 +13,7 @@ use cib::xml::Element;
 use sched::{Ask, Transition};
 
 use crate::execute::{self, Outcome};
+use crate::failure::Failure;
 use crate::inject::{self, OpResult};
 pub use crate::options::{Options, read_options};
 use crate::{dot, graph, input, picture, text};
@@ -22,10 +23,7 @@ use crate::{dot, graph, input, picture, text};
 pub fn main(arguments: &[OsString], now: WallTime) -> u8 {
     let options = match read_options(arguments) {
         Ok(options) => options,
-        Err(error) => {
-            eprintln!("crm_simulate: {error}");
-            return 64;
-        }
+        Err(error) => return finish("crm_simulate", Err(Failure::usage(error))),
     };
     if options.version {
         println!("mainstay {} (reads and prints as Pacemaker 2.1.5)", env!("CARGO_PKG_VERSION"));
@@ -40,7 +38,7 @@ pub fn main(arguments: &[OsString], now: WallTime) -> u8 {
 
 /// Says what went wrong, if anything; the exit status.
 #[must_use]
-pub fn finish(name: &str, outcome: Result<String, String>) -> u8 {
+pub fn finish(name: &str, outcome: Result<String, Failure>) -> u8 {
     match outcome {
         Ok(text) => {
             print!("{text}");
@@ -48,7 +46,7 @@ pub fn finish(name: &str, outcome: Result<String, String>) -> u8 {
         }
         Err(error) => {
             eprintln!("{name}: {error}");
-            1
+            error.status
         }
     }
 }
@@ -57,7 +55,7 @@ pub fn finish(name: &str, outcome: Result<String, String>) -> u8 {
 ///
 /// # Errors
 /// When the CIB cannot be read, a file cannot be written, or what is to be injected does not fit.
-pub fn run(options: &Options, clock: WallTime) -> Result<String, String> {
+pub fn run(options: &Options, clock: WallTime) -> Result<String, Failure> {
     let (name, text) = input::text(options.input.as_deref())?;
     if options.only_plans() {
         return only_plan(options, &input::cib(&name, &text)?, clock);
@@ -94,7 +92,7 @@ pub fn run(options: &Options, clock: WallTime) -> Result<String, String> {
         out.say(&dated);
     }
     if let Some(path) = &options.save_input {
-        write(path, &document.to_string())?;
+        save(path, &document.to_string())?;
     }
     if !plans {
         return Ok(out.text);
@@ -129,13 +127,13 @@ pub fn run(options: &Options, clock: WallTime) -> Result<String, String> {
     }
     let store = if options.in_place { options.input.as_deref() } else { None };
     for path in options.save_output.as_deref().into_iter().chain(store) {
-        write(path, &document.to_string())?;
+        save(path, &document.to_string())?;
     }
     Ok(out.text)
 }
 
 /// A plan and nothing else: the tree of the document is not needed.
-fn only_plan(options: &Options, cib: &Cib, clock: WallTime) -> Result<String, String> {
+fn only_plan(options: &Options, cib: &Cib, clock: WallTime) -> Result<String, Failure> {
     let (now, _) = present(options, cib, clock);
     let considered = options.dot.is_some();
     let ask = Ask { scores: options.scores, reasons: false, considered, before: false };
@@ -158,7 +156,7 @@ fn only_plan(options: &Options, cib: &Cib, clock: WallTime) -> Result<String, St
 ///
 /// # Errors
 /// When the CIB cannot be read, or what is to be injected does not fit.
-pub fn load(options: &Options, clock: WallTime) -> Result<(Cib, WallTime), String> {
+pub fn load(options: &Options, clock: WallTime) -> Result<(Cib, WallTime), Failure> {
     let (name, text) = input::text(options.input.as_deref())?;
     let mut document = input::document(&name, &text)?;
     for event in &options.events {
@@ -178,7 +176,7 @@ pub fn draw(
     now: WallTime,
     transition: Option<&Path>,
     placement: Option<&Path>,
-) -> Result<(), String> {
+) -> Result<(), Failure> {
     let plan = sched::plan(cib, now);
     if let Some(path) = transition {
         write(path, &picture::transition(&plan))?;
@@ -276,9 +274,9 @@ fn carry_out(
     }
 }
 
-fn save_graphs(options: &Options, transition: &Transition) -> Result<(), String> {
+fn save_graphs(options: &Options, transition: &Transition) -> Result<(), Failure> {
     if let Some(path) = &options.graph {
-        let named = |error: std::io::Error| format!("{}: {error}", path.display());
+        let named = |error: std::io::Error| Failure::graph(path, &error);
         let mut file = fs::File::create(path).map_err(named)?;
         graph::write(transition, &mut file).map_err(named)?;
     }
@@ -288,6 +286,10 @@ fn save_graphs(options: &Options, transition: &Transition) -> Result<(), String>
     Ok(())
 }
 
-fn write(path: &Path, text: &str) -> Result<(), String> {
-    fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()))
+fn write(path: &Path, text: &str) -> Result<(), Failure> {
+    fs::write(path, text).map_err(|error| Failure::graph(path, &error))
+}
+
+fn save(path: &Path, text: &str) -> Result<(), Failure> {
+    fs::write(path, text).map_err(|error| Failure::saving(path, &error))
 }

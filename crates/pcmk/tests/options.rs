@@ -214,6 +214,40 @@ fn what_is_wrong_is_said_and_ends_badly() {
             assert_eq!(our, bench.ask(theirs, line, ""), "{line}");
         }
     }
+    // The same numbers as theirs, in our own words.
+    for (name, text) in [("junk", "no XML"), ("foo", "<foo/>"), ("bare", "<cib/>")] {
+        fs::write(bench.folder.join(name), text).expect("written");
+    }
+    fs::create_dir_all(bench.folder.join("dir")).expect("a folder");
+    let numbered = [
+        ("-x OUT/nowhere -S", "", 70, "nowhere: No such file"),
+        ("-x OUT/dir -S", "", 70, "dir: "),
+        ("-x OUT/junk -S", "", 70, "not well-formed"),
+        ("-p -S", "", 70, "not well-formed"),
+        ("-x - -S", "no XML", 70, "not well-formed"),
+        ("-x OUT/foo", "", 66, "not a <cib>"),
+        ("-x OUT/foo -S -Q", "", 66, "not a <cib>"),
+        ("-p -S", "<foo/>", 66, "not a <cib>"),
+        ("-x OUT/bare -S", "", 0, "No resources"),
+        ("-x RUN -S -G OUT/no/such", "", 74, "no/such: No such file"),
+        ("-x RUN -S -Q -G OUT/dir", "", 74, "dir: "),
+        ("-x RUN -S -D OUT/no/such", "", 74, "no/such: No such file"),
+        ("-x RUN -S -I OUT/no/such", "", 105, "no/such: No such file"),
+        ("-x RUN -S -O OUT/no/such", "", 105, "no/such: No such file"),
+        ("-x RUN -S -O OUT/dir", "", 1, "dir: "),
+        ("-x RUN -S -O OUT/junk/x", "", 1, "junk/x: "),
+    ];
+    for (line, input, status, text) in numbered {
+        let our = bench.ask(&ours, line, input);
+        assert!(our.0 == status && our.1.contains(text), "{line}: {our:?}");
+        if let Some(theirs) = &theirs {
+            let their = bench.ask(theirs, line, input);
+            assert_eq!(their.0, status, "{line}: {}", their.1);
+        }
+    }
+    // Theirs plans on with what it has of a text that ends too early.
+    let short = bench.ask(&ours, "-p -S", "<cib><configuration><nodes>");
+    assert!(short.0 == 70 && short.1.contains("the text ends inside"), "{short:?}");
     // Theirs aborts on the one, and goes on without a word about the others.
     let stricter = [
         ("-x RUN -S -i a_monitor_10000@n9=7", 1, "no node is called n9"),
@@ -222,8 +256,6 @@ fn what_is_wrong_is_said_and_ends_badly() {
         ("-x RUN -S -F junk", 64, "RESOURCE_TASK_INTERVAL@NODE=RC"),
         ("-x RUN -S -t junk", 64, "junk is no time"),
         ("-x RUN -S extra", 64, "extra is no option"),
-        ("-x OUT/nowhere -S", 1, "nowhere"),
-        ("-p -S", 1, "not well-formed"),
         ("-L -S", 64, "no cluster is running here"),
     ];
     for (line, status, text) in stricter {

@@ -213,6 +213,31 @@ fn a_mild_aversion_does_not_strand_a_group() {
     assert_eq!(all, ["a_start_0@n1", "b_start_0@n1", "x_start_0@n1"]);
 }
 
+/// A start failed for good, with parameters of which the digest is given.
+fn failed_start(digest: &str) -> String {
+    let counts = "<transient_attributes id='n1'><instance_attributes id='ia'><nvpair id='f1' name='fail-count-a' value='INFINITY'/><nvpair id='f2' name='last-failure-a' value='1600000000'/></instance_attributes></transient_attributes>";
+    let record = |id: &str, task: &str, rc: u8, call: u8| {
+        format!(
+            "<lrm_rsc_op id='a_{id}_0' operation='{task}' interval='0' call-id='{call}' rc-code='{rc}' op-status='{}' transition-key='1:1:0:u' op-digest='{digest}'/>",
+            if rc == 0 { 0 } else { 4 }
+        )
+    };
+    let records = [record("last_failure", "start", 1, 2), record("last", "stop", 0, 3)].concat();
+    let history = format!(
+        "{counts}<lrm id='n1'><lrm_resources><lrm_resource id='a' class='ocf' provider='p' type='t'>{records}</lrm_resource></lrm_resources></lrm>"
+    );
+    let text = document(1, "", &rsc("a", ""), "", &[]);
+    text.replace("<lrm id='n1'><lrm_resources></lrm_resources></lrm>", &history)
+}
+
+#[test]
+fn failures_with_other_parameters_forbid_nothing() {
+    let same = actions(&failed_start("f2317cad3d54cec5d7d7aa7d0bf35cf8"));
+    assert_eq!(same, Vec::<String>::new());
+    let other = actions(&failed_start("00000000000000000000000000000000"));
+    assert_eq!(other, ["a_clear_failcount_0@n1", "a_start_0@n1"]);
+}
+
 /// What is under way with one member of an instance on a node makes the whole instance belong
 /// there: what other nodes say of its members is about another instance, and known of all members.
 #[test]

@@ -18,6 +18,9 @@ impl<'a> Tag<'a> {
     pub(super) fn read(start: &'a BytesStart<'_>) -> Result<Self, String> {
         let text: &str = start;
         let name = text.split(white).next().unwrap_or_default();
+        if !is_name(name) {
+            return Err(format!("an element is called {name:?}"));
+        }
         let mut raw = Vec::new();
         let mut rest = text[name.len()..].trim_start_matches(white);
         if !rest.is_empty() {
@@ -49,6 +52,15 @@ fn white(c: char) -> bool {
     matches!(c, ' ' | '\t' | '\n' | '\r')
 }
 
+/// Whether a name is one (XML 1.0, section 2.3). Beyond ASCII all is taken; what matters is that a
+/// document can be written again.
+fn is_name(name: &str) -> bool {
+    let begins =
+        |byte: u8| byte.is_ascii_alphabetic() || byte >= 0x80 || matches!(byte, b'_' | b':');
+    let goes_on = |byte: u8| begins(byte) || byte.is_ascii_digit() || matches!(byte, b'-' | b'.');
+    name.bytes().next().is_some_and(begins) && name.bytes().all(goes_on)
+}
+
 /// One of 64 bits, from a name.
 fn mark(name: &str) -> u64 {
     let bytes = name.as_bytes();
@@ -63,7 +75,7 @@ fn attribute(text: &str) -> Result<(&str, &str, &str), String> {
     let length = bytes.iter().position(|byte| matches!(byte, b'=' | b' ' | b'\t' | b'\n' | b'\r'));
     let Some(length) = length else { return Err(format!("attribute {text} has no value")) };
     let name = &text[..length];
-    if name.is_empty() || name.contains(['"', '\'', '<']) {
+    if !is_name(name) {
         return Err(format!("an attribute is called {name:?}"));
     }
     let wrong = || format!("attribute {name} has no value in quotes");
@@ -101,7 +113,8 @@ mod tests {
         let found = read("a b = '1'\n c=\"x='y'\"  ").expect("a tag");
         assert_eq!(found, [("b".into(), "1".into()), ("c".into(), "x='y'".into())]);
         assert_eq!(read("a"), Ok(Vec::new()));
-        for bad in ["a b", "a b=", "a b=1", "a b='1", "a ='1'", "a b='1' b='2'", "a b 'c'"] {
+        let bad = ["a b", "a b=", "a b=1", "a b='1", "a ='1'", "a b='1' b='2'", "a b 'c'"];
+        for bad in bad.into_iter().chain(["", "'", "a<b", "1", "a b&='1'", "a -b='1'", "\u{1}"]) {
             assert!(read(bad).is_err(), "{bad}");
         }
     }

@@ -7,14 +7,51 @@ use base::Name;
 use cib::xml::Element;
 
 use super::attributes::is_failure;
-use super::status::{find_mut, node_state};
-use crate::operation::{OpResult, Record};
+use super::status::{find, find_mut, node_state};
+use crate::operation::{OpResult, OpStatus, Record};
 
 /// The version of what is written.
 const FEATURES: &str = "3.19.0";
 
+/// The results of a record that say something new. A proposal that got lost is made again, and may
+/// be committed twice, the second time after what followed it: calls are counted within a life, so
+/// what is older than what is known is recognised.
+pub(super) fn fresh<'a>(cib: &Element, node_id: &str, record: &'a Record) -> Vec<&'a OpResult> {
+    let lrm = find(cib, node_id).and_then(|state| state.child("lrm"));
+    let list = lrm.and_then(|lrm| lrm.child("lrm_resources"));
+    let is = |it: &&Element| it.id() == Some(&*record.resource);
+    let history = list.and_then(|list| list.elements().find(is));
+    let mut fresh: Vec<&OpResult> = Vec::new();
+    for result in &record.results {
+        let ids = ids(&record.resource, result);
+        let known = history.and_then(|history| {
+            history.elements().find(|op| op.id() == ids.last().map(String::as_str))
+        });
+        if !known.is_some_and(|known| is_old(known, result)) {
+            fresh.push(result);
+        }
+    }
+    fresh
+}
+
+fn is_old(known: &Element, result: &OpResult) -> bool {
+    // A controller that gave up waiting counts no calls.
+    if result.call == 0 {
+        return known.get("transition-magic") == Some(&magic(result));
+    }
+    let call = known.get("call-id").and_then(|it| it.parse::<u64>().ok()).unwrap_or(0);
+    let pending = known.get("op-status") == Some("-1");
+    let ends_it = pending && result.status != OpStatus::Pending;
+    call > result.call || (call == result.call && !ends_it)
+}
+
 /// Takes results into the history of their resource; whether anything changed.
-pub(super) fn write(cib: &mut Element, node_id: &str, record: &Record) -> bool {
+pub(super) fn write(
+    cib: &mut Element,
+    node_id: &str,
+    record: &Record,
+    results: &[&OpResult],
+) -> bool {
     if record.results.is_empty() && find_mut(cib, node_id).is_none() {
         return false;
     }
@@ -43,7 +80,7 @@ pub(super) fn write(cib: &mut Element, node_id: &str, record: &Record) -> bool {
         let gone = recurring_id(&record.resource, operation, *interval);
         history.retain(|op| op.id() != Some(&gone));
     }
-    for result in &record.results {
+    for result in results {
         for id in ids(&record.resource, result) {
             if !history.elements().any(|op| op.id() == Some(&id)) {
                 history.push(Element::new("lrm_rsc_op").with("id", &id));
@@ -75,8 +112,14 @@ fn ids(resource: &str, result: &OpResult) -> Vec<String> {
     }
 }
 
-fn fill(op: &mut Element, record: &Record, result: &OpResult) {
+/// Status, exit code and who asked for it, as planning reads them.
+fn magic(result: &OpResult) -> String {
     // What runs has no exit code yet; this one says so.
+    let rc = result.rc.unwrap_or(193);
+    format!("{}:{rc};{}", result.status.code(), result.key)
+}
+
+fn fill(op: &mut Element, record: &Record, result: &OpResult) {
     let rc = result.rc.unwrap_or(193);
     let status = result.status.code();
     let key = result.key.to_string();
@@ -85,7 +128,7 @@ fn fill(op: &mut Element, record: &Record, result: &OpResult) {
         ("operation_key", recurring_id(&record.resource, operation, result.interval)),
         ("operation", operation.to_string()),
         ("crm_feature_set", FEATURES.to_owned()),
-        ("transition-magic", format!("{status}:{rc};{key}")),
+        ("transition-magic", magic(result)),
         ("transition-key", key),
         ("exit-reason", result.reason.clone()),
         ("on_node", record.node.to_string()),

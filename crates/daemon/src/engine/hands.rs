@@ -1,11 +1,12 @@
 //! What the engine hears and what it carries out: between the machine and its sockets.
 //!
 //! Adverts come and go many at a time. What leaves together is what the machine asked for in one go:
-//! before anything else is carried out, every advert that was asked for earlier has left.
+//! before anything else is carried out, every advert that was asked for earlier has left. Words about
+//! planned moves that one portion of packets calls for leave together behind it.
 
 use std::io;
 
-use linux::{Datagram, clock};
+use linux::clock;
 use vip::last_will::Edit;
 use vrrp::wire::Arrival;
 use vrrp::{Input, Output};
@@ -16,9 +17,6 @@ use crate::messages::{EngineToGuardian, ToKeeper};
 /// Portions of packets read from one socket in one turn at most. What arrives faster than it can be
 /// judged must not keep adverts from leaving.
 const READ_AT_ONCE: usize = 128;
-
-/// The same for notices, which come one by one.
-const NOTICES_AT_ONCE: usize = 4096;
 
 /// Outputs carried out between two looks at the clock.
 const LOOK_EVERY: u32 = 32;
@@ -37,8 +35,10 @@ impl Engine {
                 };
                 self.router.handle_packet(self.now, index, &arrival);
                 self.heard = true;
-                self.drain()?;
+                self.carry_out()?;
             }
+            // What was said because of these leaves together.
+            self.notices.flush();
             if !more {
                 break;
             }
@@ -55,15 +55,25 @@ impl Engine {
     }
 
     pub(super) fn read_notices(&mut self, token: u64) -> io::Result<()> {
-        let mut buffer = [0; 64];
-        for _ in 0..NOTICES_AT_ONCE {
-            let Some((index, datagram)) = self.notices.recv(token, &mut buffer) else { break };
-            let Datagram { source, destination, ttl, payload, .. } = datagram;
-            let payload = buffer.get(payload).unwrap_or_default();
-            let arrival = Arrival { source, destination, ttl, payload };
-            self.router.handle_notice(self.now, index, &arrival);
-            self.drain()?;
+        let mut words = std::mem::take(&mut self.words);
+        for _ in 0..READ_AT_ONCE {
+            let Some(more) = self.notices.recv(token, &mut words) else { break };
+            for (index, datagram, payload) in words.iter() {
+                let arrival = Arrival {
+                    source: datagram.source,
+                    destination: datagram.destination,
+                    ttl: datagram.ttl,
+                    payload,
+                };
+                self.router.handle_notice(self.now, index, &arrival);
+                self.carry_out()?;
+            }
+            self.notices.flush();
+            if !more {
+                break;
+            }
         }
+        self.words = words;
         Ok(())
     }
 
@@ -90,8 +100,15 @@ impl Engine {
         self.drain()
     }
 
-    /// Carries out what the machine asks for, in its order.
+    /// Carries out what the machine asks for, in its order; nothing is left unsaid.
     pub(super) fn drain(&mut self) -> io::Result<()> {
+        self.carry_out()?;
+        self.notices.flush();
+        Ok(())
+    }
+
+    /// The same, but for words to other nodes, which may wait for others.
+    fn carry_out(&mut self) -> io::Result<()> {
         let mut done: u32 = 0;
         while let Some(output) = self.router.poll_output() {
             if !matches!(output, Output::Advert(_)) {
@@ -120,7 +137,7 @@ impl Engine {
                     self.router.reuse(transmit);
                 }
                 Output::Notice(transmit) => {
-                    self.notices.send(&transmit);
+                    self.notices.queue(&transmit);
                     self.router.reuse(transmit);
                 }
                 Output::Frame { index, bytes } => self.wires.send_frame(index, &bytes),

@@ -21,7 +21,9 @@ use std::time::Duration;
 
 use base::{Instant, Name, Wall, WallClock};
 use linux::confine::{self, Right};
-use linux::{Incoming, Interest, Poll, Scheduling, Signal, Signals, Timer, clock, scheduling};
+use linux::{
+    Incoming, IncomingWords, Interest, Poll, Scheduling, Signal, Signals, Timer, clock, scheduling,
+};
 use vrrp::{Debounce, Image, Input, InstanceConfig, Router, Statics};
 
 use crate::channel::Channel;
@@ -107,6 +109,7 @@ struct Engine {
     /// For what the poll found ready, and for what is heard: kept for their room.
     ready: Vec<u64>,
     incoming: Incoming,
+    words: IncomingWords,
     /// This turn has heard adverts.
     heard: bool,
     /// The last sleep was shorter than a rest.
@@ -178,6 +181,7 @@ impl Engine {
             keeper_left: 0,
             ready: Vec::new(),
             incoming: Incoming::default(),
+            words: IncomingWords::default(),
             heard: false,
             busy: false,
             lateness: Lateness::default(),

@@ -6,8 +6,8 @@
 use std::io;
 use std::time::Duration;
 
-use base::{Family, IfIndex, Instant, Transmit};
-use linux::{Datagram, Interest, NoticeSocket, Poll};
+use base::{Family, Instant, Transmit};
+use linux::{IncomingWords, Interest, NoticeSocket, OutgoingWords, Poll, WORDS_AT_ONCE};
 
 /// Tokens from here on are this room's.
 pub(super) const TOKENS: u64 = 1 << 34;
@@ -19,6 +19,8 @@ const RETRY: Duration = Duration::from_secs(10);
 #[derive(Default)]
 pub(super) struct Notices {
     sockets: [Option<NoticeSocket>; 2],
+    /// What is to be said, by family: many with one call.
+    outgoing: [OutgoingWords; 2],
     wanted: [bool; 2],
     retry_at: Option<Instant>,
     open_errors: u64,
@@ -43,23 +45,34 @@ impl Notices {
         }
     }
 
-    /// The next datagram of the socket `token`, and the interface it came through.
-    pub(super) fn recv(&mut self, token: u64, buffer: &mut [u8]) -> Option<(IfIndex, Datagram)> {
+    /// The next datagrams of the socket `token`; whether there may be more. None if it is broken or
+    /// not there.
+    pub(super) fn recv(&mut self, token: u64, into: &mut IncomingWords) -> Option<bool> {
         let place = usize::try_from(token - TOKENS).ok()?;
-        match self.sockets.get(place)?.as_ref()?.recv(buffer) {
-            Ok(found) => found,
-            Err(_) => {
-                self.errors += 1;
-                None
-            }
+        let more = self.sockets.get(place)?.as_ref()?.recv_all(into);
+        self.errors += u64::from(more.is_err());
+        more.ok()
+    }
+
+    /// Says something, with others before long: see [`Notices::flush`].
+    pub(super) fn queue(&mut self, transmit: &Transmit) {
+        let Transmit { index, source, destination, payload, .. } = transmit;
+        let at = place(Family::of(source));
+        self.outgoing[at].push(*index, *source, *destination, payload);
+        if self.outgoing[at].len() >= WORDS_AT_ONCE {
+            self.flush();
         }
     }
 
-    pub(super) fn send(&mut self, transmit: &Transmit) {
-        let Transmit { index, source, destination, payload, .. } = transmit;
-        let socket = self.sockets.get(place(Family::of(source))).and_then(Option::as_ref);
-        let sent = socket.map(|socket| socket.send(*index, *source, *destination, payload));
-        self.errors += u64::from(!matches!(sent, Some(Ok(()))));
+    /// Everything has been said.
+    pub(super) fn flush(&mut self) {
+        for (socket, outgoing) in self.sockets.iter().zip(&mut self.outgoing) {
+            match socket {
+                _ if outgoing.is_empty() => {}
+                Some(socket) => self.errors += socket.send_all(outgoing),
+                None => self.errors += outgoing.forget(),
+            }
+        }
     }
 
     pub(super) fn counts(&self) -> [(&'static str, u64); 2] {

@@ -191,6 +191,8 @@ impl Guardian {
 
     /// What must hold before anything is touched: a configuration, no other daemon.
     fn live(&mut self) -> io::Result<Exit> {
+        // The command line's place holds also when the file has nothing to agree on.
+        self.agree(Terms::default());
         self.start_control()?;
         if let Some(exit) = self.await_configuration()? {
             return Ok(exit);

@@ -18,6 +18,7 @@ mod dbus;
 mod deaths;
 mod differences;
 mod exchange;
+mod firewall;
 mod flood;
 mod frr;
 mod heal;

@@ -150,3 +150,56 @@ vrrp_instance VI_1 {{
     assert!(daemon.wait(PATIENCE).is_some(), "it does not end");
     assert_eq!(promotes(&lab), "0", "a stop puts back what stood there");
 }
+
+#[test]
+fn a_start_that_goes_to_the_background_ends_when_the_daemon_stands_in_the_namespace_of_s() {
+    if !lab::requires(&[Need::Root]) {
+        return;
+    }
+    let mut lab = network();
+    for line in [
+        "ip netns add blue",
+        "ip link add nic8 type veth peer name nic9 netns blue",
+        "ip link set nic8 up",
+        "ip -n blue link set nic9 up",
+        "ip -n blue address add 198.51.100.2/24 dev nic9",
+    ] {
+        do_it(&lab, line);
+    }
+    do_it(&lab, &format!("ln -s {BINARY} {}/keepalived", lab::DIR));
+    let conf = |vrid: &str| {
+        format!(
+            "vrrp_instance VI_1 {{
+    interface nic9
+    {vrid}
+    priority 150
+    virtual_ipaddress {{
+        198.51.100.9/24
+    }}
+}}
+"
+        )
+    };
+    let start = CommandLine::parse(
+        "{dir}/keepalived -s blue -f {conf} -p {dir}/k.pid -r {dir}/v.pid --control {control}",
+    );
+    // A file that cannot be run: the starter's status says so, and nothing is left behind.
+    let refused = lab.node_mut(NODE).start(&start, &conf("")).unwrap();
+    let status = refused.wait(PATIENCE).and_then(|status| status.code());
+    assert!(status.is_some_and(|code| code != 0), "{status:?}\n{}", refused.log());
+    let starter = lab.node_mut(NODE).start(&start, &conf("virtual_router_id 51")).unwrap();
+    let status = starter.wait(PATIENCE).and_then(|status| status.code());
+    assert_eq!(status, Some(0), "{}", starter.log());
+    let pid_file = output(&lab, "find /run -name *.pid").unwrap();
+    let pids: Vec<_> = pid_file.lines().filter_map(|path| text_of(&lab, path)).collect();
+    assert!(pids.len() == 2 && pids[0] == pids[1], "{pid_file}: {pids:?}");
+    let held =
+        || output(&lab, "ip -n blue address").is_some_and(|it| it.contains("198.51.100.9/24"));
+    assert!(wait_for(PATIENCE, held).is_some(), "it does not take over");
+    do_it(&lab, &format!("kill -TERM {}", pids[0].trim()));
+    let over = || {
+        let left = output(&lab, "find /run -name *.pid").unwrap();
+        left.trim().is_empty() && !held()
+    };
+    assert!(wait_for(PATIENCE, over).is_some(), "it does not end");
+}

@@ -168,6 +168,10 @@ impl World<'_> {
             }
             return;
         }
+        // What is about to be forgotten (failures with other parameters) forbids nothing.
+        if self.find(rsc, &Key::op(Task::ClearFailCount), Some(node)).is_some() {
+            return;
+        }
         if let Some(banned) = self.threshold_reached(rsc, node) {
             self.ban(banned, Some(node), "__fail_limit__");
         }

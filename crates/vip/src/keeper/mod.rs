@@ -143,6 +143,18 @@ impl Keeper {
         })
     }
 
+    /// Whether this address, which we put there, is on its way off that interface: nobody asks for
+    /// it any more, and it is there or may be.
+    #[must_use]
+    pub fn lingers(&self, address: IpAddr, index: IfIndex) -> bool {
+        let key = |prefix| Key { index, address, prefix };
+        self.slots.range(key(0)..=key(u8::MAX)).any(|(key, slot)| {
+            let place = self.place_of(*key);
+            let asked = || place.is_some_and(|at| self.claims.at(&at).any(|(_, c)| c.asks()));
+            (slot.in_flight() || slot.ours && slot.have != Have::Absent) && !asked()
+        })
+    }
+
     /// Whether another holder wants an address of this one's to be on the node.
     #[must_use]
     pub fn is_shared(&self, holder: HolderId) -> bool {
@@ -480,8 +492,10 @@ impl Keeper {
             self.outputs.push_back(Output::LeftOver { holder, vip });
         }
         let position = first.map_or((HolderId(u32::MAX), 0), |(id, claim)| (id, claim.position));
-        let over = !exists && !slot.in_flight() || first.is_none() && slot.is_idle();
-        let pause = slot.not_before().filter(|_| !over);
+        let echo = slot.echoes_until(self.now).filter(|_| exists && first.is_none());
+        let idle = first.is_none() && slot.is_idle() && echo.is_none();
+        let over = !exists && !slot.in_flight() || idle;
+        let pause = slot.not_before().or(echo).filter(|_| !over);
         if over {
             self.slots.remove(&key);
         }

@@ -96,6 +96,9 @@ pub(super) struct Slot {
     /// Our own additions which the facts have not shown yet, and until when we wait for that.
     adds_unseen: u32,
     unseen_until: Instant,
+    /// It went while the echo of our last addition may still be on its way: until then, what is said
+    /// to be there is ours.
+    echoes_until: Option<Instant>,
     doubt: bool,
     /// It went with its interface going down; wait until that runs again.
     flushed: bool,
@@ -119,6 +122,7 @@ impl Slot {
             owed_until: Instant::ZERO,
             adds_unseen: 0,
             unseen_until: Instant::ZERO,
+            echoes_until: None,
             doubt: false,
             flushed: false,
             abandoned: false,
@@ -159,6 +163,11 @@ impl Slot {
         self.flight.is_none() && !self.ours && !self.doubt && self.owed_gone == 0
     }
 
+    /// Until when the facts may still show an addition of ours that they seem to have taken back.
+    pub(super) fn echoes_until(&self, now: Instant) -> Option<Instant> {
+        self.echoes_until.filter(|until| now < *until)
+    }
+
     /// Whether it, or another of its address, must be waited for before that is added.
     pub(super) fn occupies(&self) -> bool {
         self.flight.is_some() || self.have != Have::Absent
@@ -177,6 +186,7 @@ impl Slot {
             return;
         }
         let seen = if tentative { Have::Tentative } else { Have::Present };
+        self.ours |= self.echoes_until(now).is_some();
         match &mut self.flight {
             // Ours is on its way to remove it; whether this is older is known when it is done.
             Some(flight @ Flight { act: Act::Remove, .. }) => flight.here_seen = true,
@@ -266,6 +276,7 @@ impl Slot {
         self.went();
         self.owed_gone = 0;
         self.adds_unseen = 0;
+        self.echoes_until = None;
         self.flushed = false;
         self.refusal = None;
         self.not_before = None;
@@ -339,6 +350,7 @@ impl Slot {
             self.doubt = flight.here_seen;
         }
         self.adds_unseen = 0;
+        self.echoes_until = None;
         self.went();
     }
 
@@ -469,6 +481,9 @@ impl Slot {
     /// It is not there any more, and not by us.
     fn lost(&mut self, now: Instant, link_runs: bool) -> Meaning {
         self.went();
+        // The kernel tells of IPv6 addresses late: which of our additions went is not known.
+        let late = self.vip.family() == Family::V6 && now < self.unseen_until;
+        self.echoes_until = late.then_some(self.unseen_until);
         if !link_runs {
             self.flushed = true;
             return Meaning::Nothing;

@@ -92,7 +92,9 @@ impl Router {
             };
             let config = seat.instance.config();
             let place = |vip: &Vip| Some((vip.address, self.links.named(&vip.interface)?.index));
-            *vips = config.all_vips().filter_map(place).collect();
+            // What a reload took out of the list is on the node for a moment still.
+            vips.retain(|(address, index)| self.keeper.lingers(*address, *index));
+            vips.extend(config.all_vips().filter_map(place));
             !config.accept && (seat.holding || self.keeper.leaves_traces(slot.holder()))
         });
         let mut vips: Vec<_> = covered.values().flatten().copied().collect();

@@ -56,6 +56,31 @@ fn a_reload_opens_and_closes_without_touching_a_vip() {
 }
 
 #[test]
+fn a_vip_that_a_reload_takes_out_is_filtered_until_it_is_off_the_node() {
+    let two = InstanceConfig { vips: vec![vip(VIP), vip("192.0.2.101")], ..closed() };
+    let mut bench = Bench::active(two);
+    let outs = bench.feed(Input::Configure(vec![closed()]));
+    assert_eq!((outs.ops().len(), outs.filtered()), (1, None), "it is still on the node");
+    let rest = vec![ip(VIP), ip("2001:db8::1")];
+    assert_eq!(bench.kernel().filtered(), Some(rest));
+    // Moved to an instance that accepts, an address is not on its way out: it is open at once.
+    let other = InstanceConfig {
+        name: "OTHER".into(),
+        vrid: base::Vrid::new(52).unwrap(),
+        vips: vec![vip("2001:db8::1")],
+        ..crate::bench::config_v6(255)
+    };
+    let mut bench = Bench::of(vec![closed(), other.clone()]);
+    for _ in 0..6 {
+        bench.sleep();
+        bench.kernel();
+    }
+    let without = InstanceConfig { excluded: Vec::new(), ..closed() };
+    let outs = bench.feed(Input::Configure(vec![without, other]));
+    assert_eq!((outs.ops().len(), outs.filtered()), (0, Some(vec![ip(VIP)])));
+}
+
+#[test]
 fn a_refusal_is_told_and_asked_again() {
     let mut bench = Bench::active(closed());
     let outs = bench.feed(Input::Filtered(Some(Errno::PERM)));

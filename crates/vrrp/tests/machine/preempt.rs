@@ -49,6 +49,23 @@ fn vrrp_060_without_preemption_it_waits_for_ever() {
 }
 
 #[test]
+fn vrrp_060_without_preemption_it_listens_anew_whenever_its_link_comes_up() {
+    // A node that was deaf knows nothing of a holder: it must not claim before it has listened.
+    let mut bench = Bench::new(never(200));
+    for _ in 0..3 {
+        bench.link_down();
+        assert_eq!(bench.state(), State::Initialize);
+        bench.pass(secs(60));
+        let outs = bench.link_up();
+        assert!(outs.adverts().is_empty(), "not a word before it has listened");
+        assert_eq!(outs.changes(), [(State::Initialize, State::Backup, Reason::FaultCleared)]);
+        assert_eq!(bench.left(), Some(bench.only().active_down_interval), "for its whole time");
+        assert_eq!(preempts_after(&mut bench, 60), None, "and a weaker holder is left alone");
+    }
+    assert_eq!(bench.only().traffic.became_active, 0);
+}
+
+#[test]
 fn vrrp_068_nopreempt_shields_the_weaker_only() {
     let mut bench = Bench::active(never(100));
     assert_eq!(bench.hear(saying(HIGHER, 99)).spoken(), [100]);

@@ -170,6 +170,33 @@ fn vrrp_014_an_instance_whose_advert_would_not_fit_does_not_start() {
 }
 
 #[test]
+fn one_instance_that_cannot_run_never_stops_the_others() {
+    let named = |name: &str, vrid, configured: InstanceConfig| InstanceConfig {
+        name: name.into(),
+        vrid: base::Vrid::new(vrid).unwrap(),
+        ..configured
+    };
+    let nowhere = InstanceConfig { interface: Some("eth7".into()), ..config(100) };
+    let too_long = InstanceConfig {
+        vips: (0..200).map(|i| vip(&format!("192.0.2.{}", 20 + i))).collect(),
+        ..config(100)
+    };
+    let (mut bench, _) = Bench::silent(vec![
+        named("nowhere", 1, nowhere),
+        named("too long", 2, too_long),
+        named("good", 3, config(100)),
+    ]);
+    bench.snapshot(vec![LinkFact { mtu: 500, ..link(2, "eth0") }]);
+    bench.sleep();
+    bench.kernel();
+    let stands = |bench: &Bench, name| (bench.one(name).state, bench.one(name).fault);
+    assert_eq!(stands(&bench, "nowhere"), (State::Initialize, Some(Reason::LinkMissing)));
+    assert_eq!(stands(&bench, "too long"), (State::Initialize, Some(Reason::AdvertTooLong)));
+    assert_eq!(stands(&bench, "good"), (State::Active, None));
+    assert!(bench.has(VIP));
+}
+
+#[test]
 fn an_instance_listens_as_soon_as_its_interface_exists() {
     let (mut bench, outs) = Bench::silent(vec![config(100), config_v6(100)]);
     assert!(outs.sockets().is_none());

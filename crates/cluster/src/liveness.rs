@@ -68,7 +68,7 @@ pub enum Input {
     Tick,
     /// A heartbeat came over a link.
     Heard(Link, Heartbeat),
-    /// These are the other members, each with the links to it and what is agreed of it.
+    /// These are the members, this node as well, each with the links to it and what is agreed of it.
     Peers(Vec<Peer>),
     /// This node leads, or does not any more.
     Leading(bool),
@@ -221,6 +221,10 @@ pub struct Liveness {
     config: Config,
     leading: bool,
     peers: BTreeMap<Name, PeerState>,
+    /// What is agreed of this node itself: as a leader it is the one to say that it is alive.
+    own: Option<Peer>,
+    /// When it last said so.
+    told_own: Option<Instant>,
     sequence: u64,
     knows: u64,
     send_at: Option<Instant>,
@@ -240,6 +244,8 @@ impl Liveness {
             config,
             leading: false,
             peers: BTreeMap::new(),
+            own: None,
+            told_own: None,
             sequence: 0,
             knows: 0,
             send_at: None,
@@ -336,6 +342,10 @@ impl Liveness {
 
     fn take_peers(&mut self, now: Instant, peers: Vec<Peer>) {
         let mut before = core::mem::take(&mut self.peers);
+        let own = peers.iter().find(|peer| peer.node == self.node).cloned();
+        if own != self.own {
+            (self.own, self.told_own) = (own, None);
+        }
         for peer in peers.into_iter().filter(|peer| peer.node != self.node) {
             let known = before.remove(&peer.node);
             let mut state = known.unwrap_or(PeerState {
@@ -442,6 +452,14 @@ impl Liveness {
         }
     }
 
+    /// Whether the cluster does not know yet that this node takes part, by the rules for a peer that
+    /// is heard. Nobody else would say so of a leader.
+    fn is_unknown(&self, now: Instant) -> bool {
+        let back = |own: &Peer| own.life != self.life || (!own.alive && self.knows >= own.since);
+        self.own.as_ref().is_some_and(back)
+            && self.told_own.is_none_or(|at| now >= at + self.config.ceiling)
+    }
+
     fn judge(&mut self, now: Instant) {
         if !self.leading {
             return;
@@ -471,6 +489,10 @@ impl Liveness {
             if again {
                 news.push((node.clone(), verdict));
             }
+        }
+        if self.is_unknown(now) {
+            self.told_own = Some(now);
+            news.push((self.node.clone(), (self.life, Verdict::Alive)));
         }
         for (node, (life, verdict)) in news {
             if let Some(peer) = self.peers.get_mut(&node) {

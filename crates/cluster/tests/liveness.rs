@@ -179,6 +179,32 @@ fn a_lost_peer_that_is_heard_again_is_proposed_alive() {
     assert!(it.sent > 5);
 }
 
+#[test]
+fn a_leader_says_itself_that_it_takes_part() {
+    let own =
+        |alive, life, since| Peer { node: "a".into(), links: 1, alive, life: Life(life), since };
+    let mut it = Watch::new(1);
+    it.tell(Input::Leading(false));
+    it.tell(Input::Peers(vec![own(false, 0, 0)]));
+    it.pass(ms(2000));
+    assert_eq!(it.verdicts, [], "whoever does not lead leaves it to the leader");
+    it.tell(Input::Leading(true));
+    let told = |it: &Watch| it.verdicts.iter().map(|it| (it.1, it.2)).collect::<Vec<_>>();
+    assert_eq!(told(&it), [(Life(1), Verdict::Alive)]);
+    it.tell(Input::Peers(vec![own(true, 1, 3)]));
+    it.pass(ms(2000));
+    assert_eq!(it.verdicts.len(), 1, "it is known");
+    // Found lost in this life: it is back when it obeys that, and not before.
+    it.tell(Input::Peers(vec![own(false, 1, 9)]));
+    it.pass(ms(2000));
+    assert_eq!(it.verdicts.len(), 1);
+    it.tell(Input::Knows(9));
+    assert_eq!(it.verdicts.len(), 2);
+    // A life before this one is over in any case.
+    it.tell(Input::Peers(vec![own(true, 5, 20)]));
+    assert_eq!(it.verdicts.len(), 3);
+}
+
 proptest! {
     /// Whoever is heard at least every 250 ms is never proposed lost, and whoever falls silent is
     /// proposed within the ceiling, whatever came before.

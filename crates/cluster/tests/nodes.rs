@@ -221,6 +221,7 @@ fn three_nodes_serve_and_a_cut_one_is_replaced_and_found_back() {
     let mut it = World::new();
     it.run(2000);
     it.all_served("at first");
+    assert!(it.seats.iter().all(|seat| seat.lease.is_some()), "all serve, the leader too");
     it.cut("b", true);
     it.run(3000);
     it.all_served("without b");

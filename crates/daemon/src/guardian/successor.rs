@@ -11,7 +11,7 @@ use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use base::{Instant, Secret};
+use base::{Instant, Name, Secret, WayOp};
 use linux::{Interest, PidFile, Poll, Role, Scheduling, clock, succession};
 use serde::{Deserialize, Serialize};
 use ui::cli::LogFormat;
@@ -35,7 +35,12 @@ enum Note {
     V1(NoteV1),
     /// With how engines are scheduled, where that is configured.
     V2(NoteV1, Scheduling),
+    /// With the routes and rules of what is held, where there are any.
+    V3(NoteV1, Scheduling, Ways),
 }
+
+/// How the routes and rules of each instance that holds are undone.
+type Ways = Vec<(Name, Vec<WayOp>)>;
 
 #[derive(Serialize, Deserialize)]
 struct NoteV1 {
@@ -87,10 +92,14 @@ impl Guardian {
 
     fn become_successor(&mut self, binary: &Path) -> io::Result<()> {
         let note = self.note(binary)?;
-        let note = if self.scheduling == Scheduling::default() {
-            Note::V1(note)
-        } else {
+        let ways: Ways = self.will.ways().map(|(name, ops)| (name.clone(), ops.clone())).collect();
+        // The oldest version that says it all: so that older programs understand it, too.
+        let note = if !ways.is_empty() {
+            Note::V3(note, self.scheduling.clone(), ways)
+        } else if self.scheduling != Scheduling::default() {
             Note::V2(note, self.scheduling.clone())
+        } else {
+            Note::V1(note)
         };
         let note = postcard::to_stdvec(&note).map_err(io::Error::other)?;
         let understood = understands(binary, &note);
@@ -151,7 +160,7 @@ impl Guardian {
             || self.control.as_ref().is_some_and(|ward| ward.line.backlog() > 0)
     }
 
-    fn resume(note: NoteV1) -> io::Result<Self> {
+    fn resume(note: NoteV1, ways: Ways) -> io::Result<Self> {
         let start = Start {
             file: note.file,
             control: note.control_path,
@@ -167,7 +176,7 @@ impl Guardian {
         guardian.binary = note.binary;
         guardian.file_of_binary = super::identity(&guardian.binary);
         guardian.started = note.started;
-        guardian.will = LastWill::resume(clock::monotonic(), note.legacy);
+        guardian.will = LastWill::resume(clock::monotonic(), note.legacy, ways);
         guardian.engine = Some(Ward::resume(&guardian.poll, note.engine, ENGINE, ENGINE_LINE)?);
         guardian.control = Some(Ward::resume(&guardian.poll, note.control, CONTROL, CONTROL_LINE)?);
         guardian.engine_stood = true;
@@ -234,7 +243,8 @@ pub(crate) fn read_note() -> io::Result<Exit> {
             None => poll.wait(None)?.for_each(drop),
         }
     };
-    let (Note::V1(_) | Note::V2(..)) = postcard::from_bytes(&note).map_err(io::Error::other)?;
+    let (Note::V1(_) | Note::V2(..) | Note::V3(..)) =
+        postcard::from_bytes(&note).map_err(io::Error::other)?;
     Ok(Exit::Ok)
 }
 
@@ -242,11 +252,12 @@ pub(crate) fn read_note() -> io::Result<Exit> {
 pub(crate) fn take_over(number: i32) -> io::Result<Exit> {
     let note: OwnedFd = succession::take_over(number)?;
     let note = succession::read_note(note)?;
-    let (note, scheduling) = match postcard::from_bytes(&note).map_err(io::Error::other)? {
-        Note::V1(note) => (note, Scheduling::default()),
-        Note::V2(note, scheduling) => (note, scheduling),
+    let (note, scheduling, ways) = match postcard::from_bytes(&note).map_err(io::Error::other)? {
+        Note::V1(note) => (note, Scheduling::default(), Ways::new()),
+        Note::V2(note, scheduling) => (note, scheduling, Ways::new()),
+        Note::V3(note, scheduling, ways) => (note, scheduling, ways),
     };
-    let mut guardian = Guardian::resume(note)?;
+    let mut guardian = Guardian::resume(note, ways)?;
     // The note has no room for them.
     guardian.order(Order::Terms);
     guardian.scheduling = scheduling;

@@ -4,13 +4,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use base::State;
-use lab::{CommandLine, wait_for};
+use lab::{CommandLine, ProcessSignal, wait_for};
 use linux::clock::monotonic;
 
 use crate::bench::{Bench, PATIENCE};
 use crate::mainstay::BINARY;
-use crate::mode::V3_IPV4;
-use crate::pairs::plain_pair;
+use crate::mode::{Part, V3_IPV4};
+use crate::pairs::{pair, plain_pair};
 
 /// A file that goes away.
 struct File(PathBuf);
@@ -66,6 +66,29 @@ fn a_new_version_takes_over_from_a_holder_and_from_a_backup_without_a_gap() {
     assert!(longest < V3_IPV4.interval + Duration::from_millis(150), "{longest:?}");
     let (outcome, _lab) = bench.outcome();
     assert_eq!((outcome.lost_since(begin), outcome.switches), (0, 0));
+}
+
+#[test]
+fn a_holder_with_routes_is_taken_over_and_takes_them_along_in_the_end() {
+    let part =
+        |priority| Part::new(V3_IPV4, priority).with("virtual_routes {\n blackhole 10.8.0.0/16\n}");
+    let Some((bench, us, peer)) = pair(V3_IPV4, part) else { return };
+    let route = || {
+        let line = CommandLine::parse("ip route show type blackhole");
+        let told = bench.lab.node("ours").output(&line, PATIENCE).unwrap();
+        told.is_some_and(|text| text.contains("10.8.0.0/16"))
+    };
+    assert!(wait_for(PATIENCE, route).is_some(), "the route goes with the VIP");
+    let new = File::new("ways", |path| {
+        std::fs::copy(BINARY, path).unwrap();
+    });
+    assert!(upgrade(&bench, "ours", &new.0.display().to_string()).is_some(), "{}", bench.story());
+    let same = || program(&bench, "ours") == new.0;
+    assert!(wait_for(PATIENCE, same).is_some(), "{:?}", program(&bench, "ours"));
+    assert!(route());
+    us.signal_role(&bench, "engine", ProcessSignal::STOP);
+    peer.wait(&bench, |instance| instance.state == State::Active);
+    assert!(wait_for(PATIENCE, || !route()).is_some(), "it stays behind: {}", bench.story());
 }
 
 #[test]

@@ -100,7 +100,7 @@ impl LastWill {
 
     /// A guardian whose engine runs already: it was started before this process became this program.
     #[must_use]
-    pub fn resume(now: Instant, legacy: Legacy) -> Self {
+    pub fn resume(now: Instant, legacy: Legacy, ways: Vec<(Name, Vec<WayOp>)>) -> Self {
         let born_at = legacy.born_at;
         let patiences: Vec<Duration> = legacy.bequests.iter().map(|b| b.patience).collect();
         let named = |bequest: &Bequest| (bequest.name.clone(), Kept::of(bequest));
@@ -109,6 +109,7 @@ impl LastWill {
             phase: Phase::Present { born_at, alive_at: now, adopt_by: None },
             bequests: legacy.bequests.iter().map(named).collect(),
             spoken: legacy.bequests.iter().filter_map(last).collect(),
+            ways: ways.into_iter().collect(),
             ..Self::new(now)
         };
         patiences.into_iter().for_each(|patience| will.weigh(patience));
@@ -126,6 +127,12 @@ impl LastWill {
             }
             _ => None,
         }
+    }
+
+    /// The routes and rules that go with what is held, for [`LastWill::resume`]: by instance, how they
+    /// are undone.
+    pub fn ways(&self) -> impl Iterator<Item = (&Name, &Vec<WayOp>)> {
+        self.ways.iter()
     }
 
     /// The shortest lease of what the engine holds.

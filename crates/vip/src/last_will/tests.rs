@@ -245,4 +245,12 @@ fn routes_and_rules_go_before_the_addresses_and_with_their_instance() {
     guardian.tell(100, Input::Ended);
     let said = guardian.tell(400, Input::Wake);
     assert_eq!(said[3], "remove 1", "said anew, without any");
+    // A guardian that becomes another program takes them with it.
+    let mut guardian = Guardian::of_a_holder();
+    guardian.tell(10, ways("a"));
+    let ways = guardian.0.ways().map(|(name, ops)| (name.clone(), ops.clone())).collect();
+    guardian.0 = LastWill::resume(at(20), guardian.0.legacy().expect("all is well"), ways);
+    guardian.tell(100, Input::Ended);
+    let said = guardian.tell(400, Input::Wake);
+    assert_eq!(said[3], "remove 1 ways", "{said:?}");
 }

@@ -6,7 +6,7 @@ pub(crate) const FILES: &[(&str, &str)] = &[
     // A process that was started later has the higher number.
     ("/run/lab/told", "#!/bin/sh\necho $$ \"$@\" >> /run/lab/calls\n"),
     ("/run/lab/whoami", "#!/bin/sh\necho $$ $(id -un) \"$@\" >> /run/lab/calls\n"),
-    ("/run/lab/good", "#!/bin/sh\ntest ! -e /run/lab/bad$1\n"),
+    ("/run/lab/good", "#!/bin/sh\nsleep ${2:-0}\ntest ! -e /run/lab/bad$1\n"),
     // What a case may include.
     (
         "/run/lab/part",

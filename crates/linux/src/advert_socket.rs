@@ -393,4 +393,4 @@ mod batch;
 #[cfg(test)]
 mod tests;
 
-pub use batch::{AT_ONCE, Incoming, Outgoing};
+pub use batch::{Incoming, Outgoing};

@@ -20,6 +20,7 @@ mod frames;
 mod inventory;
 mod lease_table;
 mod link;
+mod many;
 pub mod memory;
 mod monitor;
 mod neighbour_watch;
@@ -50,9 +51,7 @@ mod ways;
 
 pub use accept::AcceptFilter;
 pub use addresses::{ADDRESS_PROTOCOL, Addresses};
-pub use advert_socket::{
-    AT_ONCE as ADVERTS_AT_ONCE, Datagram, GROUP_V4, GROUP_V6, Incoming, Outgoing, Receiver, Sender,
-};
+pub use advert_socket::{Datagram, GROUP_V4, GROUP_V6, Incoming, Outgoing, Receiver, Sender};
 pub use bfd_socket::{BfdDatagram, BfdReceiver, BfdSender};
 pub use container::{Container, Process};
 pub use devices::Devices;
@@ -62,11 +61,12 @@ pub use frames::{Frame, FrameSender, FrameTap};
 pub use inventory::{AddressEntry, Inventory, LinkEntry, Neighbour};
 pub use lease_table::{LeaseSocket, LeaseTable, destroy_leases, silence_leases};
 pub use link::{FarEnd, Links, interface_name};
+pub use many::AT_ONCE as DATAGRAMS_AT_ONCE;
 pub use monitor::{Heard, Monitor};
 pub use neighbour_watch::NeighbourWatch;
 pub use netlink::{MAX_PER_SEND, NO_ANSWER, NetlinkError, Refusal, Request, RouteSocket};
 pub use netns::{PRIVATE_DIR, Separations, become_root, enter_network};
-pub use notice_socket::{IncomingWords, NoticeSocket, OutgoingWords, WORDS_AT_ONCE};
+pub use notice_socket::{IncomingWords, NoticeSocket, OutgoingWords};
 pub use pid_file::{PidFile, PidFileError};
 pub use poll::{Interest, Poll, Ready, Timer};
 pub use process_events::{

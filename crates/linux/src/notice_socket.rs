@@ -13,7 +13,7 @@ use base::Family;
 use nix::sys::socket::{setsockopt, sockopt};
 use socket2::{Domain, Protocol, Socket, Type};
 
-pub use batch::{IncomingWords, OutgoingWords, WORDS_AT_ONCE};
+pub use batch::{IncomingWords, OutgoingWords};
 
 /// Class selector 6, network control, as traffic class octet.
 const CS6: u32 = 0xc0;
@@ -86,7 +86,7 @@ mod tests {
         {
             let socket = open(family, local);
             let mut words = OutgoingWords::default();
-            let count = u8::try_from(WORDS_AT_ONCE).unwrap() + 8;
+            let count = u8::try_from(crate::DATAGRAMS_AT_ONCE).unwrap() + 8;
             for word in 0..count {
                 words.push(lo, local, local, &vec![word; usize::from(word) + 1]);
             }

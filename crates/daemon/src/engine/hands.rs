@@ -21,18 +21,19 @@ const READ_AT_ONCE: usize = 128;
 /// Outputs carried out between two looks at the clock.
 const LOOK_EVERY: u32 = 32;
 
+/// A datagram, as the machines take it.
+fn arrival<'a>(datagram: &linux::Datagram, payload: &'a [u8]) -> Arrival<'a> {
+    let linux::Datagram { source, destination, ttl, .. } = *datagram;
+    Arrival { source, destination, ttl, payload }
+}
+
 impl Engine {
     pub(super) fn read_wire(&mut self, token: u64) -> io::Result<()> {
         let mut incoming = std::mem::take(&mut self.incoming);
         for _ in 0..READ_AT_ONCE {
             let Some((index, more)) = self.wires.recv(token, &mut incoming) else { break };
             for (datagram, payload) in incoming.iter() {
-                let arrival = Arrival {
-                    source: datagram.source,
-                    destination: datagram.destination,
-                    ttl: datagram.ttl,
-                    payload,
-                };
+                let arrival = arrival(datagram, payload);
                 self.router.handle_packet(self.now, index, &arrival);
                 self.heard = true;
                 self.carry_out()?;
@@ -59,12 +60,7 @@ impl Engine {
         for _ in 0..READ_AT_ONCE {
             let Some(more) = self.notices.recv(token, &mut words) else { break };
             for (index, datagram, payload) in words.iter() {
-                let arrival = Arrival {
-                    source: datagram.source,
-                    destination: datagram.destination,
-                    ttl: datagram.ttl,
-                    payload,
-                };
+                let arrival = arrival(datagram, payload);
                 self.router.handle_notice(self.now, index, &arrival);
                 self.carry_out()?;
             }

@@ -7,7 +7,7 @@ use std::io;
 use std::time::Duration;
 
 use base::{Family, Instant, Transmit};
-use linux::{IncomingWords, Interest, NoticeSocket, OutgoingWords, Poll, WORDS_AT_ONCE};
+use linux::{DATAGRAMS_AT_ONCE, IncomingWords, Interest, NoticeSocket, OutgoingWords, Poll};
 
 /// Tokens from here on are this room's.
 pub(super) const TOKENS: u64 = 1 << 34;
@@ -59,7 +59,7 @@ impl Notices {
         let Transmit { index, source, destination, payload, .. } = transmit;
         let at = place(Family::of(source));
         self.outgoing[at].push(*index, *source, *destination, payload);
-        if self.outgoing[at].len() >= WORDS_AT_ONCE {
+        if self.outgoing[at].len() >= DATAGRAMS_AT_ONCE {
             self.flush();
         }
     }

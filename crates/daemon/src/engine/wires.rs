@@ -170,7 +170,7 @@ impl Wires {
         };
         adverts::queue(&mut wire.outgoing, transmit, &mut self.datagram);
         self.queued = true;
-        if wire.outgoing.len() >= linux::ADVERTS_AT_ONCE {
+        if wire.outgoing.len() >= linux::DATAGRAMS_AT_ONCE {
             self.send_errors += wire.sender.send_all(&mut wire.outgoing);
         }
     }

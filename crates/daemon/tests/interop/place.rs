@@ -24,6 +24,19 @@ fn do_it(lab: &Lab, line: &str) {
     assert!(output(lab, line).is_some(), "`{line}` failed");
 }
 
+/// A network namespace `blue`, with `nic9` and its address in it.
+fn add_namespace(lab: &Lab) {
+    for line in [
+        "ip netns add blue",
+        "ip link add nic8 type veth peer name nic9 netns blue",
+        "ip link set nic8 up",
+        "ip -n blue address add 198.51.100.2/24 dev nic9",
+        "ip -n blue link set nic9 up",
+    ] {
+        do_it(lab, line);
+    }
+}
+
 fn text_of(lab: &Lab, path: &str) -> Option<String> {
     let path = path.to_owned();
     lab.node(NODE).run(move || fs::read_to_string(path).ok())
@@ -35,15 +48,7 @@ fn a_daemon_works_in_the_namespace_and_under_the_name_its_file_gives_it() {
         return;
     }
     let mut lab = network();
-    for line in [
-        "ip netns add blue",
-        "ip link add nic8 type veth peer name nic9 netns blue",
-        "ip link set nic8 up",
-        "ip -n blue address add 198.51.100.2/24 dev nic9",
-        "ip -n blue link set nic9 up",
-    ] {
-        do_it(&lab, line);
-    }
+    add_namespace(&lab);
     let conf = "
 net_namespace blue
 instance two
@@ -157,15 +162,7 @@ fn a_start_that_goes_to_the_background_ends_when_the_daemon_stands_in_the_namesp
         return;
     }
     let mut lab = network();
-    for line in [
-        "ip netns add blue",
-        "ip link add nic8 type veth peer name nic9 netns blue",
-        "ip link set nic8 up",
-        "ip -n blue link set nic9 up",
-        "ip -n blue address add 198.51.100.2/24 dev nic9",
-    ] {
-        do_it(&lab, line);
-    }
+    add_namespace(&lab);
     do_it(&lab, &format!("ln -s {BINARY} {}/keepalived", lab::DIR));
     let conf = |vrid: &str| {
         format!(

@@ -95,6 +95,14 @@ pub enum AddressOp {
         /// What to remove.
         vip: Vip,
     },
+    /// Find out whether the VIP could be installed: install it and remove it again in one step,
+    /// without duplicate address detection and without a route of its prefix.
+    Probe {
+        /// The interface its name resolved to.
+        index: IfIndex,
+        /// What would be installed.
+        vip: Vip,
+    },
 }
 
 impl AddressOp {
@@ -102,7 +110,9 @@ impl AddressOp {
     #[must_use]
     pub fn vip(&self) -> &Vip {
         match self {
-            AddressOp::Add { vip, .. } | AddressOp::Remove { vip, .. } => vip,
+            AddressOp::Add { vip, .. }
+            | AddressOp::Remove { vip, .. }
+            | AddressOp::Probe { vip, .. } => vip,
         }
     }
 }

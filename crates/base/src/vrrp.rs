@@ -45,6 +45,8 @@ impl Priority {
     pub const RESIGN: Priority = Priority(0);
     /// The priority nobody asked for.
     pub const DEFAULT: Priority = Priority(100);
+    /// The lowest that a node can have which takes part.
+    pub const LOWEST: Priority = Priority(1);
     /// The node whose own addresses these are.
     pub const OWNER: Priority = Priority(255);
 

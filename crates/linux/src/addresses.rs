@@ -16,14 +16,14 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use base::{AddressOp, Batch, BatchDone, Broadcast, Errno, IfIndex, OpDone, Vip};
-use netlink_packet_core::{NLM_F_CREATE, NLM_F_REPLACE};
+use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE};
 use netlink_packet_route::address::{
     AddressAttribute, AddressFlags, AddressMessage, AddressProtocol, CacheInfo,
 };
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 
 use crate::clock;
-use crate::netlink::{MAX_PER_SEND, Request, RouteSocket};
+use crate::netlink::{MAX_PER_SEND, NetlinkError, Request, RouteSocket};
 
 /// The origin (`IFA_PROTO`, Linux 5.18) of every address mainstay installs: 112, VRRP's IP protocol
 /// number. Newer `ip address` show it as `proto 0x70`; older kernels ignore it.
@@ -58,7 +58,14 @@ impl Addresses {
         let mut outcomes: Vec<OpDone> = Vec::with_capacity(batch.ops.len());
         let mut rest = batch.ops.as_slice();
         while !rest.is_empty() {
-            let (now, later) = rest.split_at(self.per_send.min(rest.len()));
+            if let [AddressOp::Probe { index, vip }, later @ ..] = rest {
+                outcomes.push(self.probe(*index, vip));
+                rest = later;
+                continue;
+            }
+            let probes = |op: &AddressOp| matches!(op, AddressOp::Probe { .. });
+            let most = rest.iter().position(probes).unwrap_or(rest.len());
+            let (now, later) = rest.split_at(self.per_send.min(most));
             rest = later;
             let requests: Vec<Request> = now.iter().map(request).collect();
             let begun = clock::monotonic();
@@ -75,6 +82,24 @@ impl Addresses {
             self.per_send = fitted(now.len(), clock::monotonic().since(begun), self.per_send);
         }
         BatchDone { ticket: batch.ticket, outcomes }
+    }
+
+    /// Installs the VIP and removes it at once. One that is there already is somebody's, and is left
+    /// alone.
+    fn probe(&mut self, index: IfIndex, vip: &Vip) -> OpDone {
+        let errno = |error| match error {
+            NetlinkError::Refused(refusal) => refusal.errno,
+            NetlinkError::Io(error) => Errno(error.raw_os_error().unwrap_or(libc::EIO)),
+            _ => Errno(libc::EIO),
+        };
+        let mut like = vip.clone();
+        like.flags.no_dad = true;
+        like.flags.no_prefix_route = true;
+        like.flags.lifetime = None;
+        let message = RouteNetlinkMessage::NewAddress(added(index, &like));
+        let flags = NLM_F_CREATE | NLM_F_EXCL;
+        self.route.request(&Request { message, flags }).map_err(errno)?;
+        self.route.request(&removal(index, vip)).map_err(errno)
     }
 }
 
@@ -95,10 +120,13 @@ fn request(op: &AddressOp) -> Request {
             message: RouteNetlinkMessage::NewAddress(added(*index, vip)),
             flags: NLM_F_CREATE | NLM_F_REPLACE,
         },
-        AddressOp::Remove { index, vip } => {
-            Request { message: RouteNetlinkMessage::DelAddress(named(*index, vip)), flags: 0 }
-        }
+        // A probe is two requests, and is made in `Addresses::probe`.
+        AddressOp::Remove { index, vip } | AddressOp::Probe { index, vip } => removal(*index, vip),
     }
+}
+
+fn removal(index: IfIndex, vip: &Vip) -> Request {
+    Request { message: RouteNetlinkMessage::DelAddress(named(index, vip)), flags: 0 }
 }
 
 /// The message that names the address: what a removal needs, and no decoration that could keep it
@@ -381,6 +409,29 @@ mod tests {
             let other = AddressOp::Remove { index: on, vip: vip("192.0.2.1", 32) };
             assert_eq!(run(&mut hands, vec![other]), [Err(Errno::ADDRNOTAVAIL)]);
             assert!(shown("va").iter().any(|a| a["local"] == "192.0.2.1"));
+        });
+    }
+
+    #[test]
+    fn a_probe_says_what_an_addition_would_and_leaves_nothing() {
+        in_namespace(|| {
+            let on = pair();
+            let mut hands = Addresses::open().unwrap();
+            let mut ask = |text: &str| {
+                let prefix = if text.contains(':') { 64 } else { 24 };
+                run(&mut hands, vec![AddressOp::Probe { index: on, vip: vip(text, prefix) }])
+            };
+            assert_eq!(ask("10.1.0.1"), [Ok(())]);
+            assert_eq!(ask("2001:db8::6"), [Ok(())]);
+            std::fs::write("/proc/sys/net/ipv6/conf/va/disable_ipv6", "1").unwrap();
+            assert_eq!(ask("2001:db8::6"), [Err(Errno(libc::EACCES))]);
+            assert_eq!(ask("10.1.0.1"), [Ok(())]);
+            let left = shown("va");
+            assert!(left.is_empty(), "{left:?}");
+            assert!(!ip("route").contains("10.1.0.0/24"));
+            ip("address add 10.1.0.1/24 dev va");
+            assert_eq!(ask("10.1.0.1"), [Err(Errno::EXIST)]);
+            assert_eq!(shown("va").len(), 1, "what somebody else has put there stays");
         });
     }
 

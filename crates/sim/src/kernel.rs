@@ -373,6 +373,10 @@ impl Kernel {
             .map(|op| match op {
                 AddressOp::Add { index, vip } => self.add(now, *index, vip),
                 AddressOp::Remove { index, vip } => self.take(*index, vip),
+                AddressOp::Probe { vip, .. } if self.has(vip.address) => Err(Errno::EXIST),
+                AddressOp::Probe { index, vip } => {
+                    self.add(now, *index, vip).and_then(|()| self.take(*index, vip))
+                }
             })
             .collect();
         BatchDone { ticket: batch.ticket, outcomes }

@@ -197,6 +197,11 @@ pub const FAMILIES: &[Family] = &[
         "Changes of state, by the state they led to.",
     ),
     gauge("mainstay_instance_fault", INSTANCE, "1 while it cannot take part."),
+    gauge(
+        "mainstay_instance_vip_missing",
+        INSTANCE,
+        "1 while the kernel refuses one of its VIPs and it stands back.",
+    ),
     gauge("mainstay_instance_priority", INSTANCE, "Priority after trackers."),
     gauge("mainstay_instance_base_priority", INSTANCE, "Configured priority."),
     gauge("mainstay_instance_interval_seconds", INSTANCE, "Its own advertisement interval."),
@@ -401,6 +406,7 @@ fn instance(samples: &mut Samples, report: &InstanceReport) {
     }
     samples.put("mainstay_instance_in_state_seconds", &here, report.since_s);
     samples.put("mainstay_instance_fault", &here, u8::from(report.fault.is_some()));
+    samples.put("mainstay_instance_vip_missing", &here, u8::from(report.missing.is_some()));
     samples.put("mainstay_instance_priority", &here, report.priority);
     samples.put("mainstay_instance_base_priority", &here, report.base_priority);
     let millis = [

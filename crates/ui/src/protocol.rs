@@ -117,6 +117,17 @@ pub struct StayBackReport {
     pub left_s: Option<f64>,
 }
 
+/// A VIP that cannot be had.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct MissingReport {
+    /// Which.
+    pub vip: IpAddr,
+    /// What the kernel answers.
+    pub why: String,
+    /// The event that told of it.
+    pub because: EventId,
+}
+
 /// A BFD session.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct BfdReport {
@@ -259,6 +270,9 @@ pub struct InstanceReport {
     /// It was switched over and does not preempt.
     #[serde(default)]
     pub stays_back: Option<StayBackReport>,
+    /// A VIP that the kernel refuses, for which it stands back.
+    #[serde(default)]
+    pub missing: Option<MissingReport>,
     /// Its name.
     pub name: Name,
     /// Its interface.

@@ -106,6 +106,10 @@ pub fn what(what: &What) -> String {
         What::VipTaken { vip } => format!("somebody removed {vip}; putting it back"),
         What::VipLeftOver { vip } => format!("found {vip} though it is not held here; removing it"),
         What::VipRefused { vip, errno } => format!("the kernel refuses {vip}: {errno}"),
+        What::VipMissing { vip, errno } => {
+            format!("cannot serve {vip} ({errno}): stands back for whoever can")
+        }
+        What::VipNotMissing { vip } => format!("can serve {vip} again"),
         What::FilterRefused { errno } => {
             format!("the kernel refuses the filter of no_accept, VIPs accept traffic: {errno}")
         }
@@ -301,6 +305,10 @@ fn instance(report: &InstanceReport) -> String {
             Some(left) => writeln!(page, "  switched over: does not preempt for {}", span(left)),
             None => writeln!(page, "  switched over: does not preempt until that is ended"),
         };
+    }
+    if let Some(missing) = &report.missing {
+        let (vip, why) = (missing.vip, &missing.why);
+        let _ = writeln!(page, "  cannot serve {vip} ({why}): stands back for whoever can");
     }
     if let Some(hmac) = &report.auth_hmac {
         let _ = writeln!(page, "  auth_hmac: {}, key {}", hmac.mode, hmac.active_key);

@@ -126,6 +126,7 @@ fn status() -> Status {
     let instance = InstanceReport {
         ready: Vec::new(),
         stays_back: None,
+        missing: None,
         vmacs: Vec::new(),
         name: "VI \"1\"\\\n".into(),
         interface: Some("eth0".into()),

@@ -33,6 +33,6 @@ pub use outbox::Output;
 pub use router::{Debounce, Filtering, Router, Statics, SwitchoverError, TrackGroup, WatchSpec};
 pub use sockets::{Beside, SocketSpec};
 pub use status::{
-    DeviceStatus, GroupStatus, HmacStatus, InstanceStatus, InterfaceStatus, PeerStatus, ReadyPeer,
-    RivalStatus, RouterStatus, StayBack, Traffic,
+    DeviceStatus, GroupStatus, HmacStatus, InstanceStatus, InterfaceStatus, MissingVip, PeerStatus,
+    ReadyPeer, RivalStatus, RouterStatus, StayBack, Traffic,
 };

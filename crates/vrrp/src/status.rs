@@ -95,6 +95,8 @@ pub struct InstanceStatus {
     pub ready: Vec<ReadyPeer>,
     /// It was switched over and does not preempt until then.
     pub stays_back: Option<StayBack>,
+    /// The VIP for which it stands back, since the kernel refuses it.
+    pub missing: Option<MissingVip>,
     /// The VIPs it holds when Active.
     pub vips: Vec<Vip>,
     /// Those of them that the kernel has now.
@@ -129,6 +131,17 @@ pub struct ReadyPeer {
 pub struct StayBack {
     /// Until then; `None`: until it is ended.
     pub until: Option<Instant>,
+}
+
+/// A VIP that cannot be had.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct MissingVip {
+    /// Which.
+    pub vip: IpAddr,
+    /// What the kernel answers.
+    pub errno: Errno,
+    /// The event that told of it.
+    pub because: EventId,
 }
 
 /// The lease of an instance.

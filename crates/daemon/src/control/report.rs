@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::Control;
 use base::{Instant, Version};
 use ui::protocol::{
-    BfdReport, HmacReport, InstanceLease, InstanceReport, LeaseReport, LeasesReport, PeerReport,
-    ReadyReport, RivalReport, Status, StayBackReport, VipReport, VmacReport,
+    BfdReport, HmacReport, InstanceLease, InstanceReport, LeaseReport, LeasesReport, MissingReport,
+    PeerReport, ReadyReport, RivalReport, Status, StayBackReport, VipReport, VmacReport,
 };
 use vip::lease::{ClassStatus, TableStatus};
 use vrrp::wire::hmac::Freshness;
@@ -81,6 +81,11 @@ impl Control {
                 .map(|stay| StayBackReport {
                     left_s: stay.until.map(|until| seconds(until.since(at))),
                 }),
+            missing: one.missing.map(|it| MissingReport {
+                vip: it.vip,
+                why: it.errno.to_string(),
+                because: it.because,
+            }),
             name: one.name.clone(),
             interface: one.interface.clone(),
             vrid: one.vrid.get(),

@@ -22,6 +22,7 @@ mod firewall;
 mod flood;
 mod frr;
 mod heal;
+mod hindered;
 mod keepalived;
 mod lease;
 mod mainstay;

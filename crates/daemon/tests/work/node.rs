@@ -327,6 +327,8 @@ fn fact(op: &AddressOp) -> KernelFact {
     };
     match op {
         AddressOp::Add { index, vip } => KernelFact::Address(of(*index, vip)),
-        AddressOp::Remove { index, vip } => KernelFact::AddressGone(of(*index, vip)),
+        AddressOp::Remove { index, vip } | AddressOp::Probe { index, vip } => {
+            KernelFact::AddressGone(of(*index, vip))
+        }
     }
 }

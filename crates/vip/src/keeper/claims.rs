@@ -41,6 +41,8 @@ pub(super) struct Claim {
     holding: bool,
     /// Whether it waits installed while the holder does not hold.
     waiting: Waiting,
+    /// Whether the kernel is asked, while the holder does not hold, if it would take it.
+    tried: bool,
     /// The holder was told that it is present.
     pub(super) told: bool,
 }
@@ -56,6 +58,11 @@ impl Claim {
         self.managed && (self.holding || self.waiting == Waiting::Put)
     }
 
+    /// Whether the kernel is to be asked if it would take the VIP.
+    pub(super) fn is_tried(&self) -> bool {
+        self.managed && self.tried && !self.holding
+    }
+
     /// Whether the VIP, if it is there, stays there only to wait.
     pub(super) fn waits(&self) -> bool {
         self.managed && self.waiting != Waiting::No && !self.holding
@@ -66,6 +73,7 @@ impl Claim {
 struct Holder {
     holding: bool,
     waiting: Waiting,
+    tried: bool,
     places: Vec<Place>,
 }
 
@@ -128,9 +136,9 @@ impl Claims {
                 None => false,
             };
             let (position, holding) = (holder.places.len(), holder.holding);
-            let waiting = holder.waiting;
-            let vip = Arc::new(vip);
-            claims.insert(id, Claim { vip, position, managed: true, holding, waiting, told });
+            let (waiting, tried) = (holder.waiting, holder.tried);
+            let (vip, managed) = (Arc::new(vip), true);
+            claims.insert(id, Claim { vip, position, managed, holding, waiting, tried, told });
             holder.places.push(place.clone());
             touched.push(place);
         }
@@ -175,6 +183,22 @@ impl Claims {
         for place in &touched {
             if let Some(claim) = self.places.get_mut(place).and_then(|c| c.get_mut(id)) {
                 claim.waiting = waiting;
+            }
+        }
+        touched
+    }
+
+    /// Notes whether the VIPs of `holder` are tried while it does not hold; its places, if that is
+    /// news.
+    pub(super) fn set_tried(&mut self, id: HolderId, tried: bool) -> Vec<Place> {
+        let Some(holder) = self.holders.get_mut(&id) else { return Vec::new() };
+        if core::mem::replace(&mut holder.tried, tried) == tried {
+            return Vec::new();
+        }
+        let touched = holder.places.clone();
+        for place in &touched {
+            if let Some(claim) = self.places.get_mut(place).and_then(|c| c.get_mut(id)) {
+                claim.tried = tried;
             }
         }
         touched

@@ -38,6 +38,14 @@ pub enum Input<'a> {
         /// Whether.
         waiting: Waiting,
     },
+    /// Whether the kernel is asked now and then, while this holder does not hold, if it would take
+    /// by now what it has refused ([`base::AddressOp::Probe`]).
+    Try {
+        /// Who.
+        holder: HolderId,
+        /// Whether.
+        trying: bool,
+    },
     /// The kernel said something. Facts must come in the kernel's order, and a snapshot after any
     /// gap; how they interleave with [`Input::Done`] does not matter.
     Fact(&'a KernelFact),
@@ -94,8 +102,8 @@ pub enum Output {
         /// What was found.
         vip: Vip,
     },
-    /// The kernel refuses to install or remove a VIP. Told at the first attempt, at the third, and
-    /// whenever the answer changes; attempts go on with growing pauses.
+    /// The kernel refuses to install or remove a VIP. Told at the first attempt, at the
+    /// [fifth](super::GIVEN_UP), and whenever the answer changes; attempts go on with growing pauses.
     Refused {
         /// Whose.
         holder: HolderId,

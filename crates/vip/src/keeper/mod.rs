@@ -11,6 +11,7 @@
 
 mod claims;
 mod io;
+mod questions;
 mod slot;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -26,6 +27,7 @@ use crate::links::Links;
 use crate::{HolderId, pack};
 use claims::{Claims, Place};
 pub use io::{Discards, Input, Output, Status, VipStatus, Waiting};
+pub use slot::GIVEN_UP;
 use slot::{Have, Meaning, Slot};
 
 /// Operations in one batch at most: what is through is told and announced while the rest is still
@@ -96,6 +98,10 @@ impl Keeper {
             }
             Input::Wait { holder, waiting } => {
                 let touched = self.claims.set_waiting(holder, waiting);
+                self.stale_places.extend(touched);
+            }
+            Input::Try { holder, trying } => {
+                let touched = self.claims.set_tried(holder, trying);
                 self.stale_places.extend(touched);
             }
             Input::Fact(fact) => self.learn(fact),
@@ -189,51 +195,6 @@ impl Keeper {
         let present = |slot: &Slot| slot.have == Have::Present && slot.refused().is_none();
         self.in_flight.is_empty()
             && !self.slots.iter().any(|(key, slot)| present(slot) && lingers(key))
-    }
-
-    /// Whether this VIP is there, whoever holds it.
-    #[must_use]
-    pub fn has(&self, vip: &Vip) -> bool {
-        self.is_present(&Place::of(vip))
-    }
-
-    /// Whether this VIP is not there and nothing under way will change that: the kernel refuses it,
-    /// or there is no such interface.
-    #[must_use]
-    pub fn lacks(&self, vip: &Vip) -> bool {
-        let slot = self.slot_at(&Place::of(vip));
-        slot.is_none_or(|slot| slot.have != Have::Present && slot.refused().is_some())
-    }
-
-    /// The keeper as a value.
-    #[must_use]
-    pub fn status(&self) -> Status {
-        let mut vips = Vec::new();
-        for holder in self.claims.holders() {
-            let places = self.claims.holder(holder).map_or(&[][..], |(_, places)| places);
-            for place in places {
-                let Some((_, claim)) = self.claims.at(place).find(|(id, _)| *id == holder) else {
-                    continue;
-                };
-                let key = self.key_of(place);
-                let slot = key.and_then(|key| self.slots.get(&key));
-                vips.push(VipStatus {
-                    holder,
-                    vip: Vip::clone(&claim.vip),
-                    index: key.map(|key| key.index),
-                    wanted: claim.wants(),
-                    present: self.is_served(place),
-                    in_flight: slot.is_some_and(Slot::in_flight),
-                    refused: slot.and_then(Slot::refused),
-                });
-            }
-        }
-        Status {
-            vips,
-            batches_in_flight: u32::try_from(self.in_flight.len()).unwrap_or(u32::MAX),
-            operations: self.operations,
-            discards: self.discards,
-        }
     }
 
     fn learn(&mut self, fact: &KernelFact) {
@@ -480,7 +441,8 @@ impl Keeper {
 
         let op = if exists {
             let want = want.map(|(_, claim)| &*claim.vip);
-            slot.decide(key.index, want, first.is_some(), runs, clear)
+            let tried = claims().any(|(_, claim)| claim.is_tried());
+            slot.decide(key.index, want, first.is_some(), runs, clear, tried)
         } else {
             None
         };
@@ -574,7 +536,7 @@ impl Order {
     fn of(op: &AddressOp, (holder, position): (HolderId, usize)) -> Self {
         match op {
             AddressOp::Remove { .. } => Order::Remove(core::cmp::Reverse((holder, position))),
-            AddressOp::Add { .. } => Order::Add(holder, position),
+            AddressOp::Add { .. } | AddressOp::Probe { .. } => Order::Add(holder, position),
         }
     }
 }

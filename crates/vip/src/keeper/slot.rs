@@ -26,6 +26,8 @@ use base::{AddressOp, Errno, Family, IfIndex, Instant, OpDone, Vip};
 const ECHO_LIMIT: Duration = Duration::from_secs(1);
 /// The pause after the first refusal; doubles with each further one.
 const FIRST_RETRY: Duration = Duration::from_millis(50);
+/// After so many attempts (three quarters of a second) a VIP counts as one that cannot be had.
+pub const GIVEN_UP: u32 = 5;
 /// The longest pause between attempts.
 const LAST_RETRY: Duration = Duration::from_secs(5);
 /// So often a VIP is put back at once. Somebody who removes it more often than that in a row is a
@@ -49,6 +51,15 @@ pub(super) enum Have {
 pub(super) enum Act {
     Add,
     Remove,
+    /// Find out whether the kernel would take it.
+    Probe,
+}
+
+impl Act {
+    /// Whether both are refused for the same reasons.
+    fn is_like(self, other: Act) -> bool {
+        (self == Act::Remove) == (other == Act::Remove)
+    }
 }
 
 /// An operation under way, and what the facts said meanwhile.
@@ -195,6 +206,12 @@ impl Slot {
                 flight.here_seen = true;
                 self.have = seen;
             }
+            // Its own echo, or somebody else's doing: known when it is done.
+            Some(flight @ Flight { act: Act::Probe, .. }) => {
+                flight.here_seen = true;
+                flight.gone_seen = false;
+                return;
+            }
             None => self.have = seen,
         }
         if !tentative {
@@ -221,6 +238,11 @@ impl Slot {
                 flight.gone_seen = true;
                 flight.here_seen = false;
                 if unseen { Meaning::Nothing } else { self.lost(now, link_runs) }
+            }
+            Some(flight @ Flight { act: Act::Probe, .. }) => {
+                flight.gone_seen = true;
+                flight.here_seen = false;
+                Meaning::Nothing
             }
             None if self.have == Have::Absent => Meaning::Nothing,
             None if unseen => {
@@ -296,6 +318,7 @@ impl Slot {
         assert!(flight.is_some(), "an outcome belongs to an operation under way: {}", self.vip);
         let flight = flight?;
         match (flight.act, outcome) {
+            (Act::Probe, Some(outcome)) => self.probed(now, &flight, outcome),
             (_, None) => {
                 self.doubt = true;
                 None
@@ -354,6 +377,32 @@ impl Slot {
         self.went();
     }
 
+    /// What a probe put there it has removed as well.
+    fn probed(&mut self, now: Instant, flight: &Flight, outcome: OpDone) -> Option<(Errno, u32)> {
+        self.ours = false;
+        self.doubt = flight.overtaken;
+        match outcome {
+            Ok(()) => {
+                self.refusal = None;
+                if !flight.gone_seen && !flight.overtaken {
+                    self.owed_gone += 1;
+                    self.owed_until = now + ECHO_LIMIT;
+                }
+                None
+            }
+            // Somebody has put it there.
+            Err(Errno::EXIST) => {
+                self.refusal = None;
+                self.doubt |= flight.here_seen;
+                None
+            }
+            Err(errno) => {
+                self.doubt |= flight.here_seen;
+                self.refused_with(now, Act::Add, errno)
+            }
+        }
+    }
+
     fn refused_with(&mut self, now: Instant, act: Act, errno: Errno) -> Option<(Errno, u32)> {
         let before = self.refusal.filter(|r| r.act == act);
         let attempts = before.map_or(0, |r| r.attempts).saturating_add(1);
@@ -365,7 +414,8 @@ impl Slot {
             LAST_RETRY.min(FIRST_RETRY * 2_u32.saturating_pow(attempts.min(16) - 1))
         };
         self.not_before = Some(now + pause);
-        let worth = attempts == 1 || attempts == 3 || before.is_some_and(|r| r.errno != errno);
+        let worth =
+            attempts == 1 || attempts == GIVEN_UP || before.is_some_and(|r| r.errno != errno);
         worth.then_some((errno, attempts))
     }
 
@@ -378,6 +428,7 @@ impl Slot {
         removable: bool,
         link_runs: bool,
         clear: bool,
+        tried: bool,
     ) -> Option<AddressOp> {
         if self.flight.is_some() {
             return None;
@@ -392,8 +443,9 @@ impl Slot {
         if want.is_none() {
             self.abandoned = false;
         }
-        let act = self.lacking(want, removable);
-        if self.refusal.is_some_and(|r| act != Some(r.act)) {
+        let probes = tried && self.refusal.is_some_and(|r| r.act == Act::Add);
+        let act = self.lacking(want, removable).or(probes.then_some(Act::Probe));
+        if self.refusal.is_some_and(|r| act.is_none_or(|act| !act.is_like(r.act))) {
             self.refusal = None;
             self.not_before = None;
         }
@@ -416,12 +468,13 @@ impl Slot {
                     Arc::new(vip.clone())
                 }
             }
-            (Act::Add, _) => return None,
+            (Act::Probe, _) if clear && link_runs => Arc::clone(&self.vip),
+            (Act::Add | Act::Probe, _) => return None,
             (Act::Remove, _) => self.installed.clone().unwrap_or_else(|| self.vip.clone()),
         };
         self.vip = Arc::clone(&vip);
         let op_vip = Vip::clone(&vip);
-        self.ours = true;
+        self.ours |= act != Act::Probe;
         if act == Act::Add {
             self.adds_unseen += 1;
         }
@@ -437,6 +490,7 @@ impl Slot {
         Some(match act {
             Act::Add => AddressOp::Add { index, vip: op_vip },
             Act::Remove => AddressOp::Remove { index, vip: op_vip },
+            Act::Probe => AddressOp::Probe { index, vip: op_vip },
         })
     }
 

@@ -160,6 +160,18 @@ impl Kernel {
                 }
                 self.install((*index, vip.address, vip.prefix))
             }
+            AddressOp::Probe { index, vip } => {
+                let address = (*index, vip.address, vip.prefix);
+                if let Some(errno) = self.refuse {
+                    return Err(errno);
+                }
+                if self.addresses.contains(&address) {
+                    return Err(Errno::EXIST);
+                }
+                self.install(address)?;
+                self.lose(|a| *a == address);
+                Ok(())
+            }
             AddressOp::Remove { index, vip } => {
                 let address = (*index, vip.address, vip.prefix);
                 if !self.links.contains_key(index) {

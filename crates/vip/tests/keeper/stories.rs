@@ -318,7 +318,7 @@ fn an_address_under_duplicate_detection_is_present_only_after_it() {
 }
 
 #[test]
-fn refusals_are_retried_with_growing_pauses_and_told_at_the_first_and_third() {
+fn refusals_are_retried_with_growing_pauses_and_told_at_the_first_and_fifth() {
     let one = two().remove(0);
     let mut world = World::with_links(&["eth0"]);
     world.kernel.refuse = Some(Errno::PERM);
@@ -336,7 +336,7 @@ fn refusals_are_retried_with_growing_pauses_and_told_at_the_first_and_third() {
     assert_eq!(pauses, ms.map(Duration::from_millis));
     let refused =
         |errno, attempts| Output::Refused { holder: HOLDER, vip: one.clone(), errno, attempts };
-    assert_eq!(world.said(), [refused(Errno::PERM, 1), refused(Errno::PERM, 3)]);
+    assert_eq!(world.said(), [refused(Errno::PERM, 1), refused(Errno::PERM, 5)]);
     assert_eq!(world.keeper.status().vips[0].refused, Some((Errno::PERM, 11)));
 
     world.kernel.refuse = Some(Errno(105));
@@ -350,6 +350,60 @@ fn refusals_are_retried_with_growing_pauses_and_told_at_the_first_and_third() {
     assert_eq!(world.said(), [present(std::slice::from_ref(&one))]);
     assert_eq!(world.keeper.status().vips[0].refused, None);
     assert_eq!(world.keeper.poll_timeout(), None);
+}
+
+#[test]
+fn what_is_tried_goes_on_being_asked_about_and_is_never_left_there() {
+    let vips = [vip("192.0.2.10", 24, "eth0"), vip("2001:db8::10", 64, "eth0")];
+    let mut world = World::with_links(&["eth0"]);
+    let on = index(&world, "eth0");
+    world.kernel.refuse = Some(Errno(13));
+    world.manage(1, &vips);
+    world.hold(1);
+    world.run();
+    assert_eq!(world.keeper.refused(HOLDER, 1), Some((vips[0].address, Errno(13))));
+    assert_eq!(world.keeper.refused(HOLDER, 2), None);
+    world.handle(vip::keeper::Input::Try { holder: HOLDER, trying: true });
+    world.release(1);
+    world.asked();
+    let probes = vips.clone().map(|vip| AddressOp::Probe { index: on, vip });
+    for _ in 0..10 {
+        let at = world.keeper.poll_timeout().unwrap();
+        world.sleep(at.since(world.now));
+        world.run();
+        assert_eq!(world.asked(), probes);
+    }
+    assert!(world.keeper.refused(HOLDER, 11).is_some());
+    world.kernel.refuse = None;
+    world.settle();
+    assert_eq!(world.asked(), probes);
+    assert_eq!(world.keeper.refused(HOLDER, 1), None);
+    assert!(world.kernel.addresses.is_empty());
+    let told = world.said();
+    assert!(told.iter().all(|one| matches!(one, Output::Refused { .. })), "{told:?}");
+    // And its echo is not taken for anything when it is held at once.
+    world.hold(1);
+    world.settle();
+    assert_eq!(world.said(), [present(&vips)]);
+    assert!(world.keeper.held(HOLDER));
+}
+
+#[test]
+fn what_somebody_puts_there_while_it_is_tried_is_removed_as_ever() {
+    let one = two().remove(0);
+    let mut world = World::with_links(&["eth0"]);
+    let on = index(&world, "eth0");
+    world.kernel.refuse = Some(Errno(13));
+    world.manage(1, std::slice::from_ref(&one));
+    world.hold(1);
+    world.run();
+    world.handle(vip::keeper::Input::Try { holder: HOLDER, trying: true });
+    world.release(1);
+    world.kernel.refuse = None;
+    world.kernel.install((on, one.address, one.prefix)).unwrap();
+    world.settle();
+    assert!(world.kernel.addresses.is_empty());
+    assert_eq!(world.keeper.refused(HOLDER, 1), None);
 }
 
 #[test]

@@ -184,6 +184,8 @@ impl World {
 }
 
 fn addressed(op: &AddressOp) -> Addressed {
-    let (AddressOp::Add { index, vip } | AddressOp::Remove { index, vip }) = op;
+    let (AddressOp::Add { index, vip }
+    | AddressOp::Remove { index, vip }
+    | AddressOp::Probe { index, vip }) = op;
     (*index, vip.address, vip.prefix)
 }

@@ -112,7 +112,7 @@ impl Instance {
     }
 
     fn ignores_owners(&self) -> bool {
-        self.config.owner_ignores_owners && self.config.priority.is_owner()
+        self.config.owner_ignores_owners && self.is_owner()
     }
 
     fn weigh(&self, source: IpAddr, advert: &Advert) -> Claim {
@@ -169,7 +169,7 @@ impl Instance {
                 return self.wait_for_silence(turn.now, None);
             }
             // An owner always preempts (VRRP-068).
-            _ if self.config.priority.is_owner() => Duration::ZERO,
+            _ if self.is_owner() => Duration::ZERO,
             Preempt::After(_) if base::planted!(PreemptsAtOnce) => Duration::ZERO,
             Preempt::After(delay) => delay,
             Preempt::Never if base::planted!(PreemptsAnyway) => Duration::ZERO,

@@ -53,6 +53,8 @@ pub(crate) struct Surroundings {
     pub(crate) fault: Option<Reason>,
     /// What its trackers add to the priority.
     pub(crate) delta: i32,
+    /// The kernel refuses a VIP, to it or to one it moves with.
+    pub(crate) hindered: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -244,9 +246,17 @@ impl Instance {
         Subject::Instance(self.config.name.clone())
     }
 
-    /// Base priority and what the trackers add.
+    /// Base priority and what the trackers add; the lowest of all while it is hindered.
     pub(crate) fn priority(&self) -> Priority {
+        if self.around.hindered {
+            return Priority::LOWEST;
+        }
         self.config.priority.adjusted(self.around.delta)
+    }
+
+    /// Whether it has an owner's rights now.
+    fn is_owner(&self) -> bool {
+        self.config.priority.is_owner() && !self.around.hindered
     }
 
     // ---- deadlines ------------------------------------------------------------------------------
@@ -388,13 +398,10 @@ impl Instance {
             self.learned_interval = None;
         }
         if self.inherit(turn, cause) {
-        } else if self.config.priority.is_owner()
-            && self.config.group.is_none()
-            && !self.stays_back(turn.now)
-        {
+        } else if self.is_owner() && self.config.group.is_none() && !self.stays_back(turn.now) {
             self.become_active(turn, Reason::Owner, cause);
         } else {
-            let owner = self.config.priority.is_owner() && !self.stays_back(turn.now);
+            let owner = self.is_owner() && !self.stays_back(turn.now);
             let waiting = if owner { Waiting::Owner } else { Waiting::Silence };
             self.phase = Phase::Backup { armed_at: turn.now, waiting, preempt_at: None };
             self.changed(turn, State::Initialize, reason, cause);
@@ -509,7 +516,12 @@ impl Instance {
         let (from, to) = (before, self.priority());
         if from != to {
             let what = What::PriorityChanged { from, to };
-            turn.out.event(turn.now, self.subject(), what, Reason::Tracker, cause);
+            let reason = match (was.hindered, around.hindered) {
+                (false, true) => Reason::VipRefused,
+                (true, false) => Reason::VipAccepted,
+                _ => Reason::Tracker,
+            };
+            turn.out.event(turn.now, self.subject(), what, reason, cause);
         }
         match (was.fault, around.fault) {
             // Whatever is missing at start is as much news as what goes missing later.

@@ -3,7 +3,7 @@
 
 use core::net::IpAddr;
 
-use base::{Instant, Priority, Reason, State, What};
+use base::{EventId, Instant, Priority, Reason, State, What};
 
 use super::{Attachment, Instance, Phase, Turn, Waiting};
 use crate::moves::{Candidate, Kind, Notice, Ready};
@@ -78,6 +78,25 @@ impl Instance {
         self.wait_for_silence(turn.now, None);
         self.changed(turn, State::Active, Reason::Switchover, None);
         self.stay_back(Some(StayBack { until }));
+    }
+
+    /// Active to Backup, because it is hindered and somebody better is ready.
+    pub(crate) fn give_way(&mut self, turn: &mut Turn<'_>, cause: EventId) {
+        if self.state() != State::Active {
+            return;
+        }
+        self.choose_nominee(turn.now);
+        self.send(turn, Priority::RESIGN);
+        self.traffic.resignations_sent += 1;
+        let reason = Reason::VipRefused;
+        turn.out.event(turn.now, self.subject(), What::Resigned, reason, Some(cause));
+        self.wait_for_silence(turn.now, None);
+        self.changed(turn, State::Active, reason, Some(cause));
+    }
+
+    /// Whether somebody is ready who is stronger than it is now.
+    pub(crate) fn has_better(&self, now: Instant) -> bool {
+        self.candidates.best(now).is_some_and(|one| one.priority > self.priority())
     }
 
     /// Stays back, or (`None`) does not any more.

@@ -156,6 +156,7 @@ impl Instance {
             }),
             ready: self.ready_peers(),
             stays_back: self.stays_back,
+            missing: None,
             vips: self.config.all_vips().cloned().collect(),
             present: Vec::new(),
             hmac: self.config.hmac.as_ref().map(|policy| HmacStatus {

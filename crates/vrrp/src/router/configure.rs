@@ -139,6 +139,7 @@ impl Router {
             unannounced: None,
             repairing: None,
             will: Will::None,
+            hindrance: None,
         };
         self.seats.insert(slot, seat);
         slot
@@ -149,6 +150,7 @@ impl Router {
             return;
         }
         self.instruct_hands(now, slot, &config);
+        self.reconsider(now, slot);
         let holding = self.seats.get(&slot).is_some_and(|seat| seat.holding);
         self.hold_ways(now, slot.holder(), holding);
         if holding && !config.accept {
@@ -183,6 +185,7 @@ impl Router {
     fn remove(&mut self, now: Instant, slot: Slot, event: base::EventId) {
         let holder = slot.holder();
         self.unlist(slot);
+        self.hindered.remove(&slot);
         if let Some(mut seat) = self.seats.remove(&slot) {
             let mut turn = Turn { now, wall: self.wall.at(now), out: &mut self.out };
             seat.instance.shutdown(&mut turn, Reason::Reload, Some(event));

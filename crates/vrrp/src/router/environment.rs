@@ -117,6 +117,11 @@ impl Router {
         self.listen();
     }
 
+    /// Works out anew what the node means for this instance, since `event` happened.
+    pub(super) fn surround_because(&mut self, now: Instant, slot: Slot, event: EventId) {
+        self.surround(now, slot, &BTreeMap::new(), Some(event));
+    }
+
     fn surround(
         &mut self,
         now: Instant,
@@ -147,6 +152,7 @@ impl Router {
             around.fault = around.fault.or(fault);
         }
         seat.own = around.fault;
+        around.hindered = self.is_hindered(slot);
         let others = self.regard(now, slot, before);
         self.put(now, slot, around, cause);
         let because = self.seats.get(&slot).and_then(|seat| seat.instance.changed_by()).or(cause);
@@ -282,7 +288,7 @@ fn survey(links: &Links, vips: &BTreeSet<IpAddr>, config: &InstanceConfig) -> Su
             Some(_) => Reason::LinkMissing,
             None => Reason::NoSourceAddress,
         };
-        return Surroundings { attachment: None, fault: Some(fault), delta };
+        return Surroundings { fault: Some(fault), delta, ..Surroundings::default() };
     };
     let source = match config.source {
         Some(source) => Some(source).filter(|source| links.has(*source)),
@@ -310,7 +316,7 @@ fn survey(links: &Links, vips: &BTreeSet<IpAddr>, config: &InstanceConfig) -> Su
     } else {
         None
     };
-    Surroundings { attachment, fault, delta }
+    Surroundings { attachment, fault, delta, hindered: false }
 }
 
 /// What the verdicts mean for an instance: why it cannot run, and what is added to its priority.

@@ -325,6 +325,15 @@ impl Router {
         self.out.event(now, Subject::Group(name.clone()), what, reason, causes);
     }
 
+    /// The instances that do what this one does, itself among them.
+    pub(super) fn moves_with(&self, slot: Slot) -> impl Iterator<Item = Slot> {
+        let group = self.seats.get(&slot).and_then(|s| s.instance.config().group.as_ref());
+        let bound = |slot: &Slot| self.seats.get(slot).is_some_and(|seat| seat.membership.bound);
+        let members = self.groups.members(group).iter().copied();
+        let others = members.filter(move |other| *other != slot && bound(other));
+        core::iter::once(slot).chain(others)
+    }
+
     fn bound_members(&self, name: &Name) -> Vec<Slot> {
         let bound = |slot: &&Slot| self.seats.get(slot).is_some_and(|seat| seat.membership.bound);
         self.groups.members(Some(name)).iter().filter(bound).copied().collect()

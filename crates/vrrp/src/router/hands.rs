@@ -128,6 +128,7 @@ impl Router {
             keeper::Output::Refused { holder, vip, errno, attempts: _ } => {
                 let what = What::VipRefused { vip: vip.address, errno };
                 self.tell(now, holder, what, Reason::Kernel, None);
+                self.note_refusal(now, holder);
             }
         }
     }

@@ -13,6 +13,7 @@ mod environment;
 mod filter;
 mod groups;
 mod hands;
+mod hindrances;
 mod lease;
 mod moves;
 mod neighbours;
@@ -56,6 +57,7 @@ use environment::LinkState;
 use filter::FilterState;
 pub use filter::Filtering;
 use groups::{Groups, Membership};
+use hindrances::Hindrance;
 use lease::Doubt;
 pub use moves::SwitchoverError;
 use neighbours::Lookout;
@@ -101,6 +103,8 @@ struct Seat {
     repairing: Option<EventId>,
     /// What the guardian was told of it, if anything, and whether that is still so.
     will: Will,
+    /// The kernel refuses, or has refused, one of its VIPs.
+    hindrance: Option<Box<Hindrance>>,
 }
 
 impl Seat {
@@ -179,6 +183,8 @@ pub struct Router {
     /// Where the signed adverts of instances go on that are not configured yet.
     spoken: BTreeMap<Name, u64>,
     stopping: Option<EventId>,
+    /// Instances to which the kernel refuses a VIP.
+    hindered: BTreeSet<Slot>,
     /// Instances that an engine before this one held for, and that are not configured yet.
     inherited: BTreeMap<Name, Inheritance>,
     /// Holders that no longer hold while some of their addresses may still be there.
@@ -298,6 +304,7 @@ impl Router {
             self.debouncer.poll_timeout(),
             self.leases.poll_timeout(),
             self.doubts.values().map(|doubt| doubt.at).min(),
+            self.hindered_until(),
         ];
         hands.into_iter().chain([self.speaking.first(), self.listening.first()]).flatten().min()
     }
@@ -356,6 +363,7 @@ impl Router {
                     silenced: seat.instance.is_silenced(),
                 });
                 status.devices = self.device_status(seat);
+                status.missing = seat.hindrance.as_ref().and_then(|it| it.status());
                 status
             })
             .collect();
@@ -427,6 +435,7 @@ impl Router {
         self.leases.handle(now, leases::Input::Stop);
         self.stopping = Some(stopping);
         self.unstage_all(now);
+        self.forget_hindrances(now);
         self.devices.handle(now, vip::devices::Input::Stop);
         self.release_statics(now);
         self.surround_all(now, Some(stopping));
@@ -451,7 +460,8 @@ impl Router {
             self.use_hands(now);
             self.use_leases(now);
             // And so does a device that cannot be had, and a verdict of our own.
-            if !self.judge_statics(now) && self.touched.is_empty() {
+            let changed = self.review_hindrances(now) | self.judge_statics(now);
+            if !changed && self.touched.is_empty() {
                 break;
             }
         }

@@ -356,10 +356,19 @@ impl Bench {
 
     /// Lets the kernel do what it was asked, and tell of it: facts first, as netlink does.
     pub(crate) fn kernel(&mut self) -> Outs {
+        self.kernel_but(&[], Errno::PERM)
+    }
+
+    /// The same, but it refuses all additions of these addresses.
+    pub(crate) fn kernel_but(&mut self, refused: &[&str], errno: Errno) -> Outs {
+        let refused: Vec<IpAddr> = refused.iter().map(|text| ip(text)).collect();
+        let refuses = |op: &AddressOp| {
+            !matches!(op, AddressOp::Remove { .. }) && refused.contains(&op.vip().address)
+        };
         let mut outs = Outs::default();
         while let Some(batch) = self.asked.pop_front() {
             let mut facts = Vec::new();
-            for op in &batch.ops {
+            for op in batch.ops.iter().filter(|op| !refuses(op)) {
                 facts.push(match op {
                     AddressOp::Add { index, vip } => {
                         let fact = AddressFact {
@@ -371,6 +380,7 @@ impl Bench {
                         self.addresses.push(fact);
                         KernelFact::Address(fact)
                     }
+                    AddressOp::Probe { .. } => continue,
                     AddressOp::Remove { index, vip } => {
                         let place = |a: &AddressFact| (a.index, a.address) == (*index, vip.address);
                         let at = self.addresses.iter().position(place);
@@ -382,7 +392,8 @@ impl Bench {
             for fact in facts {
                 outs.0.extend(self.fact(fact).0);
             }
-            let outcomes = batch.ops.iter().map(|_| Ok(())).collect();
+            let outcome = |op| if refuses(op) { Err(errno) } else { Ok(()) };
+            let outcomes = batch.ops.iter().map(outcome).collect();
             let done = BatchDone { ticket: batch.ticket, outcomes };
             outs.0.extend(self.feed(Input::Done(done)).0);
         }
@@ -395,9 +406,9 @@ impl Bench {
             let mut facts = Vec::new();
             for op in &batch.ops {
                 let (index, vip) = match op {
-                    AddressOp::Add { index, vip } | AddressOp::Remove { index, vip } => {
-                        (index, vip)
-                    }
+                    AddressOp::Add { index, vip }
+                    | AddressOp::Remove { index, vip }
+                    | AddressOp::Probe { index, vip } => (index, vip),
                 };
                 let fact = AddressFact {
                     index: *index,
@@ -407,7 +418,9 @@ impl Bench {
                 };
                 facts.push(match op {
                     AddressOp::Add { .. } => KernelFact::Address(fact),
-                    AddressOp::Remove { .. } => KernelFact::AddressGone(fact),
+                    AddressOp::Remove { .. } | AddressOp::Probe { .. } => {
+                        KernelFact::AddressGone(fact)
+                    }
                 });
             }
             for fact in facts {

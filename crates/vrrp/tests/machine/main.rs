@@ -18,6 +18,7 @@ mod floods;
 mod groups;
 mod groups_property;
 mod hands;
+mod hindrances;
 mod image;
 mod initialize;
 mod interfaces;

@@ -162,6 +162,7 @@ impl Outs {
         let text = |op: &AddressOp| match op {
             AddressOp::Add { vip, .. } => format!("+{}", vip.address),
             AddressOp::Remove { vip, .. } => format!("-{}", vip.address),
+            AddressOp::Probe { vip, .. } => format!("?{}", vip.address),
         };
         batches.into_iter().flatten().map(text).collect()
     }

@@ -20,7 +20,8 @@ const ENOUGH: usize = 3;
 const THEIRS: [u32; 3] = [2, 2, 7];
 
 /// Words that only mainstay has.
-const OWN: &[&str] = &["allowed_sources", "lease"];
+const OWN: &[&str] =
+    &["allowed_sources", "lease", "notify_before_release", "notify_before_release_timeout"];
 
 type Counts = BTreeMap<(Within, &'static str), usize>;
 

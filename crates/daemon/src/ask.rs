@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::path::Path;
 
 use base::{EventId, Name};
-use ui::cli::{AskArgs, EventsArgs, MetricsArgs, SwitchoverArgs, UpgradeArgs, WhyArgs};
+use ui::cli::{AskArgs, EventsArgs, MetricsArgs, ReloadArgs, SwitchoverArgs, UpgradeArgs, WhyArgs};
 use ui::client::Client;
 use ui::metrics::{self, Format};
 use ui::protocol::EventRecord;
@@ -59,6 +59,12 @@ pub(crate) fn switchover(args: &SwitchoverArgs) -> Exit {
         Ok(followers.iter().map(line).collect())
     });
     finish(asked.and_then(|text: String| print(&text)))
+}
+
+/// `mainstay reload`
+pub(crate) fn reload(args: &ReloadArgs) -> Exit {
+    let asked = Client::connect(&args.control).and_then(|mut client| client.reload());
+    finish(asked.and_then(|()| print("the configuration is in force\n")))
 }
 
 /// `mainstay metrics`

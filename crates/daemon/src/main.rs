@@ -76,6 +76,7 @@ fn main() -> ExitCode {
         Command::Metrics(args) => ask::metrics(&args),
         Command::Why(args) => ask::why(&args),
         Command::Switchover(args) => ask::switchover(&args),
+        Command::Reload(args) => ask::reload(&args),
         Command::Upgrade(args) => ask::upgrade(args),
         Command::Cib(args) => document::main(&args),
         Command::Demo(args) => return demo(&args),

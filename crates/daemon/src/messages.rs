@@ -275,6 +275,13 @@ pub(crate) enum ToEngine {
     Stop,
     /// Announce the VIPs of this instance once more, if it holds them.
     AnnounceAgain(Name),
+    /// Say with [`FromEngine::Switched`] what would come of [`Self::Switchover`] now; do nothing.
+    MaySwitchOver {
+        /// Comes back with the answer.
+        ask: u64,
+        /// Which.
+        instance: Name,
+    },
 }
 
 /// From the engine to control.

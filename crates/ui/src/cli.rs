@@ -40,6 +40,8 @@ pub enum Command {
     /// Hand an instance over to the node that is readiest to follow, and do not take it back for a
     /// while
     Switchover(SwitchoverArgs),
+    /// Read the configuration again, as SIGHUP does; a file with errors changes nothing
+    Reload(ReloadArgs),
     /// Have another version of mainstay take over from the running one, without a gap
     Upgrade(UpgradeArgs),
     /// Build three hosts, a switch and a client on this machine, break the master, and show that
@@ -170,6 +172,14 @@ pub struct SwitchoverArgs {
     /// Let this node preempt again as configured
     #[arg(long, conflicts_with = "lasts")]
     pub end: bool,
+}
+
+/// `mainstay reload`
+#[derive(Args, Debug, Clone)]
+pub struct ReloadArgs {
+    /// The daemon's control socket
+    #[arg(long, default_value = DEFAULT_SOCKET)]
+    pub control: PathBuf,
 }
 
 /// `mainstay upgrade`

@@ -61,6 +61,7 @@ impl Client {
         instance: Name,
         lasts_s: Option<u64>,
     ) -> Result<Vec<(Name, IpAddr)>, String> {
+        self.be_patient()?;
         match self.ask(&Request::Switchover { instance, lasts_s })? {
             Response::Switched(followers) => Ok(followers),
             other => Err(unexpected(&other)),
@@ -76,6 +77,24 @@ impl Client {
             Response::Switched(_) => Ok(()),
             other => Err(unexpected(&other)),
         }
+    }
+
+    /// Has the configuration read again; comes back when it is in force.
+    ///
+    /// # Errors
+    /// What is wrong with it; then what was in force stays.
+    pub fn reload(&mut self) -> Result<(), String> {
+        self.be_patient()?;
+        match self.ask(&Request::Reload)? {
+            Response::Reloaded => Ok(()),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Scripts may be waited for, for as long as the configuration says.
+    fn be_patient(&mut self) -> Result<(), String> {
+        let patience = self.stream.set_read_timeout(None);
+        patience.map_err(|error| format!("cannot set time-outs: {error}"))
     }
 
     /// Has another version take over; comes back when it has.

@@ -45,6 +45,8 @@ pub enum Request {
         /// From this file; the one the daemon was started from, if none is named.
         binary: Option<PathBuf>,
     },
+    /// Have the configuration read again.
+    Reload,
 }
 
 /// An answer.
@@ -60,6 +62,8 @@ pub enum Response {
     Upgraded,
     /// The question was not understood, or could not be answered.
     Error(String),
+    /// To [`Request::Reload`]: it is in force.
+    Reloaded,
 }
 
 /// The whole node.

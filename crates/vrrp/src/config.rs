@@ -107,6 +107,13 @@ impl InstanceConfig {
         self.interval.version()
     }
 
+    /// Whether `other` describes the same virtual router, so that it can be taken over in place.
+    #[must_use]
+    pub fn is_same_router(&self, other: &InstanceConfig) -> bool {
+        let key = |c: &Self| (c.vrid, c.family, c.version(), c.interface.clone());
+        key(self) == key(other)
+    }
+
     /// What bounds its lease.
     #[must_use]
     pub fn lease_terms(&self) -> Terms {

@@ -402,19 +402,31 @@ pub struct Notify {
     pub weaker_heard: Option<Command>,
     /// Tell FIFOs of priorities (`notify_priority_changes`).
     pub priority_changes: bool,
+    /// Before a planned move takes the VIPs away (`notify_before_release`).
+    pub before_release: Option<Command>,
+    /// How long that may take; `None`: as long as is usual (`notify_before_release_timeout`).
+    pub before_release_timeout: Option<Duration>,
 }
 
 impl Notify {
     /// The scripts, those given.
     pub fn commands(&self) -> impl Iterator<Item = &Command> {
-        let Self { active, backup, fault, stop, any, deleted, weaker_heard, .. } = self;
-        [active, backup, fault, stop, any, deleted, weaker_heard].into_iter().flatten()
+        let Self {
+            active, backup, fault, stop, any, deleted, weaker_heard, before_release, ..
+        } = self;
+        [active, backup, fault, stop, any, deleted, weaker_heard, before_release]
+            .into_iter()
+            .flatten()
     }
 
     /// The same, to be changed.
     pub(crate) fn commands_mut(&mut self) -> impl Iterator<Item = &mut Command> {
-        let Self { active, backup, fault, stop, any, deleted, weaker_heard, .. } = self;
-        [active, backup, fault, stop, any, deleted, weaker_heard].into_iter().flatten()
+        let Self {
+            active, backup, fault, stop, any, deleted, weaker_heard, before_release, ..
+        } = self;
+        [active, backup, fault, stop, any, deleted, weaker_heard, before_release]
+            .into_iter()
+            .flatten()
     }
 }
 

@@ -86,6 +86,10 @@ pub(super) const INSTANCE: &[Keyword] = keywords! { within Instance;
     "A script to run when the instance can no longer take part.";
 "notify_stop" Script, "", "\"/etc/keepalived/notify.sh stop\"",
     "A script to run when the instance stops.";
+"notify_before_release" Script, "", "\"/etc/keepalived/notify.sh before\"",
+    "A script to run, and to wait for, before a planned move takes the VIPs off this node.";
+"notify_before_release_timeout" number(1, 1_000, "seconds"), "10", "10",
+    "How long notify_before_release may take; the move goes on after it.";
 "notify" Script, "", "/etc/keepalived/notify.sh",
     "A script to run at each of these, told what happened by four more arguments.";
 "notify_deleted" MaybeScript, "", "/bin/true",

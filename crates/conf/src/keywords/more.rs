@@ -222,7 +222,17 @@ const MORE: &[(Within, &str, &str)] = &[
     (
         Within::Instance,
         "notify_stop",
-        "Runs when the instance stops with the daemon, after its VIPs have gone.",
+        "Runs when the instance stops with the daemon, after its VIPs have gone. What must stop while they are still there belongs into notify_before_release.",
+    ),
+    (
+        Within::Instance,
+        "notify_before_release",
+        "Only for a holder, and only for what is planned: a stop, a switch-over, a reload that removes the instance. The VIPs are served, the lease renewed and adverts sent until the script has ended or its time is up; then the move begins. It is not run when a stronger node takes over, a fault or a refused address makes the node step down, or the daemon dies. No arguments are added to those given. Not keepalived's: a word of mainstay.",
+    ),
+    (
+        Within::SyncGroup,
+        "notify_before_release",
+        "As in an instance, once for the group, beside those of its members.",
     ),
     (
         Within::Instance,

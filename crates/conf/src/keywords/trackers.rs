@@ -33,6 +33,10 @@ pub(super) const SYNC_GROUP: &[Keyword] = keywords! { within SyncGroup;
     "A script to run when the group can no longer take part.";
 "notify_stop" Script, "", "/bin/true",
     "A script to run when the group stops.";
+"notify_before_release" Script, "", "/bin/true",
+    "A script to run, and to wait for, before a planned move takes the VIPs off this node.";
+"notify_before_release_timeout" number(1, 1_000, "seconds"), "10", "10",
+    "How long notify_before_release may take; the move goes on after it.";
 "notify" Script, "", "/bin/true",
     "A script to run at each of these.";
 "smtp_alert" Switch, "global", "on",

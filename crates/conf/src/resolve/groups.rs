@@ -1,5 +1,6 @@
 //! Sync groups and track groups: their members exist, and no instance is in two sync groups.
 
+use core::time::Duration;
 use std::collections::HashMap;
 
 use base::{Name, TrackEffect};
@@ -88,6 +89,10 @@ pub(super) fn groups(
             stop: given.command("notify_stop"),
             any: given.command("notify"),
             priority_changes: given.flag("notify_priority_changes"),
+            before_release: given.command("notify_before_release"),
+            before_release_timeout: given
+                .integer("notify_before_release_timeout")
+                .map(Duration::from_secs),
             ..Notify::default()
         };
         default_user(notify.commands_mut(), globals);

@@ -117,6 +117,9 @@ impl Resolver<'_> {
         notify.says_deleted = self.raw.seen.contains_key("notify_deleted");
         notify.weaker_heard = self.raw.given.command("notify_master_rx_lower_pri");
         notify.priority_changes = self.raw.given.flag("notify_priority_changes");
+        notify.before_release = self.raw.given.command("notify_before_release");
+        notify.before_release_timeout =
+            self.raw.given.integer("notify_before_release_timeout").map(Duration::from_secs);
         trackers::default_user(notify.commands_mut(), self.globals);
         let place = |span: Option<Span>| Place(span.unwrap_or(name_span));
         let raw = self.raw;

@@ -5,6 +5,7 @@ use std::io;
 
 use base::{Instant, Reason, Secret, Subject, What};
 use linux::clock;
+use ui::protocol::Response;
 
 use super::files::{self, Loaded};
 use super::{Control, LOST_AT_MOST};
@@ -136,13 +137,21 @@ impl Control {
         {
             Ok(loaded) => {
                 eprint!("{}", loaded.remarks);
-                self.apply(loaded, true)
+                if let Some(loaded) = self.reload_after(now, loaded) {
+                    self.apply(loaded, true)?;
+                    self.tell_reloaders(&Response::Reloaded);
+                }
+                Ok(())
             }
             Err(refused) => {
                 eprint!("{}", refused.report());
                 self.refused = Some(refused.report().to_string());
                 let what = What::ConfigRefused { errors: refused.errors() };
                 self.events.tell(now, Subject::Node, what, Reason::BadConfiguration, Vec::new());
+                self.tell_reloaders(&Response::Error(format!(
+                    "the configuration is refused, and what was in force stays\n{}",
+                    refused.report().trim_end()
+                )));
                 self.guardian.send(&ControlToGuardian::ReloadRefused)
             }
         }

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use base::{Instant, Name};
 use conf::{Code, Config, Diagnostic, Severity, Source, Surroundings};
@@ -28,6 +29,9 @@ use crate::translate;
 
 /// The account scripts run as when none is named and it exists (keepalived.conf(5), `script_user`).
 const SCRIPT_USER: &str = "keepalived_script";
+
+/// How long a script may take before a planned move, unless it is said.
+const BEFORE_RELEASE: Duration = Duration::from_secs(10);
 
 /// What is run for each instance or group: as a rule the same for thousands of them.
 pub(crate) type Scripted = BTreeMap<Name, Arc<Notify>>;
@@ -306,6 +310,10 @@ impl Lookup<'_> {
             weaker_heard: script(&notify.weaker_heard),
             any: script(&notify.any),
             priority_changes: notify.priority_changes || self.config.node.notify_priority_changes,
+            before_release: notify.before_release.as_ref().map(|command| Hook {
+                script: self.script(command),
+                limit: notify.before_release_timeout.unwrap_or(BEFORE_RELEASE),
+            }),
         }
     }
 
@@ -425,8 +433,6 @@ fn unsafe_script(command: &conf::Command, strict: bool, problem: &ScriptPathErro
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]

@@ -14,6 +14,7 @@ mod keys;
 mod notify;
 mod outbox;
 mod outside;
+mod partings;
 pub(crate) mod reload_clock;
 mod remembered;
 mod report;
@@ -47,6 +48,7 @@ use events::EventLog;
 use files::{Loaded, Refused, Scripted};
 use notify::Last;
 use outbox::Outbox;
+use partings::Partings;
 use reload_clock::ReloadClock;
 use scripts::Scripts;
 use server::{ClientId, Server};
@@ -171,6 +173,7 @@ struct Control {
     startup_until: Option<Instant>,
     /// Who waits for an upgrade.
     upgraders: Vec<ClientId>,
+    partings: Partings,
     tidy: Tidy,
     stage: Stage,
 }
@@ -230,6 +233,7 @@ impl Control {
             saved: 0,
             startup_until: None,
             upgraders: Vec::new(),
+            partings: Partings::default(),
             tidy: Tidy::default(),
             stage: Stage::Running,
         })
@@ -255,6 +259,7 @@ impl Control {
         self.hear_outside(now);
         self.look_at_clock(now);
         self.hook_overdue(now);
+        self.move_on(now)?;
         self.tell_followers();
         self.tidy.look(now, || {});
         Ok(self.end(now))
@@ -269,6 +274,7 @@ impl Control {
             self.scripts.poll_timeout(),
             self.trackers.poll_timeout(),
             self.clock.poll_timeout(),
+            self.partings.poll_timeout(),
             self.tidy.poll_timeout(),
         ];
         let until = outside.into_iter().chain([until]).flatten().min();
@@ -323,7 +329,7 @@ impl Control {
                     self.engine = Some(line);
                     self.configure();
                     self.ask_for_bus();
-                    if self.stage == Stage::Stopping {
+                    if self.stage == Stage::Stopping && !self.partings.hold_up_stop() {
                         self.stop_engine();
                     }
                 }
@@ -353,10 +359,8 @@ impl Control {
 
     fn obey(&mut self, now: Instant, order: Order) -> io::Result<()> {
         match (order, self.stage) {
-            (Order::Stop, Stage::Running) => {
-                self.stage = Stage::Stopping;
-                self.stop_engine();
-            }
+            (Order::Stop, Stage::Running) => self.begin_stop(now),
+            (Order::Stop, Stage::Stopping) => self.hasten_stop(),
             // Whoever asks twice does not want to wait for scripts.
             (Order::Stop, Stage::LastScripts { clean, .. }) => {
                 self.stage = Stage::LastScripts { until: now, clean };
@@ -370,7 +374,7 @@ impl Control {
                 self.tell_terms()?;
                 self.keep_letters();
             }
-            (Order::Stop | Order::Reload | Order::Dump(_), _) => {}
+            (Order::Reload | Order::Dump(_), _) => {}
         }
         Ok(())
     }
@@ -446,7 +450,8 @@ impl Control {
                     }
                 }
                 FromEngine::Switched { ask, outcome } => {
-                    if let Some(client) = self.asking.remove(&ask) {
+                    if self.may_switch_over(now, ask, &outcome) {
+                    } else if let Some(client) = self.asking.remove(&ask) {
                         let answer = outcome.map_or_else(Response::Error, Response::Switched);
                         self.answer(client, &answer);
                     }
@@ -466,6 +471,7 @@ impl Control {
             let _ = self.poll.remove(&engine);
         }
         self.dumps.give_up();
+        self.forget_question();
         for client in std::mem::take(&mut self.asking).into_values() {
             let text = "the engine has just ended; ask again in a moment".to_string();
             self.answer(client, &Response::Error(text));
@@ -481,11 +487,14 @@ impl Control {
             match question {
                 Request::Status => self.ask(client, |ask| ToEngine::Status { ask }),
                 Request::Switchover { instance, lasts_s } => {
-                    let lasts = lasts_s.map(Duration::from_secs);
-                    self.ask(client, |ask| ToEngine::Switchover { ask, instance, lasts });
+                    self.begin_switchover(client, instance, lasts_s.map(Duration::from_secs));
                 }
                 Request::EndSwitchover { instance } => {
                     self.ask(client, |ask| ToEngine::EndSwitchover { ask, instance });
+                }
+                Request::Reload => {
+                    self.partings.reloaders.push(client);
+                    self.guardian.send(&ControlToGuardian::ReloadDue { remove: None })?;
                 }
                 Request::Events => self.answer(client, &Response::Events(self.events.all())),
                 Request::Upgrade { binary } => {

@@ -4,6 +4,7 @@
 use base::{Event, EventId, Priority, Reason, State, Subject, What};
 use serde::{Deserialize, Serialize};
 
+use super::hooks::Hook;
 use super::scripts::Job;
 use crate::messages::Script;
 
@@ -24,6 +25,8 @@ pub(crate) struct Notify {
     pub(crate) any: Option<Script>,
     /// FIFOs are told of priorities.
     pub(crate) priority_changes: bool,
+    /// Run, and waited for, before a planned move takes the VIPs away.
+    pub(crate) before_release: Option<Hook>,
 }
 
 /// What is told of one event.
@@ -129,7 +132,8 @@ impl Notify {
     /// All of them.
     pub(crate) fn scripts(&self) -> impl Iterator<Item = &Script> {
         let Self { active, backup, fault, stop, deleted, weaker_heard, any, .. } = self;
-        [active, backup, fault, stop, deleted, weaker_heard, any].into_iter().flatten()
+        let told = [active, backup, fault, stop, deleted, weaker_heard, any].into_iter().flatten();
+        told.chain(self.before_release.as_ref().map(|hook| &hook.script))
     }
 }
 
@@ -173,6 +177,7 @@ mod tests {
             weaker_heard: script("/n.sh weaker"),
             any: script("/any.sh -v"),
             priority_changes: true,
+            before_release: None,
         }
     }
 

@@ -61,7 +61,7 @@ impl Control {
         }
     }
 
-    fn is_configured(&self, subject: &Subject) -> bool {
+    pub(super) fn is_configured(&self, subject: &Subject) -> bool {
         self.loaded.as_ref().is_some_and(|loaded| match subject {
             Subject::Instance(name) => loaded.notify.contains_key(name),
             Subject::Group(name) => loaded.groups.contains_key(name),
@@ -70,7 +70,7 @@ impl Control {
     }
 
     /// The last events of what a reload removed may still be on their way.
-    fn notify_of(&self, subject: &Subject) -> Option<Arc<Notify>> {
+    pub(super) fn notify_of(&self, subject: &Subject) -> Option<Arc<Notify>> {
         let loaded = self.loaded.as_ref()?;
         let found = match subject {
             Subject::Instance(name) => {
@@ -137,6 +137,7 @@ impl Control {
             match said {
                 Said::Done(done) => {
                     self.hook_ended(&done.instance);
+                    self.partings.ended(done.cause);
                     let (result, took) = (done.result, done.took);
                     let what = What::ScriptDone { command: done.command, result, took };
                     let subject = Subject::Instance(done.instance);

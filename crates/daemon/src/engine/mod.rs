@@ -436,6 +436,11 @@ impl Engine {
                     let outcome = done.map(|()| Vec::new()).map_err(|why| why.to_string());
                     self.control.send(FromEngine::Switched { ask, outcome });
                 }
+                ToEngine::MaySwitchOver { ask, instance } => {
+                    let outcome = self.router.successors(self.now, &instance);
+                    let outcome = outcome.map_err(|why| why.to_string());
+                    self.control.send(FromEngine::Switched { ask, outcome });
+                }
                 ToEngine::AnnounceAgain(name) => self.handle(Input::AnnounceAgain(name))?,
                 ToEngine::Stop => self.stop()?,
             }

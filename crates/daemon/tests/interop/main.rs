@@ -12,6 +12,7 @@
 #![allow(clippy::float_arithmetic, reason = "the status prints milliseconds with fractions")]
 
 mod accept;
+mod before;
 mod bench;
 mod bfd;
 mod dbus;

@@ -541,8 +541,7 @@ impl Instance {
 
     /// Whether `config` describes this same virtual router, so that it can be taken over in place.
     pub(crate) fn is_same_router(&self, config: &InstanceConfig) -> bool {
-        let key = |c: &InstanceConfig| (c.vrid, c.family, c.version(), c.interface.clone());
-        key(&self.config) == key(config)
+        self.config.is_same_router(config)
     }
 
     /// Whether `config` says the same under another name.

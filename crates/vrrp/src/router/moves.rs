@@ -105,9 +105,28 @@ impl Router {
         name: &Name,
         until: Option<Instant>,
     ) -> Result<Vec<(Name, IpAddr)>, SwitchoverError> {
-        let slots = self.company(name)?;
+        let chosen = self.successors(now, name)?;
+        for slot in self.company(name)? {
+            let Some(seat) = self.seats.get_mut(&slot) else { continue };
+            let mut turn = Turn { now, wall: self.wall.at(now), out: &mut self.out };
+            seat.instance.leave(&mut turn, until);
+            self.touched.insert(slot);
+        }
+        self.settle(now);
+        Ok(chosen)
+    }
+
+    /// Who would follow, were this instance switched over now.
+    ///
+    /// # Errors
+    /// Why it would not be.
+    pub fn successors(
+        &self,
+        now: Instant,
+        name: &Name,
+    ) -> Result<Vec<(Name, IpAddr)>, SwitchoverError> {
         let mut chosen = Vec::new();
-        for slot in &slots {
+        for slot in &self.company(name)? {
             let Some(seat) = self.seats.get(slot) else { continue };
             let (instance, state) = (seat.instance.config().name.clone(), seat.instance.state());
             if state != State::Active {
@@ -118,13 +137,6 @@ impl Router {
                 None => return Err(SwitchoverError::NobodyReady(instance)),
             }
         }
-        for slot in slots {
-            let Some(seat) = self.seats.get_mut(&slot) else { continue };
-            let mut turn = Turn { now, wall: self.wall.at(now), out: &mut self.out };
-            seat.instance.leave(&mut turn, until);
-            self.touched.insert(slot);
-        }
-        self.settle(now);
         Ok(chosen)
     }
 

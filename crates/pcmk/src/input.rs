@@ -5,7 +5,7 @@ use std::io::Read as _;
 use std::path::Path;
 
 use cib::Cib;
-use cib::xml::{self, Document};
+use cib::xml::{self, Document, Element};
 
 use crate::failure::Failure;
 
@@ -34,11 +34,11 @@ pub(crate) fn document(name: &str, text: &str) -> Result<Document, Failure> {
     Ok(document)
 }
 
-/// What a text says, where its tree is not needed.
-pub(crate) fn cib(name: &str, text: &str) -> Result<Cib, Failure> {
-    let cib = Cib::parse(text).map_err(|error| Failure::unreadable(name, &error))?;
-    wanted(name, &cib.root)?;
-    Ok(cib)
+/// What a text says, and its tree without the histories.
+pub(crate) fn cib(name: &str, text: &str) -> Result<(Cib, Element), Failure> {
+    let read = Cib::parse_with_tree(text).map_err(|error| Failure::unreadable(name, &error))?;
+    wanted(name, &read.0.root)?;
+    Ok(read)
 }
 
 fn wanted(name: &str, root: &str) -> Result<(), Failure> {

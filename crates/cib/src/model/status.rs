@@ -222,23 +222,16 @@ fn history(element: &Element, names: &mut Names) -> History {
 
 fn op_record(element: &Element, names: &mut Names) -> OpRecord {
     let mut record = OpRecord::default();
-    let mut magic = None;
     for attr in element.attrs() {
-        record.take(&attr.name, &attr.value, &mut magic, names);
+        record.take(&attr.name, &attr.value, names);
     }
-    record.finish(magic, names);
+    record.finish(element.get("transition-magic"), names);
     record
 }
 
 impl OpRecord {
-    /// Takes what one attribute says; the magic waits until all are known.
-    pub(super) fn take<'a>(
-        &mut self,
-        name: &str,
-        value: &'a str,
-        magic: &mut Option<&'a str>,
-        names: &mut Names,
-    ) {
+    /// Takes what one attribute says; all but the magic, which waits until all are known.
+    pub(super) fn take(&mut self, name: &str, value: &str, names: &mut Names) {
         let number = || leading_integer(value);
         match name {
             "id" => self.id = value.into(),
@@ -248,7 +241,6 @@ impl OpRecord {
             "rc-code" => self.rc = number(),
             "op-status" => self.status = number(),
             "transition-key" => self.key = transition_key(value, names),
-            "transition-magic" => *magic = Some(value),
             "last-rc-change" => self.last_rc_change = number(),
             "op-digest" => self.digest = Some(names.get(value)),
             "op-restart-digest" => self.restart_digest = Some(names.get(value)),

@@ -57,15 +57,13 @@ impl Histories {
 
     fn operation(&mut self, tag: &Tag<'_>) -> Result<(), String> {
         let mut record = OpRecord::default();
-        let mut values = Vec::with_capacity(tag.raw.len());
-        for (name, raw) in &tag.raw {
-            values.push((*name, xml::unescaped(raw)?));
+        for raw in &tag.raw {
+            record.take(raw.name, &raw.value()?, &mut self.names);
         }
-        let mut magic = None;
-        for (name, value) in &values {
-            record.take(name, value, &mut magic, &mut self.names);
+        if record.key.is_none() {
+            let magic = tag.get("transition-magic")?;
+            record.finish(magic.as_deref(), &mut self.names);
         }
-        record.finish(magic, &mut self.names);
         if let Some(history) = self.current.last_mut() {
             // Most resources have one record or two on a node, and a record is large.
             if history.operations.len() == history.operations.capacity() {

@@ -134,8 +134,10 @@ fn answer(options: &Options, clock: WallTime) -> Result<(String, impl Sized), Fa
     sheet.carry_out(&transition, options, clock, &mut out);
     if !options.quiet {
         out.say(&dated);
-        let after = sched::observe(sheet.cib(), now);
-        out.say(&text::status("Revised Cluster Status:", &after, false));
+        let nothing = transition.steps.iter().all(|step| step.kind == StepKind::Pseudo);
+        let observed = (!nothing).then(|| sched::observe(sheet.cib(), now));
+        let after = observed.as_ref().unwrap_or(&transition.before);
+        out.say(&text::status("Revised Cluster Status:", after, false));
         out.say(&more_status(options, sheet.tree()));
     }
     let store = if options.in_place { options.input.as_deref() } else { None };

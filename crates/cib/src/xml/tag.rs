@@ -122,11 +122,14 @@ fn mark(name: &str) -> u64 {
 
 /// The first attribute of what is left of a tag, and what follows.
 fn attribute(text: &str) -> Result<(Raw<'_>, &str), String> {
-    let length = text.bytes().position(|byte| byte == b'=' || is(byte, WHITE));
-    let Some(length) = length else { return Err(format!("attribute {text} has no value")) };
+    let length = text.bytes().position(|byte| !is(byte, GOES_ON)).unwrap_or(text.len());
     let name = &text[..length];
-    if !is_name(name) {
-        return Err(format!("an attribute is called {name:?}"));
+    let ends = text[length..].bytes().next();
+    if !text.bytes().next().is_some_and(|first| is(first, BEGINS))
+        || ends.is_some_and(|byte| byte != b'=' && !is(byte, WHITE))
+    {
+        let name = text.split(|c: char| c == '=' || c.is_ascii_whitespace()).next();
+        return Err(format!("an attribute is called {:?}", name.unwrap_or_default()));
     }
     let wrong = || format!("attribute {name} has no value in quotes");
     let rest = after_white(&text[length..]).strip_prefix('=').ok_or_else(wrong)?;

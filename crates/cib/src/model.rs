@@ -21,7 +21,7 @@ use crate::xml::{self, Element};
 pub use constraints::{Colocation, Location, Order, ResourceSet, TicketUse};
 pub use resources::{Bundle, Kind, Operation, Resource};
 pub use sets::{AttrSet, AttrSets, Pair};
-pub use status::{History, NodeState, OpRecord, Ticket};
+pub use status::{History, NodeState, OpRecord, Ticket, TransitionKey};
 
 /// A shared string.
 pub type Text = Arc<str>;
@@ -156,8 +156,17 @@ impl Cib {
     /// # Errors
     /// When it is not well-formed XML.
     pub fn parse(text: &str) -> Result<Self, xml::Error> {
+        Ok(Self::parse_with_tree(text)?.0)
+    }
+
+    /// Reads a document's text; with what of its tree is left without the histories, which are
+    /// nearly all of it in a large cluster.
+    ///
+    /// # Errors
+    /// When it is not well-formed XML.
+    pub fn parse_with_tree(text: &str) -> Result<(Self, Element), xml::Error> {
         let (root, histories) = stream::parse(text)?;
-        Ok(Self::read_with(&root, histories))
+        Ok((Self::read_with(&root, histories), root))
     }
 
     /// Reads a `<cib>` element.

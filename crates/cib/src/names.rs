@@ -12,6 +12,11 @@ use std::sync::Arc;
 pub(crate) struct Names(HashSet<Arc<str>, BuildHasherDefault<Quick>>);
 
 impl Names {
+    /// The same where the text is probably one that was seen just before.
+    pub(crate) fn again(&mut self, text: &str, before: &Arc<str>) -> Arc<str> {
+        if **before == *text { before.clone() } else { self.get(text) }
+    }
+
     pub(crate) fn get(&mut self, text: &str) -> Arc<str> {
         if let Some(known) = self.0.get(text) {
             return known.clone();
@@ -64,6 +69,8 @@ mod tests {
         let mut names = Names::default();
         let (a, b, c) = (names.get("node-state"), names.get("node-state"), names.get("node"));
         assert!(Arc::ptr_eq(&a, &b));
+        let (same, other) = (names.again("node-state", &a), names.again("node", &a));
+        assert!(Arc::ptr_eq(&a, &same) && &*other == "node");
         assert_eq!(&*c, "node");
     }
 }

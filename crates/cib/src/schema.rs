@@ -6,6 +6,7 @@
 //! of "invalid". Everything wrong is found in one run ([`validate`]), each with its place and what
 //! to do about it ([`Finding`]); [`render`] shows it in the text.
 
+mod admit;
 mod check;
 mod finding;
 mod render;
@@ -13,6 +14,7 @@ mod sample;
 mod table;
 mod version;
 
+pub use admit::{Refusal, admit};
 pub use check::{validate, validate_as};
 pub use finding::{Code, Finding, Report};
 pub use render::render;

@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 pub use parse::{Error, parse};
 pub(crate) use parse::{Taker, parse_with};
-pub(crate) use tag::{Tag, unescaped};
+pub(crate) use tag::Tag;
 
 /// A shared name: of an element or an attribute.
 pub type Atom = Arc<str>;

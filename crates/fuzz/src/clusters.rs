@@ -110,9 +110,10 @@ pub fn judge(text: &str) -> Result<Verdict, xml::Error> {
         verdict.rounds += 1;
         last = plan.steps.iter().map(|step| step.key.to_string()).collect();
         let known = pcmk::simulate::names(&plan);
+        let mut paper = pcmk::paper::Tree::new(&mut document.root);
         for at in pcmk::execute::order(&plan) {
             let outcome = Outcome { rc: None, at: now.0 };
-            pcmk::execute::apply(&mut document.root, &plan.steps[at], &known, outcome);
+            pcmk::execute::apply(&mut paper, &plan.steps[at], &known, outcome);
         }
         cib = Cib::read(&document.root);
     }

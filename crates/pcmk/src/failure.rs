@@ -8,6 +8,8 @@ use std::fmt;
 use std::io;
 use std::path::Path;
 
+use cib::schema::{Refusal, render};
+
 /// Nothing more precise is known.
 const OTHER: u8 = 1;
 /// There are no rights to write a CIB there.
@@ -20,6 +22,8 @@ const NO_CIB: u8 = 66;
 const UNREADABLE: u8 = 70;
 /// A graph or a picture cannot be written.
 const NOT_WRITTEN: u8 = 74;
+/// Its schema refuses a CIB.
+const INVALID: u8 = 78;
 /// A CIB is to be written to a place that does not exist.
 const NO_PLACE: u8 = 105;
 
@@ -47,6 +51,12 @@ impl Failure {
     /// The document `name` has another root than `<cib>`.
     pub(crate) fn no_cib(name: &str, root: &str) -> Self {
         Self { status: NO_CIB, text: format!("{name}: this is a <{root}>, not a <cib>") }
+    }
+
+    /// The CIB `name` does not follow its schema.
+    pub(crate) fn invalid(name: &str, text: &str, refusal: &Refusal) -> Self {
+        let text = format!("{name}: {}\n{}", refusal.why, render(name, text, &refusal.report));
+        Self { status: INVALID, text: text.trim_end().to_owned() }
     }
 
     /// A graph or picture was not written.

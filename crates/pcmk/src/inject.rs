@@ -6,7 +6,8 @@
 
 use cib::xml::Element;
 
-use crate::execute::{self, Outcome, node_state, set_node};
+use crate::execute::{self, Outcome};
+use crate::paper::{Tree, node_state, set_node};
 
 /// An operation with the result it is to have.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -73,6 +74,18 @@ impl OpResult {
             rc: rc.parse().map_err(|_| wrong())?,
             text: text.into(),
         })
+    }
+}
+
+impl OpResult {
+    /// Whether this is what a step is to come to; `name` is that of the step's resource.
+    #[must_use]
+    pub fn is_of(&self, step: &sched::Step, name: &str) -> bool {
+        let node = step.node.as_ref().map(|(node, _)| &**node);
+        self.resource == name
+            && self.task == *step.operation
+            && self.interval == step.interval
+            && node == Some(self.node.as_str())
     }
 }
 
@@ -277,7 +290,12 @@ fn set_result(cib: &mut Element, result: &OpResult, at: i64) -> Result<Vec<Strin
         reason: None,
     };
     let lines = count_failure(cib, result, &id, at);
-    execute::record(cib, &step, &result.resource, Outcome { rc: Some(result.rc), at });
+    execute::record(
+        &mut Tree::new(cib),
+        &step,
+        &result.resource,
+        Outcome { rc: Some(result.rc), at },
+    );
     Ok(lines)
 }
 

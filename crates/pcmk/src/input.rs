@@ -5,7 +5,8 @@ use std::io::Read as _;
 use std::path::Path;
 
 use cib::Cib;
-use cib::xml::{self, Document};
+use cib::schema::admit;
+use cib::xml::{self, Document, Element};
 
 use crate::failure::Failure;
 
@@ -30,17 +31,22 @@ pub(crate) fn text(path: Option<&Path>) -> Result<(String, String), Failure> {
 /// The document of a text.
 pub(crate) fn document(name: &str, text: &str) -> Result<Document, Failure> {
     let document = xml::parse(text).map_err(|error| Failure::unreadable(name, &error))?;
-    wanted(name, document.root.name())?;
+    wanted(name, text, &document.root)?;
     Ok(document)
 }
 
-/// What a text says, where its tree is not needed.
-pub(crate) fn cib(name: &str, text: &str) -> Result<Cib, Failure> {
-    let cib = Cib::parse(text).map_err(|error| Failure::unreadable(name, &error))?;
-    wanted(name, &cib.root)?;
-    Ok(cib)
+/// What a text says, and its tree without the histories.
+pub(crate) fn cib(name: &str, text: &str) -> Result<(Cib, Element), Failure> {
+    let read = Cib::parse_with_tree(text).map_err(|error| Failure::unreadable(name, &error))?;
+    wanted(name, text, &read.1)?;
+    Ok(read)
 }
 
-fn wanted(name: &str, root: &str) -> Result<(), Failure> {
-    if root == "cib" { Ok(()) } else { Err(Failure::no_cib(name, root)) }
+/// Whether planning is for such a document: a CIB that follows its schema. Histories belong to the
+/// status, of which no schema says anything.
+fn wanted(name: &str, text: &str, root: &Element) -> Result<(), Failure> {
+    if root.name() != "cib" {
+        return Err(Failure::no_cib(name, root.name()));
+    }
+    admit(root).map_err(|refusal| Failure::invalid(name, text, &refusal))
 }

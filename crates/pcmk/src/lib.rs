@@ -13,6 +13,7 @@ pub mod inject;
 mod input;
 pub mod matrix;
 pub mod options;
+pub mod paper;
 pub mod picture;
 pub mod simulate;
 pub mod text;

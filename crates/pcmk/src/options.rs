@@ -65,10 +65,12 @@ impl Options {
             || self.carries_out()
     }
 
-    /// Whether nothing but a plan is asked for, of the CIB as it stands.
+    /// Whether the document itself is changed before planning or written afterwards, so that all
+    /// of it has to be kept.
     #[must_use]
-    pub fn only_plans(&self) -> bool {
-        self.quiet && self.events.is_empty() && self.save_input.is_none() && !self.carries_out()
+    pub fn needs_document(&self) -> bool {
+        let changed = !self.events.is_empty() || !self.failures.is_empty() || self.in_place;
+        changed || self.save_input.is_some() || self.save_output.is_some()
     }
 
     /// Whether the plan is carried out on paper.

@@ -9,13 +9,14 @@ use std::path::Path;
 
 use cib::Cib;
 use cib::dates::WallTime;
-use cib::xml::Element;
-use sched::{Ask, Transition};
+use cib::xml::{Document, Element};
+use sched::{Ask, Step, StepKind, Transition};
 
 use crate::execute::{self, Outcome};
 use crate::failure::Failure;
-use crate::inject::{self, OpResult};
+use crate::inject;
 pub use crate::options::{Options, read_options};
+use crate::paper::{Model, Tree};
 use crate::{dot, graph, input, picture, text};
 
 /// Runs the command as `crm_simulate`; its exit status.
@@ -33,7 +34,15 @@ pub fn main(arguments: &[OsString], now: WallTime) -> u8 {
         print!("{}", include_str!("usage/crm_simulate.txt"));
         return 0;
     }
-    finish("crm_simulate", run(&options, now))
+    match answer(&options, now) {
+        Ok((text, rest)) => {
+            let status = finish("crm_simulate", Ok(text));
+            // The process ends: what is left is given back at once, not piece by piece.
+            std::mem::forget(rest);
+            status
+        }
+        Err(error) => finish("crm_simulate", Err(error)),
+    }
 }
 
 /// Says what went wrong, if anything; the exit status.
@@ -56,50 +65,53 @@ pub fn finish(name: &str, outcome: Result<String, Failure>) -> u8 {
 /// # Errors
 /// When the CIB cannot be read, a file cannot be written, or what is to be injected does not fit.
 pub fn run(options: &Options, clock: WallTime) -> Result<String, Failure> {
-    let (name, text) = input::text(options.input.as_deref())?;
-    if options.only_plans() {
-        return only_plan(options, &input::cib(&name, &text)?, clock);
-    }
-    let mut document = input::document(&name, &text)?;
+    Ok(answer(options, clock)?.0)
+}
+
+/// The same, and what it was found from.
+fn answer(options: &Options, clock: WallTime) -> Result<(String, impl Sized), Failure> {
+    let mut sheet = Sheet::read(options)?;
     let mut out = Printed { text: String::new(), quiet: options.quiet };
-    let mut cib = Cib::read(&document.root);
-    let (now, dated) = present(options, &cib, clock);
-    if document.root.get("validate-with") == Some("none") {
+    let (now, dated) = present(options, sheet.cib(), clock);
+    if sheet.tree().get("validate-with") == Some("none") {
         out.say("Schema validation of configuration is disabled (enabling is encouraged and prevents common misconfigurations)\n");
     }
     out.say(&dated);
-    let plans = options.plans();
     let ask = Ask {
         scores: options.scores,
         reasons: false,
         considered: options.dot.is_some(),
         before: !options.quiet,
     };
+    let plan = |cib: &Cib| options.plans().then(|| sched::plan_with(cib, now, ask));
+    // What is planned for is what is shown first, unless something happens in between.
+    let mut planned = if options.events.is_empty() { plan(sheet.cib()) } else { None };
     if !options.quiet {
-        let seen = sched::observe(&cib, now);
-        out.say(&text::held_back(&seen));
-        out.say(&text::status("Current cluster status:", &seen, true));
-        out.say(&more_status(options, &document.root));
+        let observed = planned.is_none().then(|| sched::observe(sheet.cib(), now));
+        let found = planned.as_ref().map(|plan| &plan.before).or(observed.as_ref());
+        if let Some(seen) = found {
+            out.say(&text::held_back(seen));
+            out.say(&text::status("Current cluster status:", seen, true));
+        }
+        out.say(&more_status(options, sheet.tree()));
     }
-    if !options.events.is_empty() {
+    if let (Sheet::Full { document, cib }, false) = (&mut sheet, options.events.is_empty()) {
         out.say("\nPerforming Requested Modifications:\n");
         for event in &options.events {
             for line in inject::apply(&mut document.root, event, clock.0)? {
                 out.say(&format!("  * {line}\n"));
             }
         }
-        cib = Cib::read(&document.root);
+        *cib = Cib::read(&document.root);
         out.say(&dated);
+        planned = plan(cib);
     }
-    if let Some(path) = &options.save_input {
+    if let (Some(path), Sheet::Full { document, .. }) = (&options.save_input, &sheet) {
         save(path, &document.to_string())?;
     }
-    if !plans {
-        return Ok(out.text);
-    }
-    let transition = sched::plan_with(&cib, now, ask);
+    let Some(transition) = planned.take() else { return Ok((out.text, (sheet, planned))) };
     if options.utilization {
-        let seen = sched::observe(&cib, now);
+        let seen = sched::observe(sheet.cib(), now);
         out.text.push_str(&text::capacities("Original", &seen.nodes));
     }
     if options.scores && !options.quiet {
@@ -112,44 +124,110 @@ pub fn run(options: &Options, clock: WallTime) -> Result<String, Failure> {
         out.text.push_str(&text::capacities("Remaining", &transition.nodes));
     }
     save_graphs(options, &transition)?;
-    out.say(&text::summary(&transition));
-    if !options.carries_out() {
-        return Ok(out.text);
+    if !options.quiet {
+        out.say(&text::summary(&transition));
     }
-    let known = names(&transition);
+    if !options.carries_out() || (options.quiet && !options.needs_document()) {
+        return Ok((out.text, (sheet, Some(transition))));
+    }
     out.say("\nExecuting Cluster Transition:\n");
-    carry_out(&mut document.root, &transition, &known, options, clock, &mut out);
+    sheet.carry_out(&transition, options, clock, &mut out);
     if !options.quiet {
         out.say(&dated);
-        let after = sched::observe(&Cib::read(&document.root), now);
-        out.say(&text::status("Revised Cluster Status:", &after, false));
-        out.say(&more_status(options, &document.root));
+        let nothing = transition.steps.iter().all(|step| step.kind == StepKind::Pseudo);
+        let observed = (!nothing).then(|| sched::observe(sheet.cib(), now));
+        let after = observed.as_ref().unwrap_or(&transition.before);
+        out.say(&text::status("Revised Cluster Status:", after, false));
+        out.say(&more_status(options, sheet.tree()));
     }
     let store = if options.in_place { options.input.as_deref() } else { None };
-    for path in options.save_output.as_deref().into_iter().chain(store) {
-        save(path, &document.to_string())?;
+    if let Sheet::Full { document, .. } = &sheet {
+        for path in options.save_output.as_deref().into_iter().chain(store) {
+            save(path, &document.to_string())?;
+        }
     }
-    Ok(out.text)
+    Ok((out.text, (sheet, Some(transition))))
 }
 
-/// A plan and nothing else: the tree of the document is not needed.
-fn only_plan(options: &Options, cib: &Cib, clock: WallTime) -> Result<String, Failure> {
-    let (now, _) = present(options, cib, clock);
-    let considered = options.dot.is_some();
-    let ask = Ask { scores: options.scores, reasons: false, considered, before: false };
-    let transition = sched::plan_with(cib, now, ask);
-    let mut text = String::new();
-    if options.utilization {
-        text.push_str(&text::capacities("Original", &sched::observe(cib, now).nodes));
+/// A CIB that is looked at, planned for, and has plans carried out on it.
+enum Sheet {
+    /// With all of its document.
+    Full { document: Document, cib: Cib },
+    /// Only what is known of it, and its tree without histories.
+    Lean { tree: Element, model: Model },
+}
+
+impl Sheet {
+    fn read(options: &Options) -> Result<Self, Failure> {
+        let (name, text) = input::text(options.input.as_deref())?;
+        if options.needs_document() {
+            let document = input::document(&name, &text)?;
+            let cib = Cib::read(&document.root);
+            return Ok(Self::Full { document, cib });
+        }
+        let (cib, tree) = input::cib(&name, &text)?;
+        Ok(Self::Lean { tree, model: Model::new(cib) })
     }
-    for line in &transition.scores {
-        let _ = writeln!(text, "{line}");
+
+    fn cib(&self) -> &Cib {
+        match self {
+            Self::Full { cib, .. } => cib,
+            Self::Lean { model, .. } => &model.cib,
+        }
     }
-    if options.utilization {
-        text.push_str(&text::capacities("Remaining", &transition.nodes));
+
+    /// The document, at least without its histories.
+    fn tree(&self) -> &Element {
+        match self {
+            Self::Full { document, .. } => &document.root,
+            Self::Lean { tree, .. } => tree,
+        }
     }
-    save_graphs(options, &transition)?;
-    Ok(text)
+
+    /// Carries out a plan. After a failure nothing else is begun.
+    fn carry_out(
+        &mut self,
+        transition: &Transition,
+        options: &Options,
+        clock: WallTime,
+        out: &mut Printed,
+    ) {
+        let known = names(transition);
+        let outcome = Outcome { rc: None, at: clock.0 };
+        match self {
+            Self::Lean { tree, model } => {
+                for step in execute::order(transition).into_iter().map(|at| &transition.steps[at]) {
+                    out.tell(step, &execute::shown_name(step, &known));
+                    execute::apply(model, step, &known, outcome);
+                    // A node that is fenced loses the attributes that are shown from the tree.
+                    if step.kind == StepKind::Cluster {
+                        execute::apply(&mut Tree::new(tree), step, &known, outcome);
+                    }
+                }
+            }
+            Self::Full { document, cib } => {
+                let mut paper = Tree::new(&mut document.root);
+                for step in execute::order(transition).into_iter().map(|at| &transition.steps[at]) {
+                    let name = execute::shown_name(step, &known);
+                    out.tell(step, &name);
+                    let Some(failure) = options.failures.iter().find(|it| it.is_of(step, &name))
+                    else {
+                        execute::apply(&mut paper, step, &known, outcome);
+                        continue;
+                    };
+                    let rc = failure.rc;
+                    out.say(&format!("Pretending action {} failed with rc={rc}\n", step.id));
+                    let id = step.node.as_ref().map(|(_, id)| id.to_string()).unwrap_or_default();
+                    for line in inject::count_failure(paper.cib(), failure, &id, clock.0) {
+                        out.say(&format!("  * {line}\n"));
+                    }
+                    execute::apply(&mut paper, step, &known, Outcome { rc: Some(rc), ..outcome });
+                    break;
+                }
+                *cib = Cib::read(&document.root);
+            }
+        }
+    }
 }
 
 /// The CIB that options name, after their events, and the time they mean.
@@ -201,6 +279,13 @@ impl Printed {
             self.text.push_str(if first { text.trim_start_matches('\n') } else { text });
         }
     }
+
+    /// Prints what is done in a step.
+    fn tell(&mut self, step: &Step, name: &str) {
+        if !self.quiet {
+            text::executed(step, name, &mut self.text);
+        }
+    }
 }
 
 /// The time to plan for, and how it is announced.
@@ -235,43 +320,6 @@ pub fn names(transition: &Transition) -> HashSet<String> {
     all.flat_map(|it| std::iter::once(&it.id).chain(&it.history_id))
         .map(ToString::to_string)
         .collect()
-}
-
-/// Carries out a plan on paper. After a failure nothing else is begun.
-fn carry_out(
-    cib: &mut Element,
-    transition: &Transition,
-    known: &HashSet<String>,
-    options: &Options,
-    clock: WallTime,
-    out: &mut Printed,
-) {
-    for at in execute::order(transition) {
-        let step = &transition.steps[at];
-        let name = execute::shown_name(step, known);
-        out.say(&text::executed(step, &name));
-        let failure = options.failures.iter().find(|failure| {
-            let node = step.node.as_ref().map(|(node, _)| &**node);
-            failure.resource == name
-                && failure.task == *step.operation
-                && failure.interval == step.interval
-                && node == Some(failure.node.as_str())
-        });
-        let rc = failure.map(|failure| failure.rc);
-        if let Some(failure) = failure {
-            let number = step.id;
-            out.say(&format!("Pretending action {number} failed with rc={}\n", failure.rc));
-            let id = step.node.as_ref().map(|(_, id)| id.to_string()).unwrap_or_default();
-            let counted: &OpResult = failure;
-            for line in inject::count_failure(cib, counted, &id, clock.0) {
-                out.say(&format!("  * {line}\n"));
-            }
-        }
-        execute::apply(cib, step, known, Outcome { rc, at: clock.0 });
-        if failure.is_some() {
-            return;
-        }
-    }
 }
 
 fn save_graphs(options: &Options, transition: &Transition) -> Result<(), Failure> {

@@ -128,34 +128,32 @@ pub fn summary(transition: &Transition) -> String {
     text
 }
 
-/// What one step of an execution is told as; `name` is that of its resource.
-#[must_use]
-pub fn executed(step: &Step, name: &str) -> String {
+/// Adds what one step of an execution is told as; `name` is that of its resource.
+pub fn executed(step: &Step, name: &str, text: &mut String) {
     let node = step.node.as_ref().map(|(name, _)| &**name).unwrap_or_default();
-    let on = if node.is_empty() { String::new() } else { format!(" on {node}") };
-    match (step.kind, step.task) {
-        (StepKind::Pseudo, _) => format!("  * Pseudo action:   {}{on}\n", step.key),
+    let on = if node.is_empty() { "" } else { " on " };
+    let task = &step.operation;
+    // Writing to a `String` cannot fail.
+    let _ = match (step.kind, step.task) {
+        (StepKind::Pseudo, _) => writeln!(text, "  * Pseudo action:   {}{on}{node}", step.key),
         (_, Task::Fence) => {
             let op = step.attributes.iter().find(|(name, _)| &**name == "CRM_meta_stonith_action");
             let op = op.map(|(_, op)| &**op).unwrap_or_default();
-            format!("  * Fencing {node} ({op})\n")
+            writeln!(text, "  * Fencing {node} ({op})")
         }
         (StepKind::Cluster, _) if name.is_empty() => {
-            format!("  * Cluster action:  {} on {node}\n", step.operation)
+            writeln!(text, "  * Cluster action:  {task} on {node}")
         }
         (StepKind::Cluster, _) => {
-            format!("  * Cluster action:  {} for {name} on {node}\n", step.operation)
+            writeln!(text, "  * Cluster action:  {task} for {name} on {node}")
         }
         (StepKind::Resource, _) if step.interval > 0 => {
-            format!(
-                "  * Resource action: {name:<15} {}={} on {node}\n",
-                step.operation, step.interval
-            )
+            writeln!(text, "  * Resource action: {name:<15} {task}={} on {node}", step.interval)
         }
         (StepKind::Resource, _) => {
-            format!("  * Resource action: {name:<15} {} on {node}\n", step.operation)
+            writeln!(text, "  * Resource action: {name:<15} {task} on {node}")
         }
-    }
+    };
 }
 
 /// The transient attributes of the nodes, without those the cluster keeps for itself.

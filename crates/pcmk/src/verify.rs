@@ -203,9 +203,7 @@ fn run(options: &Options, now: WallTime) -> Result<(), (u8, String)> {
         }
         Judgement::Read { validated, findings } => {
             if !validated && !options.quiet {
-                println!(
-                    "validate-with is none: no schema was asked; name one to have mistakes found"
-                );
+                println!("no schema was asked; name one in validate-with to have mistakes found");
             }
             findings
         }
@@ -253,7 +251,8 @@ pub enum Judgement {
 /// Looks at a CIB: first with its schema, then at what it says.
 #[must_use]
 pub fn judge(name: &str, text: &str, root: &Element, now: WallTime) -> Judgement {
-    let schema = root.get("validate-with").filter(|schema| *schema != "none");
+    let schema = root.get("validate-with");
+    let schema = schema.filter(|schema| !matches!(*schema, "none" | "pacemaker-next"));
     if schema.is_some() {
         let report = validate(root);
         if !report.is_valid() {

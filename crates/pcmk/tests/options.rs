@@ -264,3 +264,43 @@ fn what_is_wrong_is_said_and_ends_badly() {
         assert!(our.1.contains(text), "{line}: {}", our.1);
     }
 }
+
+#[test]
+fn a_document_is_held_against_its_schema() {
+    let ours = tools::ours("crm_simulate");
+    let bench = Bench::new("schema", &ours);
+    let theirs = tools::theirs("crm_simulate");
+    let odd = |text: &str| text.replace("type='Dummy'>", "type='Dummy' odd='1'>");
+    let named = |name: &str| BASE.replace("'pacemaker-3.9'", &format!("'{name}'"));
+    let bare = BASE.replace("validate-with='pacemaker-3.9'", "");
+    let cases = [
+        ("as it should be", BASE.to_owned(), 0, ""),
+        ("an attribute that is none", odd(BASE), 78, "pacemaker-3.9 refuses it"),
+        ("the same id twice", BASE.replace("id='b' ", "id='a' "), 78, "X024"),
+        ("nobody of that name", BASE.replace("rsc='b'", "rsc='z'"), 78, "X025"),
+        ("nothing said of a node", BASE.replace("uname='n2'>", ">"), 78, "X021"),
+        ("oddities in the status", BASE.replace("join='member'", "join='member' odd='1'"), 0, ""),
+        ("an old one", named("pacemaker-2.10"), 0, ""),
+        ("an ancient one", named("pacemaker-0.6"), 0, ""),
+        ("an old one that is odd", odd(&named("pacemaker-2.5")), 78, "from pacemaker-2.5"),
+        ("of a schema that is none", named("nonsense"), 78, "no schema has that name"),
+        ("of no schema on purpose", odd(&named("none")), 0, ""),
+        ("what is being tried out", named("pacemaker-next"), 0, ""),
+        ("of no schema", bare, 0, ""),
+    ];
+    let file = bench.folder.join("case");
+    for (about, text, status, said) in cases {
+        fs::write(&file, &text).expect("written");
+        for line in ["-x OUT/case -S", "-x OUT/case -R -Q", "-x OUT/case -S -d n1"] {
+            let our = bench.ask(&ours, line, "");
+            assert!(our.0 == status && our.1.contains(said), "{about}: {line}: {our:?}");
+            if let Some(theirs) = &theirs {
+                let their = bench.ask(theirs, line, "");
+                assert_eq!(their.0, status, "{about}: {line}: {}", their.1);
+            }
+        }
+    }
+    // Theirs reads no later schemas than its own; here they are read as far as they are known.
+    fs::write(&file, named("pacemaker-3.10")).expect("written");
+    assert_eq!(bench.ask(&ours, "-x OUT/case -S", "").0, 0);
+}

@@ -46,7 +46,9 @@ pub(crate) fn digest<'a>(parameters: impl Iterator<Item = (&'a str, &'a str)>) -
     text.push_str("/>\n");
     let mut hex = String::with_capacity(32);
     for byte in Md5::digest(text.as_bytes()) {
-        hex.push_str(&format!("{byte:02x}"));
+        for half in [byte >> 4, byte & 15] {
+            hex.push(char::from_digit(half.into(), 16).unwrap_or('0'));
+        }
     }
     hex.into()
 }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use crate::action::{Flags, OnFail};
 use crate::sorting::merge_sorted;
 use crate::task::{Key, Task};
-use crate::world::{Conf, FailedOp, NodeId, Role, RscId, Variant, World};
+use crate::world::{Conf, FailedOp, NodeId, NodeKind, Role, RscId, Variant, World};
 
 mod failure;
 mod migration;
@@ -292,10 +292,11 @@ impl<'c> World<'c> {
             let name = self[rsc].id.clone();
             let remote = match self.node_named(&name) {
                 Some(remote) => remote,
-                None => self.connection_node(&name, crate::world::NodeKind::Remote),
+                None => self.connection_node(&name, NodeKind::Remote),
             };
             self.connect(rsc, remote);
             self[remote].shutdown = true;
+            self.have_remote_nodes = true;
         }
         if !self.options.stop_orphans {
             self[rsc].managed = false;
@@ -321,6 +322,10 @@ impl<'c> World<'c> {
                 if self[rsc].orphan_container_filler && self[rsc].container.is_none() {
                     self[rsc].container = Some(host);
                     self[host].fillers.push(rsc);
+                    if self[rsc].is_remote_connection {
+                        let guest = self.connection_node(&history.id, NodeKind::Guest);
+                        self.connect(rsc, guest);
+                    }
                 }
             }
         }

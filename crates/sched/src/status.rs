@@ -224,6 +224,10 @@ impl World<'_> {
             .is_some_and(|at| at != 0)
         {
             self[node].shutdown = true;
+            // What asks to be let go is not connected to again.
+            if let Some(connection) = connection {
+                self.ban(connection, None, "remote_shutdown");
+            }
         }
         if is_true(attribute(self, "standby").as_deref()) {
             self[node].standby = true;

@@ -275,3 +275,38 @@ fn an_instance_with_something_under_way_is_nobody_elses() {
     }
     assert_eq!(actions(&told), Vec::<String>::new());
 }
+
+/// A cluster whose `n1` is connected to the remote node `far`, on which `a` runs.
+fn with_remote(connection: &str, attribute: &str) -> String {
+    let text = document(2, "", &format!("{}{connection}", rsc("a", "")), "", &[]);
+    let record = |id: &str, agent: &str| {
+        format!(
+            "<lrm_resource id='{id}' class='ocf' provider='pacemaker' type='{agent}'><lrm_rsc_op id='{id}_last_0' operation='start' interval='0' call-id='1' rc-code='0' op-status='0' transition-key='1:1:0:u' op-digest='f2317cad3d54cec5d7d7aa7d0bf35cf8'/></lrm_resource>"
+        )
+    };
+    let connected = record("far", "remote");
+    let text = text.replacen("<lrm_resources>", &format!("<lrm_resources>{connected}"), 1);
+    let runs = record("a", "t").replace("'pacemaker'", "'p'");
+    let state = format!(
+        "<node_state id='far' uname='far' remote_node='true'><transient_attributes id='far'><instance_attributes id='i'>{attribute}</instance_attributes></transient_attributes><lrm id='far'><lrm_resources>{runs}</lrm_resources></lrm></node_state></status>"
+    );
+    text.replace("</status>", &state)
+}
+
+#[test]
+fn a_remote_node_that_wants_to_leave_is_let_go() {
+    let far = "<primitive id='far' class='ocf' provider='pacemaker' type='remote'/>";
+    assert_eq!(actions(&with_remote(far, "")), Vec::<String>::new());
+    let leaves = with_remote(far, "<nvpair id='i1' name='shutdown' value='1700000000'/>");
+    let all = actions(&leaves);
+    assert!(all.contains(&"far_stop_0@n1".to_owned()), "{all:?}");
+    assert!(waits(&plan(&leaves), "far_stop_0", "a_stop_0"), "{all:?}");
+}
+
+#[test]
+fn what_runs_on_a_remote_node_stops_before_its_orphaned_connection() {
+    let text = with_remote("", "");
+    let all = actions(&text);
+    assert!(all.contains(&"a_stop_0@far".to_owned()), "{all:?}");
+    assert!(waits(&plan(&text), "far_stop_0", "a_stop_0"), "{all:?}");
+}

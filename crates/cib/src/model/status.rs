@@ -221,47 +221,44 @@ fn history(element: &Element, names: &mut Names) -> History {
 }
 
 fn op_record(element: &Element, names: &mut Names) -> OpRecord {
-    let mut record = OpRecord::default();
-    let mut magic = None;
+    let (mut record, none) = (OpRecord::default(), OpRecord::default());
     for attr in element.attrs() {
-        record.take(&attr.name, &attr.value, &mut magic, names);
+        record.take(&attr.name, &attr.value, names, &none);
     }
-    record.finish(magic, names);
+    record.finish(element.get("transition-magic"), names);
     record
 }
 
 impl OpRecord {
-    /// Takes what one attribute says; the magic waits until all are known.
-    pub(super) fn take<'a>(
-        &mut self,
-        name: &str,
-        value: &'a str,
-        magic: &mut Option<&'a str>,
-        names: &mut Names,
-    ) {
+    /// Takes what one attribute says; all but the magic, which waits until all are known. Most texts
+    /// are those of the record `before`.
+    pub(super) fn take(&mut self, name: &str, value: &str, names: &mut Names, before: &Self) {
         let number = || leading_integer(value);
+        let mut text = |known: &Option<Text>| match known {
+            Some(known) => Some(names.again(value, known)),
+            None => Some(names.get(value)),
+        };
         match name {
             "id" => self.id = value.into(),
-            "operation" => self.operation = names.get(value),
+            "operation" => self.operation = names.again(value, &before.operation),
             "interval" => self.interval = number().unwrap_or(0),
             "call-id" => self.call_id = number().unwrap_or(0),
             "rc-code" => self.rc = number(),
             "op-status" => self.status = number(),
-            "transition-key" => self.key = transition_key(value, names),
-            "transition-magic" => *magic = Some(value),
+            "transition-key" => self.key = transition_key(value, names, before.key.as_ref()),
             "last-rc-change" => self.last_rc_change = number(),
-            "op-digest" => self.digest = Some(names.get(value)),
-            "op-restart-digest" => self.restart_digest = Some(names.get(value)),
-            "op-force-restart" => self.force_restart = Some(names.get(value)),
-            "op-secure-params" => self.secure_params = Some(names.get(value)),
-            "op-secure-digest" => self.secure_digest = Some(names.get(value)),
-            "on_node" => self.on_node = Some(names.get(value)),
-            "migrate_source" => self.migrate_source = Some(names.get(value)),
-            "migrate_target" => self.migrate_target = Some(names.get(value)),
-            "exit-reason" if !value.is_empty() => self.exit_reason = Some(names.get(value)),
-            "crm_feature_set" => self.feature_set = Some(names.get(value)),
-            "exec-time" => self.exec_time = Some(names.get(value)),
-            "queue-time" => self.queue_time = Some(names.get(value)),
+            "op-digest" => self.digest = text(&before.digest),
+            "op-restart-digest" => self.restart_digest = text(&before.restart_digest),
+            "op-force-restart" => self.force_restart = text(&before.force_restart),
+            "op-secure-params" => self.secure_params = text(&before.secure_params),
+            "op-secure-digest" => self.secure_digest = text(&before.secure_digest),
+            "on_node" => self.on_node = text(&before.on_node),
+            "migrate_source" => self.migrate_source = text(&before.migrate_source),
+            "migrate_target" => self.migrate_target = text(&before.migrate_target),
+            "exit-reason" if !value.is_empty() => self.exit_reason = text(&before.exit_reason),
+            "crm_feature_set" => self.feature_set = text(&before.feature_set),
+            "exec-time" => self.exec_time = text(&before.exec_time),
+            "queue-time" => self.queue_time = text(&before.queue_time),
             _ => {}
         }
     }
@@ -270,15 +267,23 @@ impl OpRecord {
     pub(super) fn finish(&mut self, magic: Option<&str>, names: &mut Names) {
         if self.key.is_none() {
             let key = magic.and_then(|magic| magic.split_once(';'));
-            self.key = key.and_then(|(_, key)| transition_key(key, names));
+            self.key = key.and_then(|(_, key)| transition_key(key, names, None));
         }
     }
 }
 
-fn transition_key(text: &str, names: &mut Names) -> Option<TransitionKey> {
+fn transition_key(
+    text: &str,
+    names: &mut Names,
+    before: Option<&TransitionKey>,
+) -> Option<TransitionKey> {
     let mut parts = text.splitn(4, ':');
     let mut number = || parts.next()?.parse().ok();
     let (action, transition, target_rc) = (number()?, number()?, number()?);
-    let uuid = names.get(parts.next().unwrap_or_default());
+    let uuid = parts.next().unwrap_or_default();
+    let uuid = match before {
+        Some(before) => names.again(uuid, &before.uuid),
+        None => names.get(uuid),
+    };
     Some(TransitionKey { action, transition, target_rc, uuid })
 }

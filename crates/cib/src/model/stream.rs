@@ -3,6 +3,7 @@
 //! In a large cluster nearly all of the document is what was done on each node. It is taken out of
 //! the text as typed records at once; what remains for the tree is small.
 
+use super::Text;
 use super::status::{History, OpRecord};
 use crate::names::Names;
 use crate::value::leading_integer;
@@ -25,6 +26,10 @@ struct Histories {
     current: Vec<History>,
     /// Of those before it, in order.
     done: Vec<Vec<History>>,
+    /// Whether a list of histories is being read.
+    inside: bool,
+    /// No record, for the first to be like.
+    nothing: OpRecord,
 }
 
 /// Whether this is the status planning reads: a document may have only one, the first.
@@ -40,14 +45,18 @@ fn on_path(above: &[Element], length: usize) -> bool {
 
 impl Histories {
     fn resource(&mut self, tag: &Tag<'_>) -> Result<(), String> {
-        let mut history = History::default();
-        let mut text = |name: &str| -> Result<_, String> {
-            Ok(self.names.get(&tag.get(name)?.unwrap_or_default()))
+        let none = History::default();
+        let before = self.current.last().unwrap_or(&none);
+        let mut text = |name: &str, known: &Text| -> Result<_, String> {
+            Ok(self.names.again(&tag.get(name)?.unwrap_or_default(), known))
         };
-        history.id = text("id")?;
-        history.class = text("class")?;
-        history.provider = text("provider")?;
-        history.agent = text("type")?;
+        let mut history = History {
+            id: text("id", &before.id)?,
+            class: text("class", &before.class)?,
+            provider: text("provider", &before.provider)?,
+            agent: text("type", &before.agent)?,
+            ..History::default()
+        };
         history.container = tag.get("container")?.map(|text| (&*text).into());
         let lock = tag.get("shutdown-lock")?;
         history.shutdown_lock = lock.and_then(|text| leading_integer(&text));
@@ -57,15 +66,15 @@ impl Histories {
 
     fn operation(&mut self, tag: &Tag<'_>) -> Result<(), String> {
         let mut record = OpRecord::default();
-        let mut values = Vec::with_capacity(tag.raw.len());
-        for (name, raw) in &tag.raw {
-            values.push((*name, xml::unescaped(raw)?));
+        let mut last = self.current.iter().rev().take(2).filter_map(|it| it.operations.last());
+        let before = last.next().unwrap_or(&self.nothing);
+        for raw in &tag.raw {
+            record.take(raw.name, &raw.value()?, &mut self.names, before);
         }
-        let mut magic = None;
-        for (name, value) in &values {
-            record.take(name, value, &mut magic, &mut self.names);
+        if record.key.is_none() {
+            let magic = tag.get("transition-magic")?;
+            record.finish(magic.as_deref(), &mut self.names);
         }
-        record.finish(magic, &mut self.names);
         if let Some(history) = self.current.last_mut() {
             // Most resources have one record or two on a node, and a record is large.
             if history.operations.len() == history.operations.capacity() {
@@ -80,8 +89,12 @@ impl Histories {
 impl Taker for Histories {
     fn start(&mut self, above: &[Element], tag: &Tag<'_>) -> Result<bool, String> {
         match (above.len(), tag.name) {
-            (5, "lrm_resource") if on_path(above, 5) => self.resource(tag)?,
-            (6, "lrm_rsc_op") if on_path(above, 5) && above[5].name() == "lrm_resource" => {
+            (4, "lrm_resources") => {
+                self.inside = on_path(above, 4);
+                return Ok(false);
+            }
+            (5, "lrm_resource") if self.inside => self.resource(tag)?,
+            (6, "lrm_rsc_op") if self.inside && above[5].name() == "lrm_resource" => {
                 self.operation(tag)?;
             }
             _ => return Ok(false),
@@ -91,10 +104,12 @@ impl Taker for Histories {
 
     fn end(&mut self, above: &[Element], element: Element) -> Option<Element> {
         match (above.len(), element.name()) {
-            (5, "lrm_resource") if on_path(above, 5) => return None,
-            (6, "lrm_rsc_op") if on_path(above, 5) => return None,
+            (4, "lrm_resources") => self.inside = false,
+            (5, "lrm_resource") | (6, "lrm_rsc_op") if self.inside => return None,
             (2, "node_state") if on_path(above, 2) => {
-                self.done.push(std::mem::take(&mut self.current));
+                // Nodes have much the same resources.
+                let next = Vec::with_capacity(self.current.len());
+                self.done.push(std::mem::replace(&mut self.current, next));
             }
             _ => {}
         }

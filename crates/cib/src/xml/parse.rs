@@ -7,7 +7,7 @@ use quick_xml::Reader;
 use quick_xml::escape;
 use quick_xml::events::{BytesStart, Event};
 
-use super::tag::{Tag, unescaped};
+use super::tag::Tag;
 use super::{Attr, Document, Element, Node, Span};
 use crate::names::Names;
 
@@ -140,9 +140,9 @@ impl<'t, T: Taker> Builder<'t, T> {
         let mut attrs = Vec::new();
         if !taken {
             attrs.reserve_exact(tag.raw.len());
-            for (name, raw) in &tag.raw {
-                let name = self.names.get(name);
-                attrs.push(Attr { name, value: unescaped(raw)?.into() });
+            for raw in &tag.raw {
+                let name = self.names.get(raw.name);
+                attrs.push(Attr { name, value: raw.value()?.into() });
             }
         }
         let span = Span { start: narrow(from), end: narrow(to) };

@@ -68,7 +68,7 @@ impl World<'_> {
                 parent: it.parent.map(RscId::index),
                 children: it.children.iter().map(|child| child.index()).collect(),
                 copies: it.instances.max,
-                internal: it.is_remote_connection && it.container.is_some(),
+                internal: it.is_remote_connection && it.container.is_some() && !it.orphan,
                 current: self.current_node(id).as_ref().map(at),
                 role: it.role,
                 next_role: it.next_role,

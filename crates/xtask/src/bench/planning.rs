@@ -16,7 +16,9 @@ const PACEMAKER: &str = "/usr/sbin/crm_simulate";
 const PATIENCE: i64 = 15_000;
 
 /// Shape, nodes, resources, constraints, state.
-const CLUSTERS: [[&str; 5]; 8] = [
+type Cluster = [&'static str; 5];
+
+const CLUSTERS: [Cluster; 8] = [
     ["web", "16", "600", "300", "stopped"],
     ["web", "32", "1000", "500", "stopped"],
     ["web", "32", "1000", "500", "running"],
@@ -26,6 +28,9 @@ const CLUSTERS: [[&str; 5]; 8] = [
     ["tangle", "16", "600", "600", "stopped"],
     ["web", "64", "2000", "500", "running"],
 ];
+
+/// Those that are also told and carried out on paper (`-S`).
+const TOLD: [Cluster; 3] = [CLUSTERS[1], CLUSTERS[2], CLUSTERS[7]];
 
 /// Processor seconds and kilobytes of some runs.
 #[derive(Default)]
@@ -49,20 +54,22 @@ pub(super) fn bench(root: &Path, runs: usize) -> Result<(), String> {
     std::fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
     let before = load();
     let mut table = String::new();
-    for cluster in &CLUSTERS {
+    let planned = CLUSTERS.iter().map(|cluster| (cluster, false));
+    for (cluster, told) in planned.chain(TOLD.iter().map(|cluster| (cluster, true))) {
         let file = generate(&generator, &folder, cluster)?;
         let (mut theirs, mut own) = (Runs::default(), Runs::default());
         let mut patient = true;
         for _ in 0..runs {
-            measure(&ours, &file, &mut own);
+            measure(&ours, &file, told, &mut own);
             if patient && Path::new(PACEMAKER).is_file() {
-                measure(Path::new(PACEMAKER), &file, &mut theirs);
+                measure(Path::new(PACEMAKER), &file, told, &mut theirs);
                 patient = theirs.seconds.last().copied().flatten().is_none_or(|it| it.0 < PATIENCE);
             }
         }
         let [shape, nodes, resources, constraints, state] = cluster;
         let row = format!(
-            "| {shape} {nodes} × {resources} ({constraints}), {state} | {} | {} | {} | {} |\n",
+            "| {shape} {nodes} × {resources} ({constraints}), {state}{} | {} | {} | {} | {} |\n",
+            if told { ", `-S`" } else { "" },
             Spread::of(&theirs.seconds),
             Spread::of(&own.seconds),
             Spread::of(&theirs.memory),
@@ -76,8 +83,8 @@ pub(super) fn bench(root: &Path, runs: usize) -> Result<(), String> {
     let text = format!(
         "# How fast plans are made\n\nWritten by `cargo xtask bench sched`: from reading the document \
          to writing the graph (`crm_simulate -Q -R -G`),\nDebian's crm_simulate and ours in turns, in \
-         one run: {runs} runs each, one where the other takes more than {}\nprocessor seconds. Clusters \
-         by the suite's generator: shape, nodes × resources (constraints), state. Least /\n**median** / \
+         one run: {runs} runs each, one where the other takes more than {}\nprocessor seconds; rows \
+         with `-S` are told and carried out on paper. Clusters by the suite's generator: shape, nodes × resources (constraints), state. Least /\n**median** / \
          most.\n\nLinux {}, {cores} cores; load before: {before}, after: {}.\n\n| cluster | Pacemaker \
          2.1.5, CPU s | mainstay, CPU s | Pacemaker, MB | mainstay, MB |\n|---|---|---|---|---|\n{table}",
         PATIENCE / 1000,
@@ -89,7 +96,7 @@ pub(super) fn bench(root: &Path, runs: usize) -> Result<(), String> {
     Ok(())
 }
 
-fn generate(script: &Path, folder: &Path, cluster: &[&str; 5]) -> Result<PathBuf, String> {
+fn generate(script: &Path, folder: &Path, cluster: &Cluster) -> Result<PathBuf, String> {
     let [shape, nodes, resources, constraints, state] = *cluster;
     let output = Command::new("python3")
         .arg(script)
@@ -103,16 +110,16 @@ fn generate(script: &Path, folder: &Path, cluster: &[&str; 5]) -> Result<PathBuf
 }
 
 /// Runs it once under time(1).
-fn measure(program: &Path, file: &Path, runs: &mut Runs) {
+fn measure(program: &Path, file: &Path, told: bool, runs: &mut Runs) {
     let graph = file.with_extension("graph");
-    let output = Command::new("/usr/bin/time")
-        .args(["-f", "%U %S %M"])
-        .arg(program)
-        .arg("-x")
-        .arg(file)
-        .args(["-Q", "-R", "-G"])
-        .arg(&graph)
-        .output();
+    let mut command = Command::new("/usr/bin/time");
+    command.args(["-f", "%U %S %M"]).arg(program).arg("-x").arg(file);
+    if told {
+        command.arg("-S");
+    } else {
+        command.args(["-Q", "-R", "-G"]).arg(&graph);
+    }
+    let output = command.output();
     let text = output.map(|output| String::from_utf8_lossy(&output.stderr).into_owned());
     let text = text.unwrap_or_default();
     let figures: Vec<Figure> = text

@@ -123,6 +123,8 @@ mod real {
         LeftOverKept => "left-over-kept",
         /// The source address is not looked for again when it comes back.
         SourceLostForGood => "source-lost-for-good",
+        /// A holder that goes on for another version speaks an interval later, not when it was due.
+        AdvertForgotten => "advert-forgotten",
         /// A tracked interface's verdict sticks.
         TrackerSticks => "tracker-sticks",
     }

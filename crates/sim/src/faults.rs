@@ -141,6 +141,7 @@ impl Lan {
     }
 
     pub(crate) fn reconfigure(&mut self, at: usize, configs: Vec<InstanceConfig>) {
+        self.go_back(at);
         let old = self.nodes[at].set_configs(configs.clone());
         self.rouse(at);
         let watched = self.sights.is_some();

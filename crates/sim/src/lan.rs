@@ -20,6 +20,7 @@ use crate::random::Random;
 use crate::sight::{Mail, Sight};
 use crate::signing::Heard;
 use crate::tape::Tape;
+use crate::upgrade::Step;
 use crate::weather::Weather;
 
 /// How long a kernel takes for a batch.
@@ -46,6 +47,8 @@ pub(crate) enum Coming {
     Spawn(usize, u32, Vec<Name>),
     /// That guardian learns that its engine has ended.
     Ended(usize, u32),
+    /// This life of a node's guardian goes on with an upgrade.
+    Upgrade(usize, u32, Step),
     /// This life of a node's engine was told to stop then, and looks whether it has.
     Perish(usize, u32, Instant),
 }
@@ -62,6 +65,7 @@ impl Coming {
             | Self::Look(at, _)
             | Self::Spawn(at, ..)
             | Self::Ended(at, _)
+            | Self::Upgrade(at, ..)
             | Self::Perish(at, ..) => Some(*at),
             Self::Frame(..) => None,
         }
@@ -393,6 +397,11 @@ impl Lan {
             if let Some(at) = coming.to() {
                 self.stale[at] = true;
             }
+            if self.is_for_former(&coming) {
+                // It may yet go on.
+                self.put(KERNEL_TIME, coming);
+                continue;
+            }
             match coming {
                 Coming::Mail(at, mail) => self.arrive(at, mail),
                 Coming::Claim(at, segment, seen) => self.hear_claim(at, segment, seen),
@@ -411,6 +420,7 @@ impl Lan {
                 Coming::Done(..) | Coming::DeviceDone(..) | Coming::Look(..) => {}
                 Coming::Spawn(at, life, adopt) => self.spawned(at, life, adopt),
                 Coming::Ended(at, life) => self.notice(at, life),
+                Coming::Upgrade(at, life, step) => self.step_upgrade(at, life, step),
                 Coming::Perish(at, life, since) => self.perish(at, life, since),
             }
         }
@@ -422,6 +432,18 @@ impl Lan {
             }
         }
         self.stirred.clear();
+    }
+
+    /// Whether this is meant for an engine that stands still while another takes over from it.
+    fn is_for_former(&self, coming: &Coming) -> bool {
+        match coming {
+            Coming::Batch(at, life, _)
+            | Coming::Done(at, life, _)
+            | Coming::DeviceDone(at, life, _) => {
+                self.nodes[*at].former.as_ref().is_some_and(|former| former.life == *life)
+            }
+            _ => false,
+        }
     }
 
     fn advance_kernel(&mut self, at: usize) {

@@ -24,6 +24,7 @@ mod signing;
 mod table;
 mod tape;
 mod traffic;
+mod upgrade;
 pub mod watch;
 mod weather;
 

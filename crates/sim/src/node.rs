@@ -18,6 +18,7 @@ use vrrp::{Checksum, InstanceConfig, Packet, Reach, Router, SocketSpec, WatchSpe
 use crate::guard::Guard;
 use crate::kernel::{ETH0, ETH1, Kernel};
 use crate::sight::{Mail, Vr};
+use crate::upgrade::Former;
 
 /// As many adverts as the receive buffer of a raw socket holds by default (208 KiB, 768 octets each).
 const SOCKET_ROOM: usize = 277;
@@ -38,6 +39,7 @@ pub struct Node {
     pub(crate) known_as: BTreeMap<Name, Vr>,
     /// Counts its routers: what was meant for an earlier one reaches nobody.
     pub(crate) life: u32,
+    pub(crate) lives: u32,
     /// Whether its cables are in.
     pub(crate) plugged: bool,
     /// Whether the machine has power.
@@ -50,6 +52,8 @@ pub struct Node {
     pub(crate) guard: Option<Guard>,
     pub(crate) guard_life: u32,
     pub(crate) guard_paused_until: Instant,
+    /// The engine before, while another version takes over from it.
+    pub(crate) former: Option<Former>,
     /// Until when its engine is held up.
     pub(crate) paused_until: Option<Instant>,
     /// Until when the whole machine stands still.
@@ -135,6 +139,7 @@ impl Node {
             configs,
             known_as: BTreeMap::new(),
             life: 0,
+            lives: 0,
             plugged: true,
             alive: true,
             running: false,
@@ -142,6 +147,7 @@ impl Node {
             guard: None,
             guard_life: 0,
             guard_paused_until: Instant::ZERO,
+            former: None,
             paused_until: None,
             frozen_until: Instant::ZERO,
             awake_since: Instant::ZERO,

@@ -6,8 +6,9 @@
 
 use core::net::IpAddr;
 use core::time::Duration;
+use std::collections::BTreeMap;
 
-use base::{Event, Family, Instant, Mac};
+use base::{Event, Family, Instant, Mac, State};
 use vrrp::Packet;
 
 use crate::kernel::Segment;
@@ -116,6 +117,25 @@ pub enum Sight {
         node: usize,
         /// Whether it takes over from an engine before it.
         heir: bool,
+    },
+    /// Another version takes over from a node's engine, which has said where it stands.
+    HandedOver {
+        /// Which node.
+        node: usize,
+    },
+    /// It has begun.
+    TookOver {
+        /// Which node.
+        node: usize,
+        /// What it takes no part in, as it is now.
+        idle: Vec<Vr>,
+    },
+    /// It is dead, and the engine before goes on.
+    WentBack {
+        /// Which node.
+        node: usize,
+        /// As what.
+        states: BTreeMap<Vr, State>,
     },
     /// An engine's process has ended.
     EngineEnded {

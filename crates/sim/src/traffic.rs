@@ -57,6 +57,9 @@ impl Lan {
         if !node.is_on(self.now, index) || !node.running || !node.listens(&mail.packet) {
             return;
         }
+        if let Some(former) = &mut node.former {
+            former.inbox.push_back(mail.clone());
+        }
         if node.is_awake(self.now) && node.inbox.is_empty() {
             self.hand_over(at, mail);
         } else {

@@ -50,6 +50,7 @@ const WITHIN: &[(Plant, u64)] = &[
     (Plant::LeftOverKept, 50),
     (Plant::SourceLostForGood, 20),
     (Plant::TrackerSticks, 50),
+    (Plant::AdvertForgotten, 200),
 ];
 
 /// What only two kinds reveal together, and in how many worlds that know nothing else; in as many,

@@ -241,6 +241,9 @@ impl Injector {
                 lan.kill_guardian(node);
                 self.later(lan, lasts, Undo::Restart(node));
             }
+            // The new version reads the file, and refuses a broken one before anybody is asked.
+            FaultKind::Upgrade if awake && self.broken.contains_key(&node) => {}
+            FaultKind::Upgrade if awake => return lan.upgrade(node, random),
             FaultKind::KillControl if awake => {
                 self.later(lan, lasts, Undo::Load(node));
             }

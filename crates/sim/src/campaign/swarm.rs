@@ -97,6 +97,8 @@ kinds! {
     /// The configuration file is broken for a while: nothing reads it again, and no daemon that is
     /// begun meanwhile can start.
     BrokenFile => "broken-file",
+    /// Another version takes over, or does not get ready, or not in time, and all goes on as before.
+    Upgrade => "upgrade",
     /// mainstay is stopped in an orderly way, and started again.
     StopStart => "stop-start",
 }
@@ -177,6 +179,11 @@ const COUPLES: &[(FaultKind, FaultKind)] = {
         (Rollout, Reordering),
         (Rollout, ClockStep),
         (Rollout, Freeze),
+        (Upgrade, KillEngine),
+        (Upgrade, Pause),
+        (Upgrade, SpoofResign),
+        (Upgrade, Carrier),
+        (Upgrade, Rollout),
         (BrokenFile, Kill),
         (BrokenFile, KillGuardian),
         (BrokenFile, KillEngine),

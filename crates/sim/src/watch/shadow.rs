@@ -192,6 +192,8 @@ pub(crate) struct Shadows {
     claims: Vec<(usize, Vr)>,
     /// What an engine that has ended held, until it was given up.
     left: BTreeSet<(usize, Vr)>,
+    /// What a new version is just being told of: it goes on to the instant.
+    handed: BTreeSet<(usize, Vr)>,
 }
 
 impl Shadows {
@@ -219,6 +221,23 @@ impl Shadows {
             Sight::Began { node, .. } => {
                 self.all.retain(|(of, _), _| of != node);
                 self.match_configs(lan, *node);
+            }
+            Sight::HandedOver { node } => {
+                let of_node = self.all.keys().filter(|(of, _)| of == node);
+                self.handed.extend(of_node.copied());
+            }
+            Sight::TookOver { node, idle } => {
+                self.handed.clear();
+                for vr in idle {
+                    if let Some(shadow) = self.all.get_mut(&(*node, *vr)) {
+                        shadow.state = State::Initialize;
+                    }
+                }
+            }
+            Sight::WentBack { node, states } => {
+                for ((_, vr), shadow) in self.all.iter_mut().filter(|((of, _), _)| of == node) {
+                    shadow.state = states.get(vr).copied().unwrap_or(State::Initialize);
+                }
             }
             Sight::Reloaded { node } => self.match_configs(lan, *node),
             Sight::Touched { node, difference } => {
@@ -348,6 +367,10 @@ impl Shadows {
         let now = lan.nodes()[node].clock(lan.now());
         let Some(config) = lan.nodes()[node].config_of(vr) else { return Ok(()) };
         let Some(shadow) = self.all.get_mut(&(node, vr)) else { return Ok(()) };
+        if self.handed.remove(&(node, vr)) && reason == Reason::Adopted && shadow.state == to {
+            // All its times go on.
+            return Ok(());
+        }
         let heir = reason == Reason::Adopted && self.left.remove(&(node, vr));
         let from = core::mem::replace(&mut shadow.state, to);
         shadow.must_yield = false;

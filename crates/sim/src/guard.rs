@@ -185,7 +185,7 @@ impl Lan {
                         |address: &IpAddr| leased && this.kernel.answers(*address, self.now);
                     let answered = vips.filter(heard).collect();
                     self.see_that(Sight::Farewell { node: at, answered });
-                    self.send(at, &transmit);
+                    self.send(at, &transmit, None);
                 }
                 Output::RemoveWays(_) => {}
                 Output::Remove(ops) => {
@@ -253,6 +253,9 @@ impl Lan {
         let patient = self.now.since(since) < Duration::from_secs(5);
         if node.paused_until.is_some() || (!node.router.is_settled() && patient) {
             return self.put(SETTLE, Coming::Perish(at, life, since));
+        }
+        if self.nodes[at].router.is_settled() {
+            self.see_that(Sight::Stopped { node: at });
         }
         self.end_engine(at);
     }

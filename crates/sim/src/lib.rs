@@ -18,6 +18,7 @@ mod guard;
 mod kernel;
 mod lan;
 mod node;
+mod operations;
 mod random;
 mod sight;
 mod signing;

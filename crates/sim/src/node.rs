@@ -13,7 +13,7 @@ use base::{
 };
 use vip::announcer::BurstPolicy;
 use vrrp::wire::{Auth, ChecksumRule, GROUP_V4, GROUP_V6};
-use vrrp::{Checksum, InstanceConfig, Packet, Reach, Router, SocketSpec, WatchSpec};
+use vrrp::{Checksum, InstanceConfig, Reach, Router, SocketSpec, WatchSpec};
 
 use crate::guard::Guard;
 use crate::kernel::{ETH0, ETH1, Kernel};
@@ -301,10 +301,20 @@ impl Node {
         self.alive && self.plugged && self.frozen_until <= now && self.kernel.is_running(index)
     }
 
-    /// Whether it has a socket that takes this packet.
-    pub(crate) fn listens(&self, packet: &Packet) -> bool {
+    /// Whether it has a socket that takes this packet off its link. What comes from the MAC of a
+    /// macvlan that is up is taken by that macvlan, and heard only by who listens there.
+    pub(crate) fn listens(&self, mail: &Mail) -> bool {
+        let packet = &mail.packet;
         let family = Family::of(&packet.source);
-        let socket = |spec: &&SocketSpec| spec.index == packet.index && spec.family == family;
+        let index = match mail.mac {
+            Some(_) => self.kernel.taker(mail.segment, mail.mac).unwrap_or(packet.index),
+            None => packet.index,
+        };
+        let socket = |spec: &&SocketSpec| {
+            spec.index == index
+                && spec.family == family
+                && spec.beside.is_none_or(|beside| Some(beside.mac) == mail.mac)
+        };
         let Some(spec) = self.sockets.iter().find(socket) else { return false };
         if packet.destination.is_multicast() {
             spec.groups.contains(&packet.destination)

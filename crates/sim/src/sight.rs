@@ -104,7 +104,12 @@ pub enum Sight {
         /// What it told its neighbours.
         mac: Mac,
     },
-    /// The client took an announcement in.
+    /// A node's engine has stopped in good order, and says that nothing is left to do.
+    Stopped {
+        /// Which node.
+        node: usize,
+    },
+    /// The client took an announcement in, or learned where its frames go to now.
     Believed {
         /// From which node.
         node: usize,
@@ -227,4 +232,6 @@ pub struct Mail {
     pub spoiled: bool,
     /// It is no advert but a word about a planned move.
     pub notice: bool,
+    /// The virtual MAC it comes from, if from one.
+    pub mac: Option<Mac>,
 }

@@ -4,12 +4,12 @@ use core::net::IpAddr;
 use core::time::Duration;
 use std::collections::BTreeMap;
 
-use base::{Instant, Preempt, Priority, Vip};
+use base::{DeviceOp, Instant, Preempt, Priority, Vip};
 use vrrp::InstanceConfig;
 
 use super::coverage::{Coverage, Situation};
 use super::rollout::Rollouts;
-use super::scenario::pick;
+use super::scenario::{off_device, on_device, pick};
 use super::swarm::{Fault, FaultKind};
 use crate::forge;
 use crate::kernel::Segment;
@@ -333,6 +333,22 @@ impl Injector {
                 lan.meddle(node, |kernel| kernel.delete_link(segment));
                 self.later(lan, lasts, Undo::Make(node, segment));
             }
+            FaultKind::DeviceDelete | FaultKind::DeviceToggle => {
+                let devices: Vec<_> = lan.nodes[node].kernel.devices().collect();
+                if devices.is_empty() {
+                    return false;
+                }
+                let device = devices[below(random, devices.len())];
+                let (index, up) = (device.index, device.macvlan.is_some_and(|macvlan| macvlan.up));
+                let op = match kind {
+                    FaultKind::DeviceDelete => DeviceOp::Remove { index },
+                    _ if up => DeviceOp::Lower { index },
+                    _ => DeviceOp::Raise { index },
+                };
+                lan.meddle(node, |kernel| {
+                    let _ = kernel.execute_device(&op);
+                });
+            }
             FaultKind::LinkRename => {
                 lan.meddle(node, |kernel| kernel.rename(segment, "lan7"));
                 self.later(lan, lasts, Undo::NameBack(node, segment));
@@ -416,7 +432,7 @@ impl Injector {
 }
 
 fn vary_one(config: &mut InstanceConfig, random: &mut Random) {
-    match random.below(7) {
+    match random.below(8) {
         0 if !config.priority.is_owner() => {
             let priority = u8::try_from(1 + random.below(254)).unwrap_or(100);
             config.priority = Priority::new(priority);
@@ -453,6 +469,9 @@ fn vary_one(config: &mut InstanceConfig, random: &mut Random) {
             let short = renamed.replace("___", "");
             config.name = short.as_str().into();
         }
+        // To a virtual MAC and back, both without a stop.
+        6 if config.devices.is_empty() => *config = on_device(config.clone(), random.chance(200)),
+        6 => *config = off_device(config.clone()),
         _ => config.burst.repeat = pick(random, &[1, 3, 5]),
     }
 }

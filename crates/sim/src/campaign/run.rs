@@ -11,6 +11,7 @@ use super::scenario::Scenario;
 use super::swarm::{FaultKind, Plan, TROUBLE};
 use crate::lan::Lan;
 use crate::random::Random;
+use crate::sight::Sight;
 use crate::watch::{Violation, Watch, longest_interval};
 
 /// What a campaign leaves out or plants.
@@ -90,6 +91,7 @@ struct World {
     injector: Injector,
     coverage: Coverage,
     routers: Vec<crate::sight::Vr>,
+    sights: Vec<Sight>,
 }
 
 impl World {
@@ -109,6 +111,7 @@ impl World {
             injector,
             coverage: Coverage::default(),
             routers: scenario.routers.clone(),
+            sights: Vec::new(),
         };
         for at in 0..scenario.nodes.len() {
             world.lan.now = world.lan.now() + Duration::from_millis(random.below(300));
@@ -172,8 +175,8 @@ impl World {
     }
 
     fn look(&mut self) -> Result<(), Violation> {
-        let sights = self.lan.take_sights();
-        self.watch.look(&self.lan, &sights)
+        self.lan.take_sights(&mut self.sights);
+        self.watch.look(&self.lan, &self.sights)
     }
 }
 

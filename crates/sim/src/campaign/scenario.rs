@@ -4,7 +4,9 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use core::num::NonZeroU8;
 use core::time::Duration;
 
-use base::{Centis, Family, Interval, Name, Preempt, Priority, TrackEffect, Vip, Vrid};
+use base::{
+    Centis, Device, Family, Interval, Mac, Name, Preempt, Priority, TrackEffect, Vip, Vrid,
+};
 use vip::announcer::BurstPolicy;
 use vrrp::wire::hmac::{Freshness, Mode};
 use vrrp::wire::{GROUP_V4, GROUP_V6, PeerTerms};
@@ -55,6 +57,10 @@ struct Shared {
     startup_delay: Duration,
     refresh: Duration,
     vips: Vec<Vip>,
+    /// How many of a thousand nodes have the VIPs on a macvlan; whether adverts leave by the interface
+    /// itself all the same.
+    virtual_mac: u16,
+    speaks_plainly: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -69,7 +75,7 @@ impl Scenario {
     /// The world of this random sequence.
     #[must_use]
     pub fn draw(random: &mut Random) -> Self {
-        let fast = random.chance(60);
+        let fast = random.chance(30);
         let count = if fast || random.chance(600) { 3 } else { 4 + pick(random, &[0, 1]) };
         let routers = if fast { 1 } else { pick(random, &[1, 1, 2, 3]) };
         let shared: Vec<Shared> = (0..routers).map(|n| Shared::draw(random, n, fast)).collect();
@@ -110,7 +116,9 @@ impl Shared {
         let interval = match (v2, fast) {
             (true, _) => pick(random, &[100, 100, 200]),
             (false, true) => pick(random, &[1, 2, 5]),
-            (false, false) => pick(random, &[10, 20, 30, 50, 100, 100, 100, 150, 200]),
+            (false, false) => {
+                pick(random, &[10, 20, 30, 50, 50, 100, 100, 100, 100, 150, 150, 200])
+            }
         };
         let vrid = u8::try_from(number).unwrap_or(0) + 51;
         let segment = u8::from(on_eth1);
@@ -144,6 +152,12 @@ impl Shared {
             startup_delay: if random.chance(150) { Duration::from_secs(5) } else { Duration::ZERO },
             refresh: if random.chance(150) { Duration::from_secs(30) } else { Duration::ZERO },
             vips: vips(random, family, segment, vrid),
+            virtual_mac: if random.chance(350) {
+                pick(random, &[1000, 1000, 1000, 500])
+            } else {
+                0
+            },
+            speaks_plainly: random.chance(200),
         }
     }
 
@@ -188,7 +202,8 @@ impl Shared {
                 ],
             ),
         };
-        InstanceConfig {
+        let virtual_mac = random.chance(self.virtual_mac);
+        let config = InstanceConfig {
             name: self.name.clone(),
             interface: Some(Name::from(interface)),
             vrid: self.vrid,
@@ -214,7 +229,8 @@ impl Shared {
                 .signed
                 .and_then(|freshness| rollout::policy(&[1], 1, freshness, Mode::Enforce)),
             ..config(100)
-        }
+        };
+        if virtual_mac { on_device(config, self.speaks_plainly) } else { config }
     }
 
     fn reach(&self, node: usize, count: usize) -> Reach {
@@ -240,6 +256,42 @@ impl Shared {
             (Family::V4, _) => Ipv4Addr::new(10, 0, 0, number).into(),
         }
     }
+}
+
+/// The same, with its VIPs on a macvlan with the virtual MAC; as the daemon makes it of `use_vmac`, and
+/// of `vmac_xmit_base` if it is to speak by the interface itself.
+pub(crate) fn on_device(config: InstanceConfig, plainly: bool) -> InstanceConfig {
+    let Some(parent) = config.interface.clone().filter(|_| config.devices.is_empty()) else {
+        return config;
+    };
+    let mac = Mac::virtual_router(config.family, config.vrid);
+    let name = Name::from(format!("vrrp.{}", config.vrid).as_str());
+    let ipv6 = config.family == Family::V6;
+    let device = Device { name: name.clone(), parent, mac, group: None, ipv6, local_igmp: true };
+    let multicast = matches!(config.reach, Reach::Multicast { .. });
+    InstanceConfig {
+        speaks_as: Some(mac).filter(|_| multicast && !plainly),
+        vips: moved(&config.vips, &name),
+        excluded: moved(&config.excluded, &name),
+        devices: vec![device],
+        ..config
+    }
+}
+
+/// The same without one.
+pub(crate) fn off_device(config: InstanceConfig) -> InstanceConfig {
+    let Some(parent) = config.interface.clone() else { return config };
+    InstanceConfig {
+        speaks_as: None,
+        vips: moved(&config.vips, &parent),
+        excluded: moved(&config.excluded, &parent),
+        devices: Vec::new(),
+        ..config
+    }
+}
+
+fn moved(vips: &[Vip], to: &Name) -> Vec<Vip> {
+    vips.iter().map(|vip| Vip { interface: to.clone(), ..vip.clone() }).collect()
 }
 
 /// How old adverts are told from new ones.

@@ -66,6 +66,10 @@ kinds! {
     LinkDown => "link-down",
     /// An interface is deleted and made again under the same name, with another number.
     LinkRecreate => "link-recreate",
+    /// Somebody deletes a macvlan.
+    DeviceDelete => "device-delete",
+    /// Somebody sets one down, or up.
+    DeviceToggle => "device-toggle",
     /// An interface is renamed, and named back.
     LinkRename => "link-rename",
     /// Somebody adds an address of his own beside a VIP.
@@ -184,6 +188,14 @@ const COUPLES: &[(FaultKind, FaultKind)] = {
         (Upgrade, SpoofResign),
         (Upgrade, Carrier),
         (Upgrade, Rollout),
+        (DeviceDelete, Carrier),
+        (DeviceDelete, KillEngine),
+        (DeviceDelete, Pause),
+        (DeviceDelete, Upgrade),
+        (DeviceToggle, KillEngine),
+        (DeviceToggle, Partition),
+        (DeviceToggle, Overrun),
+        (DeviceDelete, Reload),
         (BrokenFile, Kill),
         (BrokenFile, KillGuardian),
         (BrokenFile, KillEngine),

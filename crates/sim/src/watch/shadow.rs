@@ -543,7 +543,7 @@ fn is_fit(node: &Node, config: &InstanceConfig) -> bool {
     });
     link.running
         && kernel.addresses().any(usable)
-        && config.all_vips().all(|vip| runs(&vip.interface))
+        && config.all_vips().all(|vip| runs(config.below(&vip.interface)))
         && tracked
 }
 

@@ -121,6 +121,8 @@ mod real {
         AdoptedIsNotOurs => "adopted-is-not-ours",
         /// A left-over VIP of an earlier run is not removed.
         LeftOverKept => "left-over-kept",
+        /// The guardian is not told that a holder has let go, before its addresses are off the node.
+        YieldUntold => "yield-untold",
         /// The source address is not looked for again when it comes back.
         SourceLostForGood => "source-lost-for-good",
         /// A holder that goes on for another version speaks an interval later, not when it was due.

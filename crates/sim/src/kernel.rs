@@ -361,9 +361,7 @@ impl Kernel {
 
     fn delete(&mut self, index: IfIndex) {
         let Some(at) = self.links.iter().position(|link| link.fact.index == index) else { return };
-        if core::mem::replace(&mut self.links[at].up, false) {
-            self.retell(at);
-        }
+        self.set_up(at, false);
         let on = |link: &Link| link.fact.macvlan.is_some_and(|macvlan| macvlan.below == index);
         while let Some(above) = self.links.iter().find(|link| on(link)) {
             self.delete(above.fact.index);
@@ -483,7 +481,9 @@ impl Kernel {
         let is_primary = |at: &usize| {
             let known = &self.entries[*at].fact;
             let earlier = &self.entries[..*at];
-            !earlier.iter().any(|before| same_subnet(&before.fact, known))
+            // Those behind it are its secondaries from now on.
+            !same_subnet(known, &entry.fact)
+                && !earlier.iter().any(|before| same_subnet(&before.fact, known))
         };
         let last = (0..self.entries.len()).rev().find(is_primary);
         self.entries.insert(last.map_or(0, |last| last + 1), entry);

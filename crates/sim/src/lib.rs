@@ -34,7 +34,7 @@ pub use client::Client;
 pub use cuts::Cuts;
 pub use kernel::{ETH0, ETH1, Kernel, Segment};
 pub use lan::Lan;
-pub use node::{Node, config, config_v6, vr_of};
+pub use node::{Node, config, config_v6, off_device, on_device, vr_of};
 pub use random::Random;
 pub use sight::{Glimpse, Mail, Sight, Vr};
 pub use table::Table;

@@ -8,8 +8,8 @@ use core::time::Duration;
 use std::collections::{BTreeMap, VecDeque};
 
 use base::{
-    Centis, Event, Family, IfIndex, Instant, Interval, KernelFact, Name, Neighbour, Preempt,
-    Priority, State, Subject, Vip, Vrid, What,
+    Centis, Device, Event, Family, IfIndex, Instant, Interval, KernelFact, Mac, Name, Neighbour,
+    Preempt, Priority, State, Subject, Vip, Vrid, What,
 };
 use vip::announcer::BurstPolicy;
 use vrrp::wire::{Auth, ChecksumRule, GROUP_V4, GROUP_V6};
@@ -406,4 +406,42 @@ pub fn config_v6(priority: u8) -> InstanceConfig {
         ],
         ..config(priority)
     }
+}
+
+/// The same, with its VIPs on a macvlan with the virtual MAC; as the daemon makes it of `use_vmac`, and
+/// of `vmac_xmit_base` if it is to speak by the interface itself.
+#[must_use]
+pub fn on_device(config: InstanceConfig, plainly: bool) -> InstanceConfig {
+    let Some(parent) = config.interface.clone().filter(|_| config.devices.is_empty()) else {
+        return config;
+    };
+    let mac = Mac::virtual_router(config.family, config.vrid);
+    let name = Name::from(format!("vrrp.{}", config.vrid).as_str());
+    let ipv6 = config.family == Family::V6;
+    let device = Device { name: name.clone(), parent, mac, group: None, ipv6, local_igmp: true };
+    let multicast = matches!(config.reach, Reach::Multicast { .. });
+    InstanceConfig {
+        speaks_as: Some(mac).filter(|_| multicast && !plainly),
+        vips: moved(&config.vips, &name),
+        excluded: moved(&config.excluded, &name),
+        devices: vec![device],
+        ..config
+    }
+}
+
+/// The same without one.
+#[must_use]
+pub fn off_device(config: InstanceConfig) -> InstanceConfig {
+    let Some(parent) = config.interface.clone() else { return config };
+    InstanceConfig {
+        speaks_as: None,
+        vips: moved(&config.vips, &parent),
+        excluded: moved(&config.excluded, &parent),
+        devices: Vec::new(),
+        ..config
+    }
+}
+
+fn moved(vips: &[Vip], to: &Name) -> Vec<Vip> {
+    vips.iter().map(|vip| Vip { interface: to.clone(), ..vip.clone() }).collect()
 }

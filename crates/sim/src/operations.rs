@@ -34,6 +34,7 @@ impl Lan {
 
     /// The same for what somebody else does: it is seen.
     pub fn meddle(&mut self, at: usize, act: impl FnOnce(&mut Kernel)) {
+        self.touch();
         let addresses = self.losing(at, act);
         if !addresses.is_empty() {
             self.see_that(Sight::Deleted { node: at, addresses });

@@ -65,8 +65,10 @@ const PAIRS: &[(Plant, FaultKind, FaultKind, u64)] = &[
 
 /// What a story reveals that is told for it: worlds drawn from a seed seldom have one node that holds
 /// at intervals so far apart, one of them from a moment that must be right to some milliseconds.
-const DIRECTED: &[(Plant, fn() -> usize)] =
-    &[(Plant::SignsByTheOldLease, directed::killed_for_a_shorter_lease)];
+const DIRECTED: &[(Plant, fn() -> usize)] = &[
+    (Plant::SignsByTheOldLease, directed::killed_for_a_shorter_lease),
+    (Plant::YieldUntold, directed::held_on_to_after_yielding),
+];
 
 /// The first world in which the bug is found.
 fn found(plant: Plant, kinds: &[FaultKind], worlds: u64) -> Option<u64> {

@@ -9,12 +9,12 @@ use vrrp::InstanceConfig;
 
 use super::coverage::{Coverage, Situation};
 use super::rollout::Rollouts;
-use super::scenario::{off_device, on_device, pick};
+use super::scenario::pick;
 use super::swarm::{Fault, FaultKind};
 use crate::forge;
 use crate::kernel::Segment;
 use crate::lan::Lan;
-use crate::node::vr_of;
+use crate::node::{off_device, on_device, vr_of};
 use crate::random::Random;
 use crate::sight::{Sight, Vr};
 use crate::weather::Weather;
@@ -172,18 +172,22 @@ impl Injector {
         self.later(lan, lasts, Undo::Mend(ways));
     }
 
-    /// Carries a fault out. What makes no sense where it strikes (to pause a dead process) does
-    /// nothing, and is not counted.
+    /// Carries a fault out. What makes no sense where it strikes (to pause a dead process) strikes
+    /// the next node instead; where it makes no sense anywhere, nothing is done or counted.
     pub(crate) fn strike(&mut self, lan: &mut Lan, fault: &Fault, coverage: &mut Coverage) {
-        let Fault { kind, node, lasts, dice, .. } = *fault;
-        let mut random = Random::new(dice);
-        let situation = Situation::of(lan, node);
+        let Fault { kind, lasts, dice, .. } = *fault;
         lan.touch();
-        if self.act(lan, kind, node, lasts, &mut random) {
-            coverage.count(kind, situation);
-            lan.see_that(Sight::Disturbed);
-            // What ends by itself is over then.
-            self.later(lan, lasts, Undo::Over);
+        let count = lan.nodes.len();
+        for node in (fault.node..count).chain(0..fault.node) {
+            let mut random = Random::new(dice);
+            let situation = Situation::of(lan, node);
+            if self.act(lan, kind, node, lasts, &mut random) {
+                coverage.count(kind, situation);
+                lan.see_that(Sight::Disturbed);
+                // What ends by itself is over then.
+                self.later(lan, lasts, Undo::Over);
+                return;
+            }
         }
     }
 
@@ -386,6 +390,13 @@ impl Injector {
                     kernel.remove(address);
                 });
                 self.later(lan, lasts, Undo::Own(node, segment));
+            }
+            // Nobody but its owner can, in truth. A Backup has nothing to renew in it by which it
+            // could notice, and what waits installed is silent by nothing else.
+            FaultKind::TableGone
+                if lan.nodes[node].configs().iter().any(InstanceConfig::stages) =>
+            {
+                return false;
             }
             FaultKind::TableGone => lan.nodes[node].kernel.table.remove(),
             FaultKind::Overrun => {

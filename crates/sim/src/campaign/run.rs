@@ -68,7 +68,12 @@ pub fn run(settings: &Settings, seed: u64) -> Outcome {
     base::plant::plant(settings.plant);
     let mut random = Random::new(seed.wrapping_mul(0x2545_f491_4f6c_dd1d) ^ seed);
     let scenario = Scenario::draw(&mut random);
-    let plan = Plan::draw(&mut random, &settings.kinds, scenario.nodes.len());
+    let mut kinds = settings.kinds.clone();
+    kinds.retain(|kind| scenario.knows(*kind));
+    if kinds.is_empty() {
+        kinds.clone_from(&settings.kinds);
+    }
+    let plan = Plan::draw(&mut random, &kinds, scenario.nodes.len());
     let mut world = World::new(seed, &scenario, &mut random);
     let begin = world.lan.now();
     let violation = world.live(&plan, begin).err().map(|violation| {

@@ -4,17 +4,16 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use core::num::NonZeroU8;
 use core::time::Duration;
 
-use base::{
-    Centis, Device, Family, Interval, Mac, Name, Preempt, Priority, TrackEffect, Vip, Vrid,
-};
+use base::{Centis, Family, Interval, Name, Preempt, Priority, TrackEffect, Version, Vip, Vrid};
 use vip::announcer::BurstPolicy;
 use vrrp::wire::hmac::{Freshness, Mode};
 use vrrp::wire::{GROUP_V4, GROUP_V6, PeerTerms};
 use vrrp::{InstanceConfig, Reach, TrackInterface};
 
 use super::rollout;
+use super::swarm::FaultKind;
 use crate::kernel::{ETH0, ETH1, Segment};
-use crate::node::{config, vr_of};
+use crate::node::{config, on_device, vr_of};
 use crate::random::Random;
 use crate::sight::Vr;
 use crate::weather::Weather;
@@ -33,6 +32,9 @@ pub struct Scenario {
     /// How far each node's monotonic clock is ahead of the world's.
     pub ahead: Vec<Duration>,
 }
+
+/// More VIPs than anybody installs in no time.
+const MANY: u8 = 66;
 
 /// What all nodes of a virtual router have in common.
 #[derive(Clone, Debug)]
@@ -108,6 +110,20 @@ impl Scenario {
     }
 }
 
+impl Scenario {
+    /// Whether there is anything in this world that such a fault could strike.
+    pub(crate) fn knows(&self, kind: FaultKind) -> bool {
+        let mut configs = self.nodes.iter().flatten();
+        match kind {
+            FaultKind::DeviceDelete | FaultKind::DeviceToggle => {
+                configs.any(|config| !config.devices.is_empty())
+            }
+            FaultKind::Rollout => configs.any(|config| config.version() == Version::V3),
+            _ => true,
+        }
+    }
+}
+
 impl Shared {
     fn draw(random: &mut Random, number: usize, fast: bool) -> Self {
         let on_eth1 = number == 2;
@@ -122,7 +138,7 @@ impl Shared {
         };
         let vrid = u8::try_from(number).unwrap_or(0) + 51;
         let segment = u8::from(on_eth1);
-        Self {
+        let mut shared = Self {
             name: Name::from(format!("VI_{vrid}").as_str()),
             segment,
             family,
@@ -158,7 +174,12 @@ impl Shared {
                 0
             },
             speaks_plainly: random.chance(200),
+        };
+        // So many that they wait installed.
+        if shared.virtual_mac > 0 && shared.lease && random.chance(40) {
+            shared.vips = (1..=MANY).map(|n| vip(family, 1, segment, vrid, n)).collect();
         }
+        shared
     }
 
     fn config(
@@ -258,42 +279,6 @@ impl Shared {
     }
 }
 
-/// The same, with its VIPs on a macvlan with the virtual MAC; as the daemon makes it of `use_vmac`, and
-/// of `vmac_xmit_base` if it is to speak by the interface itself.
-pub(crate) fn on_device(config: InstanceConfig, plainly: bool) -> InstanceConfig {
-    let Some(parent) = config.interface.clone().filter(|_| config.devices.is_empty()) else {
-        return config;
-    };
-    let mac = Mac::virtual_router(config.family, config.vrid);
-    let name = Name::from(format!("vrrp.{}", config.vrid).as_str());
-    let ipv6 = config.family == Family::V6;
-    let device = Device { name: name.clone(), parent, mac, group: None, ipv6, local_igmp: true };
-    let multicast = matches!(config.reach, Reach::Multicast { .. });
-    InstanceConfig {
-        speaks_as: Some(mac).filter(|_| multicast && !plainly),
-        vips: moved(&config.vips, &name),
-        excluded: moved(&config.excluded, &name),
-        devices: vec![device],
-        ..config
-    }
-}
-
-/// The same without one.
-pub(crate) fn off_device(config: InstanceConfig) -> InstanceConfig {
-    let Some(parent) = config.interface.clone() else { return config };
-    InstanceConfig {
-        speaks_as: None,
-        vips: moved(&config.vips, &parent),
-        excluded: moved(&config.excluded, &parent),
-        devices: Vec::new(),
-        ..config
-    }
-}
-
-fn moved(vips: &[Vip], to: &Name) -> Vec<Vip> {
-    vips.iter().map(|vip| Vip { interface: to.clone(), ..vip.clone() }).collect()
-}
-
 /// How old adverts are told from new ones.
 pub(crate) fn freshness(random: &mut Random) -> Freshness {
     let window = Duration::from_secs(5);
@@ -303,28 +288,28 @@ pub(crate) fn freshness(random: &mut Random) -> Freshness {
 /// VIPs in the node's own subnet, in one of their own (where the first is primary for the others), or
 /// host routes.
 fn vips(random: &mut Random, family: Family, segment: Segment, vrid: u8) -> Vec<Vip> {
-    let interface = Name::from(if segment == 0 { ETH0 } else { ETH1 });
     let count = u8::try_from(pick(random, &[1_u16, 1, 2, 4])).unwrap_or(1);
     let style = pick(random, &[0_u8, 0, 1, 2]);
-    (1..=count)
-        .map(|n| {
-            let (address, prefix): (IpAddr, u8) = match (family, style, segment) {
-                (Family::V4, 0, 0) => (Ipv4Addr::new(193, 168, vrid, n).into(), 16),
-                (Family::V4, 0, _) => (Ipv4Addr::new(10, 0, 0, 200 + n).into(), 24),
-                (Family::V4, 1, _) => (Ipv4Addr::new(172, 20, vrid, n).into(), 24),
-                (Family::V4, ..) => (Ipv4Addr::new(172, 21, vrid, n).into(), 32),
-                (Family::V6, 0, _) => {
-                    let v6 = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, u16::from(vrid), u16::from(n));
-                    (v6.into(), 64)
-                }
-                (Family::V6, ..) => {
-                    let v6 = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, u16::from(vrid), n.into());
-                    (v6.into(), if style == 1 { 64 } else { 128 })
-                }
-            };
-            Vip::new(address, prefix, interface.clone())
-        })
-        .collect()
+    (1..=count).map(|n| vip(family, style, segment, vrid, n)).collect()
+}
+
+fn vip(family: Family, style: u8, segment: Segment, vrid: u8, n: u8) -> Vip {
+    let interface = Name::from(if segment == 0 { ETH0 } else { ETH1 });
+    let (address, prefix): (IpAddr, u8) = match (family, style, segment) {
+        (Family::V4, 0, 0) => (Ipv4Addr::new(193, 168, vrid, n).into(), 16),
+        (Family::V4, 0, _) => (Ipv4Addr::new(10, 0, 0, 200 + n).into(), 24),
+        (Family::V4, 1, _) => (Ipv4Addr::new(172, 20, vrid, n).into(), 24),
+        (Family::V4, ..) => (Ipv4Addr::new(172, 21, vrid, n).into(), 32),
+        (Family::V6, 0, _) => {
+            let v6 = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, u16::from(vrid), u16::from(n));
+            (v6.into(), 64)
+        }
+        (Family::V6, ..) => {
+            let v6 = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, u16::from(vrid), n.into());
+            (v6.into(), if style == 1 { 64 } else { 128 })
+        }
+    };
+    Vip::new(address, prefix, interface)
 }
 
 /// One of these.

@@ -84,14 +84,17 @@ impl Kernel {
         self.links.iter().position(|link| link.fact.index == index).ok_or(Errno::NODEV)
     }
 
-    fn set_up(&mut self, at: usize, up: bool) {
+    /// Sets an interface up or down, and tells of it if that is to be seen.
+    pub(super) fn set_up(&mut self, at: usize, up: bool) {
         let link = &mut self.links[at];
         if core::mem::replace(&mut link.up, up) == up {
             return;
         }
-        if let Some(macvlan) = &mut link.fact.macvlan {
-            macvlan.up = up;
-        }
+        let Some(macvlan) = &mut link.fact.macvlan else {
+            self.retell(at);
+            return;
+        };
+        macvlan.up = up;
         if !self.retell(at) {
             self.news.push(KernelFact::Link(self.links[at].fact.clone()));
         }

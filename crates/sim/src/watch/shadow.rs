@@ -25,9 +25,6 @@ const ADVERT_LATE: Duration = Duration::from_millis(2);
 /// What it may take until an instance acts on what its kernel has told.
 const REACTION: Duration = Duration::from_millis(100);
 
-/// What it may take until the addresses of one that has yielded are off the node.
-const LEAVING: Duration = Duration::from_millis(200);
-
 #[derive(Clone, Debug)]
 struct Shadow {
     state: State,
@@ -46,8 +43,6 @@ struct Shadow {
     must_yield: bool,
     advert_due: Instant,
     spoke_at: Option<Instant>,
-    /// When it was Active last.
-    left_at: Option<Instant>,
     /// By the world's clock: until when nobody can have taken over from it, since when it is Active
     /// by its own right, and when it last said that its lease had ended.
     unrivalled_until: Option<Instant>,
@@ -77,7 +72,6 @@ impl Shadow {
             must_yield: false,
             advert_due: now,
             spoke_at: None,
-            left_at: None,
             unrivalled_until: None,
             active_at: Instant::ZERO,
             lapse_told_at: Instant::ZERO,
@@ -205,13 +199,8 @@ impl Shadows {
     pub(crate) fn see(&mut self, lan: &Lan, sight: &Sight) -> Result<(), Violation> {
         match sight {
             Sight::EngineEnded { node } => {
-                // The guardian forgets a holder once its addresses are off the node: an engine that
-                // dies in between is succeeded by one that holds on (docs/known-failures.md).
-                let clock = lan.nodes()[*node].clock(lan.now());
-                let lately = |at: Instant| clock.since(at) < LEAVING;
                 let held = |((of, _), shadow): &(&(usize, Vr), &Shadow)| {
-                    of == node
-                        && (shadow.state == State::Active || shadow.left_at.is_some_and(lately))
+                    of == node && shadow.state == State::Active
                 };
                 self.left.extend(self.all.iter().filter(held).map(|(key, _)| *key));
                 // What its guardian says from here on is no advert of an instance.
@@ -374,9 +363,6 @@ impl Shadows {
         let heir = reason == Reason::Adopted && self.left.remove(&(node, vr));
         let from = core::mem::replace(&mut shadow.state, to);
         shadow.must_yield = false;
-        if from == State::Active {
-            shadow.left_at = Some(now);
-        }
         shadow.unrivalled_until = (to == State::Active).then(|| lan.now() + unrivalled(config));
         if to == State::Active && !heir {
             shadow.active_at = lan.now();

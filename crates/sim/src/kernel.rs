@@ -482,7 +482,8 @@ impl Kernel {
             let known = &self.entries[*at].fact;
             let earlier = &self.entries[..*at];
             // Those behind it are its secondaries from now on.
-            !same_subnet(known, &entry.fact)
+            matches!(known.address, IpAddr::V4(_))
+                && !same_subnet(known, &entry.fact)
                 && !earlier.iter().any(|before| same_subnet(&before.fact, known))
         };
         let last = (0..self.entries.len()).rev().find(is_primary);

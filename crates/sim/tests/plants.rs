@@ -51,6 +51,8 @@ const WITHIN: &[(Plant, u64)] = &[
     (Plant::SourceLostForGood, 20),
     (Plant::TrackerSticks, 50),
     (Plant::AdvertForgotten, 200),
+    (Plant::EchoAwaited, 50),
+    (Plant::DeviceLeftUp, 50),
 ];
 
 /// What only two kinds reveal together, and in how many worlds that know nothing else; in as many,

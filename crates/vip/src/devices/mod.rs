@@ -320,7 +320,8 @@ impl Devices {
         let Some((_, op)) = entry.flight.take() else { return };
         let name = entry.device.name.clone();
         // The kernel's word about it may have come first.
-        let echo_until = Some(self.now + ECHO_LIMIT).filter(|_| !is_told(&self.links, &op));
+        let echo_until = Some(self.now + ECHO_LIMIT)
+            .filter(|_| base::planted!(EchoAwaited) || !is_told(&self.links, &op));
         match done.outcome {
             // What is to go is gone, or its parent is: the kernel is about to say so.
             Err(Errno::NODEV) => entry.echo_until = echo_until,
@@ -464,6 +465,7 @@ impl Entry {
                 };
                 ready.then_some(DeviceOp::Raise { index })
             }
+            (false, true) if base::planted!(DeviceLeftUp) => None,
             (false, true) => Some(DeviceOp::Lower { index }),
             (true, true) | (false, false) => {
                 self.refusal = None;

@@ -5,7 +5,7 @@ use core::net::IpAddr;
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
 
-use base::{IfIndex, Instant, LeaseAnswer, LeaseClass, LeaseKey, LeaseOp, LeaseTrouble};
+use base::{Errno, IfIndex, Instant, LeaseAnswer, LeaseClass, LeaseKey, LeaseOp, LeaseTrouble};
 
 /// The table of the node's only daemon.
 #[derive(Clone, Debug, Default)]
@@ -23,6 +23,15 @@ impl Table {
     /// # Errors
     /// What the kernel would refuse.
     pub fn execute(&mut self, now: Instant, op: &LeaseOp) -> Result<LeaseAnswer, LeaseTrouble> {
+        match op {
+            // A renewal finds no element, and that is all it can tell.
+            LeaseOp::Build | LeaseOp::Destroy | LeaseOp::Renew { .. } => {}
+            _ if !self.exists => {
+                let step = "lease".to_owned();
+                return Err(LeaseTrouble::Refused { step, errno: Errno::NOENT });
+            }
+            _ => {}
+        }
         match op {
             LeaseOp::Build => {
                 let existed = core::mem::replace(&mut self.exists, true);

@@ -23,7 +23,7 @@ const WITHIN: &[(Plant, u64)] = &[
     (Plant::ForgottenOnLinkDown, 20),
     (Plant::NotPutBack, 20),
     (Plant::UncappedInterval, 100),
-    (Plant::LearnedSurvivesStart, 100),
+    (Plant::LearnedSurvivesStart, 300),
     (Plant::JudgedBeforeDrained, 50),
     (Plant::TieNeverYields, 20),
     (Plant::NoPartingAdvert, 20),
@@ -31,7 +31,7 @@ const WITHIN: &[(Plant, u64)] = &[
     (Plant::PreemptsAnyway, 50),
     (Plant::PreemptsAtOnce, 20),
     (Plant::ResignRearms, 50),
-    (Plant::ReloadKeepsOldDeadline, 50),
+    (Plant::ReloadKeepsOldDeadline, 150),
     (Plant::ReloadRestarts, 50),
     (Plant::AnyTtl, 50),
     (Plant::ZeroInterval, 20),
@@ -58,8 +58,8 @@ const WITHIN: &[(Plant, u64)] = &[
 /// What only two kinds reveal together, and in how many worlds that know nothing else; in as many,
 /// neither kind alone shows anything.
 const PAIRS: &[(Plant, FaultKind, FaultKind, u64)] = &[
-    (Plant::PrimaryLapses, FaultKind::Pause, FaultKind::ForeignAdd, 200),
-    (Plant::PrimaryLapses, FaultKind::Kill, FaultKind::ForeignAdd, 200),
+    (Plant::PrimaryLapses, FaultKind::Pause, FaultKind::ForeignAdd, 400),
+    (Plant::PrimaryLapses, FaultKind::Kill, FaultKind::ForeignAdd, 400),
     (Plant::AdoptedIsNotOurs, FaultKind::KillEngine, FaultKind::LinkRename, 100),
     (Plant::HeirBeginsALease, FaultKind::KillEngine, FaultKind::Pause, 100),
     (Plant::RepairedForGood, FaultKind::ForeignDelete, FaultKind::Kill, 50),

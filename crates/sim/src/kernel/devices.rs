@@ -138,7 +138,9 @@ impl Kernel {
         now: Instant,
         op: &LeaseOp,
     ) -> Result<LeaseAnswer, LeaseTrouble> {
-        if let LeaseOp::Cover { interface } = op {
+        if let LeaseOp::Cover { interface } = op
+            && self.table.exists()
+        {
             let link = self.links.iter().find(|link| link.fact.name == *interface);
             let Some(link) = link else {
                 let step = "ingress hook".to_owned();

@@ -173,7 +173,7 @@ impl Hands {
                     let evidence = format!("{vip} is not there, and {vr:?} is Active");
                     return Err(violation(lan, Rule::Missing, at, evidence));
                 }
-                let span = self.guarded.note(key, now, has && ward);
+                let span = self.guarded.note(key, now, stray && ward);
                 let down = || config.interval.as_duration() * config.missed_adverts.into();
                 if span > GUARDED && span > down() + GUARDED {
                     let evidence = format!("{vip} is still there, and its guardian lives");

@@ -160,7 +160,8 @@ impl Hands {
                 let device = config.device(&vip.interface).is_some();
 
                 // What waits on a device that is down is silent.
-                let stray = has && !(stages && !runs(node, &vip.interface));
+                let waits = stages && !runs(node, &vip.interface);
+                let stray = has && !waits;
                 if self.stray.note(key, now, stray && able && !holds) > REMOVED_WITHIN {
                     let evidence = format!("{vip} is there, and {vr:?} is {:?}", node.state(vr));
                     return Err(violation(lan, Rule::Stray, at, evidence));

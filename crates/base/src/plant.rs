@@ -121,8 +121,16 @@ mod real {
         AdoptedIsNotOurs => "adopted-is-not-ours",
         /// A left-over VIP of an earlier run is not removed.
         LeftOverKept => "left-over-kept",
+        /// The guardian is not told that a holder has let go, before its addresses are off the node.
+        YieldUntold => "yield-untold",
+        /// What was done to a device is waited for though the kernel has told of it already.
+        EchoAwaited => "echo-awaited",
+        /// The device of a holder that lets go stays up.
+        DeviceLeftUp => "device-left-up",
         /// The source address is not looked for again when it comes back.
         SourceLostForGood => "source-lost-for-good",
+        /// A holder that goes on for another version speaks an interval later, not when it was due.
+        AdvertForgotten => "advert-forgotten",
         /// A tracked interface's verdict sticks.
         TrackerSticks => "tracker-sticks",
     }

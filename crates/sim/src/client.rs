@@ -11,6 +11,8 @@ use crate::traffic::announced;
 #[derive(Clone, Debug, Default)]
 pub struct Client {
     neighbours: BTreeMap<IpAddr, Mac>,
+    /// Where the switch in front of it last saw each virtual MAC.
+    ports: BTreeMap<Mac, usize>,
     heard: u64,
 }
 
@@ -22,6 +24,24 @@ impl Client {
             self.heard += 1;
             self.neighbours.insert(address, mac);
         }
+    }
+
+    /// Takes in from where a frame came, if that tells of a virtual MAC; answers with the addresses
+    /// whose way that has changed.
+    pub(crate) fn learn_port(&mut self, from: usize, frame: &[u8]) -> Vec<IpAddr> {
+        let Some(mac) = frame.get(6..12).and_then(|mac| mac.try_into().ok()).map(Mac) else {
+            return Vec::new();
+        };
+        if !mac.is_virtual_router() || self.ports.insert(mac, from) == Some(from) {
+            return Vec::new();
+        }
+        let there = self.neighbours.iter().filter(|(_, known)| **known == mac);
+        there.map(|(address, _)| *address).collect()
+    }
+
+    /// Which node a frame to this MAC would go to, as far as the switch has learned it.
+    pub(crate) fn port(&self, mac: Mac) -> Option<usize> {
+        self.ports.get(&mac).copied()
     }
 
     /// Where it would send what is for `address`.

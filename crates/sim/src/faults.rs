@@ -141,6 +141,7 @@ impl Lan {
     }
 
     pub(crate) fn reconfigure(&mut self, at: usize, configs: Vec<InstanceConfig>) {
+        self.go_back(at);
         let old = self.nodes[at].set_configs(configs.clone());
         self.rouse(at);
         let watched = self.sights.is_some();
@@ -190,7 +191,7 @@ impl Lan {
     /// Puts a packet in front of a node, as if somebody on the link had sent it.
     pub fn inject(&mut self, name: &str, packet: Packet) {
         let at = self.at(name);
-        let mail = Mail { packet, segment: 0, spoiled: false, notice: false };
+        let mail = Mail { packet, segment: 0, spoiled: false, notice: false, mac: None };
         self.put(self.weather.delay, Coming::Mail(at, mail));
     }
 

@@ -97,7 +97,7 @@ fn forge(
     }
     let index = IfIndex::new(2)?;
     let packet = Packet { index, source, destination, ttl, payload };
-    Some(Mail { packet, segment, spoiled, notice: false })
+    Some(Mail { packet, segment, spoiled, notice: false, mac: None })
 }
 
 /// Makes the interval zero and the checksum right again (RFC 1624).

@@ -27,7 +27,7 @@ const SETTLE: Duration = Duration::from_millis(20);
 #[derive(Debug)]
 pub(crate) struct Guard {
     pub(crate) will: LastWill,
-    signs: Signs,
+    pub(crate) signs: Signs,
     /// The number of the last event any engine of this node gave out.
     pub(crate) events: u64,
 }
@@ -118,6 +118,9 @@ impl Lan {
         if let Some(guard) = &mut self.nodes[at].guard {
             guard.signs.edit(&edit);
         }
+        if self.will_of_successor(at, &edit) {
+            return;
+        }
         self.guard(at, Input::Edit(edit));
     }
 
@@ -182,7 +185,7 @@ impl Lan {
                         |address: &IpAddr| leased && this.kernel.answers(*address, self.now);
                     let answered = vips.filter(heard).collect();
                     self.see_that(Sight::Farewell { node: at, answered });
-                    self.send(at, &transmit);
+                    self.send(at, &transmit, None);
                 }
                 Output::RemoveWays(_) => {}
                 Output::Remove(ops) => {
@@ -251,12 +254,16 @@ impl Lan {
         if node.paused_until.is_some() || (!node.router.is_settled() && patient) {
             return self.put(SETTLE, Coming::Perish(at, life, since));
         }
+        if self.nodes[at].router.is_settled() {
+            self.see_that(Sight::Stopped { node: at });
+        }
         self.end_engine(at);
     }
 
     /// Tells a node's engine to stop, and its guardian that this is meant.
     pub(crate) fn stop_at(&mut self, at: usize) {
         let now = self.now;
+        self.go_back(at);
         self.nodes[at].stopping = true;
         self.guard(at, Input::Stop);
         self.handle(at, vrrp::Input::Stop);
@@ -273,9 +280,16 @@ impl Lan {
 }
 
 impl Node {
+    /// Whatever was meant for another engine of it reaches nobody from here on.
+    pub(crate) fn begin_life(&mut self) {
+        self.lives += 1;
+        self.life = self.lives;
+    }
+
     /// Its engine is gone, and with it all that was meant for it.
     pub(crate) fn end(&mut self) {
-        self.life += 1;
+        self.begin_life();
+        self.former = None;
         self.running = false;
         self.active = false;
         self.states.clear();

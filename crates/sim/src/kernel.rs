@@ -5,7 +5,10 @@
 //! compared with the real one operation by operation by `tests/kernel`. The traits that bite: the
 //! first IPv4 address of a prefix is primary, and its removal or lapse takes the others of the prefix
 //! along; IPv6 addresses go when their interface is taken down; a lifetime ends up to a third of a
-//! second late; an interface that is made again has another number.
+//! second late; an interface that is made again has another number. Macvlans have a room of their
+//! own ([`devices`]).
+
+mod devices;
 
 use base::{
     AddressFact, AddressOp, Batch, BatchDone, Errno, IfIndex, Instant, KernelFact, LinkFact, Mac,
@@ -33,7 +36,11 @@ struct Link {
     fact: LinkFact,
     segment: Segment,
     up: bool,
+    /// A macvlan has its parent's.
     carrier: bool,
+    /// A macvlan whose switches were set: its addresses outlive that it is down, and a secondary
+    /// takes the place of its primary.
+    tuned: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -104,17 +111,22 @@ impl Kernel {
         self.entries.iter().any(|known| known.fact.address == address)
     }
 
-    /// Whether it carries `address` on an interface that runs, so that others can reach it there.
+    /// Whether it carries `address` where others can reach it.
     #[must_use]
     pub fn serves(&self, address: IpAddr) -> bool {
-        let entries = || self.entries.iter().filter(|known| known.fact.address == address);
-        entries().any(|known| self.is_running(known.fact.index) && !known.fact.tentative)
+        let mut entries = self.entries.iter().filter(|known| known.fact.address == address);
+        entries.any(|known| !known.fact.tentative && self.is_heard(known))
     }
 
     /// Whether it answers for `address` at `now`: it has it, and no lapsed lease keeps it silent.
     #[must_use]
     pub fn answers(&self, address: IpAddr, now: Instant) -> bool {
-        self.serves(address) && self.table.passes(address, now)
+        let mut entries = self.entries.iter().filter(|known| known.fact.address == address);
+        entries.any(|known| {
+            !known.fact.tentative
+                && self.is_heard(known)
+                && (self.table.passes(address, now) || !self.is_covered(known.fact.index))
+        })
     }
 
     /// Whether no lapsed lease keeps `address` silent at `now`.
@@ -170,7 +182,13 @@ impl Kernel {
     /// The interface that is plugged into a segment.
     #[must_use]
     pub fn on_segment(&self, segment: Segment) -> Option<&LinkFact> {
-        self.links.iter().find(|link| link.segment == segment).map(|link| &link.fact)
+        self.plain(segment).map(|at| &self.links[at].fact)
+    }
+
+    /// Where the interface is that is plugged into a segment itself.
+    fn plain(&self, segment: Segment) -> Option<usize> {
+        let plain = |link: &Link| link.segment == segment && link.fact.macvlan.is_none();
+        self.links.iter().position(plain)
     }
 
     /// Where the interface with this number is plugged in.
@@ -239,42 +257,53 @@ impl Kernel {
     /// # Panics
     /// When there is no interface of that name.
     pub fn set_running(&mut self, name: &str, running: bool) {
-        let link = self.links.iter_mut().find(|link| link.fact.name.as_str() == name);
-        let link = link.unwrap_or_else(|| panic!("there is no interface called {name}"));
-        link.carrier = running;
-        self.news.extend(link.retell());
+        let at = self.links.iter().position(|link| link.fact.name.as_str() == name);
+        let at = at.unwrap_or_else(|| panic!("there is no interface called {name}"));
+        self.links[at].carrier = running;
+        self.retell(at);
     }
 
     /// A segment's interface loses or finds its carrier; nothing happens if there is none.
     pub fn set_carrier(&mut self, segment: Segment, carrier: bool) {
-        if let Some(link) = self.links.iter_mut().find(|link| link.segment == segment) {
-            link.carrier = carrier;
-            self.news.extend(link.retell());
+        if let Some(at) = self.plain(segment) {
+            self.links[at].carrier = carrier;
+            self.retell(at);
         }
     }
 
     /// `ip link set … down`: IPv6 addresses go, IPv4 ones stay.
     pub fn lower(&mut self, segment: Segment) {
-        let Some(link) = self.links.iter_mut().find(|link| link.segment == segment) else { return };
-        if !core::mem::replace(&mut link.up, false) {
+        let Some(at) = self.plain(segment) else { return };
+        if !core::mem::replace(&mut self.links[at].up, false) {
             return;
         }
-        self.news.extend(link.retell());
-        let index = link.fact.index;
-        while let Some(at) = self.entries.iter().position(|entry| {
-            entry.fact.index == index && matches!(entry.fact.address, IpAddr::V6(_))
-        }) {
+        self.retell(at);
+        self.flush_v6(self.links[at].fact.index);
+    }
+
+    /// Removes the IPv6 addresses of an interface that is down, but for those that may stay.
+    fn flush_v6(&mut self, index: IfIndex) {
+        let tuned = self.links.iter().any(|link| link.fact.index == index && link.tuned);
+        let goes = |entry: &Entry| match entry.fact.address {
+            IpAddr::V4(_) => false,
+            IpAddr::V6(v6) => {
+                !tuned || entry.until.is_some() || v6.segments()[0] & 0xffc0 == 0xfe80
+            }
+        };
+        while let Some(at) =
+            self.entries.iter().position(|entry| entry.fact.index == index && goes(entry))
+        {
             self.drop_entry(at);
         }
     }
 
     /// `ip link set … up`: the link-local address comes back, tentative at first.
     pub fn raise(&mut self, segment: Segment) {
-        let Some(link) = self.links.iter_mut().find(|link| link.segment == segment) else { return };
-        if !core::mem::replace(&mut link.up, true) {
+        let Some(at) = self.plain(segment) else { return };
+        if !core::mem::replace(&mut self.links[at].up, true) {
             // Up comes first, and the carrier is seen a moment later.
-            self.news.push(KernelFact::Link(link.fact.clone()));
-            self.news.extend(link.retell());
+            self.news.push(KernelFact::Link(self.links[at].fact.clone()));
+            self.retell(at);
         }
     }
 
@@ -318,29 +347,39 @@ impl Kernel {
             multicast: true,
             macvlan: None,
         };
-        self.links.push(Link { fact: fact.clone(), segment, up: false, carrier: true });
+        let (up, carrier, tuned) = (false, true, false);
+        self.links.push(Link { fact: fact.clone(), segment, up, carrier, tuned });
         self.news.push(KernelFact::Link(fact));
     }
 
-    /// `ip link del`: its addresses go first.
+    /// `ip link del`: its addresses go first, and what lies on it.
     pub fn delete_link(&mut self, segment: Segment) {
-        let Some(at) = self.links.iter().position(|link| link.segment == segment) else { return };
-        let index = self.links[at].fact.index;
-        if core::mem::replace(&mut self.links[at].up, false) {
-            self.news.extend(self.links[at].retell());
+        if let Some(at) = self.plain(segment) {
+            self.delete(self.links[at].fact.index);
+        }
+    }
+
+    fn delete(&mut self, index: IfIndex) {
+        let Some(at) = self.links.iter().position(|link| link.fact.index == index) else { return };
+        self.set_up(at, false);
+        let on = |link: &Link| link.fact.macvlan.is_some_and(|macvlan| macvlan.below == index);
+        while let Some(above) = self.links.iter().find(|link| on(link)) {
+            self.delete(above.fact.index);
         }
         // In their order: here the primary does not wait for its secondaries.
         let (gone, kept): (Vec<_>, Vec<_>) =
             self.entries.drain(..).partition(|entry| entry.fact.index == index);
         self.entries = kept;
         self.news.extend(gone.iter().map(|entry| KernelFact::AddressGone(entry.fact)));
-        self.links.remove(at);
+        self.links.retain(|link| link.fact.index != index);
+        self.table.uncover(index);
         self.news.push(KernelFact::LinkGone(index));
     }
 
     /// `ip link set … name`. IPv4 addresses are told again, since their labels change.
     pub fn rename(&mut self, segment: Segment, name: &str) {
-        let Some(link) = self.links.iter_mut().find(|link| link.segment == segment) else { return };
+        let Some(at) = self.plain(segment) else { return };
+        let link = &mut self.links[at];
         link.fact.name = Name::from(name);
         self.news.push(KernelFact::Link(link.fact.clone()));
         let index = link.fact.index;
@@ -435,24 +474,33 @@ impl Kernel {
     fn insert(&mut self, entry: Entry) {
         let primary = matches!(entry.fact.address, IpAddr::V4(_))
             && !self.entries.iter().any(|known| same_subnet(&known.fact, &entry.fact));
-        let at = if primary {
-            let is_primary = |at: &usize| {
-                let known = &self.entries[*at].fact;
-                let earlier = &self.entries[..*at];
-                !earlier.iter().any(|before| same_subnet(&before.fact, known))
-            };
-            (0..self.entries.len()).rev().find(is_primary).map_or(0, |last| last + 1)
+        if primary {
+            self.insert_primary(entry);
         } else {
-            self.entries.len()
-        };
-        self.entries.insert(at, entry);
+            self.entries.push(entry);
+        }
     }
 
-    /// Removes an entry; the secondaries of an IPv4 primary first.
+    fn insert_primary(&mut self, entry: Entry) {
+        let is_primary = |at: &usize| {
+            let known = &self.entries[*at].fact;
+            let earlier = &self.entries[..*at];
+            // Those behind it are its secondaries from now on.
+            matches!(known.address, IpAddr::V4(_))
+                && !same_subnet(known, &entry.fact)
+                && !earlier.iter().any(|before| same_subnet(&before.fact, known))
+        };
+        let last = (0..self.entries.len()).rev().find(is_primary);
+        self.entries.insert(last.map_or(0, |last| last + 1), entry);
+    }
+
+    /// Removes an entry; the secondaries of an IPv4 primary first, or one of them takes its place.
     fn drop_entry(&mut self, at: usize) {
         let fact = self.entries[at].fact;
         let is_primary = !self.entries[..at].iter().any(|known| same_subnet(&known.fact, &fact));
-        if matches!(fact.address, IpAddr::V4(_)) && is_primary {
+        let is_primary = is_primary && matches!(fact.address, IpAddr::V4(_));
+        let promotes = self.links.iter().any(|link| link.fact.index == fact.index && link.tuned);
+        if is_primary && !promotes {
             let (gone, kept): (Vec<_>, Vec<_>) = self
                 .entries
                 .drain(..)
@@ -462,15 +510,12 @@ impl Kernel {
         }
         self.entries.retain(|known| known.fact != fact);
         self.news.push(KernelFact::AddressGone(fact));
-    }
-}
-
-impl Link {
-    /// Works out anew whether it runs; the news, if that has changed.
-    fn retell(&mut self) -> Option<KernelFact> {
-        let running = self.up && self.carrier;
-        let changed = core::mem::replace(&mut self.fact.running, running) != running;
-        changed.then(|| KernelFact::Link(self.fact.clone()))
+        let heir = self.entries.iter().position(|known| same_subnet(&known.fact, &fact));
+        if let Some(heir) = heir.filter(|_| is_primary) {
+            let heir = self.entries.remove(heir);
+            self.news.push(KernelFact::Address(heir.fact));
+            self.insert_primary(heir);
+        }
     }
 }
 

@@ -9,17 +9,20 @@ use core::net::IpAddr;
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use base::{AddressOp, Batch, BatchDone, DeviceDone, Event, Instant, Name, Neighbour};
+use base::{
+    Batch, BatchDone, DeviceAsk, DeviceDone, Event, IfIndex, Instant, Mac, Name, Neighbour,
+};
 use vrrp::{Input, InstanceConfig};
 
 use crate::client::Client;
 use crate::cuts::Cuts;
-use crate::kernel::{Kernel, Segment};
+use crate::kernel::Segment;
 use crate::node::{Node, config};
 use crate::random::Random;
 use crate::sight::{Mail, Sight};
 use crate::signing::Heard;
 use crate::tape::Tape;
+use crate::upgrade::Step;
 use crate::weather::Weather;
 
 /// How long a kernel takes for a batch.
@@ -38,14 +41,20 @@ pub(crate) enum Coming {
     Batch(usize, u32, Batch),
     /// What came of it.
     Done(usize, u32, BatchDone),
-    /// What came of an operation on a device.
+    /// An operation on a device, likewise.
+    Device(usize, u32, DeviceAsk),
+    /// What came of it.
     DeviceDone(usize, u32, DeviceDone),
+    /// The switches of a device, to be set by the guardian.
+    Tune(usize, u32, IfIndex),
     /// The node has something to read, or wakes.
     Look(usize, u32),
     /// The engine this life of a node's guardian started is up, and takes over from the one before.
     Spawn(usize, u32, Vec<Name>),
     /// That guardian learns that its engine has ended.
     Ended(usize, u32),
+    /// This life of a node's guardian goes on with an upgrade.
+    Upgrade(usize, u32, Step),
     /// This life of a node's engine was told to stop then, and looks whether it has.
     Perish(usize, u32, Instant),
 }
@@ -58,10 +67,13 @@ impl Coming {
             | Self::Claim(at, ..)
             | Self::Batch(at, ..)
             | Self::Done(at, ..)
+            | Self::Device(at, ..)
             | Self::DeviceDone(at, ..)
+            | Self::Tune(at, ..)
             | Self::Look(at, _)
             | Self::Spawn(at, ..)
             | Self::Ended(at, _)
+            | Self::Upgrade(at, ..)
             | Self::Perish(at, ..) => Some(*at),
             Self::Frame(..) => None,
         }
@@ -203,7 +215,15 @@ impl Lan {
     #[must_use]
     pub fn client_reaches(&self, vip: &str) -> Option<&str> {
         let mac = self.client.believes(vip.parse().expect("an address"))?;
-        self.nodes.iter().find(|node| node.kernel.has_mac(mac)).map(Node::name)
+        self.lives_at(mac).map(|at| self.nodes[at].name())
+    }
+
+    /// The node that the client's frames to this MAC go to.
+    pub(crate) fn lives_at(&self, mac: Mac) -> Option<usize> {
+        if mac.is_virtual_router() {
+            return self.client.port(mac);
+        }
+        self.nodes.iter().position(|node| node.kernel.has_mac(mac))
     }
 
     /// Whether whatever one of two nodes says now, the other hears: both are awake and on the link,
@@ -267,9 +287,13 @@ impl Lan {
         self.sights.get_or_insert_default();
     }
 
-    /// What was seen since this was last asked.
-    pub fn take_sights(&mut self) -> Vec<Sight> {
-        self.sights.as_mut().map(core::mem::take).unwrap_or_default()
+    /// Puts what was seen since this was last asked into an empty list, whose room is used for what
+    /// comes next.
+    pub fn take_sights(&mut self, into: &mut Vec<Sight>) {
+        into.clear();
+        if let Some(sights) = &mut self.sights {
+            core::mem::swap(sights, into);
+        }
     }
 
     pub(crate) fn see_that(&mut self, sight: Sight) {
@@ -382,7 +406,7 @@ impl Lan {
                 self.advance_kernel(at);
             }
             if Self::alarm(&self.nodes[at]).is_some_and(due) {
-                self.handle(at, Input::Wake { drained: false });
+                self.ring(at);
             }
             if Self::guard_alarm(&self.nodes[at]).is_some_and(due) {
                 self.guard(at, vip::last_will::Input::Wake);
@@ -392,6 +416,11 @@ impl Lan {
             let coming = entry.remove();
             if let Some(at) = coming.to() {
                 self.stale[at] = true;
+            }
+            if self.is_for_former(&coming) {
+                // It may yet go on.
+                self.put(KERNEL_TIME, coming);
+                continue;
             }
             match coming {
                 Coming::Mail(at, mail) => self.arrive(at, mail),
@@ -405,12 +434,18 @@ impl Lan {
                     }
                 }
                 Coming::Look(at, life) if self.nodes[at].life == life => self.read(at),
+                Coming::Device(at, life, ask) => self.execute_device(at, life, ask),
                 Coming::DeviceDone(at, life, done) if self.nodes[at].life == life => {
-                    self.handle(at, Input::DeviceDone(done));
+                    match self.postponed(at) {
+                        Some(until) => self.put(until, Coming::DeviceDone(at, life, done)),
+                        None => self.handle(at, Input::DeviceDone(done)),
+                    }
                 }
+                Coming::Tune(at, life, index) => self.tune(at, life, index),
                 Coming::Done(..) | Coming::DeviceDone(..) | Coming::Look(..) => {}
                 Coming::Spawn(at, life, adopt) => self.spawned(at, life, adopt),
                 Coming::Ended(at, life) => self.notice(at, life),
+                Coming::Upgrade(at, life, step) => self.step_upgrade(at, life, step),
                 Coming::Perish(at, life, since) => self.perish(at, life, since),
             }
         }
@@ -424,97 +459,31 @@ impl Lan {
         self.stirred.clear();
     }
 
-    fn advance_kernel(&mut self, at: usize) {
-        let now = self.now;
-        let mut lapsed = Vec::new();
-        let gone = self.losing(at, |kernel| lapsed = kernel.advance(now));
-        if !gone.is_empty() {
-            let lapsed = lapsed.iter().map(|fact| fact.address).collect();
-            self.see_that(Sight::Lapsed { node: at, lapsed, gone });
-        }
-    }
-
-    /// Lets something be done to a node's kernel, publishes its news, and answers with the addresses
-    /// that are gone.
-    pub(crate) fn losing(&mut self, at: usize, act: impl FnOnce(&mut Kernel)) -> Vec<IpAddr> {
-        let kernel = &mut self.nodes[at].kernel;
-        let before: Vec<IpAddr> = kernel.addresses().map(|fact| fact.address).collect();
-        act(kernel);
-        let gone = before.into_iter().filter(|address| !kernel.has(*address)).collect();
-        self.publish(at);
-        gone
-    }
-
-    /// The same for what somebody else does: it is seen.
-    pub fn meddle(&mut self, at: usize, act: impl FnOnce(&mut Kernel)) {
-        let addresses = self.losing(at, act);
-        if !addresses.is_empty() {
-            self.see_that(Sight::Deleted { node: at, addresses });
-        }
-    }
-
-    /// Until when a node's processes are held up, counted from now, if they are.
-    pub(crate) fn postponed(&self, at: usize) -> Option<Duration> {
-        let until = self.nodes[at].paused_until.filter(|until| *until > self.now)?;
-        Some(until.since(self.now))
-    }
-
-    fn execute(&mut self, at: usize, life: u32, batch: Batch) {
-        if self.nodes[at].life != life || !self.nodes[at].alive || !self.nodes[at].running {
-            return;
-        }
-        if let Some(until) = self.postponed(at) {
-            // The keeper's thread is as asleep as the rest of the process.
-            return self.put(until, Coming::Batch(at, life, batch));
-        }
-        let now = self.now;
-        self.tape.mark(now, at, 3);
-        self.tape.number(batch.ticket.number());
-        let removed: Vec<IpAddr> = batch
-            .ops
-            .iter()
-            .filter(|op| matches!(op, AddressOp::Remove { .. }))
-            .map(|op| op.vip().address)
-            .collect();
-        let mut done = None;
-        let mut gone = self.losing(at, |kernel| done = Some(kernel.execute(now, batch)));
-        gone.retain(|address| !removed.contains(address));
-        if !gone.is_empty() {
-            // Secondaries that went with a primary of ours.
-            self.see_that(Sight::Deleted { node: at, addresses: gone });
-        }
-        let Some(done) = done else { return };
-        if self.news_delay.is_zero() {
-            self.read(at);
-            self.handle(at, Input::Done(done));
+    /// A node's time has come: its router's, or only that of a sign of life, for which the router need
+    /// not be asked.
+    fn ring(&mut self, at: usize) {
+        let node = &self.nodes[at];
+        let clock = node.clock(self.now);
+        let due = node.router.poll_timeout().is_some_and(|due| due <= clock);
+        if due || node.paused_until.is_some() {
+            self.handle(at, Input::Wake { drained: false });
         } else {
-            let delay = self.draw_news_delay();
-            self.put(delay, Coming::Done(at, life, done));
+            self.sign_of_life(at);
         }
     }
 
-    fn draw_news_delay(&mut self) -> Duration {
-        let most = u64::try_from(self.news_delay.as_nanos()).unwrap_or(u64::MAX);
-        Duration::from_nanos(self.random.below(most))
-    }
-
-    /// Hands the news of a node's kernel to its socket.
-    pub(crate) fn publish(&mut self, at: usize) {
-        for fact in self.nodes[at].kernel.take_news() {
-            if !self.nodes[at].running {
-                continue;
+    /// Whether this is meant for an engine that stands still while another takes over from it.
+    fn is_for_former(&self, coming: &Coming) -> bool {
+        match coming {
+            Coming::Batch(at, life, _)
+            | Coming::Done(at, life, _)
+            | Coming::Device(at, life, _)
+            | Coming::DeviceDone(at, life, _)
+            | Coming::Tune(at, life, _) => {
+                self.nodes[*at].former.as_ref().is_some_and(|former| former.life == *life)
             }
-            let delay = self.draw_news_delay();
-            let ready = self.now + delay;
-            self.nodes[at].netlink.push(ready, fact);
-            self.look_soon(at, delay);
+            _ => false,
         }
-    }
-
-    /// Has a node look at its sockets.
-    pub(crate) fn look_soon(&mut self, at: usize, delay: Duration) {
-        let life = self.nodes[at].life;
-        self.put(delay, Coming::Look(at, life));
     }
 
     pub(crate) fn put(&mut self, delay: Duration, what: Coming) {

@@ -8,16 +8,17 @@ use core::time::Duration;
 use std::collections::{BTreeMap, VecDeque};
 
 use base::{
-    Centis, Event, Family, IfIndex, Instant, Interval, KernelFact, Name, Neighbour, Preempt,
-    Priority, State, Subject, Vip, Vrid, What,
+    Centis, Device, Event, Family, IfIndex, Instant, Interval, KernelFact, Mac, Name, Neighbour,
+    Preempt, Priority, State, Subject, Vip, Vrid, What,
 };
 use vip::announcer::BurstPolicy;
 use vrrp::wire::{Auth, ChecksumRule, GROUP_V4, GROUP_V6};
-use vrrp::{Checksum, InstanceConfig, Packet, Reach, Router, SocketSpec, WatchSpec};
+use vrrp::{Checksum, InstanceConfig, Reach, Router, SocketSpec, WatchSpec};
 
 use crate::guard::Guard;
 use crate::kernel::{ETH0, ETH1, Kernel};
 use crate::sight::{Mail, Vr};
+use crate::upgrade::Former;
 
 /// As many adverts as the receive buffer of a raw socket holds by default (208 KiB, 768 octets each).
 const SOCKET_ROOM: usize = 277;
@@ -38,6 +39,7 @@ pub struct Node {
     pub(crate) known_as: BTreeMap<Name, Vr>,
     /// Counts its routers: what was meant for an earlier one reaches nobody.
     pub(crate) life: u32,
+    pub(crate) lives: u32,
     /// Whether its cables are in.
     pub(crate) plugged: bool,
     /// Whether the machine has power.
@@ -50,6 +52,8 @@ pub struct Node {
     pub(crate) guard: Option<Guard>,
     pub(crate) guard_life: u32,
     pub(crate) guard_paused_until: Instant,
+    /// The engine before, while another version takes over from it.
+    pub(crate) former: Option<Former>,
     /// Until when its engine is held up.
     pub(crate) paused_until: Option<Instant>,
     /// Until when the whole machine stands still.
@@ -135,6 +139,7 @@ impl Node {
             configs,
             known_as: BTreeMap::new(),
             life: 0,
+            lives: 0,
             plugged: true,
             alive: true,
             running: false,
@@ -142,6 +147,7 @@ impl Node {
             guard: None,
             guard_life: 0,
             guard_paused_until: Instant::ZERO,
+            former: None,
             paused_until: None,
             frozen_until: Instant::ZERO,
             awake_since: Instant::ZERO,
@@ -295,10 +301,20 @@ impl Node {
         self.alive && self.plugged && self.frozen_until <= now && self.kernel.is_running(index)
     }
 
-    /// Whether it has a socket that takes this packet.
-    pub(crate) fn listens(&self, packet: &Packet) -> bool {
+    /// Whether it has a socket that takes this packet off its link. What comes from the MAC of a
+    /// macvlan that is up is taken by that macvlan, and heard only by who listens there.
+    pub(crate) fn listens(&self, mail: &Mail) -> bool {
+        let packet = &mail.packet;
         let family = Family::of(&packet.source);
-        let socket = |spec: &&SocketSpec| spec.index == packet.index && spec.family == family;
+        let index = match mail.mac {
+            Some(_) => self.kernel.taker(mail.segment, mail.mac).unwrap_or(packet.index),
+            None => packet.index,
+        };
+        let socket = |spec: &&SocketSpec| {
+            spec.index == index
+                && spec.family == family
+                && spec.beside.is_none_or(|beside| Some(beside.mac) == mail.mac)
+        };
         let Some(spec) = self.sockets.iter().find(socket) else { return false };
         if packet.destination.is_multicast() {
             spec.groups.contains(&packet.destination)
@@ -390,4 +406,42 @@ pub fn config_v6(priority: u8) -> InstanceConfig {
         ],
         ..config(priority)
     }
+}
+
+/// The same, with its VIPs on a macvlan with the virtual MAC; as the daemon makes it of `use_vmac`, and
+/// of `vmac_xmit_base` if it is to speak by the interface itself.
+#[must_use]
+pub fn on_device(config: InstanceConfig, plainly: bool) -> InstanceConfig {
+    let Some(parent) = config.interface.clone().filter(|_| config.devices.is_empty()) else {
+        return config;
+    };
+    let mac = Mac::virtual_router(config.family, config.vrid);
+    let name = Name::from(format!("vrrp.{}", config.vrid).as_str());
+    let ipv6 = config.family == Family::V6;
+    let device = Device { name: name.clone(), parent, mac, group: None, ipv6, local_igmp: true };
+    let multicast = matches!(config.reach, Reach::Multicast { .. });
+    InstanceConfig {
+        speaks_as: Some(mac).filter(|_| multicast && !plainly),
+        vips: moved(&config.vips, &name),
+        excluded: moved(&config.excluded, &name),
+        devices: vec![device],
+        ..config
+    }
+}
+
+/// The same without one.
+#[must_use]
+pub fn off_device(config: InstanceConfig) -> InstanceConfig {
+    let Some(parent) = config.interface.clone() else { return config };
+    InstanceConfig {
+        speaks_as: None,
+        vips: moved(&config.vips, &parent),
+        excluded: moved(&config.excluded, &parent),
+        devices: Vec::new(),
+        ..config
+    }
+}
+
+fn moved(vips: &[Vip], to: &Name) -> Vec<Vip> {
+    vips.iter().map(|vip| Vip { interface: to.clone(), ..vip.clone() }).collect()
 }

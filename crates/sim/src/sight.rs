@@ -6,8 +6,9 @@
 
 use core::net::IpAddr;
 use core::time::Duration;
+use std::collections::BTreeMap;
 
-use base::{Event, Family, Instant, Mac};
+use base::{Event, Family, Instant, Mac, State};
 use vrrp::Packet;
 
 use crate::kernel::Segment;
@@ -103,7 +104,12 @@ pub enum Sight {
         /// What it told its neighbours.
         mac: Mac,
     },
-    /// The client took an announcement in.
+    /// A node's engine has stopped in good order, and says that nothing is left to do.
+    Stopped {
+        /// Which node.
+        node: usize,
+    },
+    /// The client took an announcement in, or learned where its frames go to now.
     Believed {
         /// From which node.
         node: usize,
@@ -116,6 +122,25 @@ pub enum Sight {
         node: usize,
         /// Whether it takes over from an engine before it.
         heir: bool,
+    },
+    /// Another version takes over from a node's engine, which has said where it stands.
+    HandedOver {
+        /// Which node.
+        node: usize,
+    },
+    /// It has begun.
+    TookOver {
+        /// Which node.
+        node: usize,
+        /// What it takes no part in, as it is now.
+        idle: Vec<Vr>,
+    },
+    /// It is dead, and the engine before goes on.
+    WentBack {
+        /// Which node.
+        node: usize,
+        /// As what.
+        states: BTreeMap<Vr, State>,
     },
     /// An engine's process has ended.
     EngineEnded {
@@ -207,4 +232,6 @@ pub struct Mail {
     pub spoiled: bool,
     /// It is no advert but a word about a planned move.
     pub notice: bool,
+    /// The virtual MAC it comes from, if from one.
+    pub mac: Option<Mac>,
 }

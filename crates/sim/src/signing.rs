@@ -32,6 +32,18 @@ impl Heard {
         self.0.retain(|(of, vr, _), _| *of != node || kept(*vr));
     }
 
+    /// What a node's engine knows now.
+    pub(crate) fn of(&self, node: usize) -> Heard {
+        let of_node = self.0.iter().filter(|((of, _, _), _)| *of == node);
+        Self(of_node.map(|(key, number)| (*key, *number)).collect())
+    }
+
+    /// A node's engine knows what it knew then, whatever another has heard since.
+    pub(crate) fn restore(&mut self, node: usize, then: Heard) {
+        self.forget(node, |_| false);
+        self.0.extend(then.0);
+    }
+
     /// Whether a receiver with this configuration, whose clock says `wall`, refuses an advert for
     /// what its trailer says, or for having none. What it does not refuse is used up.
     pub(crate) fn refuses(

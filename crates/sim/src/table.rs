@@ -3,9 +3,9 @@
 
 use core::net::IpAddr;
 use core::time::Duration;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use base::{Instant, LeaseAnswer, LeaseClass, LeaseKey, LeaseOp, LeaseTrouble};
+use base::{Errno, IfIndex, Instant, LeaseAnswer, LeaseClass, LeaseKey, LeaseOp, LeaseTrouble};
 
 /// The table of the node's only daemon.
 #[derive(Clone, Debug, Default)]
@@ -13,6 +13,8 @@ pub struct Table {
     exists: bool,
     alive: BTreeMap<LeaseClass, Instant>,
     listed: BTreeMap<LeaseKey, LeaseClass>,
+    /// Which interfaces it looks at.
+    covered: BTreeSet<IfIndex>,
 }
 
 impl Table {
@@ -21,6 +23,15 @@ impl Table {
     /// # Errors
     /// What the kernel would refuse.
     pub fn execute(&mut self, now: Instant, op: &LeaseOp) -> Result<LeaseAnswer, LeaseTrouble> {
+        match op {
+            // A renewal finds no element, and that is all it can tell.
+            LeaseOp::Build | LeaseOp::Destroy | LeaseOp::Renew { .. } => {}
+            _ if !self.exists => {
+                let step = "lease".to_owned();
+                return Err(LeaseTrouble::Refused { step, errno: Errno::NOENT });
+            }
+            _ => {}
+        }
         match op {
             LeaseOp::Build => {
                 let existed = core::mem::replace(&mut self.exists, true);
@@ -39,6 +50,7 @@ impl Table {
             LeaseOp::Unlist { keys } => self.listed.retain(|key, _| !keys.contains(key)),
             LeaseOp::Drop { class } => drop(self.alive.remove(class)),
             LeaseOp::Destroy => self.remove(),
+            // Only the kernel knows its interfaces ([`Kernel::execute_lease`](crate::Kernel)).
             LeaseOp::Cover { .. } => {}
         }
         Ok(LeaseAnswer::Done)
@@ -75,6 +87,25 @@ impl Table {
     /// Somebody removes it.
     pub(crate) fn remove(&mut self) {
         *self = Self::default();
+    }
+
+    /// It looks at what passes through this interface.
+    pub(crate) fn cover(&mut self, index: IfIndex) {
+        self.covered.insert(index);
+    }
+
+    /// The interface is gone, and its hook with it.
+    pub(crate) fn uncover(&mut self, index: IfIndex) {
+        self.covered.remove(&index);
+    }
+
+    pub(crate) fn covers(&self, index: IfIndex) -> bool {
+        self.covered.contains(&index)
+    }
+
+    /// Whether this is listed, under whatever class.
+    pub(crate) fn lists(&self, key: LeaseKey) -> bool {
+        self.listed.contains_key(&key)
     }
 
     /// The whole machine stood still for this long, and its clock with it.

@@ -2,9 +2,7 @@
 
 use core::net::{IpAddr, Ipv6Addr};
 
-use base::{
-    BatchDone, DeviceDone, Errno, IfIndex, Instant, LeaseDone, LeaseOp, Mac, Neighbour, Transmit,
-};
+use base::{BatchDone, IfIndex, Instant, LeaseDone, LeaseOp, Mac, Neighbour, Transmit};
 use vrrp::moves::{Kind, Notice};
 use vrrp::{Input, InstanceConfig, Output, Packet, Router, RouterStatus, SwitchoverError};
 
@@ -54,8 +52,11 @@ impl Lan {
             return;
         };
         mail.packet.index = index;
-        if !node.is_on(self.now, index) || !node.running || !node.listens(&mail.packet) {
+        if !node.is_on(self.now, index) || !node.running || !node.listens(&mail) {
             return;
+        }
+        if let Some(former) = &mut node.former {
+            former.inbox.push_back(mail.clone());
         }
         if node.is_awake(self.now) && node.inbox.is_empty() {
             self.hand_over(at, mail);
@@ -65,7 +66,7 @@ impl Lan {
     }
 
     fn hand_over(&mut self, at: usize, mail: Mail) {
-        let Mail { packet, segment, spoiled, notice } = mail;
+        let Mail { packet, segment, spoiled, notice, .. } = mail;
         if notice {
             self.tape.mark(self.now, at, 8);
             self.tape.bytes(&packet.payload);
@@ -118,9 +119,8 @@ impl Lan {
         while let Some(output) = self.nodes[at].router.poll_output() {
             match output {
                 Output::Notice(transmit) => self.send_notice(at, &transmit),
-                Output::Advert(transmit) | Output::VirtualAdvert { transmit, .. } => {
-                    self.send(at, &transmit);
-                }
+                Output::Advert(transmit) => self.send(at, &transmit, None),
+                Output::VirtualAdvert { mac, transmit } => self.send(at, &transmit, Some(mac)),
                 Output::Lease(ask) => {
                     let (now, node) = (self.now, &mut self.nodes[at]);
                     self.tape.mark(now, at, 7);
@@ -131,7 +131,7 @@ impl Lan {
                         let addresses: Vec<IpAddr> = silent.filter(here).collect();
                         sights.push(Sight::Revived { node: at, ended, addresses });
                     }
-                    let outcome = node.kernel.table.execute(now, &ask.op);
+                    let outcome = node.kernel.execute_lease(now, &ask.op);
                     let done = LeaseDone { ticket: ask.ticket, outcome };
                     let clock = node.clock(now);
                     node.router.handle(clock, Input::LeaseDone(done));
@@ -160,13 +160,14 @@ impl Lan {
                     self.shout(at, segment, index, &bytes);
                 }
                 Output::Device(ask) => {
-                    // This kernel has no macvlans, and says so as a real one would.
-                    let outcome = Err(Errno(95));
-                    let done = DeviceDone { ticket: ask.ticket, outcome };
                     let life = self.nodes[at].life;
-                    self.put(KERNEL_TIME, Coming::DeviceDone(at, life, done));
+                    self.put(KERNEL_TIME, Coming::Device(at, life, ask));
                 }
-                Output::Tune(_) | Output::Promote(_) => {}
+                Output::Tune(tuning) => {
+                    let life = self.nodes[at].life;
+                    self.put(KERNEL_TIME, Coming::Tune(at, life, tuning.index));
+                }
+                Output::Promote(_) => {}
                 Output::Watch(wanted) => self.nodes[at].watched = wanted,
                 Output::Sockets(wanted) => self.nodes[at].sockets = wanted,
                 Output::Will(edit) => self.will(at, edit),
@@ -216,15 +217,16 @@ impl Lan {
 
     /// A claim comes to a node that may look out for it; a sleeper reads it when it wakes.
     pub(crate) fn hear_claim(&mut self, at: usize, segment: Segment, mut seen: Neighbour) {
-        let node = &self.nodes[at];
-        let Some(index) = node.kernel.on_segment(segment).map(|link| link.index) else { return };
-        seen.index = index;
-        if !node.is_on(self.now, index) || !node.running || !node.looks_out_for(&seen) {
-            return;
-        }
-        match self.postponed(at) {
-            Some(until) => self.put(until, Coming::Claim(at, segment, seen)),
-            None => self.handle(at, Input::Neighbour(seen)),
+        for index in self.nodes[at].kernel.seers(segment, seen.mac) {
+            seen.index = index;
+            let node = &self.nodes[at];
+            if !node.is_on(self.now, index) || !node.running || !node.looks_out_for(&seen) {
+                continue;
+            }
+            match self.postponed(at) {
+                Some(until) => return self.put(until, Coming::Claim(at, segment, seen)),
+                None => self.handle(at, Input::Neighbour(seen)),
+            }
         }
     }
 
@@ -233,9 +235,27 @@ impl Lan {
         if let Some((address, _)) = announced(frame) {
             self.see_that(Sight::Believed { node: from, address });
         }
+        for address in self.client.learn_port(from, frame) {
+            self.see_that(Sight::Believed { node: from, address });
+        }
     }
 
-    pub(crate) fn send(&mut self, from: usize, transmit: &Transmit) {
+    /// The switch to the client learns where a virtual MAC lives from whatever comes from there.
+    fn show_switch(&mut self, from: usize, segment: Segment, mac: Mac) {
+        if !self.reaches_client(from, segment) {
+            return self.see_that(Sight::Lost { from, to: None });
+        }
+        let arrivals = self.weather.arrivals(&mut self.random);
+        if arrivals.is_empty() {
+            self.see_that(Sight::Lost { from, to: None });
+        }
+        for delay in arrivals {
+            let header = [[0xff; 6], mac.0].concat();
+            self.put(delay, Coming::Frame(from, header));
+        }
+    }
+
+    pub(crate) fn send(&mut self, from: usize, transmit: &Transmit, mac: Option<Mac>) {
         self.nodes[from].adverts_sent += 1;
         let Transmit { index, source, destination, ttl, payload } = transmit;
         let (index, source, destination, ttl) = (*index, *source, *destination, *ttl);
@@ -250,10 +270,19 @@ impl Lan {
         }
         if self.sights.is_some() && self.nodes[from].adverts_sent % 37 == 1 {
             let packet = Packet { index, source, destination, ttl, payload: payload.clone() };
-            self.recorded.push_back(Mail { packet, segment, spoiled: false, notice: false });
+            self.recorded.push_back(Mail { packet, segment, spoiled: false, notice: false, mac });
             if self.recorded.len() > 16 {
                 self.recorded.pop_front();
             }
+        }
+        // By the interface that has it, a frame goes with its MAC.
+        let device = || {
+            let mut devices = self.nodes[from].kernel.devices();
+            devices.find(|device| device.index == index)?.mac
+        };
+        let mac = mac.or_else(device);
+        if let Some(mac) = mac.filter(|_| destination.is_multicast()) {
+            self.show_switch(from, segment, mac);
         }
         for to in (0..self.nodes.len()).filter(|to| *to != from) {
             if self.cuts.is_cut(from, Some(to)) {
@@ -269,10 +298,8 @@ impl Lan {
             for delay in arrivals {
                 let payload = payload.clone();
                 let packet = Packet { index, source, destination, ttl, payload };
-                self.put(
-                    delay,
-                    Coming::Mail(to, Mail { packet, segment, spoiled: false, notice: false }),
-                );
+                let mail = Mail { packet, segment, spoiled: false, notice: false, mac };
+                self.put(delay, Coming::Mail(to, mail));
             }
         }
     }
@@ -299,7 +326,7 @@ impl Lan {
             for delay in self.weather.arrivals(&mut self.random) {
                 let payload = payload.clone();
                 let packet = Packet { index, source, destination, ttl, payload };
-                let mail = Mail { packet, segment, spoiled: false, notice: true };
+                let mail = Mail { packet, segment, spoiled: false, notice: true, mac: None };
                 self.put(delay, Coming::Mail(to, mail));
             }
         }

@@ -417,6 +417,9 @@ impl Ways {
     }
 
     fn settle(&mut self) {
+        if self.stale.is_empty() {
+            return;
+        }
         let mut removals = Vec::new();
         let mut additions = Vec::new();
         for way in core::mem::take(&mut self.stale) {

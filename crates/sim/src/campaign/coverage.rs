@@ -89,6 +89,7 @@ impl Coverage {
                     | FaultKind::KillGuardian
                     | FaultKind::KillControl
                     | FaultKind::StopStart
+                    | FaultKind::Upgrade
                     | FaultKind::Reload
                     | FaultKind::ReloadNothing
                     | FaultKind::Rollout

@@ -4,7 +4,7 @@ use core::net::IpAddr;
 use core::time::Duration;
 use std::collections::BTreeMap;
 
-use base::{Instant, Preempt, Priority, Vip};
+use base::{DeviceOp, Instant, Preempt, Priority, Vip};
 use vrrp::InstanceConfig;
 
 use super::coverage::{Coverage, Situation};
@@ -14,7 +14,7 @@ use super::swarm::{Fault, FaultKind};
 use crate::forge;
 use crate::kernel::Segment;
 use crate::lan::Lan;
-use crate::node::vr_of;
+use crate::node::{off_device, on_device, vr_of};
 use crate::random::Random;
 use crate::sight::{Sight, Vr};
 use crate::weather::Weather;
@@ -172,18 +172,22 @@ impl Injector {
         self.later(lan, lasts, Undo::Mend(ways));
     }
 
-    /// Carries a fault out. What makes no sense where it strikes (to pause a dead process) does
-    /// nothing, and is not counted.
+    /// Carries a fault out. What makes no sense where it strikes (to pause a dead process) strikes
+    /// the next node instead; where it makes no sense anywhere, nothing is done or counted.
     pub(crate) fn strike(&mut self, lan: &mut Lan, fault: &Fault, coverage: &mut Coverage) {
-        let Fault { kind, node, lasts, dice, .. } = *fault;
-        let mut random = Random::new(dice);
-        let situation = Situation::of(lan, node);
+        let Fault { kind, lasts, dice, .. } = *fault;
         lan.touch();
-        if self.act(lan, kind, node, lasts, &mut random) {
-            coverage.count(kind, situation);
-            lan.see_that(Sight::Disturbed);
-            // What ends by itself is over then.
-            self.later(lan, lasts, Undo::Over);
+        let count = lan.nodes.len();
+        for node in (fault.node..count).chain(0..fault.node) {
+            let mut random = Random::new(dice);
+            let situation = Situation::of(lan, node);
+            if self.act(lan, kind, node, lasts, &mut random) {
+                coverage.count(kind, situation);
+                lan.see_that(Sight::Disturbed);
+                // What ends by itself is over then.
+                self.later(lan, lasts, Undo::Over);
+                return;
+            }
         }
     }
 
@@ -241,6 +245,9 @@ impl Injector {
                 lan.kill_guardian(node);
                 self.later(lan, lasts, Undo::Restart(node));
             }
+            // The new version reads the file, and refuses a broken one before anybody is asked.
+            FaultKind::Upgrade if awake && self.broken.contains_key(&node) => {}
+            FaultKind::Upgrade if awake => return lan.upgrade(node, random),
             FaultKind::KillControl if awake => {
                 self.later(lan, lasts, Undo::Load(node));
             }
@@ -330,6 +337,22 @@ impl Injector {
                 lan.meddle(node, |kernel| kernel.delete_link(segment));
                 self.later(lan, lasts, Undo::Make(node, segment));
             }
+            FaultKind::DeviceDelete | FaultKind::DeviceToggle => {
+                let devices: Vec<_> = lan.nodes[node].kernel.devices().collect();
+                if devices.is_empty() {
+                    return false;
+                }
+                let device = devices[below(random, devices.len())];
+                let (index, up) = (device.index, device.macvlan.is_some_and(|macvlan| macvlan.up));
+                let op = match kind {
+                    FaultKind::DeviceDelete => DeviceOp::Remove { index },
+                    _ if up => DeviceOp::Lower { index },
+                    _ => DeviceOp::Raise { index },
+                };
+                lan.meddle(node, |kernel| {
+                    let _ = kernel.execute_device(&op);
+                });
+            }
             FaultKind::LinkRename => {
                 lan.meddle(node, |kernel| kernel.rename(segment, "lan7"));
                 self.later(lan, lasts, Undo::NameBack(node, segment));
@@ -367,6 +390,13 @@ impl Injector {
                     kernel.remove(address);
                 });
                 self.later(lan, lasts, Undo::Own(node, segment));
+            }
+            // Nobody but its owner can, in truth. A Backup has nothing to renew in it by which it
+            // could notice, and what waits installed is silent by nothing else.
+            FaultKind::TableGone
+                if lan.nodes[node].configs().iter().any(InstanceConfig::stages) =>
+            {
+                return false;
             }
             FaultKind::TableGone => lan.nodes[node].kernel.table.remove(),
             FaultKind::Overrun => {
@@ -413,7 +443,7 @@ impl Injector {
 }
 
 fn vary_one(config: &mut InstanceConfig, random: &mut Random) {
-    match random.below(7) {
+    match random.below(8) {
         0 if !config.priority.is_owner() => {
             let priority = u8::try_from(1 + random.below(254)).unwrap_or(100);
             config.priority = Priority::new(priority);
@@ -450,6 +480,9 @@ fn vary_one(config: &mut InstanceConfig, random: &mut Random) {
             let short = renamed.replace("___", "");
             config.name = short.as_str().into();
         }
+        // To a virtual MAC and back, both without a stop.
+        6 if config.devices.is_empty() => *config = on_device(config.clone(), random.chance(200)),
+        6 => *config = off_device(config.clone()),
         _ => config.burst.repeat = pick(random, &[1, 3, 5]),
     }
 }

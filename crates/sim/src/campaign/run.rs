@@ -11,6 +11,7 @@ use super::scenario::Scenario;
 use super::swarm::{FaultKind, Plan, TROUBLE};
 use crate::lan::Lan;
 use crate::random::Random;
+use crate::sight::Sight;
 use crate::watch::{Violation, Watch, longest_interval};
 
 /// What a campaign leaves out or plants.
@@ -67,7 +68,12 @@ pub fn run(settings: &Settings, seed: u64) -> Outcome {
     base::plant::plant(settings.plant);
     let mut random = Random::new(seed.wrapping_mul(0x2545_f491_4f6c_dd1d) ^ seed);
     let scenario = Scenario::draw(&mut random);
-    let plan = Plan::draw(&mut random, &settings.kinds, scenario.nodes.len());
+    let mut kinds = settings.kinds.clone();
+    kinds.retain(|kind| scenario.knows(*kind));
+    if kinds.is_empty() {
+        kinds.clone_from(&settings.kinds);
+    }
+    let plan = Plan::draw(&mut random, &kinds, scenario.nodes.len());
     let mut world = World::new(seed, &scenario, &mut random);
     let begin = world.lan.now();
     let violation = world.live(&plan, begin).err().map(|violation| {
@@ -90,6 +96,7 @@ struct World {
     injector: Injector,
     coverage: Coverage,
     routers: Vec<crate::sight::Vr>,
+    sights: Vec<Sight>,
 }
 
 impl World {
@@ -109,6 +116,7 @@ impl World {
             injector,
             coverage: Coverage::default(),
             routers: scenario.routers.clone(),
+            sights: Vec::new(),
         };
         for at in 0..scenario.nodes.len() {
             world.lan.now = world.lan.now() + Duration::from_millis(random.below(300));
@@ -172,8 +180,8 @@ impl World {
     }
 
     fn look(&mut self) -> Result<(), Violation> {
-        let sights = self.lan.take_sights();
-        self.watch.look(&self.lan, &sights)
+        self.lan.take_sights(&mut self.sights);
+        self.watch.look(&self.lan, &self.sights)
     }
 }
 

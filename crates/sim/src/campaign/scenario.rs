@@ -4,15 +4,16 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use core::num::NonZeroU8;
 use core::time::Duration;
 
-use base::{Centis, Family, Interval, Name, Preempt, Priority, TrackEffect, Vip, Vrid};
+use base::{Centis, Family, Interval, Name, Preempt, Priority, TrackEffect, Version, Vip, Vrid};
 use vip::announcer::BurstPolicy;
 use vrrp::wire::hmac::{Freshness, Mode};
 use vrrp::wire::{GROUP_V4, GROUP_V6, PeerTerms};
 use vrrp::{InstanceConfig, Reach, TrackInterface};
 
 use super::rollout;
+use super::swarm::FaultKind;
 use crate::kernel::{ETH0, ETH1, Segment};
-use crate::node::{config, vr_of};
+use crate::node::{config, on_device, vr_of};
 use crate::random::Random;
 use crate::sight::Vr;
 use crate::weather::Weather;
@@ -31,6 +32,9 @@ pub struct Scenario {
     /// How far each node's monotonic clock is ahead of the world's.
     pub ahead: Vec<Duration>,
 }
+
+/// More VIPs than anybody installs in no time.
+const MANY: u8 = 66;
 
 /// What all nodes of a virtual router have in common.
 #[derive(Clone, Debug)]
@@ -55,6 +59,10 @@ struct Shared {
     startup_delay: Duration,
     refresh: Duration,
     vips: Vec<Vip>,
+    /// How many of a thousand nodes have the VIPs on a macvlan; whether adverts leave by the interface
+    /// itself all the same.
+    virtual_mac: u16,
+    speaks_plainly: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -69,7 +77,7 @@ impl Scenario {
     /// The world of this random sequence.
     #[must_use]
     pub fn draw(random: &mut Random) -> Self {
-        let fast = random.chance(60);
+        let fast = random.chance(30);
         let count = if fast || random.chance(600) { 3 } else { 4 + pick(random, &[0, 1]) };
         let routers = if fast { 1 } else { pick(random, &[1, 1, 2, 3]) };
         let shared: Vec<Shared> = (0..routers).map(|n| Shared::draw(random, n, fast)).collect();
@@ -102,6 +110,20 @@ impl Scenario {
     }
 }
 
+impl Scenario {
+    /// Whether there is anything in this world that such a fault could strike.
+    pub(crate) fn knows(&self, kind: FaultKind) -> bool {
+        let mut configs = self.nodes.iter().flatten();
+        match kind {
+            FaultKind::DeviceDelete | FaultKind::DeviceToggle => {
+                configs.any(|config| !config.devices.is_empty())
+            }
+            FaultKind::Rollout => configs.any(|config| config.version() == Version::V3),
+            _ => true,
+        }
+    }
+}
+
 impl Shared {
     fn draw(random: &mut Random, number: usize, fast: bool) -> Self {
         let on_eth1 = number == 2;
@@ -110,11 +132,13 @@ impl Shared {
         let interval = match (v2, fast) {
             (true, _) => pick(random, &[100, 100, 200]),
             (false, true) => pick(random, &[1, 2, 5]),
-            (false, false) => pick(random, &[10, 20, 30, 50, 100, 100, 100, 150, 200]),
+            (false, false) => {
+                pick(random, &[10, 20, 30, 50, 50, 100, 100, 100, 100, 150, 150, 200])
+            }
         };
         let vrid = u8::try_from(number).unwrap_or(0) + 51;
         let segment = u8::from(on_eth1);
-        Self {
+        let mut shared = Self {
             name: Name::from(format!("VI_{vrid}").as_str()),
             segment,
             family,
@@ -144,7 +168,18 @@ impl Shared {
             startup_delay: if random.chance(150) { Duration::from_secs(5) } else { Duration::ZERO },
             refresh: if random.chance(150) { Duration::from_secs(30) } else { Duration::ZERO },
             vips: vips(random, family, segment, vrid),
+            virtual_mac: if random.chance(350) {
+                pick(random, &[1000, 1000, 1000, 500])
+            } else {
+                0
+            },
+            speaks_plainly: random.chance(200),
+        };
+        // So many that they wait installed.
+        if shared.virtual_mac > 0 && shared.lease && random.chance(40) {
+            shared.vips = (1..=MANY).map(|n| vip(family, 1, segment, vrid, n)).collect();
         }
+        shared
     }
 
     fn config(
@@ -188,7 +223,8 @@ impl Shared {
                 ],
             ),
         };
-        InstanceConfig {
+        let virtual_mac = random.chance(self.virtual_mac);
+        let config = InstanceConfig {
             name: self.name.clone(),
             interface: Some(Name::from(interface)),
             vrid: self.vrid,
@@ -214,7 +250,8 @@ impl Shared {
                 .signed
                 .and_then(|freshness| rollout::policy(&[1], 1, freshness, Mode::Enforce)),
             ..config(100)
-        }
+        };
+        if virtual_mac { on_device(config, self.speaks_plainly) } else { config }
     }
 
     fn reach(&self, node: usize, count: usize) -> Reach {
@@ -251,28 +288,28 @@ pub(crate) fn freshness(random: &mut Random) -> Freshness {
 /// VIPs in the node's own subnet, in one of their own (where the first is primary for the others), or
 /// host routes.
 fn vips(random: &mut Random, family: Family, segment: Segment, vrid: u8) -> Vec<Vip> {
-    let interface = Name::from(if segment == 0 { ETH0 } else { ETH1 });
     let count = u8::try_from(pick(random, &[1_u16, 1, 2, 4])).unwrap_or(1);
     let style = pick(random, &[0_u8, 0, 1, 2]);
-    (1..=count)
-        .map(|n| {
-            let (address, prefix): (IpAddr, u8) = match (family, style, segment) {
-                (Family::V4, 0, 0) => (Ipv4Addr::new(193, 168, vrid, n).into(), 16),
-                (Family::V4, 0, _) => (Ipv4Addr::new(10, 0, 0, 200 + n).into(), 24),
-                (Family::V4, 1, _) => (Ipv4Addr::new(172, 20, vrid, n).into(), 24),
-                (Family::V4, ..) => (Ipv4Addr::new(172, 21, vrid, n).into(), 32),
-                (Family::V6, 0, _) => {
-                    let v6 = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, u16::from(vrid), u16::from(n));
-                    (v6.into(), 64)
-                }
-                (Family::V6, ..) => {
-                    let v6 = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, u16::from(vrid), n.into());
-                    (v6.into(), if style == 1 { 64 } else { 128 })
-                }
-            };
-            Vip::new(address, prefix, interface.clone())
-        })
-        .collect()
+    (1..=count).map(|n| vip(family, style, segment, vrid, n)).collect()
+}
+
+fn vip(family: Family, style: u8, segment: Segment, vrid: u8, n: u8) -> Vip {
+    let interface = Name::from(if segment == 0 { ETH0 } else { ETH1 });
+    let (address, prefix): (IpAddr, u8) = match (family, style, segment) {
+        (Family::V4, 0, 0) => (Ipv4Addr::new(193, 168, vrid, n).into(), 16),
+        (Family::V4, 0, _) => (Ipv4Addr::new(10, 0, 0, 200 + n).into(), 24),
+        (Family::V4, 1, _) => (Ipv4Addr::new(172, 20, vrid, n).into(), 24),
+        (Family::V4, ..) => (Ipv4Addr::new(172, 21, vrid, n).into(), 32),
+        (Family::V6, 0, _) => {
+            let v6 = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, u16::from(vrid), u16::from(n));
+            (v6.into(), 64)
+        }
+        (Family::V6, ..) => {
+            let v6 = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, u16::from(vrid), n.into());
+            (v6.into(), if style == 1 { 64 } else { 128 })
+        }
+    };
+    Vip::new(address, prefix, interface)
 }
 
 /// One of these.

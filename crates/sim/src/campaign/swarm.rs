@@ -66,6 +66,10 @@ kinds! {
     LinkDown => "link-down",
     /// An interface is deleted and made again under the same name, with another number.
     LinkRecreate => "link-recreate",
+    /// Somebody deletes a macvlan.
+    DeviceDelete => "device-delete",
+    /// Somebody sets one down, or up.
+    DeviceToggle => "device-toggle",
     /// An interface is renamed, and named back.
     LinkRename => "link-rename",
     /// Somebody adds an address of his own beside a VIP.
@@ -97,6 +101,8 @@ kinds! {
     /// The configuration file is broken for a while: nothing reads it again, and no daemon that is
     /// begun meanwhile can start.
     BrokenFile => "broken-file",
+    /// Another version takes over, or does not get ready, or not in time, and all goes on as before.
+    Upgrade => "upgrade",
     /// mainstay is stopped in an orderly way, and started again.
     StopStart => "stop-start",
 }
@@ -177,6 +183,19 @@ const COUPLES: &[(FaultKind, FaultKind)] = {
         (Rollout, Reordering),
         (Rollout, ClockStep),
         (Rollout, Freeze),
+        (Upgrade, KillEngine),
+        (Upgrade, Pause),
+        (Upgrade, SpoofResign),
+        (Upgrade, Carrier),
+        (Upgrade, Rollout),
+        (DeviceDelete, Carrier),
+        (DeviceDelete, KillEngine),
+        (DeviceDelete, Pause),
+        (DeviceDelete, Upgrade),
+        (DeviceToggle, KillEngine),
+        (DeviceToggle, Partition),
+        (DeviceToggle, Overrun),
+        (DeviceDelete, Reload),
         (BrokenFile, Kill),
         (BrokenFile, KillGuardian),
         (BrokenFile, KillEngine),

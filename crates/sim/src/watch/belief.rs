@@ -69,7 +69,7 @@ impl Belief {
             }
             let believed = lan.client().believes(address);
             let wrong = match (holder, believed) {
-                (Some(holder), Some(mac)) if !nodes[holder].kernel().has_mac(mac) => {
+                (Some(holder), Some(mac)) if lan.lives_at(mac) != Some(holder) => {
                     self.is_misled(lan, vr, address, holder, mac)
                 }
                 _ => false,
@@ -93,7 +93,7 @@ impl Belief {
         let told_at = self.believed_at.get(&address).copied().unwrap_or_default();
         let reaches = lan.reaches_client(holder, vr.segment);
         let lost = self.lost_at.get(&holder).is_some_and(|lost| *lost >= told_at);
-        let rival = nodes.iter().find(|node| node.kernel().has_mac(mac));
+        let rival = lan.lives_at(mac).map(|at| &nodes[at]);
         let heard = |address| self.rival_heard.get(&(holder, vr, address));
         // Since the client was told last, the holder took it over, or heard the one that told it.
         let knows = here.is_some_and(|here| here > told_at)

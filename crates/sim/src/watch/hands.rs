@@ -5,7 +5,7 @@ use core::net::IpAddr;
 use core::time::Duration;
 use std::collections::BTreeMap;
 
-use base::{Instant, State, Subject, Vip, What};
+use base::{Instant, Name, State, Subject, Vip, What};
 
 use super::rule::{Rule, Violation};
 use super::shadow::Shadows;
@@ -21,6 +21,9 @@ const BACK_WITHIN: Duration = Duration::from_millis(100);
 /// Against somebody who removes it again and again, the keeper takes its time.
 const BACK_WITHIN_IN_A_FIGHT: Duration = Duration::from_millis(1_200);
 const FIGHT: Duration = Duration::from_secs(12);
+/// A macvlan takes some steps more, each of which waits for what the kernel tells of the one before.
+const STEPS: u32 = 5;
+const DEVICE_LATE: Duration = Duration::from_millis(250);
 /// D2: two seconds, what the kernel's clockwork adds, and one renewal that may be under way.
 const LAPSED_WITHIN: Duration = Duration::from_millis(2_700);
 
@@ -36,6 +39,7 @@ pub(crate) struct Hands {
     behind: Spans<(usize, IpAddr)>,
     guarded: Spans<(usize, IpAddr)>,
     unled: Spans<(usize, IpAddr)>,
+    raised: Spans<(usize, Vr)>,
     /// What somebody deleted and the node has not complained about yet; and when, of late.
     deleted: BTreeMap<(usize, IpAddr), u32>,
     fights: BTreeMap<(usize, IpAddr), (u32, Instant)>,
@@ -75,6 +79,14 @@ impl Hands {
                 let evidence = format!("names who follows, and {answered:?} are answered for");
                 return Err(violation(lan, Rule::NamedFirst, *node, evidence));
             }
+            Sight::Stopped { node } => {
+                let ours = |link: &base::LinkFact| link.mac.is_some_and(|m| m.is_virtual_router());
+                let mut devices = lan.nodes()[*node].kernel().devices();
+                if let Some(device) = devices.find(|link| ours(link)) {
+                    let evidence = format!("{} is there still", device.name);
+                    return Err(violation(lan, Rule::DeviceLeft, *node, evidence));
+                }
+            }
             Sight::Added { node, address } => {
                 self.added.insert((*node, *address), now);
             }
@@ -110,6 +122,7 @@ impl Hands {
         [&self.stray, &self.missing, &self.behind, &self.guarded, &self.unled]
             .iter()
             .all(|spans| spans.is_empty())
+            && self.raised.is_empty()
     }
 
     fn note_gone(&mut self, now: Instant, node: usize, addresses: &[IpAddr]) {
@@ -131,21 +144,37 @@ impl Hands {
             let away = !awake && node.frozen_until <= now;
             let (dead, ward) = (away && node.alive, away && node.is_guarded(now));
             let holds = node.state(vr) == State::Active;
+            let up = config.devices.iter().any(|device| {
+                let link = node.kernel().named(device.name.as_str());
+                link.and_then(|link| link.macvlan).is_some_and(|macvlan| macvlan.up)
+            });
+            let late = DEVICE_LATE + lan.news_delay * STEPS;
+            if self.raised.note((at, vr), now, up && able && !holds) > late {
+                let evidence = format!("{vr:?} is {:?}, and its device is up", node.state(vr));
+                return Err(violation(lan, Rule::DeviceUp, at, evidence));
+            }
+            let (stages, virtual_mac) = (config.stages(), !config.devices.is_empty());
             for vip in config.all_vips() {
                 let key = (at, vip.address);
                 let has = has(node, vip);
+                let device = config.device(&vip.interface).is_some();
 
-                if self.stray.note(key, now, has && able && !holds) > REMOVED_WITHIN {
+                // What waits on a device that is down is silent.
+                let waits = stages && !runs(node, &vip.interface);
+                let stray = has && !waits;
+                if self.stray.note(key, now, stray && able && !holds) > REMOVED_WITHIN {
                     let evidence = format!("{vip} is there, and {vr:?} is {:?}", node.state(vr));
                     return Err(violation(lan, Rule::Stray, at, evidence));
                 }
-                let missing = !has && able && holds && runs(node, vip);
-                let span = self.missing.note(key, now, missing);
-                if span > BACK_WITHIN && span > self.back_within(now, key) {
+                let there = has && (!device || runs(node, &vip.interface));
+                let below = runs(node, config.below(&vip.interface));
+                let span = self.missing.note(key, now, !there && able && holds && below);
+                let within = if virtual_mac { late } else { BACK_WITHIN };
+                if span > within && span > self.back_within(now, key) {
                     let evidence = format!("{vip} is not there, and {vr:?} is Active");
                     return Err(violation(lan, Rule::Missing, at, evidence));
                 }
-                let span = self.guarded.note(key, now, has && ward);
+                let span = self.guarded.note(key, now, stray && ward);
                 let down = || config.interval.as_duration() * config.missed_adverts.into();
                 if span > GUARDED && span > down() + GUARDED {
                     let evidence = format!("{vip} is still there, and its guardian lives");
@@ -160,7 +189,8 @@ impl Hands {
                     let evidence = format!("{vip} is answered for, longer than {longest:?}");
                     return Err(violation(lan, Rule::AnswersUnled, at, evidence));
                 }
-                let behind = has && dead && config.lifetimes && may_lapse(node, vip);
+                let limited = config.lifetimes && !stages;
+                let behind = has && dead && limited && may_lapse(node, vip);
                 if self.behind.note(key, now, behind) > LAPSED_WITHIN {
                     let evidence = format!("{vip} is still there");
                     return Err(violation(lan, Rule::LeftBehind, at, evidence));
@@ -193,17 +223,20 @@ fn has(node: &Node, vip: &Vip) -> bool {
     node.kernel().addresses().any(|fact| fact.index == link.index && fact.address == vip.address)
 }
 
-fn runs(node: &Node, vip: &Vip) -> bool {
-    node.kernel().named(vip.interface.as_str()).is_some_and(|link| link.running)
+fn runs(node: &Node, interface: &Name) -> bool {
+    node.kernel().named(interface.as_str()).is_some_and(|link| link.running)
 }
 
 /// Whether it is secondary: an address before it has its prefix. Those are promised to go.
 fn may_lapse(node: &Node, vip: &Vip) -> bool {
     let IpAddr::V4(own) = vip.address else { return false };
     let mask = u32::MAX.checked_shl(32 - u32::from(vip.prefix.min(32))).unwrap_or(0);
+    let Some(link) = node.kernel().named(vip.interface.as_str()) else { return false };
     let first = node.kernel().addresses().find(|fact| match fact.address {
         IpAddr::V4(other) => {
-            fact.prefix == vip.prefix && (own.to_bits() ^ other.to_bits()) & mask == 0
+            fact.index == link.index
+                && fact.prefix == vip.prefix
+                && (own.to_bits() ^ other.to_bits()) & mask == 0
         }
         IpAddr::V6(_) => false,
     });

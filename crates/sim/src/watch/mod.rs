@@ -40,7 +40,7 @@ pub struct Watch {
 /// Between things that change a state, the world is looked at no more often than this.
 const PATIENCE: Duration = Duration::from_millis(20);
 /// While every node is awake and nothing is so that may not last, it is enough to look this often.
-const CALM: Duration = Duration::from_millis(100);
+const CALM: Duration = Duration::from_millis(200);
 
 /// How slow the world has been at worst, and since when it has been left alone.
 #[derive(Clone, Copy, Debug)]

@@ -51,6 +51,10 @@ rules! {
     Stray => "A node that does not hold has no VIP, but for the 150 ms it takes to remove one.",
     /// VRRP-067.
     Missing => "A holder's VIP that somebody removed is back within 100 ms.",
+    /// VRRP-101.
+    DeviceUp => "A node that does not hold has the interface with the virtual MAC down.",
+    /// Invariant 4.
+    DeviceLeft => "A node that has stopped in good order has no interface with a virtual MAC left.",
     /// Events tell the truth.
     FalseAlarm => "A VIP is reported as taken only if somebody took it.",
     /// VRRP-101.

@@ -25,9 +25,6 @@ const ADVERT_LATE: Duration = Duration::from_millis(2);
 /// What it may take until an instance acts on what its kernel has told.
 const REACTION: Duration = Duration::from_millis(100);
 
-/// What it may take until the addresses of one that has yielded are off the node.
-const LEAVING: Duration = Duration::from_millis(200);
-
 #[derive(Clone, Debug)]
 struct Shadow {
     state: State,
@@ -46,8 +43,6 @@ struct Shadow {
     must_yield: bool,
     advert_due: Instant,
     spoke_at: Option<Instant>,
-    /// When it was Active last.
-    left_at: Option<Instant>,
     /// By the world's clock: until when nobody can have taken over from it, since when it is Active
     /// by its own right, and when it last said that its lease had ended.
     unrivalled_until: Option<Instant>,
@@ -77,7 +72,6 @@ impl Shadow {
             must_yield: false,
             advert_due: now,
             spoke_at: None,
-            left_at: None,
             unrivalled_until: None,
             active_at: Instant::ZERO,
             lapse_told_at: Instant::ZERO,
@@ -192,6 +186,8 @@ pub(crate) struct Shadows {
     claims: Vec<(usize, Vr)>,
     /// What an engine that has ended held, until it was given up.
     left: BTreeSet<(usize, Vr)>,
+    /// What a new version is just being told of: it goes on to the instant.
+    handed: BTreeSet<(usize, Vr)>,
 }
 
 impl Shadows {
@@ -203,13 +199,8 @@ impl Shadows {
     pub(crate) fn see(&mut self, lan: &Lan, sight: &Sight) -> Result<(), Violation> {
         match sight {
             Sight::EngineEnded { node } => {
-                // The guardian forgets a holder once its addresses are off the node: an engine that
-                // dies in between is succeeded by one that holds on (docs/known-failures.md).
-                let clock = lan.nodes()[*node].clock(lan.now());
-                let lately = |at: Instant| clock.since(at) < LEAVING;
                 let held = |((of, _), shadow): &(&(usize, Vr), &Shadow)| {
-                    of == node
-                        && (shadow.state == State::Active || shadow.left_at.is_some_and(lately))
+                    of == node && shadow.state == State::Active
                 };
                 self.left.extend(self.all.iter().filter(held).map(|(key, _)| *key));
                 // What its guardian says from here on is no advert of an instance.
@@ -219,6 +210,23 @@ impl Shadows {
             Sight::Began { node, .. } => {
                 self.all.retain(|(of, _), _| of != node);
                 self.match_configs(lan, *node);
+            }
+            Sight::HandedOver { node } => {
+                let of_node = self.all.keys().filter(|(of, _)| of == node);
+                self.handed.extend(of_node.copied());
+            }
+            Sight::TookOver { node, idle } => {
+                self.handed.clear();
+                for vr in idle {
+                    if let Some(shadow) = self.all.get_mut(&(*node, *vr)) {
+                        shadow.state = State::Initialize;
+                    }
+                }
+            }
+            Sight::WentBack { node, states } => {
+                for ((_, vr), shadow) in self.all.iter_mut().filter(|((of, _), _)| of == node) {
+                    shadow.state = states.get(vr).copied().unwrap_or(State::Initialize);
+                }
             }
             Sight::Reloaded { node } => self.match_configs(lan, *node),
             Sight::Touched { node, difference } => {
@@ -348,12 +356,13 @@ impl Shadows {
         let now = lan.nodes()[node].clock(lan.now());
         let Some(config) = lan.nodes()[node].config_of(vr) else { return Ok(()) };
         let Some(shadow) = self.all.get_mut(&(node, vr)) else { return Ok(()) };
+        if self.handed.remove(&(node, vr)) && reason == Reason::Adopted && shadow.state == to {
+            // All its times go on.
+            return Ok(());
+        }
         let heir = reason == Reason::Adopted && self.left.remove(&(node, vr));
         let from = core::mem::replace(&mut shadow.state, to);
         shadow.must_yield = false;
-        if from == State::Active {
-            shadow.left_at = Some(now);
-        }
         shadow.unrivalled_until = (to == State::Active).then(|| lan.now() + unrivalled(config));
         if to == State::Active && !heir {
             shadow.active_at = lan.now();
@@ -520,7 +529,7 @@ fn is_fit(node: &Node, config: &InstanceConfig) -> bool {
     });
     link.running
         && kernel.addresses().any(usable)
-        && config.all_vips().all(|vip| runs(&vip.interface))
+        && config.all_vips().all(|vip| runs(config.below(&vip.interface)))
         && tracked
 }
 

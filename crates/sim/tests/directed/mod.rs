@@ -4,7 +4,7 @@
 use core::time::Duration;
 use std::net::{IpAddr, Ipv4Addr};
 
-use base::{Centis, Interval, Reason, Vip, Vrid};
+use base::{Centis, Interval, Reason, State, Vip, Vrid, What};
 use sim::{ETH0, Lan, config};
 use vrrp::InstanceConfig;
 
@@ -32,4 +32,25 @@ pub(crate) fn killed_for_a_shorter_lease() -> usize {
         node.events().iter().any(|event| event.reason == Reason::RoleStalled)
     };
     (0..13).filter(killed).count()
+}
+
+/// A holder yields, and its engine dies before the addresses are off the node. How many of some such
+/// nodes hold again because of it.
+pub(crate) fn held_on_to_after_yielding() -> usize {
+    let again = |seed: &u64| {
+        let mut lan = Lan::new(*seed).router("a", 100);
+        lan.run_for(Duration::from_secs(10));
+        assert!(lan.see("a").is_active());
+        lan.start("b", vec![config(200)]);
+        let yielded = lan.run_until(Duration::from_secs(10), |lan| !lan.see("a").is_active());
+        assert!(yielded.is_some() && lan.holders("193.168.0.6").contains(&"a"));
+        lan.kill_engine("a");
+        lan.run_for(Duration::from_millis(300));
+        let events = lan.see("a").events();
+        events.iter().any(|event| {
+            event.reason == Reason::Adopted
+                && matches!(event.what, What::StateChanged { to: State::Active, .. })
+        })
+    };
+    (0..5).filter(again).count()
 }

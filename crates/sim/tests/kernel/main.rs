@@ -6,6 +6,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may; the lint's own exception misses helpers")]
 
+mod devices;
 mod leases;
 mod pair;
 

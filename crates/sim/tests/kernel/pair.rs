@@ -5,7 +5,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant as Clock};
 
-use base::{AddressOp, Batch, Errno, IfIndex, Instant, KernelFact, Name, Ticket, Vip};
+use base::{AddressOp, Batch, Errno, IfIndex, Instant, KernelFact, LinkFact, Name, Ticket, Vip};
 use linux::{Addresses, Container, Heard, Monitor};
 use sim::Kernel;
 
@@ -24,7 +24,7 @@ pub(crate) fn vip(address: &str, prefix: u8) -> Vip {
     Vip::new(address.parse().unwrap(), prefix, Name::from("eth0"))
 }
 
-fn ip(arguments: &str) {
+pub(crate) fn ip(arguments: &str) {
     let output = Command::new("ip").args(arguments.split_whitespace()).output().unwrap();
     assert!(output.status.success(), "ip {arguments}: {output:?}");
 }
@@ -225,20 +225,19 @@ impl Pair {
     fn compare_news(&mut self, what: &str, in_order: bool) {
         let begun = Clock::now();
         let mut told = Vec::new();
-        let index = self.sim_index;
         let news = self.sim.take_news();
-        let imagined: Vec<String> = news.iter().map(|fact| say(fact, index)).collect();
+        let imagined: Vec<String> = news.iter().map(say).collect();
         // IPv6 news are told by a worker: wait for as many as are expected.
         while begun.elapsed() < Duration::from_secs(3) {
             let Heard::Facts(facts) = self.monitor.read().unwrap() else { panic!("overrun") };
             told.extend(facts.iter().filter(|fact| is_about(fact, self.real)).cloned());
-            let real: Vec<String> = told.iter().map(|fact| say(fact, self.real)).collect();
+            let real: Vec<String> = told.iter().map(say).collect();
             if sorted(&real) == sorted(&imagined) {
                 break;
             }
             std::thread::sleep(Duration::from_millis(2));
         }
-        let real: Vec<String> = told.iter().map(|fact| say(fact, self.real)).collect();
+        let real: Vec<String> = told.iter().map(say).collect();
         assert_eq!(sorted(&real), sorted(&imagined), "news of {what}");
         // Within a family, in the kernel's order.
         for v6 in [false, true].into_iter().filter(|_| in_order) {
@@ -278,10 +277,12 @@ fn is_about(fact: &KernelFact, index: IfIndex) -> bool {
 }
 
 /// What a piece of news says, without the number of the interface.
-fn say(fact: &KernelFact, index: IfIndex) -> String {
-    assert!(is_about(fact, index) || matches!(fact, KernelFact::Link(_) | KernelFact::LinkGone(_)));
+pub(crate) fn say(fact: &KernelFact) -> String {
     match fact {
         KernelFact::Snapshot { .. } => "everything".into(),
+        KernelFact::Link(LinkFact { macvlan: Some(macvlan), name, running, .. }) => {
+            format!("link {name} running {running} up {}", macvlan.up)
+        }
         KernelFact::Link(link) => format!("link {} running {}", link.name, link.running),
         KernelFact::LinkGone(_) => "link gone".into(),
         KernelFact::Address(a) => format!("{}/{} there", a.address, a.prefix),

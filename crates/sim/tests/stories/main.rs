@@ -6,6 +6,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may; the lint's own exception misses helpers")]
 
+mod devices;
 #[path = "../directed/mod.rs"]
 mod directed;
 mod election;
@@ -17,6 +18,7 @@ mod mixed;
 mod moves;
 mod partition;
 mod pause;
+mod remains;
 mod signed;
 mod trouble;
 

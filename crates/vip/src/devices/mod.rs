@@ -319,13 +319,16 @@ impl Devices {
         let Some(entry) = self.entries.values_mut().find(this) else { return };
         let Some((_, op)) = entry.flight.take() else { return };
         let name = entry.device.name.clone();
+        // The kernel's word about it may have come first.
+        let echo_until = Some(self.now + ECHO_LIMIT)
+            .filter(|_| base::planted!(EchoAwaited) || !is_told(&self.links, &op));
         match done.outcome {
             // What is to go is gone, or its parent is: the kernel is about to say so.
-            Err(Errno::NODEV) => entry.echo_until = Some(self.now + ECHO_LIMIT),
+            Err(Errno::NODEV) => entry.echo_until = echo_until,
             Ok(()) => {
                 entry.made |= matches!(op, DeviceOp::Make { .. });
                 entry.refusal = None;
-                entry.echo_until = Some(self.now + ECHO_LIMIT);
+                entry.echo_until = echo_until;
             }
             Err(errno) => {
                 let before = entry.refusal;
@@ -419,6 +422,23 @@ impl Devices {
     }
 }
 
+/// Whether the links are as an operation that is through has made them, or what it was about is gone.
+fn is_told(links: &Links, op: &DeviceOp) -> bool {
+    let up = |index| links.get(index)?.macvlan.map(|macvlan| macvlan.up);
+    match op {
+        DeviceOp::Make { device, on } => {
+            let link = links.named(&device.name);
+            let there = link.is_some_and(|link| {
+                link.mac == Some(device.mac) && link.macvlan.is_some_and(|m| m.below == *on)
+            });
+            there || links.get(*on).is_none()
+        }
+        DeviceOp::Remove { index } => links.get(*index).is_none(),
+        DeviceOp::Raise { index } => up(*index) != Some(false),
+        DeviceOp::Lower { index } => up(*index) != Some(true),
+    }
+}
+
 impl Entry {
     /// What a device that is there still lacks.
     fn attend(
@@ -445,6 +465,7 @@ impl Entry {
                 };
                 ready.then_some(DeviceOp::Raise { index })
             }
+            (false, true) if base::planted!(DeviceLeftUp) => None,
             (false, true) => Some(DeviceOp::Lower { index }),
             (true, true) | (false, false) => {
                 self.refusal = None;

@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 pub struct Bequest {
     /// The instance.
     pub name: Name,
-    /// Its adverts of priority 0, one for each destination, unsigned.
+    /// Its adverts of priority 0, one for each destination, unsigned. None: it has let go and has
+    /// nothing more to say, and only its VIPs are still to be removed.
     pub farewells: Vec<Transmit>,
     /// What they are to be signed with when they are sent, since a signature has a time.
     pub seal: Option<Seal>,
@@ -18,6 +19,14 @@ pub struct Bequest {
     pub vips: Vec<(IfIndex, Vip)>,
     /// The length of its lease: who gives no sign of life for so long no longer holds.
     pub patience: Duration,
+}
+
+impl Bequest {
+    /// Whether the instance has let go, so that nobody is to go on for it.
+    #[must_use]
+    pub fn lets_go(&self) -> bool {
+        self.farewells.is_empty()
+    }
 }
 
 /// What a farewell is signed with.

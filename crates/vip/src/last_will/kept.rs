@@ -11,12 +11,14 @@ use super::Bequest;
 pub(super) struct Kept {
     octets: Secret,
     pub(super) patience: Duration,
+    pub(super) lets_go: bool,
 }
 
 impl Kept {
     pub(super) fn of(bequest: &Bequest) -> Self {
         let octets = postcard::to_stdvec(bequest).expect("what came as octets can be octets again");
-        Self { octets: Secret::new(octets), patience: bequest.patience }
+        let lets_go = bequest.lets_go();
+        Self { octets: Secret::new(octets), patience: bequest.patience, lets_go }
     }
 
     /// The bequest. `last`: the last number that its instance signed with, where that is known.

@@ -8,6 +8,9 @@
 //! engine that only stands still is killed once its lease is over, since nothing else would ever
 //! tell its peers.
 //!
+//! A will without a farewell is that of an instance which has let go, and whose addresses are still on
+//! the node: with that nobody is to go on, so an engine that dies over it has them removed at once.
+//!
 //! The machine starts nothing itself; it says when. It survives its own pauses: having slept past a
 //! deadline proves nothing about the engine, which gets its whole time again.
 
@@ -206,15 +209,19 @@ impl LastWill {
                 if let Some(seal) = &bequest.seal {
                     self.spoken.insert(bequest.name.clone(), seal.last);
                 }
+                let ways = self.ways.remove(&bequest.name).filter(|_| bequest.lets_go());
                 self.take(&bequest.name);
                 self.weigh(bequest.patience);
+                if let Some(ways) = ways {
+                    self.ways.insert(bequest.name.clone(), ways);
+                }
                 self.bequests.insert(bequest.name.clone(), Kept::of(&bequest));
             }
             Edit::Spoke { name, last } => {
                 self.spoken.insert(name, last);
                 return;
             }
-            Edit::Release { name } => self.take(&name),
+            Edit::Release { name } => drop(self.take(&name)),
             Edit::Ways { name, ops } => {
                 if self.bequests.contains_key(&name) {
                     self.ways.insert(name, ops);
@@ -259,6 +266,7 @@ impl LastWill {
             n => (FIRST_DELAY * 2_u32.saturating_pow(n - 2).min(64)).min(LONGEST_DELAY),
         };
         self.phase = Phase::Absent { start_at: Some(now + delay) };
+        self.clear_away();
         self.orphans.append(&mut self.bequests);
         if self.early_ends > 1 && !self.orphans.is_empty() {
             self.carry_out(Death::Ended);
@@ -303,6 +311,30 @@ impl LastWill {
         self.outputs.push_back(Output::Start { adopt });
     }
 
+    /// Removes what the engine had let go of when it ended, but for what it held on to all the same.
+    fn clear_away(&mut self) {
+        let gone = self.bequests.iter().filter(|(_, kept)| kept.lets_go);
+        let gone: Vec<Name> = gone.map(|(name, _)| name.clone()).collect();
+        let mut ways = Vec::new();
+        let mut vips = Vec::new();
+        for name in gone {
+            ways.extend(self.ways.remove(&name).into_iter().flatten());
+            vips.extend(self.take(&name).into_iter().flat_map(|kept| kept.bequest(None).vips));
+        }
+        if !vips.is_empty() {
+            let held = self.bequests.values().flat_map(|kept| kept.bequest(None).vips);
+            let held: Vec<_> = held.map(|(index, vip)| (index, vip.address)).collect();
+            vips.retain(|(index, vip)| !held.contains(&(*index, vip.address)));
+        }
+        if !ways.is_empty() {
+            self.outputs.push_back(Output::RemoveWays(ways));
+        }
+        if !vips.is_empty() {
+            let removal = |(index, vip)| AddressOp::Remove { index, vip };
+            self.outputs.push_back(Output::Remove(vips.into_iter().map(removal).collect()));
+        }
+    }
+
     /// Silence, then farewells, then addresses: the order of DESIGN §4.
     fn carry_out(&mut self, death: Death) {
         let mut held = core::mem::take(&mut self.orphans);
@@ -342,11 +374,11 @@ impl LastWill {
         *self.patiences.entry(patience).or_default() += 1;
     }
 
-    /// Forgets what is held under this name.
-    fn take(&mut self, name: &Name) {
+    /// Forgets what is held under this name; what the engine itself held.
+    fn take(&mut self, name: &Name) -> Option<Kept> {
         self.ways.remove(name);
-        let taken = [self.orphans.remove(name), self.bequests.remove(name)];
-        for bequest in taken.into_iter().flatten() {
+        let (orphan, bequest) = (self.orphans.remove(name), self.bequests.remove(name));
+        for bequest in orphan.iter().chain(&bequest) {
             if let Some(count) = self.patiences.get_mut(&bequest.patience) {
                 *count -= 1;
                 if *count == 0 {
@@ -354,5 +386,6 @@ impl LastWill {
                 }
             }
         }
+        bequest
     }
 }

@@ -101,6 +101,30 @@ fn what_nobody_holds_again_within_half_a_lease_is_given_up_in_order() {
 }
 
 #[test]
+fn what_an_engine_had_let_go_of_when_it_died_is_removed_at_once_and_not_held_on_to() {
+    let let_go = |name| Input::Edit(Edit::Hold(Bequest { farewells: vec![], ..bequest(name) }));
+    let mut guardian = Guardian::of_a_holder();
+    assert_eq!(guardian.tell(10, let_go("a")), [""; 0]);
+    assert_eq!(guardian.tell(11, Input::Ended), ["remove 1", "start"]);
+    assert_eq!(guardian.0.poll_timeout(), None, "nothing is held any more");
+    // It came as far as removing them itself.
+    let mut guardian = Guardian::of_a_holder();
+    guardian.tell(10, let_go("a"));
+    guardian.tell(11, Input::Edit(Edit::Release { name: "a".into() }));
+    assert_eq!(guardian.tell(12, Input::Ended), ["start"]);
+    // It held on to the address under another name.
+    let mut guardian = Guardian::of_a_holder();
+    guardian.hold(5, "b");
+    guardian.tell(10, let_go("a"));
+    assert_eq!(guardian.tell(11, Input::Ended), ["start for b"]);
+    // One that stands still over it is ended as any other.
+    let mut guardian = Guardian::of_a_holder();
+    guardian.tell(10, let_go("a"));
+    let given_up = ["kill", "silence", "remove 1", "Stalled: a"];
+    assert_eq!(guardian.tell(611, Input::Wake), given_up);
+}
+
+#[test]
 fn farewells_are_signed_behind_every_number_the_engine_can_have_used() {
     let key = Secret::new(vec![7; 32]);
     let seal = Seal { key_id: 1, key, window: None, last: 1_000 };

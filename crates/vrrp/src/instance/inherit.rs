@@ -67,6 +67,11 @@ impl Instance {
                 // The engine before spoke an interval earlier, and peers count from there.
                 self.note_sent(advert_at - self.config.interval.as_duration());
                 self.silenced = self.is_leased();
+                let advert_at = if base::planted!(AdvertForgotten) {
+                    turn.now + self.config.interval.as_duration()
+                } else {
+                    advert_at
+                };
                 Phase::Active { advert_at }
             }
             PhaseV1::Backup { armed_at, preempting, resigned, preempt_at } => {

@@ -32,7 +32,7 @@ use vip::HolderId;
 use vip::announcer::{Announcer, Pace};
 use vip::devices::Devices;
 use vip::keeper::Keeper;
-use vip::last_will::Edit;
+use vip::last_will::{Bequest, Edit};
 use vip::lease::{self as leases, Leases};
 use vip::lifetime::{self, Lifetimes};
 use vip::ways::Ways;
@@ -516,6 +516,12 @@ impl Router {
             seat.will = Will::None;
             self.leaving.insert(holder, seat.instance.config().name.clone());
             self.partings.insert(holder);
+            if self.keeper.leaves_traces(holder) && !base::planted!(YieldUntold) {
+                // Until they are removed, and by the guardian if not by us; but nobody is to go on.
+                let links = &self.links;
+                let bequest = seat.instance.bequest(|name| Some(links.named(name)?.index));
+                self.out.will(Edit::Hold(Bequest { farewells: Vec::new(), ..bequest }));
+            }
         }
         let spoke = seat.instance.take_spoke();
         if let (Some(last), Will::Told(_)) = (spoke, seat.will) {

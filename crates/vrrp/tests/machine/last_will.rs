@@ -67,7 +67,10 @@ fn a_holder_is_forgotten_only_when_its_last_address_is_off_the_node() {
     let mut bench = Bench::active(config(100));
     let outs = bench.hear(saying(HIGHER, 200));
     assert_eq!(outs.changes(), [(State::Active, State::Backup, Reason::StrongerPeer)]);
-    assert!(outs.wills().is_empty(), "the address is still there");
+    // The address is still there; but nobody is to go on with it.
+    let wills = outs.wills();
+    assert!(wills.len() == 1 && held(&wills[0]).lets_go(), "{wills:?}");
+    assert_eq!(held(&wills[0]).vips.len(), 1);
     assert_eq!(bench.kernel().wills(), [Edit::Release { name: "VI".into() }]);
 }
 

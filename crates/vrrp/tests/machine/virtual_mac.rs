@@ -375,6 +375,32 @@ fn a_device_that_somebody_deletes_or_sets_down_is_put_right_without_an_election(
 }
 
 #[test]
+fn whether_the_kernel_or_the_outcome_is_heard_first_makes_no_difference() {
+    let v4 = mac(Family::V4);
+    let done = |bench: &mut Bench, fact| {
+        let ask = bench.devices.pop_front().expect("something was asked for");
+        let mut outs = bench.fact(fact);
+        outs.0.extend(
+            bench.feed(Input::DeviceDone(DeviceDone { ticket: ask.ticket, outcome: Ok(()) })).0,
+        );
+        outs
+    };
+    let mut bench = Bench::new(with_device(config(100)));
+    let outs = done(&mut bench, KernelFact::Link(device_fact(false, v4)));
+    assert!(outs.has(&What::DeviceThere { mac: v4 }), "{:?}", outs.happened());
+    bench.tuned();
+    bench.kernel();
+    takes_over(&mut bench);
+    bench.kernel();
+    done(&mut bench, KernelFact::Link(device_fact(true, v4)));
+    let outs = bench.hear(saying("192.0.2.9", 200));
+    assert_eq!(outs.devices(), [format!("down {DEVICE}")], "at once, not a second later");
+    done(&mut bench, KernelFact::Link(device_fact(false, v4)));
+    let outs = bench.feed(Input::Stop);
+    assert_eq!(outs.devices(), [format!("remove {DEVICE}")]);
+}
+
+#[test]
 fn the_parent_decides_whether_the_instance_can_run() {
     let v4 = mac(Family::V4);
     let mut bench = Bench::holding(with_device(config(100)));

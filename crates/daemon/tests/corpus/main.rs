@@ -80,8 +80,11 @@ fn write(directory: &Path, name: &str, text: &str) {
     let text = format!("\n{text}");
     let mut parts = text.split("\n--- ");
     let main = parts.next().unwrap_or_default();
-    fs::write(directory.join(format!("{name}.conf")), format!("{}\n", main.trim_start_matches('\n')))
-        .expect("written");
+    fs::write(
+        directory.join(format!("{name}.conf")),
+        format!("{}\n", main.trim_start_matches('\n')),
+    )
+    .expect("written");
     for part in parts {
         let (file, text) = part.split_once('\n').unwrap_or((part, ""));
         let included = directory.join(format!("{name}.d"));

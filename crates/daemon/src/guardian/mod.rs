@@ -126,6 +126,7 @@ type FileIdentity = (u64, u64, i64);
 
 /// Runs the daemon until it has stopped.
 pub(crate) fn run(start: Start) -> Exit {
+    linux::memory::keep_to_ourselves();
     match Guardian::new(start).and_then(|mut guardian| guardian.live()) {
         Ok(exit) => exit,
         Err(error) => {

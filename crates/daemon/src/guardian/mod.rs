@@ -455,6 +455,16 @@ fn tell_gaps(part: Part, gaps: &[String]) {
     }
 }
 
+/// A role of a newer version has said something that was never said when this program was made. What
+/// nobody can do without is said before a newer version takes over, and refused there.
+fn tell_unknown(part: Part) {
+    eprintln!(
+        "notice: the {} says something that is not known to version {}; it is left out",
+        part.name(),
+        env!("CARGO_PKG_VERSION")
+    );
+}
+
 fn tell_unscheduled(troubles: &[String]) {
     for trouble in troubles {
         eprintln!("warning: the engine is not scheduled as configured: {trouble}");

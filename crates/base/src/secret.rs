@@ -1,4 +1,5 @@
-//! Key material on its way through the program: never printed, compared without a clock.
+//! Key material on its way through the program: never printed, compared without a clock, overwritten
+//! when it is dropped.
 //!
 //! The configuration reads it, the engine signs with it, the guardian signs the last words with it.
 //! In between it travels inside other values that are logged, compared and shown when something goes
@@ -7,6 +8,7 @@
 use core::fmt;
 
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroize as _;
 
 /// Octets that nobody may read by accident. Serialised as what they are, because roles hand keys to
 /// each other; so it must never become part of an answer to a client.
@@ -38,6 +40,17 @@ impl Secret {
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
+
+    fn forget(&mut self) {
+        self.0.zeroize();
+    }
+}
+
+/// What is not needed any more is not left lying about in memory.
+impl Drop for Secret {
+    fn drop(&mut self) {
+        self.forget();
+    }
 }
 
 /// Looks at every octet, whatever the first ones said. Only lengths show.
@@ -66,6 +79,16 @@ mod tests {
         for text in [format!("{secret:?}"), format!("{:#?}", Some(&secret))] {
             assert!(!text.contains("canary") && !text.contains("99"), "{text}");
         }
+    }
+
+    #[test]
+    fn nothing_is_left_of_a_secret_that_is_dropped() {
+        assert!(core::mem::needs_drop::<Secret>());
+        let mut secret = Secret::new(b"canary".to_vec());
+        let room = secret.0.capacity();
+        // What drop does, looked at while the memory is still ours.
+        secret.forget();
+        assert!(secret.is_empty() && secret.0.capacity() == room, "the memory is where it was");
     }
 
     #[test]

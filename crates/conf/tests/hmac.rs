@@ -39,9 +39,9 @@ fn vrrp_112_keys_have_numbers_and_one_signs() {
     let hmac = hmac(&format!("key 1 hex:{hex}\nkey 255 file:/etc/k\nkey 7 {CANARY}\nactive_key 7"));
     let ids: Vec<u8> = hmac.keys.iter().map(|key| key.id).collect();
     assert_eq!((ids, hmac.active), (vec![1, 255, 7], 7));
-    assert!(hmac.keys[0].secret == Secret::Octets(vec![0xa5; 32]));
+    assert!(hmac.keys[0].secret == Secret::Octets(base::Secret::new(vec![0xa5; 32])));
     assert!(hmac.keys[1].secret == Secret::File("/etc/k".into()));
-    assert!(hmac.keys[2].secret == Secret::Octets(CANARY.into()));
+    assert!(hmac.keys[2].secret == Secret::Octets(base::Secret::new(CANARY.into())));
     assert_eq!((hmac.mode, hmac.by_time), (HmacMode::Enforce, true));
     assert_eq!(hmac.window, Duration::from_secs(5));
 }

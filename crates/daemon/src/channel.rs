@@ -4,6 +4,8 @@
 //! the owner chooses: who may lose messages (events to a stalled observer) asks before sending, who
 //! may not never reaches it.
 //!
+//! Keys travel so, from role to role. What has been handed out or taken by the other end is overwritten.
+//!
 //! A message can bring a descriptor along, which is how roles that cannot open something themselves
 //! come by it: a line to another role, the control socket.
 
@@ -16,6 +18,7 @@ use std::os::unix::net::UnixStream;
 use linux::{Interest, Poll, fd_stream};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use zeroize::Zeroize as _;
 
 /// Octets of a frame's length field.
 const HEADER: usize = 4;
@@ -121,6 +124,7 @@ impl<S: Serialize, R: DeserializeOwned> Channel<S, R> {
         self.outgoing.extend(length.to_le_bytes());
         self.outgoing.extend(&body);
         self.scratch = body;
+        self.scratch.zeroize();
         self.scratch.shrink_to(CHUNK);
         Ok(())
     }
@@ -166,6 +170,8 @@ impl<S: Serialize, R: DeserializeOwned> Channel<S, R> {
                         self.outgoing_fds.pop_front();
                     }
                     self.sent += u64::try_from(sent).map_err(io::Error::other)?;
+                    let (front, _) = self.outgoing.as_mut_slices();
+                    front[..sent].zeroize();
                     self.outgoing.drain(..sent);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
@@ -184,7 +190,8 @@ impl<S: Serialize, R: DeserializeOwned> Channel<S, R> {
 
     /// The next message that has arrived; `None`: nothing more now.
     ///
-    /// An end that closed is an error (`UnexpectedEof`), after everything it sent was handed out.
+    /// An end that closed is an error (`UnexpectedEof`), after everything it sent was handed out. So is
+    /// a message that this version does not understand (`InvalidData`); the next one may be asked for.
     pub(crate) fn recv(&mut self) -> io::Result<Option<R>> {
         loop {
             let waiting = &self.incoming[self.taken..];
@@ -192,9 +199,12 @@ impl<S: Serialize, R: DeserializeOwned> Channel<S, R> {
                 let length =
                     usize::try_from(u32::from_le_bytes(*header)).map_err(io::Error::other)?;
                 if let Some(body) = rest.get(..length) {
-                    let message = postcard::from_bytes(body).map_err(io::Error::other)?;
-                    self.taken += HEADER + length;
-                    return Ok(Some(message));
+                    let message = postcard::from_bytes(body)
+                        .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error));
+                    let body = self.taken + HEADER;
+                    self.taken = body + length;
+                    self.incoming[body..self.taken].zeroize();
+                    return message.map(Some);
                 }
             }
             if self.closed {
@@ -208,7 +218,10 @@ impl<S: Serialize, R: DeserializeOwned> Channel<S, R> {
 
     /// Reads what is there; `false` when that is nothing.
     fn fill(&mut self) -> io::Result<bool> {
-        self.incoming.drain(..self.taken);
+        let left = self.incoming.len() - self.taken;
+        self.incoming.copy_within(self.taken.., 0);
+        self.incoming[left..].zeroize();
+        self.incoming.truncate(left);
         self.taken = 0;
         if self.incoming.is_empty() {
             self.incoming.shrink_to(CHUNK);
@@ -216,7 +229,10 @@ impl<S: Serialize, R: DeserializeOwned> Channel<S, R> {
         let mut chunk = [0; CHUNK];
         match fd_stream::recv(&self.stream, &mut chunk, &mut self.incoming_fds) {
             Ok(0) => self.closed = true,
-            Ok(length) => self.incoming.extend_from_slice(&chunk[..length]),
+            Ok(length) => {
+                self.incoming.extend_from_slice(&chunk[..length]);
+                chunk[..length].zeroize();
+            }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
@@ -288,6 +304,38 @@ mod tests {
         assert_eq!(other.recv().unwrap(), Some(11));
         assert_eq!(another.recv().unwrap(), Some(22));
         assert!(far.take_fd().is_err());
+    }
+
+    #[test]
+    fn what_is_not_understood_is_said_once_and_what_follows_is_handed_out() {
+        let (near, far) = UnixStream::pair().unwrap();
+        let mut newer = Channel::<Option<u8>, u8>::over(near.into()).unwrap();
+        let mut older = Channel::<u8, bool>::over(far.into()).unwrap();
+        for message in [None, Some(7), None] {
+            newer.send(&message).unwrap();
+        }
+        assert_eq!(older.recv().unwrap(), Some(false));
+        // Two octets where one is enough are left alone; a choice that does not exist is not.
+        assert_eq!(older.recv().unwrap(), Some(true));
+        let mut newest = Channel::<u8, u8>::over(newer.into_fd()).unwrap();
+        newest.send(&2).unwrap();
+        newest.send(&1).unwrap();
+        assert_eq!(older.recv().unwrap(), Some(false));
+        assert_eq!(older.recv().unwrap_err().kind(), io::ErrorKind::InvalidData);
+        assert_eq!(older.recv().unwrap(), Some(true));
+        assert_eq!(older.recv().unwrap(), None);
+    }
+
+    #[test]
+    fn what_was_taken_is_overwritten() {
+        let (mut near, mut far) = Channel::<String, String>::pair().unwrap();
+        near.send(&"canary".to_string()).unwrap();
+        let holds = |octets: &[u8]| octets.windows(6).any(|six| six == b"canary");
+        assert!(far.fill().unwrap() && holds(&far.incoming), "it has come, in clear");
+        assert_eq!(far.recv().unwrap().as_deref(), Some("canary"));
+        assert!(!far.incoming.is_empty() && !holds(&far.incoming));
+        assert_eq!(far.recv().unwrap(), None);
+        assert!(near.scratch.is_empty() && near.outgoing.is_empty() && far.incoming.is_empty());
     }
 
     #[test]

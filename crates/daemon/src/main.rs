@@ -26,6 +26,7 @@ mod role;
 mod run;
 mod runner;
 mod sensors;
+mod shape;
 mod simulate;
 mod terms;
 mod tidy;

@@ -470,3 +470,6 @@ pub(crate) enum FromKeeper {
     /// The answer to [`ToKeeper::Schedule`], if not all of it could be done.
     Unscheduled(Vec<String>),
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

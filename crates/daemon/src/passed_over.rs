@@ -51,7 +51,7 @@ pub(crate) struct PassedOver {
     /// Where SNMP's master agent listens (the configuration says it)
     #[arg(short = 'A', long, value_name = "FILE")]
     snmp_agent_socket: Option<String>,
-    /// Leave a core dump (the service manager decides)
+    /// Leave a core dump (not done: there may be keys in it)
     #[arg(short = 'm', long, action = ArgAction::Count)]
     core_dump: u8,
     /// Set the pattern of core dumps (not done)
@@ -74,7 +74,7 @@ impl PassedOver {
             (self.snmp || self.snmp_agent_socket.is_some(), "-x, -A: SNMP is not switched on here"),
             (
                 self.core_dump > 0 || self.core_dump_pattern.is_some(),
-                "-m, -M: the service manager decides about core dumps (LimitCORE=)",
+                "-m, -M: no core is dumped, for there may be keys in it",
             ),
         ];
         said.into_iter().filter(|(given, _)| *given).map(|(_, note)| note).collect()

@@ -9,7 +9,7 @@ mod tracking;
 
 use std::time::Duration;
 
-use base::{Priority, Secret};
+use base::Priority;
 use conf::Config;
 use vip::announcer::BurstPolicy;
 use vip::lease::Terms;
@@ -98,7 +98,7 @@ pub(crate) fn scheduling(given: &conf::Scheduling) -> linux::Scheduling {
 /// Signing. Every key is legal by now: the configuration has refused others.
 fn hmac(given: &conf::Hmac) -> Option<Policy> {
     let key = |key: &conf::HmacKey| match &key.secret {
-        conf::Secret::Octets(octets) => Key::new(key.id, Secret::new(octets.clone())).ok(),
+        conf::Secret::Octets(octets) => Key::new(key.id, octets.clone()).ok(),
         conf::Secret::File(_) => None,
     };
     let keys = given.keys.iter().map(key).collect::<Option<Vec<_>>>()?;

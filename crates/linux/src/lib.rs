@@ -75,11 +75,11 @@ pub use process_events::{
 pub use replace_file::{remove_file, replace_file};
 pub use role::{Role, die_with, take_line};
 pub use scheduling::{Scheduling, real_time};
-pub use script_path::{ScriptPathError, check_script_path};
+pub use script_path::{ScriptFile, ScriptPathError, check_script_path, runs_with_rights_of_root};
 pub use session::{name_process, new_session, own_uid};
 pub use signals::{Signal, Signals};
 pub use sockets::{BindError, Peer, bind_unix, peer};
-pub use spawn::{Child, End, Program, SpawnError, spawn};
+pub use spawn::{Child, End, Program, SpawnError, spawn, spawn_checked};
 pub use sysctl::Sysctl;
 pub use system_calls::only_sockets_and_time;
 pub use tap::{Hear, Tap};

@@ -4,6 +4,15 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::ffi::CStr;
 
+use rustix::process::DumpableBehavior;
+
+/// Keeps what this process has in memory, keys among it, out of core dumps, and from debuggers of any
+/// user but root. Programs it becomes or starts begin anew.
+pub fn keep_to_ourselves() {
+    // Refused to nobody.
+    let _ = rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable);
+}
+
 /// Gives what was freed back to the system. The C library keeps it for the next time, and what
 /// reading a configuration needs once is not needed again.
 pub fn give_back() {
@@ -109,6 +118,17 @@ mod tests {
         let text = std::fs::read_to_string("/proc/self/status").unwrap();
         let line = text.lines().find_map(|line| line.strip_prefix("RssFile:")).unwrap();
         line.trim().trim_end_matches(" kB").parse().unwrap()
+    }
+
+    #[test]
+    fn what_is_kept_to_ourselves_is_in_no_dump() {
+        use rustix::process::{dumpable_behavior, set_dumpable_behavior};
+        let before = dumpable_behavior().unwrap();
+        keep_to_ourselves();
+        let after = dumpable_behavior().unwrap();
+        // The other tests of this process are nobody's secret.
+        set_dumpable_behavior(before).unwrap();
+        assert_eq!(after, DumpableBehavior::NotDumpable);
     }
 
     #[test]

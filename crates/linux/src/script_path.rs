@@ -11,10 +11,19 @@
 //! given: check when the configuration is loaded and again before each start.
 
 use std::collections::VecDeque;
-use std::ffi::OsString;
-use std::os::unix::fs::MetadataExt;
+use std::ffi::{CString, OsStr, OsString};
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Component, Path, PathBuf};
-use std::{fs, io};
+
+use rustix::fs::{
+    AtFlags, CWD, FileType, Mode, OFlags, Stat, fstat, open, openat, readlinkat, stat, statat,
+};
+use rustix::io::Errno;
+
+use crate::users::Identity;
 
 /// As many symbolic links as the kernel itself follows (`path_resolution(7)`).
 const LINKS: u32 = 40;
@@ -22,6 +31,8 @@ const LINKS: u32 = 40;
 const GROUP_WRITES: u32 = 0o020;
 const OTHERS_WRITE: u32 = 0o002;
 const ANYBODY_RUNS: u32 = 0o111;
+const SET_USER: u32 = 0o4000;
+const SET_GROUP: u32 = 0o2000;
 
 /// What is wrong with a script's path.
 #[derive(Debug, thiserror::Error)]
@@ -74,55 +85,185 @@ pub enum ScriptPathError {
     TooManyLinks(PathBuf),
 }
 
+/// A script, and the way to it as it was found: every component is held open, so that none of them
+/// can be exchanged for another without being noticed, nor its number be given to another.
+#[derive(Debug)]
+pub struct ScriptFile {
+    /// As it was asked for.
+    path: PathBuf,
+    /// Without links.
+    resolved: PathBuf,
+    way: Vec<Step>,
+}
+
+/// One component.
+#[derive(Debug)]
+struct Step {
+    /// The directory it lies in, as a place in the way; the root lies in none.
+    parent: Option<usize>,
+    name: CString,
+    fd: OwnedFd,
+    /// Device and number.
+    file: (u64, u64),
+}
+
+impl ScriptFile {
+    /// Walks to a script, component by component, each from the descriptor of the one before, and
+    /// looks at what each descriptor holds.
+    ///
+    /// # Errors
+    /// The first thing that is wrong, see [`ScriptPathError`].
+    pub fn open(path: &Path) -> Result<Self, ScriptPathError> {
+        if !path.is_absolute() {
+            return Err(ScriptPathError::NotAbsolute(path.to_owned()));
+        }
+        let mut links = 0;
+        let mut file = Self { path: path.to_owned(), resolved: "/".into(), way: Vec::new() };
+        let mut ahead = components(path);
+        let mut last = file.step(None, OsStr::new("/"))?;
+        // The directories we are in, from the root on.
+        let mut inside = vec![0];
+        while let Some(name) = ahead.pop_front() {
+            if !is(&last, FileType::Directory) {
+                return Err(ScriptPathError::NotADirectory(file.resolved));
+            }
+            if name == ".." {
+                file.resolved.pop();
+                inside.truncate(inside.len().saturating_sub(1).max(1));
+                continue;
+            }
+            file.resolved.push(&name);
+            let found = file.step(inside.last().copied(), &name)?;
+            let at = file.way.len() - 1;
+            if !is(&found, FileType::Symlink) {
+                last = found;
+                inside.push(at);
+                continue;
+            }
+            links += 1;
+            if links > LINKS {
+                return Err(ScriptPathError::TooManyLinks(path.to_owned()));
+            }
+            // What it says, asked of the link that was looked at.
+            let target = readlinkat(&file.way[at].fd, c"", Vec::new())
+                .map_err(|error| file.missing(error.into()))?;
+            let target = PathBuf::from(OsString::from_vec(target.into_bytes()));
+            file.resolved.pop();
+            if target.is_absolute() {
+                file.resolved = "/".into();
+                inside.truncate(1);
+            }
+            let mut way = components(&target);
+            way.append(&mut ahead);
+            ahead = way;
+        }
+        let mode = last.st_mode & 0o7777;
+        if !is(&last, FileType::RegularFile) {
+            Err(ScriptPathError::NotAFile(file.resolved))
+        } else if mode & ANYBODY_RUNS == 0 {
+            Err(ScriptPathError::NotExecutable { at: file.resolved, mode })
+        } else {
+            Ok(file)
+        }
+    }
+
+    /// Opens and looks at one component, not through it; it is the last step of the way then.
+    fn step(&mut self, parent: Option<usize>, name: &OsStr) -> Result<Stat, ScriptPathError> {
+        let name = CString::new(name.as_bytes())
+            .map_err(|_| self.missing(io::ErrorKind::InvalidInput.into()))?;
+        let here = parent.map_or(CWD, |parent| self.way[parent].fd.as_fd());
+        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        // Asking for a directory has one that is mounted on demand mounted.
+        let opened = match openat(here, &name, flags | OFlags::DIRECTORY, Mode::empty()) {
+            Err(Errno::NOTDIR) => openat(here, &name, flags, Mode::empty()),
+            opened => opened,
+        };
+        let looked = opened.and_then(|fd| Ok((fstat(&fd)?, fd)));
+        let (found, fd) = looked.map_err(|error| self.missing(error.into()))?;
+        let at = || self.resolved.clone();
+        match fault(&found) {
+            Some(Fault::Owner) => {
+                return Err(ScriptPathError::Owner { at: at(), uid: found.st_uid });
+            }
+            Some(Fault::Writable(who)) => {
+                let mode = found.st_mode & 0o7777;
+                return Err(ScriptPathError::Writable { at: at(), mode, who });
+            }
+            None => {}
+        }
+        self.way.push(Step { parent, name, fd, file: (found.st_dev, found.st_ino) });
+        Ok(found)
+    }
+
+    fn missing(&self, source: io::Error) -> ScriptPathError {
+        ScriptPathError::Missing { at: self.resolved.clone(), source }
+    }
+
+    /// As it was asked for.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The file it led to, without links.
+    #[must_use]
+    pub fn resolved(&self) -> &Path {
+        &self.resolved
+    }
+
+    /// The file itself, whatever its name leads to by now.
+    pub(crate) fn fd(&self) -> Option<BorrowedFd<'_>> {
+        self.way.last().map(|step| step.fd.as_fd())
+    }
+
+    /// Walks the way again: every name leads to what it led to, and nobody can change that.
+    ///
+    /// Makes system calls only, so that a forked child can ask as the last thing it does.
+    ///
+    /// # Errors
+    /// `ESTALE` if something is another or has become unsafe.
+    pub(crate) fn is_still_so(&self) -> io::Result<()> {
+        for step in &self.way {
+            let here = step.parent.map_or(CWD, |parent| self.way[parent].fd.as_fd());
+            let found = statat(here, step.name.as_c_str(), AtFlags::SYMLINK_NOFOLLOW)?;
+            if (found.st_dev, found.st_ino) != step.file || fault(&found).is_some() {
+                return Err(io::Error::from_raw_os_error(libc::ESTALE));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether it is a program for the processor, which needs no other to read it by its name.
+    pub(crate) fn is_native(&self) -> bool {
+        let Some(fd) = self.fd() else { return false };
+        let again = format!("/proc/self/fd/{}", fd.as_raw_fd());
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOCTTY | OFlags::NONBLOCK;
+        let mut magic = [0; 4];
+        open(again, flags, Mode::empty())
+            .is_ok_and(|fd| File::from(fd).read_exact(&mut magic).is_ok() && magic == *b"\x7fELF")
+    }
+}
+
 /// Checks a script's path; gives the file it leads to, without links.
 ///
 /// # Errors
 /// The first thing that is wrong, see [`ScriptPathError`].
 pub fn check_script_path(path: &Path) -> Result<PathBuf, ScriptPathError> {
-    if !path.is_absolute() {
-        return Err(ScriptPathError::NotAbsolute(path.to_owned()));
+    ScriptFile::open(path).map(|file| file.resolved)
+}
+
+/// Whether what is run like this has rights of root's: because it runs as root or in its group, or
+/// because the file itself gives them. `identity`: as whom; `None`: as we are.
+#[must_use]
+pub fn runs_with_rights_of_root(path: &Path, identity: Option<&Identity>) -> bool {
+    let Some(identity) = identity else { return true };
+    if identity.uid == 0 || identity.gid == 0 || identity.groups.contains(&0) {
+        return true;
     }
-    let mut links = 0;
-    let mut at = PathBuf::from("/");
-    let mut ahead = components(path);
-    let mut last = look(&at)?;
-    while let Some(name) = ahead.pop_front() {
-        if !last.is_dir() {
-            return Err(ScriptPathError::NotADirectory(at));
-        }
-        if name == ".." {
-            at.pop();
-            last = look(&at)?;
-            continue;
-        }
-        at.push(name);
-        last = look(&at)?;
-        if !last.is_symlink() {
-            continue;
-        }
-        links += 1;
-        if links > LINKS {
-            return Err(ScriptPathError::TooManyLinks(path.to_owned()));
-        }
-        let target = fs::read_link(&at)
-            .map_err(|source| ScriptPathError::Missing { at: at.clone(), source })?;
-        at.pop();
-        if target.is_absolute() {
-            at = PathBuf::from("/");
-        }
-        last = look(&at)?;
-        let mut way = components(&target);
-        way.append(&mut ahead);
-        ahead = way;
-    }
-    let mode = last.mode() & 0o7777;
-    if !last.is_file() {
-        Err(ScriptPathError::NotAFile(at))
-    } else if mode & ANYBODY_RUNS == 0 {
-        Err(ScriptPathError::NotExecutable { at, mode })
-    } else {
-        Ok(at)
-    }
+    stat(path).is_ok_and(|found| {
+        let has = |bit| found.st_mode & bit != 0;
+        has(SET_USER) && found.st_uid == 0 || has(SET_GROUP) && found.st_gid == 0
+    })
 }
 
 /// The names of a path, `..` among them: where that leads is only known after following links.
@@ -133,145 +274,31 @@ fn components(path: &Path) -> VecDeque<OsString> {
         .collect()
 }
 
-/// Looks at one component, not through it.
-fn look(at: &Path) -> Result<fs::Metadata, ScriptPathError> {
-    let at = at.to_owned();
-    let found = match fs::symlink_metadata(&at) {
-        Ok(found) => found,
-        Err(source) => return Err(ScriptPathError::Missing { at, source }),
-    };
-    if found.uid() != 0 {
-        return Err(ScriptPathError::Owner { at, uid: found.uid() });
+fn is(found: &Stat, kind: FileType) -> bool {
+    FileType::from_raw_mode(found.st_mode) == kind
+}
+
+/// Who else could change a component.
+enum Fault {
+    /// It is not root's.
+    Owner,
+    /// These may write to it.
+    Writable(&'static str),
+}
+
+/// What is wrong with a component. Rights by list (`acl(5)`) show in the bits of the group.
+fn fault(found: &Stat) -> Option<Fault> {
+    if found.st_uid != 0 {
+        return Some(Fault::Owner);
     }
-    let mode = found.mode() & 0o7777;
-    // The bits of a link mean nothing; its owner alone can change it.
-    let who = match mode {
-        _ if found.is_symlink() => return Ok(found),
-        mode if mode & OTHERS_WRITE != 0 => "everybody",
-        mode if mode & GROUP_WRITES != 0 => "its group",
-        _ => return Ok(found),
-    };
-    Err(ScriptPathError::Writable { at, mode, who })
+    match found.st_mode {
+        // The bits of a link mean nothing; its owner alone can change it.
+        _ if is(found, FileType::Symlink) => None,
+        mode if mode & OTHERS_WRITE != 0 => Some(Fault::Writable("everybody")),
+        mode if mode & GROUP_WRITES != 0 => Some(Fault::Writable("its group")),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::os::unix::fs::{PermissionsExt, chown, symlink};
-
-    use super::*;
-    use crate::testing::is_root;
-
-    /// A directory nobody but root can write to, all the way up: not below /tmp.
-    struct Safe(PathBuf);
-
-    impl Safe {
-        fn new(name: &str) -> Option<Self> {
-            let path = Path::new("/run").join(format!("mainstay-{name}-{}", std::process::id()));
-            if !is_root() || look(Path::new("/run")).is_err() {
-                println!("skipped: no place that only root can write to");
-                return None;
-            }
-            fs::create_dir(&path).unwrap();
-            let safe = Safe(path);
-            safe.mode("", 0o755);
-            fs::create_dir(safe.at("d")).unwrap();
-            safe.mode("d", 0o755);
-            fs::write(safe.at("d/run"), "#!/bin/sh\n").unwrap();
-            safe.mode("d/run", 0o755);
-            Some(safe)
-        }
-
-        fn at(&self, name: &str) -> PathBuf {
-            if name.is_empty() { self.0.clone() } else { self.0.join(name) }
-        }
-
-        fn mode(&self, name: &str, mode: u32) {
-            fs::set_permissions(self.at(name), fs::Permissions::from_mode(mode)).unwrap();
-        }
-
-        fn check(&self, name: &str) -> Result<PathBuf, ScriptPathError> {
-            check_script_path(&self.at(name))
-        }
-    }
-
-    impl Drop for Safe {
-        fn drop(&mut self) {
-            let _ = fs::remove_dir_all(&self.0);
-        }
-    }
-
-    #[test]
-    fn a_safe_script_is_found_directly_and_through_links() {
-        let Some(safe) = Safe::new("good") else { return };
-        let run = safe.at("d/run");
-        assert_eq!(safe.check("d/run").unwrap(), run);
-        symlink("d/run", safe.at("relative")).unwrap();
-        symlink(&run, safe.at("absolute")).unwrap();
-        symlink("../absolute", safe.at("d/chain")).unwrap();
-        for link in ["relative", "absolute", "d/chain", "d/../d/./run"] {
-            assert_eq!(safe.check(link).unwrap(), run, "{link}");
-        }
-    }
-
-    #[test]
-    fn whoever_can_write_is_named_with_the_component() {
-        let Some(safe) = Safe::new("writable") else { return };
-        let cases = [
-            ("d/run", 0o775, "its group"),
-            ("d/run", 0o757, "everybody"),
-            ("d", 0o775, "its group"),
-            ("d", 0o777, "everybody"),
-            ("d", 0o1777, "everybody"),
-            ("", 0o777, "everybody"),
-        ];
-        for (name, bits, expected) in cases {
-            safe.mode(name, bits);
-            match safe.check("d/run").unwrap_err() {
-                ScriptPathError::Writable { at, mode, who } => {
-                    assert_eq!((at, mode, who), (safe.at(name), bits, expected));
-                }
-                other => panic!("{other}"),
-            }
-            safe.mode(name, 0o755);
-        }
-        assert!(safe.check("d/run").is_ok());
-    }
-
-    #[test]
-    fn a_foreign_owner_is_named_even_of_a_link_on_the_way() {
-        let Some(safe) = Safe::new("owner") else { return };
-        let foreign = |name: &str| match safe.check(name).unwrap_err() {
-            ScriptPathError::Owner { at, uid } => (at, uid),
-            other => panic!("{other}"),
-        };
-        symlink("d", safe.at("link")).unwrap();
-        std::os::unix::fs::lchown(safe.at("link"), Some(1234), None).unwrap();
-        assert_eq!(foreign("link/run"), (safe.at("link"), 1234));
-        chown(safe.at("d"), Some(77), None).unwrap();
-        assert_eq!(foreign("d/run"), (safe.at("d"), 77));
-    }
-
-    #[test]
-    fn a_link_out_of_the_safe_place_is_followed_and_judged() {
-        let Some(safe) = Safe::new("out") else { return };
-        symlink("/tmp/whatever", safe.at("out")).unwrap();
-        match safe.check("out").unwrap_err() {
-            ScriptPathError::Writable { at, .. } => assert_eq!(at, Path::new("/tmp")),
-            other => panic!("{other}"),
-        }
-    }
-
-    #[test]
-    fn what_is_no_executable_file_is_refused() {
-        let Some(safe) = Safe::new("kind") else { return };
-        assert!(matches!(safe.check("d"), Err(ScriptPathError::NotAFile(_))));
-        assert!(matches!(safe.check("d/run/x"), Err(ScriptPathError::NotADirectory(_))));
-        assert!(matches!(safe.check("d/none"), Err(ScriptPathError::Missing { .. })));
-        safe.mode("d/run", 0o644);
-        assert!(matches!(safe.check("d/run"), Err(ScriptPathError::NotExecutable { .. })));
-        symlink("circle", safe.at("circle")).unwrap();
-        assert!(matches!(safe.check("circle"), Err(ScriptPathError::TooManyLinks(_))));
-        let relative = check_script_path(Path::new("d/run"));
-        assert!(matches!(relative, Err(ScriptPathError::NotAbsolute(_))));
-    }
-}
+mod tests;

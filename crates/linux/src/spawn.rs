@@ -5,6 +5,14 @@
 //! The program is started by `execve(2)` itself. The usual detour by `execvp(3)` would hand a file
 //! without a `#!` line to a shell, and a truncated binary too.
 //!
+//! A script that has our rights is started by what was looked at, not by a name that may lead
+//! elsewhere by now ([`spawn_checked`]). A native program is executed by its descriptor. One that
+//! begins with `#!` cannot be without a loss: its interpreter opens it by name, and would be given
+//! `/dev/fd/3` for it, which then is the `$0` of every script and an open descriptor in all its
+//! children. So it is executed by its name, and the last thing the child does before is to walk the way
+//! again beside the descriptors of the first walk. In the moment left nobody but root could change
+//! anything: each directory on the way is root's own at both looks.
+//!
 //! A child is told apart by a pidfd, which becomes readable when it ends and can be waited on beside
 //! everything else. It is a group of its own: a time-out ends the group, not only the child. Should
 //! we die first, the kernel kills the child (not its descendants); "we" is there the *thread* that
@@ -12,10 +20,10 @@
 
 use std::ffi::{CString, c_char};
 use std::io::{self, Read};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::{fs::File, ptr};
 
@@ -30,6 +38,7 @@ use rustix::process::{
     set_parent_process_death_signal, setsid, umask,
 };
 
+use crate::script_path::ScriptFile;
 use crate::users::Identity;
 
 /// What to start and how.
@@ -63,6 +72,9 @@ pub enum SpawnError {
     /// `ENOENT` though the file is there.
     #[error("the interpreter that `{0}` asks for does not exist")]
     InterpreterMissing(PathBuf),
+    /// Between the look and the start.
+    #[error("`{0}` leads to another file than a moment ago, or could be changed by others by now")]
+    Changed(PathBuf),
     /// Any other refusal.
     #[error("cannot start `{path}`: {source}")]
     Refused {
@@ -109,19 +121,46 @@ pub fn spawn(program: &Program) -> Result<Child, SpawnError> {
     if !path.is_absolute() {
         return Err(SpawnError::NotAbsolute(path.clone()));
     }
-    start(program).map_err(|error| match error {
-        Failure::Argument => SpawnError::Argument(path.clone()),
-        Failure::Io(error) => match error.raw_os_error() {
-            Some(libc::ENOEXEC) => SpawnError::NoInterpreter(path.clone()),
-            Some(libc::ENOENT) if path.exists() => SpawnError::InterpreterMissing(path.clone()),
-            _ => SpawnError::Refused { path: path.clone(), source: error },
-        },
-    })
+    start(program, None).map_err(|failure| failure.told(path))
+}
+
+/// Starts the program that `file` is, by the name it was asked for. `program.path` is not looked at.
+///
+/// # Errors
+/// See [`spawn`]; [`SpawnError::Changed`] if the way to it is not what it was.
+pub fn spawn_checked(program: &Program, file: ScriptFile) -> Result<Child, SpawnError> {
+    let path = file.path().to_owned();
+    let program = Program { path: path.clone(), ..program.clone() };
+    let by_descriptor = file.is_native() && names_by_descriptor();
+    start(&program, Some((file, by_descriptor))).map_err(|failure| failure.told(&path))
+}
+
+/// Whether a program started by its descriptor keeps its name in `ps` (Linux 6.14). Before, it is
+/// called by the descriptor's number there, and nobody would find it.
+fn names_by_descriptor() -> bool {
+    let kernel = rustix::system::uname();
+    let release = kernel.release().to_string_lossy();
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(str::parse::<u32>);
+    let mut next = || numbers.next().and_then(Result::ok).unwrap_or(0);
+    (next(), next()) >= (6, 14)
 }
 
 enum Failure {
     Argument,
     Io(io::Error),
+}
+
+impl Failure {
+    fn told(self, path: &Path) -> SpawnError {
+        let path = path.to_owned();
+        let Failure::Io(error) = self else { return SpawnError::Argument(path) };
+        match error.raw_os_error() {
+            Some(libc::ENOEXEC) => SpawnError::NoInterpreter(path),
+            Some(libc::ENOENT) if path.exists() => SpawnError::InterpreterMissing(path),
+            Some(libc::ESTALE) => SpawnError::Changed(path),
+            _ => SpawnError::Refused { path, source: error },
+        }
+    }
 }
 
 impl<E: Into<io::Error>> From<E> for Failure {
@@ -130,7 +169,8 @@ impl<E: Into<io::Error>> From<E> for Failure {
     }
 }
 
-fn start(program: &Program) -> Result<Child, Failure> {
+/// `checked`: what to start, and whether by its descriptor.
+fn start(program: &Program, checked: Option<(ScriptFile, bool)>) -> Result<Child, Failure> {
     let path_octets = program.path.as_os_str().as_bytes();
     let arguments = program.arguments.iter().map(String::as_bytes);
     let argv = Strings::new([path_octets].into_iter().chain(arguments)).ok_or(Failure::Argument)?;
@@ -177,6 +217,18 @@ fn start(program: &Program) -> Result<Child, Failure> {
         };
         if marked != 0 {
             return Err(io::Error::last_os_error());
+        }
+        if let Some((file, by_descriptor)) = &checked {
+            if let (true, Some(fd)) = (by_descriptor, file.fd()) {
+                let nothing = c"".as_ptr();
+                // SAFETY: as with execve below; the descriptor is held by what this closure owns.
+                unsafe {
+                    let (argv, envp, fd) = (argv.as_ptr(), envp.as_ptr(), fd.as_raw_fd());
+                    libc::syscall(libc::SYS_execveat, fd, nothing, argv, envp, libc::AT_EMPTY_PATH);
+                }
+                return Err(io::Error::last_os_error());
+            }
+            file.is_still_so()?;
         }
         // SAFETY: both arrays end in null and all other pointers lead to NUL-terminated strings that
         // live as long as this closure; argv holds at least the path.

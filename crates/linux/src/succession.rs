@@ -11,7 +11,7 @@ use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::Command;
 
-use rustix::fs::{MemfdFlags, memfd_create};
+use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
 use rustix::io::{FdFlags, fcntl_getfd, fcntl_setfd};
 
 /// Has a descriptor stay open in the program this process becomes, and says its number.
@@ -53,13 +53,18 @@ pub fn take_over(number: i32) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(number) })
 }
 
-/// A note for the successor, kept in memory only.
+/// A note for the successor, kept in memory only, without a name, and never to be changed.
 ///
 /// # Errors
 /// No memory.
 pub fn note(octets: &[u8]) -> io::Result<OwnedFd> {
-    let mut file = File::from(memfd_create("mainstay", MemfdFlags::CLOEXEC)?);
+    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+    let mut file = File::from(memfd_create("mainstay", flags)?);
     file.write_all(octets)?;
+    fcntl_add_seals(
+        &file,
+        SealFlags::WRITE | SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL,
+    )?;
     Ok(file.into())
 }
 
@@ -88,6 +93,7 @@ mod tests {
     fn what_was_left_open_is_taken_once_and_what_was_not_is_refused() {
         let note = note(b"to whom it may concern").unwrap();
         let number = note.as_raw_fd();
+        assert!(rustix::io::write(&note, b"!").is_err(), "what is written is written");
         assert!(take_over(number).is_err(), "this program's own");
         assert_eq!(leave_open(&note).unwrap(), number);
         std::mem::forget(note);

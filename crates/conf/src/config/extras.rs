@@ -112,14 +112,14 @@ pub struct HmacKey {
 #[derive(Clone, PartialEq, Eq)]
 pub enum Secret {
     /// These octets.
-    Octets(Vec<u8>),
+    Octets(base::Secret),
     /// The contents of this file.
     File(String),
 }
 
 impl Default for Secret {
     fn default() -> Self {
-        Secret::Octets(Vec::new())
+        Secret::Octets(base::Secret::new(Vec::new()))
     }
 }
 

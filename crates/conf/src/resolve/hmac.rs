@@ -148,7 +148,9 @@ impl Resolver<'_> {
             return None;
         }
         match octets(&secret.value) {
-            Ok(octets) => Some(HmacKey { id: number, secret: Secret::Octets(octets) }),
+            Ok(octets) => {
+                Some(HmacKey { id: number, secret: Secret::Octets(base::Secret::new(octets)) })
+            }
             Err(why) => {
                 self.bad_key(secret.span, &why);
                 None

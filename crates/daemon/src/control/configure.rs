@@ -11,6 +11,7 @@ use super::files::{self, Loaded};
 use super::{Control, LOST_AT_MOST};
 use crate::messages::{ControlToGuardian, DumpFile, Script, Settings, ToEngine};
 use crate::place::Place;
+use crate::shape;
 use crate::terms::Terms;
 
 /// The same in new memory, close together: what the reading of a long file has left lies scattered among
@@ -28,6 +29,18 @@ fn compact(mut loaded: Loaded) -> io::Result<Loaded> {
     loaded.notify = files::shared(notify);
     loaded.groups = files::shared(groups);
     Ok(loaded)
+}
+
+/// What is in force, for the next control: behind the shape it has, since that may be of another version.
+pub(super) fn remember(loaded: &Loaded) -> io::Result<Secret> {
+    let octets = postcard::to_stdvec(&(shape::of::<Loaded>(), loaded));
+    Ok(Secret::new(octets.map_err(io::Error::other)?))
+}
+
+/// What was in force; `None` if a version left it whose configurations have another shape.
+pub(super) fn recall(state: &Secret) -> Option<Loaded> {
+    let (shape, octets) = postcard::take_from_bytes::<u64>(state.expose()).ok()?;
+    (shape == shape::of::<Loaded>()).then(|| postcard::from_bytes(octets).ok()).flatten()
 }
 
 impl Control {
@@ -58,7 +71,7 @@ impl Control {
         scripts.dedup();
         self.scripts.allow(scripts);
         self.refused = None;
-        let state = Secret::new(postcard::to_stdvec(&loaded).map_err(io::Error::other)?);
+        let state = remember(&loaded)?;
         self.packed = postcard::to_stdvec(&loaded.instances).map_err(io::Error::other)?;
         self.watched.configure(&loaded.instances);
         self.events.configure(&loaded.instances);
@@ -170,5 +183,33 @@ impl Control {
                 self.guardian.send(&ControlToGuardian::ReloadRefused)
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_another_version_had_in_force_is_not_taken_for_ours() {
+        let text = b"vrrp_instance VI { interface lo
+ virtual_router_id 5
+ virtual_ipaddress { 192.0.2.9 }
+}";
+        let path = std::env::temp_dir().join(format!("mainstay-recall-{}", std::process::id()));
+        std::fs::write(&path, text).unwrap();
+        let reading = super::super::shelf::Reading::default();
+        let loaded = files::load(&path, &reading, false, clock::monotonic());
+        std::fs::remove_file(&path).unwrap();
+        let Ok(loaded) = loaded else { panic!("it is a configuration") };
+        let ours = remember(&loaded).unwrap();
+        let again = recall(&ours).expect("it is ours");
+        assert_eq!(again.instances, loaded.instances);
+        // As every version up to now wrote it, and as one of another shape would.
+        let bare = postcard::to_stdvec(&loaded).unwrap();
+        let other = postcard::to_stdvec(&(shape::of::<Loaded>() ^ 1, &loaded)).unwrap();
+        assert!(recall(&Secret::new(bare)).is_none() && recall(&Secret::new(other)).is_none());
+        // And a version that knows of no shapes does not take ours for its own.
+        assert!(postcard::from_bytes::<Loaded>(ours.expose()).is_err());
     }
 }

@@ -10,7 +10,9 @@ use std::time::Duration;
 
 use base::{Instant, Name};
 use conf::{Code, Config, Diagnostic, Severity, Source, Surroundings};
-use linux::{Identity, Scheduling, ScriptPathError, UserError, check_script_path};
+use linux::{
+    Identity, Scheduling, ScriptPathError, UserError, check_script_path, runs_with_rights_of_root,
+};
 use serde::{Deserialize, Serialize};
 use vrrp::{Debounce, InstanceConfig, Statics};
 
@@ -342,8 +344,8 @@ impl Lookup<'_> {
             Some(run_as) => self.identity(run_as),
         };
         let secure = self.config.globals.script_security;
-        let as_root = identity.as_ref().is_none_or(|identity| identity.uid == 0);
         let path = PathBuf::from(command.program());
+        let as_root = runs_with_rights_of_root(&path, identity.as_ref());
         match check_script_path(&path) {
             Ok(_) => {}
             Err(problem) if as_root || hopeless(&problem) => {

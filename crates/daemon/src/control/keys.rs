@@ -21,7 +21,7 @@ fn read_block(hmac: &mut Hmac, findings: &mut Vec<Diagnostic>) {
         let path = path.clone();
         match read_one(Path::new(&path)) {
             Ok((octets, private)) => {
-                key.secret = Secret::Octets(octets);
+                key.secret = Secret::Octets(base::Secret::new(octets));
                 if !private {
                     let message = format!("others than root can read `{path}`");
                     findings.push(

@@ -88,15 +88,16 @@ pub(crate) fn main(guardian: u32) -> io::Result<Exit> {
     };
     let begins = resume.is_none();
     let loaded = match resume {
-        Some(state) => Ok(postcard::from_bytes(state.expose()).map_err(io::Error::other)?),
-        None => {
-            let Settings { file, reading, color, started, namespace, .. } = &settings;
-            let place =
-                |place: Place| Place { namespace: namespace.clone().or(place.namespace), ..place };
-            files::load(file, reading, *color, *started, place)
-        }
+        Some(state) => match configure::recall(&state) {
+            Some(loaded) => Ok(loaded),
+            None => {
+                eprintln!("notice: another version left what is in force; the file is read anew");
+                read_file(&settings)
+            }
+        },
+        None => read_file(&settings),
     };
-    let loaded: Loaded = match loaded {
+    let loaded = match loaded {
         Ok(loaded) => loaded,
         Err(refused) => {
             eprint!("{}", refused.report());
@@ -123,6 +124,12 @@ pub(crate) fn main(guardian: u32) -> io::Result<Exit> {
             return control.part(exit);
         }
     }
+}
+
+fn read_file(settings: &Settings) -> Result<Loaded, Refused> {
+    let Settings { file, reading, color, started, namespace, .. } = settings;
+    let place = |place: Place| Place { namespace: namespace.clone().or(place.namespace), ..place };
+    files::load(file, reading, *color, *started, place)
 }
 
 /// Nothing but reading, as nobody in particular.
@@ -353,6 +360,8 @@ impl Control {
                 GuardianToControl::Letters(letters) => self.take_letters(&letters),
                 GuardianToControl::Event(event) => self.events.record(event),
                 GuardianToControl::Replaced => {
+                    // The engine before has ended; what it still said is ours to tell.
+                    self.hear_engine(now);
                     self.tell_upgraders(&Response::Upgraded);
                     return Ok(Some(Exit::Ok));
                 }

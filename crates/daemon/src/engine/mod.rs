@@ -312,6 +312,8 @@ impl Engine {
         self.now = clock::monotonic();
         self.guardian.sign_of_life(self.now);
         self.guardian.flush();
+        // What has happened here nobody else will tell.
+        self.control.flush();
         self.read_guardian()?;
         Ok(self.end(self.now))
     }
@@ -494,6 +496,7 @@ impl Engine {
                 }
                 Ok(Some(GuardianToEngine::HandOver)) => {
                     let image = postcard::to_stdvec(&self.router.image());
+                    self.control.flush();
                     self.guardian.tell(&EngineToGuardian::Image(image.map_err(io::Error::other)?));
                     self.frozen = true;
                 }

@@ -126,6 +126,7 @@ type FileIdentity = (u64, u64, i64);
 
 /// Runs the daemon until it has stopped.
 pub(crate) fn run(start: Start) -> Exit {
+    linux::memory::keep_to_ourselves();
     match Guardian::new(start).and_then(|mut guardian| guardian.live()) {
         Ok(exit) => exit,
         Err(error) => {
@@ -453,6 +454,16 @@ fn tell_gaps(part: Part, gaps: &[String]) {
     for gap in gaps {
         eprintln!("notice: the {} has more rights than it needs: {gap}", part.name());
     }
+}
+
+/// A role of a newer version has said something that was never said when this program was made. What
+/// nobody can do without is said before a newer version takes over, and refused there.
+fn tell_unknown(part: Part) {
+    eprintln!(
+        "notice: the {} says something that is not known to version {}; it is left out",
+        part.name(),
+        env!("CARGO_PKG_VERSION")
+    );
 }
 
 fn tell_unscheduled(troubles: &[String]) {

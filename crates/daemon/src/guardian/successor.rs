@@ -11,11 +11,11 @@ use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use base::{Instant, Name, Secret, WayOp};
+use base::{Instant, Name, Secret};
 use linux::{Interest, PidFile, Poll, Role, Scheduling, clock, succession};
 use serde::{Deserialize, Serialize};
 use ui::cli::LogFormat;
-use vip::last_will::{LastWill, Legacy};
+use vip::last_will::{LastWill, Legacy, Undo};
 
 use super::leases::Leases;
 use super::{CONTROL, CONTROL_LINE, ENGINE, ENGINE_LINE, Guardian, Ward};
@@ -29,8 +29,11 @@ use crate::run::Start;
 /// How long the new program may take to say whether it understands.
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 
-/// What the new program needs to know. A version is never changed; a new one is added.
+/// What the new program needs to know. A version is never changed; a new one is added. The will in it
+/// has a shape of its own for this (`vip::last_will`), what else it is made of is held to stored
+/// octets by tests.
 #[derive(Serialize, Deserialize)]
+#[cfg_attr(test, derive(Debug))]
 enum Note {
     V1(NoteV1),
     /// With how engines are scheduled, where that is configured.
@@ -40,9 +43,21 @@ enum Note {
 }
 
 /// How the routes and rules of each instance that holds are undone.
-type Ways = Vec<(Name, Vec<WayOp>)>;
+type Ways = Vec<Undo>;
+
+impl Note {
+    /// A note of any version, with what it does not say as if nothing was configured.
+    fn read(octets: &Secret) -> io::Result<(NoteV1, Scheduling, Ways)> {
+        Ok(match postcard::from_bytes(octets.expose()).map_err(io::Error::other)? {
+            Note::V1(note) => (note, Scheduling::default(), Ways::new()),
+            Note::V2(note, scheduling) => (note, scheduling, Ways::new()),
+            Note::V3(note, scheduling, ways) => (note, scheduling, ways),
+        })
+    }
+}
 
 #[derive(Serialize, Deserialize)]
+#[cfg_attr(test, derive(Debug))]
 struct NoteV1 {
     file: PathBuf,
     control_path: PathBuf,
@@ -65,6 +80,7 @@ struct NoteV1 {
 
 /// A role: its process, its line, and what arrived on that and was not read yet.
 #[derive(Serialize, Deserialize)]
+#[cfg_attr(test, derive(Debug))]
 struct Line {
     pid: u32,
     fd: i32,
@@ -92,7 +108,8 @@ impl Guardian {
 
     fn become_successor(&mut self, binary: &Path) -> io::Result<()> {
         let note = self.note(binary)?;
-        let ways: Ways = self.will.ways().map(|(name, ops)| (name.clone(), ops.clone())).collect();
+        let undo = |(name, ops): (&Name, &Vec<_>)| Undo { name: name.clone(), ops: ops.clone() };
+        let ways: Ways = self.will.ways().map(undo).collect();
         // The oldest version that says it all: so that older programs understand it, too.
         let note = if !ways.is_empty() {
             Note::V3(note, self.scheduling.clone(), ways)
@@ -101,13 +118,14 @@ impl Guardian {
         } else {
             Note::V1(note)
         };
-        let note = postcard::to_stdvec(&note).map_err(io::Error::other)?;
+        // There may be keys in it.
+        let note = Secret::new(postcard::to_stdvec(&note).map_err(io::Error::other)?);
         let understood = understands(binary, &note);
         if let Err(error) = understood {
             self.keep();
             return Err(error);
         }
-        let note = succession::note(&note)?;
+        let note = succession::note(note.expose())?;
         let number = succession::leave_open(&note)?.to_string();
         let error = succession::become_program(binary, "mainstay", &["role", "guardian", &number]);
         self.keep();
@@ -176,7 +194,10 @@ impl Guardian {
         guardian.binary = note.binary;
         guardian.file_of_binary = super::identity(&guardian.binary);
         guardian.started = note.started;
-        guardian.will = LastWill::resume(clock::monotonic(), note.legacy, ways);
+        guardian.will = {
+            let ways = ways.into_iter().map(|undo| (undo.name, undo.ops)).collect();
+            LastWill::resume(clock::monotonic(), note.legacy, ways)
+        };
         guardian.engine = Some(Ward::resume(&guardian.poll, note.engine, ENGINE, ENGINE_LINE)?);
         guardian.control = Some(Ward::resume(&guardian.poll, note.control, CONTROL, CONTROL_LINE)?);
         guardian.engine_stood = true;
@@ -213,11 +234,11 @@ impl<S, R> Ward<S, R> {
 }
 
 /// Asks the new program whether it understands the note.
-fn understands(binary: &Path, note: &[u8]) -> io::Result<()> {
-    let (near, far) = Channel::<Vec<u8>, u8>::pair()?;
+fn understands(binary: &Path, note: &Secret) -> io::Result<()> {
+    let (near, far) = Channel::<Secret, u8>::pair()?;
     let mut near = near;
     let mut role = Part::Reader.start(Some(binary), &far.into_fd())?;
-    near.send(&note.to_vec())?;
+    near.send(note)?;
     let begun = clock::monotonic();
     while clock::monotonic().since(begun) < ANSWER_WITHIN {
         near.flush()?;
@@ -234,7 +255,7 @@ fn understands(binary: &Path, note: &[u8]) -> io::Result<()> {
 
 /// A process of the new program that only reads the note: its exit status is the answer.
 pub(crate) fn read_note() -> io::Result<Exit> {
-    let mut line = Channel::<u8, Vec<u8>>::over(linux::take_line()?)?;
+    let mut line = Channel::<u8, Secret>::over(linux::take_line()?)?;
     let mut poll = Poll::new()?;
     poll.add(&line, 0, Interest::Read)?;
     let note = loop {
@@ -243,23 +264,21 @@ pub(crate) fn read_note() -> io::Result<Exit> {
             None => poll.wait(None)?.for_each(drop),
         }
     };
-    let (Note::V1(_) | Note::V2(..) | Note::V3(..)) =
-        postcard::from_bytes(&note).map_err(io::Error::other)?;
+    Note::read(&note)?;
     Ok(Exit::Ok)
 }
 
 /// This process was the guardian of another version until a moment ago.
 pub(crate) fn take_over(number: i32) -> io::Result<Exit> {
     let note: OwnedFd = succession::take_over(number)?;
-    let note = succession::read_note(note)?;
-    let (note, scheduling, ways) = match postcard::from_bytes(&note).map_err(io::Error::other)? {
-        Note::V1(note) => (note, Scheduling::default(), Ways::new()),
-        Note::V2(note, scheduling) => (note, scheduling, Ways::new()),
-        Note::V3(note, scheduling, ways) => (note, scheduling, ways),
-    };
+    let note = Secret::new(succession::read_note(note)?);
+    let (note, scheduling, ways) = Note::read(&note)?;
     let mut guardian = Guardian::resume(note, ways)?;
     // The note has no room for them.
     guardian.order(Order::Terms);
     guardian.scheduling = scheduling;
     guardian.live_on()
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,7 +7,9 @@ use base::{Instant, Reason, What};
 use linux::{Interest, Ready, Signal, clock};
 use vip::last_will::{Death, Edit, Input, Output};
 
-use super::{CONTROL, CONTROL_LINE, ENGINE, ENGINE_LINE, Guardian, RUNNER, SIGNALS, tell_gaps};
+use super::{
+    CONTROL, CONTROL_LINE, ENGINE, ENGINE_LINE, Guardian, RUNNER, SIGNALS, tell_gaps, tell_unknown,
+};
 use crate::exit::Exit;
 use crate::messages::{
     ControlToGuardian, Dump, DumpFile, EngineToGuardian, GuardianToControl, GuardianToEngine, Order,
@@ -213,6 +215,9 @@ impl Guardian {
                 }
                 Ok(Some(EngineToGuardian::Promote(names))) => self.tuner.promote(&names),
                 Ok(None) => return,
+                Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                    tell_unknown(Part::Engine);
+                }
                 Err(_) => {
                     engine.mute = true;
                     let _ = self.poll.remove(&engine.line);
@@ -341,6 +346,9 @@ impl Guardian {
                     return Ok(Some(Exit::Status(status)));
                 }
                 Ok(None) => return Ok(None),
+                Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                    tell_unknown(Part::Control);
+                }
                 Err(_) => {
                     control.mute = true;
                     let _ = self.poll.remove(&control.line);

@@ -266,6 +266,12 @@ impl Upgrade {
     /// Takes in what the new pair says.
     fn hear(&mut self, tuner: &mut Tuner) -> Result<(), String> {
         let gone = |part: Part| format!("the {} of the new version ended", part.name());
+        let lost = |part: Part, error: &io::Error| match error.kind() {
+            io::ErrorKind::InvalidData => {
+                format!("the {} of the new version says what this one does not know", part.name())
+            }
+            _ => gone(part),
+        };
         loop {
             match self.engine.line.recv() {
                 Ok(Some(EngineToGuardian::Ready { gaps })) => tell_gaps(Part::Engine, &gaps),
@@ -296,7 +302,7 @@ impl Upgrade {
                     | EngineToGuardian::Unscheduled { .. },
                 )) => {}
                 Ok(None) => break,
-                Err(_) => return Err(gone(Part::Engine)),
+                Err(error) => return Err(lost(Part::Engine, &error)),
             }
         }
         loop {
@@ -311,7 +317,7 @@ impl Upgrade {
                 Ok(Some(ControlToGuardian::Schedule(scheduling))) => self.scheduling = scheduling,
                 Ok(Some(_)) => {}
                 Ok(None) => break,
-                Err(_) => return Err(gone(Part::Control)),
+                Err(error) => return Err(lost(Part::Control, &error)),
             }
         }
         self.engine.line.flush().map_err(|_| gone(Part::Engine))?;

@@ -5,10 +5,14 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use base::{Instant, Name, ScriptResult};
-use linux::{Child, End, Identity, Interest, Poll, Program, check_script_path, spawn};
+use linux::{
+    Child, End, Identity, Interest, Poll, Program, ScriptFile, runs_with_rights_of_root, spawn,
+    spawn_checked,
+};
 
 use crate::messages::{FromRunner, Script};
 
@@ -151,13 +155,14 @@ pub(super) fn start(script: &Script, more: &[String]) -> io::Result<Child> {
         gid: account.gid,
         groups: account.groups.clone(),
     });
-    let as_root = identity.as_ref().is_none_or(|identity| identity.uid == 0);
-    if script.secure && as_root {
-        // What was safe when the configuration was read may not be any more.
-        check_script_path(program.as_ref()).map_err(io::Error::other)?;
-    }
+    let path = PathBuf::from(program);
+    // What was safe when the configuration was read may not be any more.
+    let checked = (script.secure && runs_with_rights_of_root(&path, identity.as_ref()))
+        .then(|| ScriptFile::open(&path))
+        .transpose()
+        .map_err(io::Error::other)?;
     let program = Program {
-        path: program.into(),
+        path,
         arguments: arguments.iter().chain(more).cloned().collect(),
         environment: vec![(PATH.0.into(), PATH.1.into())],
         identity,
@@ -165,7 +170,11 @@ pub(super) fn start(script: &Script, more: &[String]) -> io::Result<Child> {
         // would kill it when the script ends.
         keep_output: None,
     };
-    spawn(&program).map_err(io::Error::other)
+    match checked {
+        Some(file) => spawn_checked(&program, file),
+        None => spawn(&program),
+    }
+    .map_err(io::Error::other)
 }
 
 impl Job {

@@ -9,8 +9,8 @@ use lab::{ProcessSignal, longest_overlap, wait_for};
 use linux::clock::monotonic;
 
 use crate::bench::{Bench, LATE, PATIENCE};
-use crate::mode::V3_IPV4;
-use crate::pairs::plain_pair;
+use crate::mode::{Part, V3_IPV4};
+use crate::pairs::{pair, plain_pair};
 use crate::speaker::Speaker;
 
 /// For how long the kernels of both had the VIP.
@@ -66,6 +66,35 @@ fn without_control_vrrp_goes_on_and_the_next_one_knows_what_is_in_force() {
     assert_eq!(bench.adverts("peer", before), 0, "{}", bench.story());
     let (outcome, _lab) = bench.outcome();
     assert_eq!((outcome.switches, outcome.lost_since(before)), (0, 0));
+}
+
+/// The runner is there while there is something to run: here for a script that decides whether the VIP
+/// may be held.
+#[test]
+fn a_killed_runner_is_replaced_and_what_it_ran_for_goes_on() {
+    let mode = V3_IPV4;
+    let part = |priority| {
+        Part::new(mode, priority)
+            .before("global_defs {\n script_user root\n}\n")
+            .before("vrrp_script chk {\n script /usr/bin/true\n interval 1\n}\n")
+            .with("track_script {\n chk\n}")
+    };
+    let Some((bench, us, peer)) = pair(mode, part) else { return };
+    let runner = |signal| bench.lab.node("ours").signal_named("ms:runner", signal);
+    assert!(wait_for(PATIENCE, || runner(ProcessSignal::CONT) == 1).is_some());
+    let before = monotonic();
+    for _ in 0..3 {
+        us.signal_role(&bench, "runner", ProcessSignal::KILL);
+        // The dead one is counted until it is reaped.
+        sleep(mode.interval);
+        let again = || runner(ProcessSignal::CONT) == 1;
+        assert!(wait_for(PATIENCE, again).is_some(), "{}", bench.story());
+        sleep(mode.interval * 5);
+    }
+    bench.sole_holder(&us, &[&peer]);
+    assert_eq!(bench.adverts("peer", before), 0, "{}", bench.story());
+    let (outcome, _lab) = bench.outcome();
+    assert_eq!(outcome.lost_since(before), 0);
 }
 
 #[test]

@@ -30,6 +30,15 @@ impl Drop for File {
     }
 }
 
+/// A program of another version, as far as this script makes it one: it has the role's name in `$2`.
+fn script(name: &str, text: &str) -> File {
+    File::new(name, |path| {
+        use std::os::unix::fs::PermissionsExt;
+        std::fs::write(path, format!("#!/bin/sh\n{text}")).unwrap();
+        std::fs::set_permissions(path, PermissionsExt::from_mode(0o755)).unwrap();
+    })
+}
+
 /// Which program the daemon's first process runs.
 fn program(bench: &Bench, node: &str) -> PathBuf {
     let pid = bench.lab.node(node).daemon().expect("it runs").pid();
@@ -96,11 +105,7 @@ fn a_version_that_does_not_get_ready_changes_nothing() {
     let Some((bench, us, peer)) = plain_pair(V3_IPV4) else { return };
     let before = program(&bench, "ours");
     let begin = monotonic();
-    let ends = File::new("ends", |path| {
-        use std::os::unix::fs::PermissionsExt;
-        std::fs::write(path, "#!/bin/sh\nsleep 0.2\n").unwrap();
-        std::fs::set_permissions(path, PermissionsExt::from_mode(0o755)).unwrap();
-    });
+    let ends = script("ends", "sleep 0.2\n");
     for binary in ["/bin/false", "/nowhere", &ends.0.display().to_string()] {
         assert_eq!(upgrade(&bench, "ours", binary), None, "it says that it failed");
     }
@@ -109,4 +114,55 @@ fn a_version_that_does_not_get_ready_changes_nothing() {
     assert_eq!(bench.adverts("peer", begin), 0, "{}", bench.story());
     let (outcome, _lab) = bench.outcome();
     assert_eq!((outcome.lost_since(begin), outcome.switches), (0, 0));
+}
+
+/// A version that does not understand what the guardian has to leave is worked with all the same: the
+/// guardian stays what it is.
+#[test]
+fn a_version_that_does_not_understand_the_guardian_gets_its_roles_and_no_more() {
+    let Some((bench, us, peer)) = plain_pair(V3_IPV4) else { return };
+    let before = program(&bench, "ours");
+    let begin = monotonic();
+    let other = script("other", &format!("[ \"$2\" = reader ] && exit 3\nexec {BINARY} \"$@\"\n"));
+    let answer = upgrade(&bench, "ours", &other.0.display().to_string());
+    assert!(answer.is_some_and(|text| text.contains("has taken over")), "{}", bench.story());
+    let said = || bench.lab.node("ours").log().contains("the guardian stays at version");
+    assert!(wait_for(PATIENCE, said).is_some(), "{}", bench.story());
+    assert_eq!(program(&bench, "ours"), before);
+    bench.sole_holder(&us, &[&peer]);
+    assert_eq!(bench.adverts("peer", begin), 0, "{}", bench.story());
+    // Whose engine it is by now, and that its will is kept.
+    us.signal_role(&bench, "engine", ProcessSignal::KILL);
+    let adopted = || bench.lab.node("ours").log().matches("another engine has taken over").count();
+    assert!(wait_for(PATIENCE, || adopted() == 2).is_some(), "{}", bench.story());
+    let (outcome, _lab) = bench.outcome();
+    assert_eq!(outcome.lost_since(begin), 0);
+}
+
+/// What the engine before saw is told, however late its control comes to it.
+#[test]
+fn no_event_of_the_engine_before_is_lost() {
+    let Some((bench, us, _peer)) = plain_pair(V3_IPV4) else { return };
+    let ours = || bench.lab.node("ours");
+    let slow = script(
+        "slow",
+        &format!("case \"$2\" in engine|control) sleep 3;; esac\nexec {BINARY} \"$@\"\n"),
+    );
+    let name: String = slow.0.file_name().unwrap().to_str().unwrap().chars().take(15).collect();
+    let binary = slow.0.display();
+    let line = format!("{BINARY} upgrade --control {{control}} --binary {binary}");
+    let client = ours().spawn(&CommandLine::parse(&line)).unwrap();
+    let begun = || ours().signal_named(&name, ProcessSignal::CONT) > 0;
+    assert!(wait_for(PATIENCE, begun).is_some(), "{}", bench.story());
+    us.signal_role(&bench, "control", ProcessSignal::STOP);
+    let told = || ours().log().matches("somebody removed").count();
+    let before = told();
+    let removal = CommandLine::parse(&format!("ip address del {}/16 dev eth0", V3_IPV4.vip()));
+    assert!(ours().output(&removal, PATIENCE).unwrap().is_some(), "{}", bench.story());
+    let over = || ours().log().contains("another engine has taken over");
+    assert!(wait_for(PATIENCE, over).is_some(), "{}", bench.story());
+    // The one that is stopped is the one that goes.
+    ours().signal_named("ms:control", ProcessSignal::CONT);
+    assert!(wait_for(PATIENCE, || told() > before).is_some(), "{}", bench.story());
+    assert!(client.wait(PATIENCE).is_some_and(|status| status.success()), "{}", bench.story());
 }

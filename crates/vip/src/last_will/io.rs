@@ -5,8 +5,11 @@ use core::time::Duration;
 use base::{AddressOp, IfIndex, Instant, Name, Secret, Transmit, Vip, WayOp};
 use serde::{Deserialize, Serialize};
 
+use super::wire::{BequestV1, EditV1, LegacyV1, UndoV1};
+
 /// What an instance that holds leaves behind, should its engine end now.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(into = "BequestV1", from = "BequestV1")]
 pub struct Bequest {
     /// The instance.
     pub name: Name,
@@ -30,7 +33,7 @@ impl Bequest {
 }
 
 /// What a farewell is signed with.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Seal {
     /// The key's number.
     pub key_id: u8,
@@ -44,6 +47,7 @@ pub struct Seal {
 
 /// A change of the will.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(into = "EditV1", from = "EditV1")]
 pub enum Edit {
     /// The instance holds; replaces what it left before.
     Hold(Bequest),
@@ -121,11 +125,23 @@ pub enum Output {
 
 /// What a guardian leaves to the program its process becomes.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(into = "LegacyV1", from = "LegacyV1")]
 pub struct Legacy {
     /// When the engine was started.
     pub born_at: Instant,
     /// What it holds.
     pub bequests: Vec<Bequest>,
+}
+
+/// The routes and rules of an instance that holds, and how they are undone: what a guardian leaves beside
+/// its [`Legacy`].
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(into = "UndoV1", from = "UndoV1")]
+pub struct Undo {
+    /// Which.
+    pub name: Name,
+    /// In this order.
+    pub ops: Vec<WayOp>,
 }
 
 /// What became of an engine.

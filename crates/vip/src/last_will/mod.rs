@@ -19,13 +19,14 @@ mod kept;
 mod signs;
 #[cfg(test)]
 mod tests;
+mod wire;
 
 use core::time::Duration;
 use std::collections::{BTreeMap, VecDeque};
 
 use base::{AddressOp, Instant, Name, WayOp};
 
-pub use io::{Bequest, Death, Edit, Input, Legacy, Output, Seal};
+pub use io::{Bequest, Death, Edit, Input, Legacy, Output, Seal, Undo};
 use kept::Kept;
 pub use signs::Signs;
 

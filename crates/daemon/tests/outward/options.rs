@@ -54,16 +54,17 @@ fn questions_of_the_command_line_have_keepalived_s_answers() {
         "--no-such-option",
         "-g /run/lab/log -f /run/lab/fine.conf",
         "-t -f /run/lab/fine.conf",
-        "-t=/run/lab/said -f /run/lab/fine.conf",
+        "--config-test=/run/lab/said -f /run/lab/fine.conf",
         "-n -l -P -f /run/lab/nothing.conf",
         "-n -l -P -p /run/lab/p -r /run/lab/r -f /run/lab/broken.conf",
     ] {
         let [theirs, ours] = both.each_ref().map(|it| asked(it, arguments));
         assert_eq!(theirs.0, ours.0, "{arguments}\n{}\n{}", theirs.1, ours.1);
     }
-    // A file with errors is refused by both; keepalived calls it one that it can mend.
+    // keepalived calls a file that it cannot run one that it can mend (5), or not (4).
     let [theirs, ours] = both.each_ref().map(|it| asked(it, "-t -f /run/lab/broken.conf").0);
-    assert_eq!((theirs, ours), (Some(4), Some(4)));
+    assert!(matches!(theirs, Some(4 | 5)), "{theirs:?}");
+    assert_eq!(ours, Some(4));
 }
 
 #[test]
@@ -98,10 +99,11 @@ fn int_and_term_stop_and_pid_files_go() {
     let bench = node(Who::Mainstay, "stops");
     for signal in [ProcessSignal::INT, ProcessSignal::TERM] {
         let daemon = begin(&bench, "-n -l -P -p /run/lab/p -r /run/lab/r -f /run/lab/fine.conf");
-        let pid = format!("{}\n", daemon.pid());
+        let says = |file: &str| bench.read(file).and_then(|text| text.trim().parse::<u32>().ok());
         bench.wait_for("pid files", &daemon, || {
-            ["/run/lab/p", "/run/lab/r"].iter().all(|file| bench.read(file).as_ref() == Some(&pid))
+            ["/run/lab/p", "/run/lab/r"].map(says).iter().all(|pid| pid.is_some_and(|pid| pid > 0))
         });
+        assert_eq!(says("/run/lab/p"), says("/run/lab/r"), "one process takes all signals");
         let vip = "193.168.0.51".parse().unwrap();
         bench.wait_for("the VIP", &daemon, || bench.lab.node("ours").holds(vip));
         daemon.signal(signal);

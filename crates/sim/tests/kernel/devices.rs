@@ -15,6 +15,9 @@ use crate::pair::{in_namespace, ip, say};
 const NAME: &str = "vrrp.51";
 const MAC: Mac = Mac([0, 0, 0x5e, 0, 1, 51]);
 
+/// What it is called, and what is done to both.
+type Step = (&'static str, fn(&mut Both));
+
 /// Both, each with an `eth0` that runs.
 struct Both {
     devices: Devices,
@@ -324,7 +327,7 @@ fn tuned_it_keeps_what_is_not_link_local_and_the_next_address_becomes_primary() 
 fn what_is_told_of_it_is_told_in_the_same_order() {
     in_namespace(|| {
         let mut both = Both::new();
-        let steps: [(&str, fn(&mut Both)); 6] = [
+        let steps: [Step; 6] = [
             ("make", |both| both.make().unwrap()),
             ("add", |both| both.add("172.20.0.1", 24)),
             ("raise", |both| both.raise().unwrap()),

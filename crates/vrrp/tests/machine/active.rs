@@ -15,7 +15,7 @@ const DOWN: u64 = 3_609_375_000;
 fn vrrp_052_shutdown_resigns_and_then_removes() {
     let mut bench = Bench::active(config(100));
     let outs = bench.feed(Input::Stop);
-    assert_eq!(outs.kinds(), ["advert", "batch", "event"]);
+    assert_eq!(outs.kinds(), ["advert", "will", "batch", "event"]);
     assert_eq!(outs.spoken(), [0]);
     assert_eq!(outs.advert().addresses, [ip(VIP)]);
     assert_eq!(outs.ops(), ["-192.0.2.100"]);
@@ -81,7 +81,7 @@ fn vrrp_056_a_stronger_advert_makes_it_yield() {
     let mut slow = saying(LOWER, 101);
     slow.interval = centis(200);
     let outs = bench.hear(slow);
-    assert_eq!(outs.kinds(), ["advert", "batch", "event"]);
+    assert_eq!(outs.kinds(), ["advert", "will", "batch", "event"]);
     assert_eq!(outs.spoken(), [100], "one last advert, so that the winner knows of us");
     assert_eq!(outs.ops(), ["-192.0.2.100"]);
     assert_eq!(outs.changes(), [(State::Active, State::Backup, Reason::StrongerPeer)]);
@@ -94,7 +94,7 @@ fn vrrp_056_a_stronger_advert_makes_it_yield() {
 fn vrrp_056_the_last_advert_can_be_switched_off() {
     let mut bench = Bench::active(InstanceConfig { parting_advert: false, ..config(100) });
     let outs = bench.hear(saying(LOWER, 101));
-    assert_eq!(outs.kinds(), ["batch", "event"]);
+    assert_eq!(outs.kinds(), ["will", "batch", "event"]);
     assert_eq!(bench.state(), State::Backup);
 }
 
@@ -198,7 +198,7 @@ fn vrrp_062_a_link_that_goes_down_frees_the_vip_whatever_becomes_of_the_farewell
 fn vrrp_062_a_lost_own_address_ends_it_too() {
     let mut bench = Bench::active(config(100));
     let outs = bench.taken(crate::bench::OWN);
-    assert_eq!(outs.kinds(), ["advert", "batch", "event"]);
+    assert_eq!(outs.kinds(), ["advert", "will", "batch", "event"]);
     assert_eq!(outs.spoken(), [0]);
     assert!(outs.has(&What::SourceLost));
     assert_eq!(outs.changes(), [(State::Active, State::Initialize, Reason::NoSourceAddress)]);

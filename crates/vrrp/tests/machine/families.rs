@@ -61,7 +61,7 @@ fn vrrp_052_stopping_resigns_from_both() {
     bench.kernel();
     let outs = bench.feed(Input::Stop);
     assert_eq!(outs.spoken(), [0, 0]);
-    assert_eq!(outs.kinds(), ["advert", "batch", "event"]);
+    assert_eq!(outs.kinds(), ["advert", "will", "batch", "event"]);
     assert_eq!(outs.ops(), ["-2001:db8::100", "-fe80::100", "-192.0.2.100"]);
     bench.kernel();
     assert!(bench.router.is_settled());

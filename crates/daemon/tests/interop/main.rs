@@ -12,6 +12,7 @@
 #![allow(clippy::float_arithmetic, reason = "the status prints milliseconds with fractions")]
 
 mod accept;
+mod bad_reload;
 mod before;
 mod bench;
 mod bfd;
@@ -25,6 +26,7 @@ mod frr;
 mod heal;
 mod hindered;
 mod keepalived;
+mod last_scripts;
 mod lease;
 mod mainstay;
 mod metrics;

@@ -85,6 +85,8 @@ pub struct Disk {
     failed: Mutex<Option<DiskError>>,
     /// How far is committed; written along with whatever is written next, since it is a hint.
     committed: Mutex<Option<LogId>>,
+    /// The last entry, unless it has to be looked up.
+    last: Mutex<Option<LogId>>,
 }
 
 /// One table's worth of changes, done together or not at all.
@@ -125,6 +127,7 @@ impl Disk {
                 db,
                 failed: Mutex::new(None),
                 committed: Mutex::new(None),
+                last: Mutex::new(None),
             };
             disk.inspect(id)?;
             *lock(&disk.committed) = disk.fact("committed")?;
@@ -226,6 +229,10 @@ impl Disk {
     /// When it cannot be read.
     pub fn last(&self) -> Result<Option<LogId>, DiskError> {
         self.guard()?;
+        let mut known = lock(&self.last);
+        if known.is_some() {
+            return Ok(*known);
+        }
         let transaction = self.db.begin_read().map_err(|error| self.broken(error))?;
         let table = transaction.open_table(LOG).map_err(|error| self.broken(error))?;
         let Some((_, value)) = table.last().map_err(|error| self.broken(error))? else {
@@ -233,17 +240,38 @@ impl Disk {
         };
         let logged: Logged =
             unseal(value.value()).map_err(|what| self.bad(&format!("the last entry {what}")))?;
-        Ok(Some(logged.log_id))
+        *known = Some(logged.log_id);
+        Ok(*known)
+    }
+
+    /// How far the log goes, entries that are gone counted.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn extent(&self) -> Result<Option<LogId>, DiskError> {
+        match self.last()? {
+            Some(last) => Ok(Some(last)),
+            None => self.purged(),
+        }
     }
 
     /// Carries out a change; it is on disk when this returns.
     pub(crate) fn write(&self, change: &Change<'_>) -> Result<(), DiskError> {
         self.guard()?;
-        self.transact(change).map_err(|error| {
+        let forget = change.truncate.is_some() || change.purge.is_some();
+        if let Some(logged) = change.append.last() {
+            *lock(&self.last) = Some(logged.log_id);
+        }
+        let written = self.transact(change).map_err(|error| {
             let error = failed(&self.path, error);
             *lock(&self.failed) = Some(error.clone());
             error
-        })
+        });
+        if forget {
+            // Only now: who looks it up meanwhile would find what was there before.
+            *lock(&self.last) = None;
+        }
+        written
     }
 
     fn transact(&self, change: &Change<'_>) -> Result<(), redb::Error> {

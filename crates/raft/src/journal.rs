@@ -34,6 +34,10 @@ impl Journal {
         &self.disk
     }
 
+    pub(crate) fn shared(&self) -> Arc<Disk> {
+        Arc::clone(&self.disk)
+    }
+
     async fn write(&self, work: impl FnOnce(&Disk) -> Done + Send + 'static) -> Done {
         blocking(&self.disk, work).await
     }
@@ -75,9 +79,9 @@ impl RaftLogStorage<Types> for Journal {
     type LogReader = Self;
 
     async fn get_log_state(&mut self) -> Result<LogState<Types>, StorageError> {
-        let read = blocking(&self.disk, |disk| Ok((disk.purged()?, disk.last()?))).await;
+        let read = blocking(&self.disk, |disk| Ok((disk.purged()?, disk.extent()?))).await;
         let (purged, last) = read.map_err(|error| StorageIOError::read_logs(&error))?;
-        Ok(LogState { last_purged_log_id: purged, last_log_id: last.or(purged) })
+        Ok(LogState { last_purged_log_id: purged, last_log_id: last })
     }
 
     async fn get_log_reader(&mut self) -> Self {

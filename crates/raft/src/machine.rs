@@ -2,17 +2,23 @@
 //!
 //! The state lives in memory and is rebuilt at the start from the last snapshot and the log after
 //! it; only snapshots are written here. What an entry does is decided by [`State::apply`] alone.
+//! Entries have indices of their own, as the seam counts them: one more than the state's last,
+//! since an entry of the engine's log holds many, or none. What is applied is told as it is.
 
 use std::io::Cursor;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use cluster::State;
+use cluster::seam::Tell;
 use openraft::storage::{RaftStateMachine, Snapshot};
 use openraft::{EntryPayload, OptionalSend, RaftSnapshotBuilder, StorageIOError};
 
 use crate::disk::{Change, Disk, DiskError};
 use crate::journal::blocking;
-use crate::types::{LogId, Logged, Membership, Peer, Reply, SnapshotMeta, StorageError, Types};
+use crate::outlet::Outlet;
+use crate::types::{
+    Batch, LogId, Logged, Membership, Peer, Reply, SnapshotMeta, StorageError, Types,
+};
 
 /// The state and how far it is; clones share it.
 #[derive(Clone, Debug)]
@@ -28,6 +34,7 @@ struct Inner {
     members: Membership,
     /// How many snapshots were built since the start: their names have to differ.
     built: u64,
+    outlet: Option<Outlet>,
 }
 
 impl Machine {
@@ -37,10 +44,22 @@ impl Machine {
     /// When the snapshot cannot be read.
     pub fn new(disk: Arc<Disk>, birth: State) -> Result<Self, DiskError> {
         let inner = match disk.snapshot()? {
-            None => Inner { state: birth, applied: None, members: Membership::default(), built: 0 },
+            None => Inner {
+                state: birth,
+                applied: None,
+                members: Membership::default(),
+                built: 0,
+                outlet: None,
+            },
             Some((meta, bytes)) => {
                 let state = State::decode(&bytes).map_err(|error| disk.bad(&error.to_string()))?;
-                Inner { state, applied: meta.last_log_id, members: meta.last_membership, built: 0 }
+                Inner {
+                    state,
+                    applied: meta.last_log_id,
+                    members: meta.last_membership,
+                    built: 0,
+                    outlet: None,
+                }
             }
         };
         Ok(Self { disk, inner: Arc::new(Mutex::new(inner)) })
@@ -49,6 +68,16 @@ impl Machine {
     /// Looks at the state.
     pub fn look<T>(&self, at: impl FnOnce(&State) -> T) -> T {
         at(&self.inner().state)
+    }
+
+    /// From now on what is applied is told there; first what the snapshot holds.
+    pub(crate) fn tell(&self, outlet: Outlet) {
+        let mut inner = self.inner();
+        if inner.state.applied() > 0 {
+            outlet.tell(installed(&inner.state));
+        }
+        outlet.applied(inner.state.applied());
+        inner.outlet = Some(outlet);
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
@@ -98,17 +127,29 @@ impl RaftStateMachine<Types> for Machine {
         I::IntoIter: OptionalSend,
     {
         let mut inner = self.inner();
+        let inner = &mut *inner;
         let mut replies = Vec::new();
         for logged in entries {
             inner.applied = Some(logged.log_id);
-            replies.push(Reply(match logged.payload {
-                EntryPayload::Blank => None,
-                EntryPayload::Normal(entry) => Some(inner.state.apply(logged.log_id.index, &entry)),
+            match logged.payload {
+                EntryPayload::Blank => {}
+                EntryPayload::Normal(Batch(entries)) => {
+                    for entry in entries {
+                        let index = inner.state.applied() + 1;
+                        inner.state.apply(index, &entry);
+                        if let Some(outlet) = &inner.outlet {
+                            outlet.tell(Tell::Committed { index, entry });
+                        }
+                    }
+                }
                 EntryPayload::Membership(members) => {
                     inner.members = Membership::new(Some(logged.log_id), members);
-                    None
                 }
-            }));
+            }
+            replies.push(Reply(inner.state.applied()));
+        }
+        if let Some(outlet) = &inner.outlet {
+            outlet.applied(inner.state.applied());
         }
         Ok(replies)
     }
@@ -134,6 +175,10 @@ impl RaftStateMachine<Types> for Machine {
         inner.state = state;
         inner.applied = meta.last_log_id;
         inner.members = meta.last_membership.clone();
+        if let Some(outlet) = &inner.outlet {
+            outlet.tell(installed(&inner.state));
+            outlet.applied(inner.state.applied());
+        }
         Ok(())
     }
 
@@ -142,4 +187,8 @@ impl RaftStateMachine<Types> for Machine {
         let snapshot = read.map_err(|error| StorageIOError::read_snapshot(None, &error))?;
         Ok(snapshot.map(|(meta, bytes)| Snapshot { meta, snapshot: Box::new(Cursor::new(bytes)) }))
     }
+}
+
+fn installed(state: &State) -> Tell {
+    Tell::Install { index: state.applied(), bytes: state.encode() }
 }

@@ -15,7 +15,7 @@ use cluster::{Entry, Operation, State};
 use openraft::storage::{RaftLogStorage, RaftLogStorageExt, RaftStateMachine};
 use openraft::{CommittedLeaderId, EntryPayload, RaftSnapshotBuilder};
 use raft::types::{LogId, Logged, Vote};
-use raft::{Disk, DiskError, Journal, Machine};
+use raft::{Batch, Disk, DiskError, Journal, Machine};
 
 const PLACE: &str = "MAINSTAY_RAFT_WRITER";
 const WEIGHT: &str = "MAINSTAY_RAFT_WEIGHT";
@@ -62,7 +62,7 @@ fn id(term: u64, index: u64) -> LogId {
 fn logged(term: u64, index: u64, weight: usize) -> Logged {
     Logged {
         log_id: id(term, index),
-        payload: EntryPayload::Normal(Entry {
+        payload: EntryPayload::Normal(Batch(vec![Entry {
             at: Wall::new(index, 0),
             by: "a".into(),
             operation: Operation::Attribute {
@@ -71,7 +71,7 @@ fn logged(term: u64, index: u64, weight: usize) -> Logged {
                 value: Some("x".repeat(weight)),
                 dampen: Duration::ZERO,
             },
-        }),
+        }])),
     }
 }
 

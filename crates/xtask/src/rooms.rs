@@ -13,6 +13,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("cib", &["base"]),
     ("sched", &["cib"]),
     ("cluster", &["base", "vip", "cib", "sched"]),
+    ("raft", &["base", "cluster"]),
     ("pcmk", &["cib", "sched"]),
     ("linux", &["base"]),
     ("ui", &["base"]),

@@ -1,0 +1,189 @@
+//! Who takes part: a change of the members, step by step, on the node that leads.
+//!
+//! New nodes follow first, and are caught up before they vote; a voter that leaves is let go by the
+//! others before it is forgotten. Each step is an entry of the log by itself, and the engine does
+//! what follows from it at once. If a new node does not catch up, it is let go again and the change
+//! refused: a voter that is far behind would cost the quorum that it is to strengthen.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use cluster::Role;
+use cluster::seam::Failure;
+use openraft::ChangeMembers;
+use openraft::error::{ClientWriteError, RaftError};
+use openraft::raft::ClientWriteResponse;
+use tokio::time::{Instant, sleep};
+
+use crate::core::{Core, lock, nobody};
+use crate::frame::{Answer, Call};
+use crate::types::{NodeId, Peer, Types};
+
+type Written = ClientWriteResponse<Types>;
+
+/// A new node has this long to catch up.
+const CATCH_UP: Duration = Duration::from_secs(30);
+/// It has when it lacks no more entries than this.
+const NEAR: u64 = 16;
+/// One step is to take no longer.
+const STEP: Duration = Duration::from_secs(10);
+
+/// Has the members changed, here or by who leads.
+pub(crate) async fn ask(
+    core: &Arc<Core>,
+    roles: BTreeMap<base::Name, Role>,
+) -> Result<u64, Failure> {
+    let metrics = core.metrics();
+    let mut by_name: BTreeMap<_, _> =
+        lock(&core.known).values().map(|peer| (peer.name.clone(), peer.clone())).collect();
+    let nodes = metrics.membership_config.membership().nodes();
+    by_name.extend(nodes.map(|(_, peer)| (peer.name.clone(), peer.clone())));
+    let mut peers = Vec::new();
+    for (name, role) in roles {
+        let Some(peer) = by_name.get(&name) else {
+            let why = format!("{name} is not known here: let it join first");
+            return Err(Failure::Refused(why));
+        };
+        peers.push(Peer { role, ..peer.clone() });
+    }
+    match metrics.current_leader {
+        Some(leader) if leader == core.id => change(core, peers).await,
+        Some(leader) => {
+            let link = core.mesh.link(leader).ok_or_else(|| Failure::Refused(nobody()))?;
+            let sent = link
+                .call(Call::Members(peers))
+                .map_err(|error| Failure::Refused(format!("the leader is {error}: try again")))?;
+            match sent.wait(CATCH_UP + STEP * 3).await {
+                Ok(Answer::Done(answer)) => answer,
+                _ => Err(Failure::Unknown),
+            }
+        }
+        None => Err(Failure::Refused(nobody())),
+    }
+}
+
+/// Makes these the members, and no others.
+pub(crate) async fn change(core: &Arc<Core>, peers: Vec<Peer>) -> Result<u64, Failure> {
+    let _one_at_a_time = core.changing.lock().await;
+    if !core.is_leader(&core.metrics()) {
+        return Err(Failure::Refused(nobody()));
+    }
+    let wanted: BTreeMap<NodeId, Peer> =
+        peers.into_iter().map(|peer| (peer.key.id(), peer)).collect();
+    let voters: BTreeSet<NodeId> =
+        wanted.iter().filter(|(_, peer)| peer.role != Role::Learner).map(|(id, _)| *id).collect();
+    if voters.is_empty() {
+        return Err(Failure::Refused("a cluster needs a voter: keep one".into()));
+    }
+    let names: BTreeSet<_> = wanted.values().map(|peer| &peer.name).collect();
+    if names.len() < wanted.len() {
+        return Err(Failure::Refused("two nodes of one name: rename one".into()));
+    }
+    let before: BTreeMap<NodeId, Peer> = core
+        .metrics()
+        .membership_config
+        .membership()
+        .nodes()
+        .map(|(id, peer)| (*id, peer.clone()))
+        .collect();
+    let new: BTreeMap<_, _> =
+        wanted.iter().filter(|(id, _)| !before.contains_key(id)).map(own).collect();
+    let changed: BTreeMap<_, _> = wanted
+        .iter()
+        .filter(|(id, peer)| before.get(id).is_some_and(|before| before != *peer))
+        .map(own)
+        .collect();
+    if !new.is_empty() {
+        step(core, ChangeMembers::AddNodes(new.clone())).await?;
+        if let Err(failure) = caught_up(core, &new).await {
+            step(core, ChangeMembers::RemoveNodes(new.keys().copied().collect())).await?;
+            return Err(failure);
+        }
+    }
+    if !changed.is_empty() {
+        step(core, ChangeMembers::SetNodes(changed)).await?;
+    }
+    let now: BTreeSet<NodeId> = core.metrics().membership_config.membership().voter_ids().collect();
+    let gone: BTreeSet<_> =
+        before.keys().filter(|id| !wanted.contains_key(id) && !now.contains(id)).copied().collect();
+    if !gone.is_empty() {
+        step(core, ChangeMembers::RemoveNodes(gone)).await?;
+    }
+    if now != voters {
+        // Last, since this node itself may be among those that go.
+        replace(core, voters, &wanted).await?;
+    }
+    Ok(core.outlet.told())
+}
+
+fn own((id, peer): (&NodeId, &Peer)) -> (NodeId, Peer) {
+    (*id, peer.clone())
+}
+
+async fn step(core: &Core, change: ChangeMembers<NodeId, Peer>) -> Result<(), Failure> {
+    carried(core.raft.change_membership(change, true)).await
+}
+
+/// Other voters: who does not vote any more goes, or goes on as a learner.
+async fn replace(
+    core: &Core,
+    voters: BTreeSet<NodeId>,
+    wanted: &BTreeMap<NodeId, Peer>,
+) -> Result<(), Failure> {
+    let learns = core
+        .metrics()
+        .membership_config
+        .membership()
+        .voter_ids()
+        .any(|id| !voters.contains(&id) && wanted.contains_key(&id));
+    let goes: BTreeSet<NodeId> = core
+        .metrics()
+        .membership_config
+        .membership()
+        .voter_ids()
+        .filter(|id| !wanted.contains_key(id))
+        .collect();
+    let change = ChangeMembers::ReplaceAllVoters(voters);
+    carried(core.raft.change_membership(change, learns)).await?;
+    if learns && !goes.is_empty() {
+        step(core, ChangeMembers::RemoveNodes(goes)).await?;
+    }
+    Ok(())
+}
+
+async fn carried(
+    changing: impl Future<Output = Result<Written, RaftError<NodeId, ClientWriteError<NodeId, Peer>>>>,
+) -> Result<(), Failure> {
+    match tokio::time::timeout(STEP, changing).await {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(RaftError::APIError(ClientWriteError::ChangeMembershipError(error)))) => {
+            Err(Failure::Refused(error.to_string()))
+        }
+        Ok(Err(RaftError::Fatal(fatal))) => Err(Failure::Refused(fatal.to_string())),
+        // The leadership was lost, or there is no quorum: another may still carry it through.
+        Ok(Err(_)) | Err(_) => Err(Failure::Unknown),
+    }
+}
+
+async fn caught_up(core: &Core, new: &BTreeMap<NodeId, Peer>) -> Result<(), Failure> {
+    let limit = Instant::now() + CATCH_UP;
+    for (id, peer) in new {
+        loop {
+            let metrics = core.metrics();
+            let last = metrics.last_log_index.unwrap_or_default();
+            let has = metrics.replication.as_ref().and_then(|it| it.get(id).copied().flatten());
+            if has.is_some_and(|has| has.index + NEAR >= last) {
+                break;
+            }
+            if Instant::now() > limit {
+                return Err(Failure::Refused(format!(
+                    "{} did not catch up within {CATCH_UP:?}: see whether {} is reached",
+                    peer.name, peer.address
+                )));
+            }
+            sleep(Duration::from_millis(20)).await;
+        }
+    }
+    Ok(())
+}

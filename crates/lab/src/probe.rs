@@ -289,6 +289,16 @@ impl Outcome {
         (0..).zip(&self.requests).filter(counts).count()
     }
 
+    /// How often the answering node changed, of requests sent from `since` on: what happened before a test
+    /// began to look is nobody's fault.
+    #[must_use]
+    pub fn switches_since(&self, since: Instant) -> usize {
+        let sent = |number| self.requests.get(usize::try_from(number).ok()?);
+        let later = |answer: &&Answer| sent(answer.number).is_some_and(|at| *at >= since);
+        let answers: Vec<&Answer> = self.answers.iter().filter(later).collect();
+        answers.windows(2).filter(|pair| pair[0].node != pair[1].node).count()
+    }
+
     /// Who answered last before the outage.
     #[must_use]
     pub fn before(&self) -> Option<&Name> {
@@ -340,6 +350,8 @@ mod tests {
         assert_eq!(outcome.before().map(Name::as_str), Some("n1"));
         assert_eq!(outcome.after().map(Name::as_str), Some("n2"));
         assert_eq!((outcome.sent, outcome.lost, outcome.switches), (10, 5, 1));
+        let after = outcome.answers.last().map(|last| last.at).unwrap();
+        assert_eq!((outcome.switches_since(Instant::ZERO), outcome.switches_since(after)), (1, 0));
         assert_eq!(outcome.longest_send_gap, Duration::from_millis(10));
     }
 

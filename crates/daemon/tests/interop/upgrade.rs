@@ -74,7 +74,7 @@ fn a_new_version_takes_over_from_a_holder_and_from_a_backup_without_a_gap() {
     // One interval, as always, and what a machine that runs other tests adds to anything.
     assert!(longest < V3_IPV4.interval + Duration::from_millis(150), "{longest:?}");
     let (outcome, _lab) = bench.outcome();
-    assert_eq!((outcome.lost_since(begin), outcome.switches), (0, 0));
+    assert_eq!((outcome.lost_since(begin), outcome.switches_since(begin)), (0, 0));
 }
 
 #[test]
@@ -113,7 +113,7 @@ fn a_version_that_does_not_get_ready_changes_nothing() {
     bench.sole_holder(&us, &[&peer]);
     assert_eq!(bench.adverts("peer", begin), 0, "{}", bench.story());
     let (outcome, _lab) = bench.outcome();
-    assert_eq!((outcome.lost_since(begin), outcome.switches), (0, 0));
+    assert_eq!((outcome.lost_since(begin), outcome.switches_since(begin)), (0, 0));
 }
 
 /// A version that does not understand what the guardian has to leave is worked with all the same: the
@@ -136,7 +136,7 @@ fn a_version_that_does_not_understand_the_guardian_gets_its_roles_and_no_more() 
     let adopted = || bench.lab.node("ours").log().matches("another engine has taken over").count();
     assert!(wait_for(PATIENCE, || adopted() == 2).is_some(), "{}", bench.story());
     let (outcome, _lab) = bench.outcome();
-    assert_eq!(outcome.lost_since(begin), 0);
+    assert_eq!((outcome.lost_since(begin), outcome.switches_since(begin)), (0, 0));
 }
 
 /// What the engine before saw is told, however late its control comes to it.

@@ -170,3 +170,33 @@ fn as_json(paths: &[PathBuf], nodes: &[Loaded], differences: &[Difference]) -> V
 pub(crate) fn no_color() -> bool {
     std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
 }
+
+#[cfg(test)]
+mod tests {
+    use conf::{Code, Diagnostic};
+
+    use super::*;
+
+    #[test]
+    fn every_code_is_explained_and_has_its_place_in_the_json() {
+        let text = "vrrp_instance A {\n interface eth0\n virtual_router_id 5\n \
+                    virtual_ipaddress {\n 192.0.2.5\n }\n}\n";
+        let source = conf::Source { name: "a.conf", text: text.as_bytes() };
+        let mut loaded = conf::load(source, conf::Options::default());
+        let span = loaded.config.as_ref().unwrap().instances[0].places.interface.0;
+        let before = loaded.diagnostics.len();
+        let found = |code: &Code| Diagnostic::warning(*code, span, "message").help("help");
+        loaded.add(Code::ALL.iter().map(found).collect());
+        let value = as_json(&["a.conf".into()], &[loaded], &[]);
+        let findings = value["files"][0]["findings"].as_array().unwrap();
+        assert_eq!(findings.len(), before + Code::ALL.len());
+        for code in Code::ALL {
+            let code = code.as_str();
+            let one = findings.iter().find(|one| one["code"] == code).expect("it is there");
+            assert_eq!((&one["severity"], &one["help"]), (&json!("warning"), &json!("help")));
+            assert_eq!(one["at"], json!({ "file": "a.conf", "line": 2, "column": 12 }), "{code}");
+            let explained = conf::manual::explanation(code).expect("it is explained");
+            assert!(explained.starts_with(code) && explained.lines().count() > 2, "{explained}");
+        }
+    }
+}

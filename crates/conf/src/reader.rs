@@ -255,7 +255,10 @@ impl<'a> Reader<'a> {
             }
             // It is read all the same: what is wrong with it is worth knowing now.
             Status::NotInForce(why) => {
-                if self.pending == 0 {
+                let fine = statement.arguments().first().is_some_and(|value| {
+                    keywords::fine_with(keyword.within, keyword.name, self.raw(*value))
+                });
+                if self.pending == 0 && !fine {
                     self.not_in_force(span, &format!("`{name}`"), why, "remove it if you can do without; it is refused because skipping it silently would change what this file means");
                 }
                 true

@@ -178,8 +178,16 @@ fn known_words_that_do_nothing_yet() {
     let bfd = "bfd_instance b {\n neighbor_ip 192.0.2.9\n «checker»\n}\n";
     refused(&format!("{bfd}{}", instance("")), Code::NotInForce);
     refused(&instance(" «use_ipvlan» 192.0.2.8/24"), Code::NotInForce);
+    refused(&instance(" «old_unicast_checksum»"), Code::NotInForce);
     refused(&instance(" track_bfd { «b» }"), Code::UnknownTracker);
     refused(&instance(" virtual_ipaddress { 192.0.2.1 «autojoin» }"), Code::NotInForce);
+}
+
+#[test]
+fn asking_for_the_old_checksum_never_is_asking_for_what_is_done() {
+    let text = instance(" old_unicast_checksum never");
+    let loaded = read(text.as_bytes(), Options::default());
+    assert!(errors(&loaded).is_empty() && loaded.config.is_some(), "{:?}", loaded.diagnostics);
 }
 
 #[test]

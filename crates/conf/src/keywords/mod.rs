@@ -19,7 +19,7 @@ mod trackers;
 use core::time::Duration;
 
 pub use more::more;
-pub(crate) use pending::vip_option;
+pub(crate) use pending::{fine_with, vip_option};
 pub(crate) use suggest::nearest;
 
 /// The block a keyword stands in.

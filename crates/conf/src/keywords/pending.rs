@@ -65,6 +65,15 @@ const VIP_OPTIONS: &[(&str, &str)] = &[
     ),
 ];
 
+/// Values with which a keyword above asks for nothing that is not done.
+const FINE: &[(Within, &str, &str)] = &[(Within::Instance, "old_unicast_checksum", "never")];
+
+/// Whether this value of a keyword that is refused is what is done anyway.
+pub(crate) fn fine_with(within: Within, name: &str, value: &[u8]) -> bool {
+    FINE.iter()
+        .any(|(block, known, fine)| *block == within && *known == name && fine.as_bytes() == value)
+}
+
 /// Why a keyword is refused still; `None` when it is in force.
 pub(super) fn why(within: Within, name: &str) -> Option<&'static str> {
     PENDING.iter().find_map(|pending| {

@@ -3,7 +3,7 @@
 //! Events are ours and say why; the lines are keepalived's and say what. What has no line of its own
 //! there is left to whoever asked: it is told in our words rather than not at all.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use core::net::IpAddr;
@@ -20,6 +20,8 @@ pub struct Lines {
     vips: BTreeMap<Name, Vec<(IpAddr, Name)>>,
     known: BTreeMap<Name, (State, Priority)>,
     runs: BTreeMap<Name, ScriptResult>,
+    /// Groups of which something was said.
+    groups: BTreeSet<Name>,
 }
 
 impl Lines {
@@ -39,6 +41,10 @@ impl Lines {
             Subject::Instance(name) => self.of_instance(name, event),
             Subject::Group(name) => Some(match &event.what {
                 What::StateChanged { to, .. } if event.reason != Reason::Shutdown => {
+                    // keepalived's groups begin as Backup without a word.
+                    if self.groups.insert(name.clone()) && *to == State::Backup {
+                        return Some(Vec::new());
+                    }
                     let word = match to {
                         State::Active => "MASTER",
                         State::Backup => "BACKUP",
@@ -304,5 +310,10 @@ mod tests {
             Reason::SyncGroup,
         );
         assert_eq!(lines.of(&group).unwrap(), ["VRRP_Group(G) Syncing instances to MASTER state"]);
+        let of = |from, to| event(Subject::Group("H".into()), becomes(from, to), Reason::SyncGroup);
+        let begins = lines.of(&of(State::Initialize, State::Backup));
+        assert_eq!(begins, Some(Vec::new()), "a group that begins is no news");
+        let back = lines.of(&of(State::Active, State::Backup)).unwrap();
+        assert_eq!(back, ["VRRP_Group(H) Syncing instances to BACKUP state"]);
     }
 }

@@ -42,7 +42,7 @@ impl Control {
             if let Subject::Instance(name) = subject
                 && loaded.instances.iter().any(|one| one.name == *name)
             {
-                bus.state(name, last.word);
+                bus.stands(name, last.word);
             }
         }
         Ok(())
@@ -67,7 +67,7 @@ impl Control {
                 State::Initialize => "FAULT",
             };
             if !self.told.contains_key(&Subject::Instance(one.name.clone())) {
-                bus.state(&one.name, word);
+                bus.stands(&one.name, word);
             }
         }
     }

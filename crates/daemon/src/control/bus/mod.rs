@@ -80,6 +80,8 @@ enum Order {
     State {
         name: String,
         word: &'static str,
+        /// Whether that is news.
+        changed: bool,
     },
     /// A configuration was taken over.
     Reloaded,
@@ -138,7 +140,12 @@ impl Bus {
     }
 
     pub(super) fn state(&self, name: &str, word: &'static str) {
-        self.give(Order::State { name: name.to_owned(), word });
+        self.give(Order::State { name: name.to_owned(), word, changed: true });
+    }
+
+    /// That is how an instance stands, which is no news.
+    pub(super) fn stands(&self, name: &str, word: &'static str) {
+        self.give(Order::State { name: name.to_owned(), word, changed: false });
     }
 
     pub(super) fn reloaded(&self) {
@@ -265,13 +272,15 @@ impl Speaker {
                         }
                     }
                 }
-                Change::State { paths, word } => {
+                Change::State { paths, word, changed } => {
                     for path in paths {
                         let object = bus.object_server().interface::<_, Instance>(path).await?;
                         let emitter = object.signal_emitter();
                         word.clone_into(&mut object.get_mut().await.word);
                         object.get().await.state_changed(emitter).await?;
-                        Instance::vrrp_status_change(emitter, state_of(word).0).await?;
+                        if changed {
+                            Instance::vrrp_status_change(emitter, state_of(word).0).await?;
+                        }
                     }
                 }
             }
@@ -299,7 +308,7 @@ impl Speaker {
                 }
                 Change::Instances { gone, new }
             }
-            Order::State { name, word } => {
+            Order::State { name, word, changed } => {
                 let mut paths = Vec::new();
                 for (path, (known, state)) in &mut self.instances {
                     if *known == name {
@@ -307,7 +316,7 @@ impl Speaker {
                         paths.push(path.clone());
                     }
                 }
-                Change::State { paths, word }
+                Change::State { paths, word, changed }
             }
             Order::Reloaded => Change::Reloaded,
             Order::Lost(_) | Order::Stop => Change::None,
@@ -319,7 +328,7 @@ enum Change {
     None,
     Reloaded,
     Instances { gone: Vec<String>, new: Vec<String> },
-    State { paths: Vec<String>, word: &'static str },
+    State { paths: Vec<String>, word: &'static str, changed: bool },
 }
 
 #[cfg(test)]

@@ -17,14 +17,15 @@ use crate::host;
 /// `keepalived -t`: checks the file; the report goes to standard error, or to the file `to`.
 pub(crate) fn check(file: &Path, reading: &Reading, to: Option<&Path>) -> Exit {
     let color = to.is_none() && io::stderr().is_terminal() && !no_color();
-    let (report, exit) = match files::load(file, reading, color, linux::clock::monotonic()) {
-        // A file with nothing to say about it still deserves an answer.
-        Ok(loaded) if loaded.remarks.is_empty() => {
-            (format!("{}: no errors, no warnings; usable\n", file.display()), Exit::Ok)
-        }
-        Ok(loaded) => (loaded.remarks, Exit::Ok),
-        Err(refused) => (refused.report().to_string(), Exit::CheckFailed),
-    };
+    let (report, exit) =
+        match files::load(file, reading, color, linux::clock::monotonic(), |place| place) {
+            // A file with nothing to say about it still deserves an answer.
+            Ok(loaded) if loaded.remarks.is_empty() => {
+                (format!("{}: no errors, no warnings; usable\n", file.display()), Exit::Ok)
+            }
+            Ok(loaded) => (loaded.remarks, Exit::Ok),
+            Err(refused) => (refused.report().to_string(), Exit::CheckFailed),
+        };
     match to {
         None => eprint!("{report}"),
         Some(path) => {

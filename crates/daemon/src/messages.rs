@@ -100,6 +100,8 @@ pub(crate) struct Settings {
     pub(crate) reading: Reading,
     pub(crate) log: LogFormat,
     pub(crate) color: bool,
+    /// The network namespace that the command line names.
+    pub(crate) namespace: Option<String>,
     /// The guardian's process, which is the daemon to everybody outside.
     pub(crate) pid: u32,
     /// When that was started.

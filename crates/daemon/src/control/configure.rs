@@ -8,7 +8,8 @@ use linux::clock;
 
 use super::files::{self, Loaded};
 use super::{Control, LOST_AT_MOST};
-use crate::messages::{ControlToGuardian, DumpFile, Script, ToEngine};
+use crate::messages::{ControlToGuardian, DumpFile, Script, Settings, ToEngine};
+use crate::place::Place;
 use crate::terms::Terms;
 
 /// The same in new memory, close together: what the reading of a long file has left lies scattered among
@@ -132,8 +133,22 @@ impl Control {
 
     /// SIGHUP: parse all, check all, then swap; a file with errors changes nothing.
     pub(super) fn reload(&mut self, now: Instant) -> io::Result<()> {
-        match files::load(&self.settings.file, &self.settings.reading, false, self.settings.started)
-        {
+        let in_force = self.terms.as_ref().map(|terms| terms.place.clone()).unwrap_or_default();
+        let stays = |from_file: Place| {
+            let asked = from_file.namespace.is_some() && from_file.namespace != in_force.namespace;
+            let other = from_file.instance != in_force.instance
+                || from_file.pid_directory != in_force.pid_directory;
+            // What the command line said goes before what the file says.
+            if other || (asked && self.settings.namespace.is_none()) {
+                eprintln!(
+                    "warning: net_namespace, instance and use_pid_dir stay as they were until a \
+                     restart"
+                );
+            }
+            in_force
+        };
+        let Settings { file, reading, started, .. } = &self.settings;
+        match files::load(file, reading, false, *started, stays) {
             Ok(loaded) => {
                 eprint!("{}", loaded.remarks);
                 self.apply(loaded, true)

@@ -14,6 +14,7 @@ use vrrp::{InstanceConfig, RouterStatus};
 
 use super::Control;
 use crate::messages::{ControlToGuardian, Dump, DumpFile, ToEngine, ToRunner};
+use crate::place::Place;
 
 /// Rights that files do not get unless told otherwise: others may not read what is told here.
 const UMASK: u32 = 0o177;
@@ -31,18 +32,16 @@ pub(crate) struct DumpPlaces {
 
 impl DumpPlaces {
     /// As the configuration says, else as keepalived has them.
-    pub(crate) fn of(node: &conf::Node) -> Self {
+    pub(crate) fn of(node: &conf::Node, place: &Place) -> Self {
         let directory = std::env::var_os("TMPDIR").map_or_else(|| "/tmp".into(), PathBuf::from);
-        Self::within(&directory, node)
+        Self::within(&directory, node, place)
     }
 
-    fn within(directory: &Path, node: &conf::Node) -> Self {
-        let conf::Node { files, run, .. } = node;
+    fn within(directory: &Path, node: &conf::Node, at: &Place) -> Self {
+        let files = &node.files;
         let mut stem = String::from("keepalived");
         if files.use_instance_name {
-            for part in [&run.namespace, &run.instance].into_iter().flatten() {
-                stem += &format!("_{part}");
-            }
+            stem += &at.suffix();
         }
         let place = |given: &Option<String>, extension: &str| match given {
             Some(path) => PathBuf::from(path),
@@ -179,11 +178,15 @@ mod tests {
     use super::*;
 
     fn places(globals: &str) -> DumpPlaces {
+        places_at(globals, &Place::default())
+    }
+
+    fn places_at(globals: &str, at: &Place) -> DumpPlaces {
         let text = format!("global_defs {{\n{globals}\n}}\n");
         let source = conf::Source { name: "test", text: text.as_bytes() };
         let loaded = conf::load(source, conf::Options::default());
         let config = loaded.config.unwrap_or_else(|| panic!("{:?}", loaded.diagnostics));
-        DumpPlaces::within(Path::new("/tmp"), &config.node)
+        DumpPlaces::within(Path::new("/tmp"), &config.node, at)
     }
 
     #[test]
@@ -194,6 +197,15 @@ mod tests {
         assert_eq!(places.stats, Path::new("/tmp/keepalived.stats"));
         assert_eq!(places.json, Path::new("/tmp/keepalived.json"));
         assert_eq!(places.mode, 0o600);
+    }
+
+    #[test]
+    fn several_daemons_of_a_node_write_their_own_where_that_is_asked_for() {
+        let at = Place { namespace: Some("blue".into()), ..Place::default() };
+        let places = places_at("data_use_instance", &at);
+        assert_eq!(places.json, Path::new("/tmp/keepalived_blue.json"));
+        assert_eq!(places.parent, Path::new("/tmp/keepalived_parent_blue.data"));
+        assert_eq!(places_at("", &at).json, Path::new("/tmp/keepalived.json"));
     }
 
     #[test]

@@ -22,6 +22,7 @@ use super::reload_clock::ReloadTime;
 use super::shelf::{self, Reading, Shelf};
 use crate::mail::Mailing;
 use crate::messages::{Account, Script};
+use crate::place::Place;
 use crate::sensors::{Check, Pipe, Sensors};
 use crate::terms::Terms;
 use crate::translate;
@@ -131,12 +132,14 @@ impl Refused {
 
 /// Reads and checks the file at `path`.
 ///
-/// `started`: when the daemon was, by the clock that begins at boot.
+/// `started`: when the daemon was, by the clock that begins at boot; `place`: where it works, with the
+/// place that the file names.
 pub(crate) fn load(
     path: &Path,
     reading: &Reading,
     color: bool,
     started: Instant,
+    place: impl FnOnce(Place) -> Place,
 ) -> Result<Loaded, Refused> {
     let (mut loaded, resolved) = read(path, reading).map_err(Refused::Unreadable)?;
     if let Some(config) = &mut loaded.config {
@@ -149,8 +152,10 @@ pub(crate) fn load(
     let text = |to: &String| (PathBuf::from(to), as_one_text(loaded.origins.files()));
     match &loaded.config {
         Some(config) => {
+            let mut terms = Terms::of(config);
+            terms.place = place(terms.place);
             Ok(Loaded {
-                bus: BusTerms::of(&config.node.dbus, &Terms::of(config).place),
+                bus: BusTerms::of(&config.node.dbus, &terms.place),
                 saved: config.node.files.saved.as_ref().map(text),
                 router_id: config.globals.router_id.clone(),
                 instances: translate::instances(config),
@@ -165,8 +170,8 @@ pub(crate) fn load(
                 states_on_reload: config.node.fifos.states_on_reload,
                 remarks: report,
                 face: postcard::to_stdvec(&compat::Face::of(config)).unwrap_or_default(),
-                dumps: DumpPlaces::of(&config.node),
-                terms: Terms::of(config),
+                dumps: DumpPlaces::of(&config.node, &terms.place),
+                terms,
                 hooks: resolved.hooks,
                 reload_time: config.node.reload.time_file.as_ref().map(|file| ReloadTime {
                     file: file.into(),
@@ -454,7 +459,8 @@ mod tests {
         std::fs::write(&path, text).unwrap();
         let delay = |seconds| {
             let started = Instant::ZERO + Duration::from_secs(seconds);
-            let loaded = load(&path, &Reading::default(), false, started).ok().unwrap();
+            let loaded =
+                load(&path, &Reading::default(), false, started, |place| place).ok().unwrap();
             loaded.instances[0].startup_delay.as_secs()
         };
         let delays = [delay(10), delay(57), delay(600)];

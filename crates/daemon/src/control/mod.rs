@@ -38,6 +38,7 @@ use crate::exit::Exit;
 use crate::messages::{
     ControlToGuardian, FromEngine, GuardianToControl, Order, Settings, ToEngine,
 };
+use crate::place::Place;
 use crate::role;
 use crate::terms::Terms;
 use crate::tidy::Tidy;
@@ -86,7 +87,12 @@ pub(crate) fn main(guardian: u32) -> io::Result<Exit> {
     let begins = resume.is_none();
     let loaded = match resume {
         Some(state) => Ok(postcard::from_bytes(state.expose()).map_err(io::Error::other)?),
-        None => files::load(&settings.file, &settings.reading, settings.color, settings.started),
+        None => {
+            let Settings { file, reading, color, started, namespace, .. } = &settings;
+            let place =
+                |place: Place| Place { namespace: namespace.clone().or(place.namespace), ..place };
+            files::load(file, reading, *color, *started, place)
+        }
     };
     let loaded: Loaded = match loaded {
         Ok(loaded) => loaded,

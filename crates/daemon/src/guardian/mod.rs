@@ -329,6 +329,7 @@ impl Guardian {
             reading: self.start.reading.clone(),
             log: self.start.log,
             color: self.start.color,
+            namespace: self.start.namespace.clone(),
             pid: std::process::id(),
             started: self.started,
         };

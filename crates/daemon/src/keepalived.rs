@@ -107,6 +107,13 @@ enum Wording {
 /// The version whose configuration and dumps these are. Tools look for it.
 pub(crate) const VERSION: &str = "2.4.1";
 
+/// What of keepalived's build options is here, in the words tools look for: an exporter asks for JSON
+/// only where it reads `--enable-json`. What is not here, IPVS and SNMP, is not said.
+const BUILT_WITH: &str = "configure options: --enable-dbus --enable-json --enable-bfd --enable-regex \
+                          --with-init=systemd\n\n\
+                          Config options:  NFTABLES VRRP VRRP_AUTH VRRP_VMAC JSON BFD DBUS \
+                          INIT=systemd SYSTEMD_NOTIFY";
+
 /// The signal a name stands for.
 fn signal(name: &str) -> Option<linux::Signal> {
     Some(match name {
@@ -148,7 +155,7 @@ pub(crate) fn main(arguments: Vec<OsString>) -> Exit {
     };
     if options.version {
         // keepalived writes this to standard error, where tools look for it.
-        eprintln!("Keepalived v{VERSION} (mainstay {})", env!("CARGO_PKG_VERSION"));
+        eprintln!("Keepalived v{VERSION} (mainstay {})\n\n{BUILT_WITH}", env!("CARGO_PKG_VERSION"));
         return Exit::Ok;
     }
     if let Some(name) = &options.signum {

@@ -1,6 +1,6 @@
 //! Every requirement VRRP-001..087 and VRRP-110..119, and those of VRRP-100..108 about virtual MACs,
 //! is either in the name of a test or in `DECLINED.md`; and every test that `docs/guarantees.md` or
-//! `docs/check.md` names exists.
+//! `docs/check.md` or `docs/contract.md` names exists.
 //!
 //! A test is named by what it proves, `vrrp_021_ttl_not_255_is_dropped`; one that proves several
 //! carries all their numbers, `vrrp_080_081_…` or `vrrp_056_vrrp_057_…`.
@@ -89,12 +89,44 @@ fn named(text: &str) -> Vec<&str> {
         .collect()
 }
 
+/// What is named in the documents and is no test.
+const SETTINGS: &[&str] = &[
+    "ip_nonlocal_bind",
+    "use_pid_dir",
+    "data_use_instance",
+    "state_dump_file",
+    "stats_dump_file",
+    "json_dump_file",
+    "dbus_service_name",
+    "dbus_no_interface_name",
+];
+
+#[test]
+fn each_clause_of_the_contract_has_a_test_or_says_that_it_has_none() {
+    let text = include_str!("../../../docs/contract.md");
+    let rows = text.lines().filter(|line| line.starts_with("| ") && !line.contains("| test |"));
+    let mut last = false;
+    let mut count = 0;
+    for row in rows {
+        let cells: Vec<&str> = row.trim_matches('|').split(" | ").map(str::trim).collect();
+        let [clause, here, test] = cells[..] else { panic!("three cells: {row}") };
+        let names = !named(test).is_empty();
+        let fine = names || test == "none" || (test == "the same" && last);
+        assert!(fine, "{clause}: which test?");
+        assert!(test != "none" || here.contains("not ") || here.contains("no "), "{clause}: why?");
+        last = names || test == "the same";
+        count += 1;
+    }
+    assert!(count > 40, "{count} rows");
+}
+
 #[test]
 fn every_test_that_the_documents_name_exists() {
     let tests = all_tests();
     let documents = [
         ("guarantees.md", include_str!("../../../docs/guarantees.md"), 20),
         ("check.md", include_str!("../../../docs/check.md"), 10),
+        ("contract.md", include_str!("../../../docs/contract.md"), 50),
     ];
     for (document, text, least) in documents {
         let names = named(text);
@@ -105,7 +137,7 @@ fn every_test_that_the_documents_name_exists() {
             let found =
                 tests.iter().any(|test| if whole { test == name } else { test.starts_with(bare) });
             // The name of a setting looks like that of a test.
-            let setting = ["ip_nonlocal_bind"].contains(&name);
+            let setting = SETTINGS.contains(&name);
             assert!(found || setting, "docs/{document} names `{name}`: there is no such test");
         }
     }

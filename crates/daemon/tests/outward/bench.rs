@@ -27,6 +27,7 @@ pub(crate) enum Who {
 /// The node, and a directory of this machine for scripts and what they write.
 pub(crate) struct Bench {
     pub(crate) lab: Lab,
+    who: Who,
     daemon: Option<Process>,
     pub(crate) directory: PathBuf,
     run: String,
@@ -74,7 +75,7 @@ impl Bench {
             ),
         };
         let conf = conf(&directory.display().to_string());
-        Self { lab, daemon: None, directory, run, conf }
+        Self { lab, who, daemon: None, directory, run, conf }
     }
 
     /// Starts the daemon.
@@ -88,10 +89,20 @@ impl Bench {
         self.daemon.as_ref().unwrap()
     }
 
+    /// Whether this one is on the node.
+    pub(crate) fn is(&self, who: Who) -> bool {
+        self.who == who
+    }
+
     /// Waits until `wanted` holds; `what` is said if it never does.
     pub(crate) fn wait(&self, what: &str, wanted: impl FnMut() -> bool) {
+        self.wait_for(what, self.daemon(), wanted);
+    }
+
+    /// The same for a daemon of the test's own.
+    pub(crate) fn wait_for(&self, what: &str, daemon: &Process, wanted: impl FnMut() -> bool) {
         let found = wait_for(PATIENCE, wanted);
-        assert!(found.is_some(), "{what}\n{}", self.daemon().log());
+        assert!(found.is_some(), "{what}\n{}", daemon.log());
     }
 
     /// Waits for the node to hold `vip`, or to hold it no more.

@@ -8,8 +8,10 @@
 
 mod around;
 mod bench;
+mod contract;
 mod dumps;
 mod lines;
 mod mail;
+mod options;
 mod readers;
 mod status;

@@ -3,12 +3,18 @@
 //! In a case's file, `=== name` begins one; up to `---` stand, line by line, `features`, `pace` (the
 //! advert interval in seconds, from which follows how long anything takes), `cards` (how many network
 //! cards a node has, 1 if not said), `longer` (seconds that everything takes beyond the usual),
-//! `announcements` (whether they are counted) and the acts. Then comes the configuration, and after
+//! `announcements` (whether they are counted), `also` (what else is looked at, see `outside`), `reach`
+//! (VIPs the client asks), `namespace` (of which name, with `eth1` in it), `options` (of the command
+//! line) and the acts. Then comes the configuration, and after
 //! another `---` the one that a `reload` brings. What differs between the nodes is marked as
 //! keepalived has it, by `@a` and `@b`. Two lines stand for what nearly every case needs:
 //! `%globals` within global_defs, and `%notify NAME` within an instance or a group.
 
+use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::time::Duration;
+
+use crate::outside::Also;
 
 /// The nodes, the first of them the stronger.
 pub(crate) const NODES: [&str; 2] = ["a", "b"];
@@ -39,6 +45,10 @@ pub(crate) struct Case {
     /// Whether a start of the weaker node may change anything.
     waits_for_b: bool,
     pub(crate) announcements: bool,
+    pub(crate) also: BTreeSet<Also>,
+    pub(crate) reach: Vec<IpAddr>,
+    pub(crate) namespace: Option<String>,
+    pub(crate) options: String,
     pub(crate) acts: Vec<Act>,
     text: String,
     other: Option<String>,
@@ -77,7 +87,7 @@ impl Case {
 
 /// Every case there is.
 pub(crate) fn all() -> Vec<Case> {
-    const FILES: [&str; 8] = [
+    const FILES: [&str; 9] = [
         include_str!("cases/basics.conf"),
         include_str!("cases/protocol.conf"),
         include_str!("cases/trackers.conf"),
@@ -86,6 +96,7 @@ pub(crate) fn all() -> Vec<Case> {
         include_str!("cases/devices.conf"),
         include_str!("cases/language.conf"),
         include_str!("cases/node.conf"),
+        include_str!("cases/outside.conf"),
     ];
     let mut cases = Vec::new();
     for text in FILES {
@@ -109,6 +120,10 @@ fn read(text: &str) -> Case {
         longer: Duration::ZERO,
         waits_for_b: false,
         announcements: false,
+        also: BTreeSet::new(),
+        reach: Vec::new(),
+        namespace: None,
+        options: String::new(),
         acts: NODES.map(|node| Act::Start(node.to_owned())).to_vec(),
         text: String::new(),
         other: None,
@@ -144,6 +159,16 @@ fn header(case: &mut Case, word: &str, rest: &str) {
         "cards" => case.cards = rest.parse().unwrap(),
         "longer" => case.longer = seconds(rest),
         "announcements" => case.announcements = true,
+        "also" => {
+            let one = |word| Also::named(word).unwrap_or_else(|| panic!("{}: {word}?", case.name));
+            case.also.extend(rest.split(' ').map(one).collect::<Vec<_>>());
+        }
+        "reach" => {
+            case.also.insert(Also::Reach);
+            case.reach = rest.split(' ').map(|vip| vip.parse().unwrap()).collect();
+        }
+        "namespace" => case.namespace = Some(rest.to_owned()),
+        "options" => case.options = rest.to_owned(),
         // Instead of one after the other.
         "first" => case.acts = vec![Act::Start(rest.to_owned())],
         "start" => case.acts.push(Act::Start(rest.to_owned())),

@@ -1,36 +1,35 @@
-//! The features of the keepalived reference (§7) by number, and why some are not shown here.
+//! The features of the keepalived reference (§7) by number, and those that cannot be shown here: the
+//! table "Not played side by side" of docs/differences.md says why.
+
+use std::collections::BTreeMap;
 
 use crate::case::Case;
 
-/// Features that no case can show, and why.
-const ELSEWHERE: &[(u8, &str)] = &[
-    (24, "mail is compared letter by letter in tests/outward/mail.rs"),
-    (38, "dumps are compared in tests/outward/dumps.rs"),
-    (39, "log lines are compared in tests/outward/lines.rs"),
-    (45, "no case is written yet"),
-    (48, "keepalived 2.2.7 does not know no_virtual_ipaddress"),
-    (60, "no case is written yet"),
-    (61, "keepalived 2.2.7 does not sign adverts; see tests/interop/signed.rs"),
-    (62, "keepalived 2.2.7 knows one checksum only; see tests/interop/vectors.rs"),
-    (71, "the kernel here has no VRFs"),
-    (74, "SNMP is not done yet"),
-    (75, "no case is written yet"),
-    (79, "keepalived 2.2.7 does not know timer_expired_backup; see tests/interop/lease.rs"),
-    (80, "the kernel here cannot show it; refused with the reason"),
-];
+/// Features that no case can show, and why. A row is `| number | feature | why |`.
+fn elsewhere(document: &str) -> BTreeMap<u8, String> {
+    let table = document.split("\n## Not played side by side").nth(1).unwrap_or_default();
+    let table = table.split("\n## ").next().unwrap_or_default();
+    let row = |line: &str| {
+        let mut cells = line.strip_prefix("| ")?.split(" | ");
+        let number = cells.next()?.parse().ok()?;
+        Some((number, cells.nth(1)?.trim_end_matches('|').trim().to_owned()))
+    };
+    table.lines().filter_map(row).collect()
+}
 
-/// Numbers of those that fewer than two cases show.
-pub(crate) fn shown_too_rarely(cases: &[Case]) -> Vec<String> {
+/// What is wrong with how often features are shown.
+pub(crate) fn shown_too_rarely(cases: &[Case], document: &str) -> Vec<String> {
+    let elsewhere = elsewhere(document);
     let mut missing = Vec::new();
     for feature in 1..=80_u8 {
         let by = cases.iter().filter(|case| case.features.contains(&feature));
         let by: Vec<_> = by.map(|case| case.name.as_str()).collect();
-        let elsewhere = ELSEWHERE.iter().find(|(number, _)| *number == feature);
-        match (by.len(), elsewhere) {
+        match (by.len(), elsewhere.get(&feature)) {
             (0 | 1, None) => missing.push(format!("{feature}: {}", by.join(" "))),
-            (2.., Some((_, why))) => {
+            (2.., Some(why)) => {
                 missing.push(format!("{feature} is shown and also said not to be: {why}"));
             }
+            (_, Some(why)) if why.len() < 40 => missing.push(format!("{feature}: why? {why}")),
             _ => {}
         }
     }

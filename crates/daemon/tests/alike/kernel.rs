@@ -24,9 +24,13 @@ pub(crate) const FILES: &[(&str, &str)] = &[
     ),
 ];
 
-/// Shows everything; both families after each other.
-pub(crate) const SHOW: &str =
-    "ip -4 -j -d -batch /run/lab/show4; echo; echo 6; ip -6 -j -d -batch /run/lab/show6";
+/// Shows everything that is in the namespace; both families after each other.
+pub(crate) fn show(namespace: Option<&str>) -> String {
+    let ip = namespace.map_or_else(|| "ip".to_owned(), |name| format!("ip -n {name}"));
+    format!(
+        "{ip} -4 -j -d -batch /run/lab/show4; echo; echo 6; {ip} -6 -j -d -batch /run/lab/show6"
+    )
+}
 
 /// The lists of each aspect.
 pub(crate) fn read(text: &str) -> [(&'static str, Vec<String>); 4] {

@@ -1,7 +1,7 @@
 //! The same two nodes once with Debian's keepalived and once with mainstay, for configuration after
 //! configuration: the same node holds, the kernels have the same addresses, routes, rules and
-//! macvlans, and the same is told in the same order to scripts and to whoever reads the FIFO; from
-//! the start, over a stop of the holder, its return, a broken link and a reload, to the end.
+//! macvlans, and the same is told in the same order to scripts and to whoever reads the FIFO (in some
+//! cases also by mail, in dumps, in the log, on D-Bus, and to a client of the VIP); from the start, over a stop of the holder, its return, a broken link and a reload, to the end.
 //!
 //! The configurations stand in `cases`, each with the features of the keepalived reference (§7) it
 //! shows and the acts to be played. Both pairs are played at once, each in namespaces of its own, and
@@ -17,6 +17,7 @@ mod document;
 mod features;
 mod judge;
 mod kernel;
+mod outside;
 mod pair;
 mod told;
 
@@ -122,6 +123,6 @@ fn two_nodes_do_the_same_under_keepalived_and_under_mainstay() {
 fn each_feature_in_force_is_shown_by_two_cases() {
     let cases = case::all();
     assert!(cases.len() >= 40, "{} cases", cases.len());
-    let missing = features::shown_too_rarely(&cases);
+    let missing = features::shown_too_rarely(&cases, &document::read());
     assert!(missing.is_empty(), "shown by fewer than two cases:\n{}", missing.join("\n"));
 }

@@ -1,7 +1,8 @@
 //! Two nodes with one kind of daemon on both, everything that is told there, and what can be done to
 //! them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::os::unix::fs::symlink;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use lab::{Card, CommandLine, Hear, Lab, Plan, Process, ProcessSignal, Seen, Witn
 use linux::clock::monotonic;
 
 use crate::case::{Act, Case, NODES};
+use crate::outside::{self, Also, Letters};
 use crate::{kernel, told};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_mainstay");
@@ -35,8 +37,14 @@ pub(crate) struct Pair {
     witness: Option<Witness>,
     since: Instant,
     daemons: BTreeMap<String, Process>,
-    logs: String,
+    /// Of those that have ended, by node.
+    past: BTreeMap<String, String>,
     conf: String,
+    also: BTreeSet<Also>,
+    reach: Vec<IpAddr>,
+    namespace: Option<String>,
+    options: String,
+    letters: BTreeMap<&'static str, Letters>,
 }
 
 fn card(number: u8, last: u8) -> Card {
@@ -59,8 +67,20 @@ impl Pair {
         let lab = Lab::build(&Plan { nodes, client: Card::eth0(100) }).unwrap();
         let witness = case.announcements.then(|| lab.witness(Hear::Election).unwrap());
         let conf = case.text();
-        let (since, daemons) = (monotonic(), BTreeMap::new());
-        let mut pair = Self { who, lab, witness, since, daemons, logs: String::new(), conf };
+        let mut pair = Self {
+            who,
+            lab,
+            witness,
+            since: monotonic(),
+            daemons: BTreeMap::new(),
+            past: BTreeMap::new(),
+            conf,
+            also: case.also.clone(),
+            reach: case.reach.clone(),
+            namespace: case.namespace.clone(),
+            options: case.options.clone(),
+            letters: BTreeMap::new(),
+        };
         for name in NODES {
             let node = pair.lab.node_mut(name);
             for (path, text) in told::FILES.iter().chain(kernel::FILES) {
@@ -70,6 +90,26 @@ impl Pair {
             }
             node.run(|| symlink(BINARY, NAMED)).unwrap();
             pair.shell(name, told::LISTEN);
+            if pair.also.contains(&Also::Mail) {
+                let letters = outside::post_office(pair.lab.node(name));
+                pair.letters.insert(name, letters);
+            }
+            if pair.also.contains(&Also::Bus) {
+                let node = pair.lab.node_mut(name);
+                node.write("/run/lab/bus.conf", outside::BUS_CONF, 0o644).unwrap();
+                pair.shell(name, outside::BUS_BEGINS);
+            }
+            if let Some(namespace) = &pair.namespace {
+                let last = if name == "a" { 2 } else { 3 };
+                let ip = format!("ip -n {namespace}");
+                pair.shell(
+                    name,
+                    &format!(
+                        "ip netns add {namespace} && ip link set eth1 netns {namespace} && {ip} address \
+                         add 172.16.1.{last}/24 dev eth1 && {ip} link set lo up && {ip} link set eth1 up"
+                    ),
+                );
+            }
         }
         pair
     }
@@ -107,8 +147,9 @@ impl Pair {
             Who::Mainstay => format!("{NAMED} --log-format keepalived --control {{control}}"),
         };
         let line = format!(
-            "{program} -n -l -D -p {{dir}}/pid -r {{dir}}/vrrp.pid -b {{dir}}/bfd.pid -c \
-             {{dir}}/checkers.pid -f {{conf}} -i {name}"
+            "/usr/bin/env TMPDIR=/run/lab {program} -n -l -D -p {{dir}}/pid -r {{dir}}/vrrp.pid -b {{dir}}/bfd.pid -c \
+             {{dir}}/checkers.pid -f {{conf}} -i {name} {}",
+            self.options
         );
         let node = self.lab.node_mut(name);
         let daemon = node.start(&CommandLine::parse(&line), &self.conf).unwrap();
@@ -119,17 +160,19 @@ impl Pair {
         let Some(daemon) = self.daemons.remove(name) else { return };
         daemon.signal(ProcessSignal::TERM);
         let ended = daemon.wait(PATIENCE);
-        self.logs.push_str(&format!("--- {:?} on {name}, stopped\n{}", self.who, daemon.log()));
-        assert!(ended.is_some(), "{:?} does not end\n{}", self.who, self.logs);
+        self.past.entry(name.to_owned()).or_default().push_str(&daemon.log());
+        assert!(ended.is_some(), "{:?} does not end\n{}", self.who, self.logs());
     }
 
     /// What there is to compare, now.
     pub(crate) fn view(&self) -> View {
         let mut view = View::new();
         for node in NODES {
-            let text = self.shell(node, &format!("{}; {}", told::SHOW, kernel::SHOW));
+            let kernel = kernel::show(self.namespace.as_deref());
+            let text = self.shell(node, &format!("{}; {kernel}", told::SHOW));
             let (told, kernel) = text.split_once("\n==\n").expect("both are shown");
-            for (aspect, lines) in told::read(told).into_iter().chain(kernel::read(kernel)) {
+            let all = told::read(told).into_iter().chain(kernel::read(kernel));
+            for (aspect, lines) in all.chain(self.outside(node)) {
                 let lines = lines.into_iter().map(|line| format!("{node}: {line}"));
                 view.entry(aspect).or_default().extend(lines);
             }
@@ -138,19 +181,45 @@ impl Pair {
             held.sort();
             view.entry("holder").or_default().push(format!("{node}: {}", held.join(" ")));
         }
+        if self.also.contains(&Also::Reach) {
+            view.insert(Also::Reach.aspect(), outside::reach(&self.lab, &self.reach));
+        }
         if let Some(witness) = &self.witness {
             view.insert("announcements", announced(witness, self.since));
         }
         view
     }
 
+    /// What the case looks at beside the usual, on this node.
+    fn outside(&self, node: &'static str) -> Vec<(&'static str, Vec<String>)> {
+        let look = |also: &Also| {
+            let lines = match also {
+                Also::Mail => {
+                    let mut letters = self.letters[node].lock().unwrap().clone();
+                    // Each goes its own way to the server.
+                    letters.sort();
+                    letters
+                }
+                Also::Dumps => outside::dumps(&self.shell(node, outside::DUMPS_SHOW)),
+                Also::Bus => outside::bus(&self.shell(node, outside::BUS_SHOW)),
+                Also::Log => outside::log(&self.log(node)),
+                Also::Reach => return None,
+            };
+            Some((also.aspect(), lines))
+        };
+        self.also.iter().filter_map(look).collect()
+    }
+
+    fn log(&self, node: &str) -> String {
+        let mut log = self.past.get(node).cloned().unwrap_or_default();
+        log.push_str(&self.daemons.get(node).map(Process::log).unwrap_or_default());
+        log
+    }
+
     /// What both daemons have written.
     pub(crate) fn logs(&self) -> String {
-        let mut logs = self.logs.clone();
-        for (node, daemon) in &self.daemons {
-            logs.push_str(&format!("--- {:?} on {node}\n{}", self.who, daemon.log()));
-        }
-        logs
+        let log = |node: &&str| format!("--- {:?} on {node}\n{}", self.who, self.log(node));
+        NODES.iter().map(log).collect()
     }
 }
 

@@ -101,6 +101,7 @@ fn guardian_to_control() {
         reading: Reading { config_id: Some("one".into()), ..Reading::default() },
         log: LogFormat::Syslog,
         color: true,
+        namespace: Some("blue".into()),
         pid: 4000,
         started: Instant::from_nanos(1 << 40),
     };

@@ -67,7 +67,7 @@ base::codes! {
     TtlRange = "C051", "The least TTL is greater than the greatest.";
     BadInterval = "C052", "The protocol version cannot express this interval.";
     WrongVersion = "C053", "The protocol version does not carry this family.";
-    AuthIgnored = "C054", "VRRPv3 has no authentication; the password is not used.";
+    AuthIgnored = "C054", "VRRPv3 and strict mode have no authentication; the password is not used.";
     PreemptCancelled = "C055", "`state MASTER` cancels settings about preemption.";
     BecomesOwner = "C056", "The instance claims to own its addresses (priority 255).";
     OwnerNotTracked = "C057", "The priority of an owner never changes, so a weight has no effect.";
@@ -85,7 +85,7 @@ base::codes! {
     UndefinedName = "C083", "A name is used that nothing defines.";
     UnknownTracker = "C084", "No script, file, process or BFD session has this name.";
     UnknownMember = "C085", "No instance has this name.";
-    TwoGroups = "C086", "An instance is in two sync groups.";
+    TwoGroups = "C086", "An instance is in two sync groups, or an interface in two garp_groups.";
     GroupWeight = "C087", "The weights of a member's own trackers have no effect in a sync group.";
     BadVmac = "C088", "This cannot be an interface with a virtual MAC.";
     BadKey = "C089", "Signed adverts need a key that can be used.";

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 
 use base::Name;
 
+use crate::diagnostic::{Code, Diagnostic};
 use crate::keywords::{Lines, Shape, Within};
 use crate::lines::VipLine;
 use crate::peers::InterfaceLine;
@@ -229,6 +230,17 @@ impl Reader<'_> {
             | Lines::Delays
             | Lines::Carriers
             | Lines::Free(_) => {
+                if lines == Lines::Mail && block.statements.is_empty() {
+                    self.report.push(
+                        Diagnostic::warning(
+                            Code::ValueMissing,
+                            statement.keyword(),
+                            format!("`{name}` lists nobody"),
+                        )
+                        .label("an empty block")
+                        .help("list mail addresses, one a line, or remove the block"),
+                    );
+                }
                 let rows = given.rows.entry(name).or_default();
                 for statement in &block.statements {
                     if self.no_block_in(statement) {

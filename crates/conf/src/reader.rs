@@ -146,16 +146,21 @@ impl<'a> Reader<'a> {
             return None;
         }
         let before = seen.insert(keyword.name, statement.line());
-        // Blocks of lines add up, and so does what stands outside of blocks.
-        if within != Within::Top
-            && !matches!(keyword.shape, Shape::Lines(_) | Shape::Repeated(_))
-            && let Some(before) = before
-        {
+        // Blocks add up outside of blocks, and blocks of lines anywhere; so do files that are included.
+        let adds_up = match keyword.shape {
+            Shape::Lines(_) | Shape::Repeated(_) => true,
+            Shape::Block(_) | Shape::NamedBlock(_) => within == Within::Top,
+            _ => within == Within::Top && keyword.name.starts_with("include"),
+        };
+        if !adds_up && let Some(before) = before {
             self.report.push(
                 Diagnostic::warning(
                     Code::SetTwice,
                     statement.line(),
-                    format!("`{}` is set twice in one block", keyword.name),
+                    match within {
+                        Within::Top => format!("`{}` is set twice", keyword.name),
+                        _ => format!("`{}` is set twice in one block", keyword.name),
+                    },
                 )
                 .label("this one counts")
                 .related(before, "this one does not")

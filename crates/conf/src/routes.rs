@@ -172,6 +172,8 @@ impl Reader<'_> {
         let mut to: Option<(Prefix, bool)> = None;
         let mut hop = NextHop::default();
         let mut v6 = false;
+        // Routers whose family is not said to be another one than the route's.
+        let mut routers: Vec<(IpAddr, Span)> = Vec::new();
         while let Some(span) = words.next() {
             let word = self.word(span)?.into_owned();
             match &*word {
@@ -180,10 +182,15 @@ impl Reader<'_> {
                         self.old_word(span, "gw", "via");
                     }
                     let (mut value, mut at) = self.option_value(&word, span, words.next())?;
-                    if matches!(&*value, "inet" | "inet6") {
+                    let said = matches!(&*value, "inet" | "inet6");
+                    if said {
                         (value, at) = self.option_value(&word, at, words.next())?;
                     }
-                    hop.via = Some(self.address(&value, at)?);
+                    let router = self.address(&value, at)?;
+                    hop.via = Some(router);
+                    if !said {
+                        routers.push((router, at));
+                    }
                 }
                 "or" => {
                     self.old_word(span, "or", "nexthop via");
@@ -301,6 +308,20 @@ impl Reader<'_> {
         route.to = prefix;
         if any && route.family == Family::V6 {
             route.to.address = IpAddr::V6(core::net::Ipv6Addr::UNSPECIFIED);
+        }
+        if let Some((router, at)) = routers.iter().find(|(a, _)| Family::of(a) != route.family) {
+            let (own, family) = (route.family, Family::of(router));
+            let word = if family == Family::V6 { "inet6" } else { "inet" };
+            self.report.tolerate(
+                Diagnostic::error(
+                    Code::MixedFamilies,
+                    *at,
+                    format!("the router is {family}, the route {own}"),
+                )
+                .label(format!("expected {own}"))
+                .help(format!("write `via {word} {router}` if that is what you mean")),
+            );
+            return None;
         }
         let refuses = !matches!(
             route.kind,

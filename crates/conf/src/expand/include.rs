@@ -87,7 +87,8 @@ impl IncludeChecks {
             };
             match name {
                 b"" => {}
-                b"readable" => next.readable = on,
+                // The second is what keepalived 2.2.7 knows, the first what its manual says.
+                b"readable" | b"read" => next.readable = on,
                 b"match" => next.must_match = on,
                 b"wildcard_match" => next.wildcard_match = on,
                 b"brace_match" => next.brace_match = on,

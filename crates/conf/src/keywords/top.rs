@@ -26,7 +26,7 @@ pub(super) const TOP: &[Keyword] = keywords! { within Top;
     "A BFD session.";
 "garp_group" Block(Within::GarpGroup), "", "{\n}",
     "Pacing of announcements per interface or group of them.";
-"track_group" NamedBlock(Within::TrackGroup), "", "t {\n}",
+"track_group" NamedBlock(Within::TrackGroup), "", "t {\n group {\n  VI_1\n }\n}",
     "Instances that fault with a static route or rule.";
 "static_ipaddress" Rows(Lines::Vips), "", "{\n 192.0.2.1/24 dev eth0\n}",
     "Addresses held as long as the daemon runs.";
@@ -50,7 +50,7 @@ pub(super) const TOP: &[Keyword] = keywords! { within Top;
     "Tells several daemons on one node apart.";
 "use_pid_dir" Flag, "", "",
     "Where pid files go.";
-"child_wait_time" seconds(1, 3_600), "5", "5",
+"child_wait_time" seconds(0, 3_600), "5", "5",
     "How long to wait for processes at a stop.";
 "include" Text("a file or pattern"), "", "/etc/keepalived/conf.d/*.conf",
     "Reads other files here.";

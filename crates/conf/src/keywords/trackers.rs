@@ -70,7 +70,7 @@ pub(super) const TRACK_FILE: &[Keyword] = keywords! { within TrackFile;
 "file" Text("a path"), "", "/run/maintenance",
     "The file.";
 "weight" Weight(2_147_483_647), "1", "1",
-    "What its number is multiplied by, -254 to 254.";
+    "What its number is multiplied by.";
 "init_file" Words("[VALUE] [overwrite]", 0, 2), "", "0 overwrite",
     "What to write into it at start.";
 };
@@ -107,8 +107,8 @@ pub(super) const BFD: &[Keyword] = keywords! { within Bfd;
     "Shortest interval to receive at.";
 "min_tx" Millis { min: 1, max: 4_294_967 }, "10", "10",
     "Shortest interval to send at.";
-"idle_tx" Millis { min: 1, max: 4_294_967 }, "1000", "1000",
-    "Interval to send at while down.";
+"idle_tx" Millis { min: 1_000, max: 4_294_967 }, "1000", "1000",
+    "Interval to send at while down, a second at least (RFC 5880 §6.8.3).";
 "multiplier" number(1, 255, "packets"), "5", "5",
     "Packets to miss before the session is down.";
 "passive" Flag, "", "",

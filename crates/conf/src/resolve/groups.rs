@@ -186,10 +186,23 @@ pub(super) fn track_groups(
     let names: Vec<&str> = instances.iter().map(|instance| instance.name.as_str()).collect();
     raw.track_groups
         .iter()
-        .map(|block| TrackGroup {
-            name: Name::from(block.name.value.as_str()),
-            members: members(block, &names, report).0,
-            place: Place(block.name.span),
+        .map(|block| {
+            if block.given.rows("group").is_empty() {
+                report.push(
+                    Diagnostic::warning(
+                        Code::GroupEmpty,
+                        block.name.span,
+                        format!("the track group {} has no members", shown(&block.name.value)),
+                    )
+                    .label("nothing comes of it")
+                    .help("list instances in its `group { ... }`, or remove it"),
+                );
+            }
+            TrackGroup {
+                name: Name::from(block.name.value.as_str()),
+                members: members(block, &names, report).0,
+                place: Place(block.name.span),
+            }
         })
         .collect()
 }

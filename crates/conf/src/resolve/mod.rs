@@ -96,7 +96,8 @@ impl Resolver<'_> {
         let vrid = self.vrid();
         self.check_interface(&reach, source.is_some());
         let preempt = self.preempt(priority);
-        let password = timing::password(&self.raw, v3, self.report);
+        let strict = self.raw.strict.unwrap_or(self.globals.strict);
+        let password = timing::password(&self.raw, v3, strict, self.report);
         self.check_vip_count(family, v3);
         if self.report.lenient {
             self.keep_what_keepalived_keeps(family);
@@ -142,7 +143,7 @@ impl Resolver<'_> {
             answer_weaker: !raw.lower_prio_no_advert.unwrap_or(globals.lower_prio_no_advert),
             answer_stronger: raw.higher_prio_send_advert.unwrap_or(globals.higher_prio_send_advert),
             skip_vip_list_check: raw.skip_check_adv_addr.unwrap_or(globals.skip_check_adv_addr),
-            strict: raw.strict.unwrap_or(globals.strict),
+            strict,
             notify,
             trackers,
             vip_options,

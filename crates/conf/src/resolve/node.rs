@@ -37,6 +37,23 @@ fn vmac_prefix(given: &Given, keyword: &str, report: &mut Report) -> Option<Name
     Some(prefix)
 }
 
+/// What a process is called; the kernel keeps 15 octets.
+fn process_name(given: &Given, keyword: &str, report: &mut Report) -> Option<Name> {
+    let name = given.name(keyword)?;
+    if name.len() > 15 {
+        report.push(
+            Diagnostic::warning(
+                Code::OutOfRange,
+                given.place(keyword, Span::default()).0,
+                format!("{} is too long for the name of a process", shown(&name)),
+            )
+            .label("the kernel keeps 15 octets of it")
+            .help("write a shorter one"),
+        );
+    }
+    Some(name)
+}
+
 /// Everything about the node.
 pub(super) fn node(raw: &RawConfig, globals: &RawGlobals, report: &mut Report) -> Node {
     let (top, given) = (&raw.given, &globals.given);
@@ -52,9 +69,9 @@ pub(super) fn node(raw: &RawConfig, globals: &RawGlobals, report: &mut Report) -
             wait_for_children: top
                 .time("child_wait_time")
                 .unwrap_or(Run::default().wait_for_children),
-            process_name: given.name("process_name"),
-            vrrp_process_name: given.name("vrrp_process_name"),
-            bfd_process_name: given.name("bfd_process_name"),
+            process_name: process_name(given, "process_name", report),
+            vrrp_process_name: process_name(given, "vrrp_process_name", report),
+            bfd_process_name: process_name(given, "bfd_process_name", report),
             process_names: given.flag("process_names"),
         },
         vrrp: scheduling(given, "vrrp"),
@@ -380,10 +397,29 @@ fn links(raw: &RawConfig, globals: &RawGlobals, report: &mut Report) -> LinkRule
             polled.push(PolledLink { interface: Name::from(interface.value.as_str()), by });
         }
     }
+    let mut paced: HashMap<Name, Span> = HashMap::new();
     let pacing = raw.pacing.iter().map(|(span, given)| {
-        let mut interfaces: Vec<Name> = given.name("interface").into_iter().collect();
-        interfaces.extend(given.listed("interfaces").map(|at| Name::from(at.value.as_str())));
-        if interfaces.is_empty() {
+        let own = given.name("interface").map(|name| (name, given.span("interface")));
+        let listed = given.listed("interfaces");
+        let listed = listed.map(|at| (Name::from(at.value.as_str()), Some(at.span)));
+        let mut interfaces: Vec<Name> = Vec::new();
+        for (name, at) in own.into_iter().chain(listed) {
+            let at = at.unwrap_or(*span);
+            match paced.insert(name.clone(), at) {
+                None => interfaces.push(name),
+                Some(before) => report.tolerate(
+                    Diagnostic::error(
+                        Code::TwoGroups,
+                        at,
+                        format!("{} stands in a garp_group twice", shown(&name)),
+                    )
+                    .label("again here")
+                    .related(before, "first here")
+                    .help("list it once: its announcements have one pace"),
+                ),
+            }
+        }
+        if given.span("interface").is_none() && given.rows("interfaces").is_empty() {
             report.push(
                 Diagnostic::error(Code::ValueMissing, *span, "this group names no interface")
                     .label("paces nothing")

@@ -116,6 +116,14 @@ impl Resolver<'_> {
                 return Some(self.multicast(family));
             }
         }
+        if let Some(span) = self.raw.given.span("mcast_dst_ip") {
+            self.report.push(
+                Diagnostic::warning(Code::NoEffect, span, "adverts go to peers, not to a group")
+                    .label("not used")
+                    .related(block, "these peers are")
+                    .help("remove it, or the peers for multicast"),
+            );
+        }
         let peers = core::mem::take(&mut self.raw.peers);
         let mut known = HashMap::new();
         let mut twice = Vec::new();

@@ -84,18 +84,22 @@ fn centis(time: Duration) -> Option<Interval> {
     Centis::from_duration(time).filter(|c| c.as_duration() == time).map(Interval::V3)
 }
 
-/// The VRRPv2 password (RFC 2338 §5.3.6); VRRP-087: a longer one is refused, not cut.
-pub(crate) fn password(raw: &RawInstance, v3: bool, report: &mut Report) -> Option<Password> {
+/// The VRRPv2 password (RFC 2338 §5.3.6); VRRP-087: a longer one is refused, not cut. In strict mode
+/// there is none, as in keepalived: RFC 3768 withdrew it, and a node that sends one is not heard.
+pub(crate) fn password(
+    raw: &RawInstance,
+    v3: bool,
+    strict: bool,
+    report: &mut Report,
+) -> Option<Password> {
     let authentication = raw.authentication.as_ref()?;
-    if v3 {
+    if v3 || strict {
+        let message =
+            if v3 { "VRRPv3 has no authentication" } else { "strict mode has no authentication" };
         report.push(
-            Diagnostic::warning(
-                Code::AuthIgnored,
-                authentication.line,
-                "VRRPv3 has no authentication",
-            )
-            .label("not used")
-            .help("remove the block; it kept out mistakes, never attackers"),
+            Diagnostic::warning(Code::AuthIgnored, authentication.line, message)
+                .label("not used")
+                .help("remove the block; it kept out mistakes, never attackers"),
         );
         return None;
     }

@@ -1,0 +1,112 @@
+//! What the corpus found keepalived to notice and us to pass over, or the other way round.
+
+use conf::{Code, Config, Options, Severity, Source, load};
+
+/// What is found in `top`, and in an instance that has `lines`.
+fn found(top: &str, lines: &str) -> Vec<(Severity, Code)> {
+    let text = format!(
+        "{top}\nvrrp_instance V {{\n interface eth0\n virtual_router_id 1\n \
+         virtual_ipaddress {{ 192.0.2.9/24 }}\n{lines}\n}}\n"
+    );
+    let loaded = load(Source { name: "t", text: text.as_bytes() }, Options::default());
+    loaded
+        .diagnostics
+        .iter()
+        .map(|d| (d.severity, d.code))
+        .filter(|d| d.0 != Severity::Note)
+        .collect()
+}
+
+fn config(text: &str) -> Config {
+    let loaded = load(Source { name: "t", text: text.as_bytes() }, Options::default());
+    loaded.config.unwrap_or_else(|| panic!("{text}\n{:#?}", loaded.diagnostics))
+}
+
+const PASSWORD: &str = "authentication {\n auth_type PASS\n auth_pass secret\n}";
+
+#[test]
+fn strict_mode_sends_no_password() {
+    for (strict, lines, want) in [
+        ("vrrp_strict", "", None),
+        ("", "strict_mode on", None),
+        ("vrrp_strict", "strict_mode off", Some(())),
+        ("", "", Some(())),
+    ] {
+        let text = format!(
+            "global_defs {{\n{strict}\n}}\nvrrp_instance V {{\n interface eth0\n \
+             virtual_router_id 1\n {lines}\n {PASSWORD}\n virtual_ipaddress {{ 192.0.2.9 }}\n}}\n"
+        );
+        let password = config(&text).instances[0].password.map(|_| ());
+        assert_eq!(password, want, "{text}");
+    }
+    assert_eq!(
+        found("", &format!("strict_mode\n{PASSWORD}")),
+        [(Severity::Warning, Code::AuthIgnored)]
+    );
+}
+
+#[test]
+fn a_router_is_of_the_family_of_its_route() {
+    let route = |line: &str| found("", &format!("virtual_routes {{\n {line} dev eth0\n}}"));
+    let mixed = [(Severity::Error, Code::MixedFamilies)];
+    assert_eq!(route("203.0.113.0/24 via 2001:db8::1"), mixed);
+    assert_eq!(route("2001:db8:1::/48 via 192.0.2.254"), mixed);
+    assert_eq!(route("203.0.113.0/24 nexthop via 192.0.2.7 nexthop via fe80::1"), mixed);
+    for fine in [
+        "203.0.113.0/24 via inet6 2001:db8::1",
+        "default via fe80::1",
+        "203.0.113.0/24 via 192.0.2.3",
+    ] {
+        assert_eq!(route(fine), [], "{fine}");
+    }
+}
+
+#[test]
+fn an_interface_has_one_pace() {
+    let two = "garp_group {\n garp_interval 1\n interface eth0\n}\n\
+               garp_group {\n garp_interval 2\n interfaces {\n eth1\n eth0\n }\n}";
+    assert_eq!(found(two, ""), [(Severity::Error, Code::TwoGroups)]);
+    assert_eq!(found(&two.replace("interface eth0", "interface eth2"), ""), []);
+}
+
+#[test]
+fn what_stands_outside_of_blocks_can_be_set_twice_too() {
+    assert_eq!(found("instance a\ninstance b", ""), [(Severity::Warning, Code::SetTwice)]);
+    assert_eq!(found("global_defs {\n}\nglobal_defs {\n}", ""), []);
+    let empty = "static_routes {\n}\nstatic_routes {\n}\ntrack_file f {\n file /a\n}\ntrack_file g {\n file /b\n}";
+    assert_eq!(found(empty, ""), []);
+}
+
+#[test]
+fn what_comes_to_nothing_is_told() {
+    let peers = "unicast_peer { 192.0.2.2 }\nmcast_dst_ip 224.0.0.5";
+    assert_eq!(found("", peers), [(Severity::Warning, Code::NoEffect)]);
+    let mail = "global_defs {\n notification_email {\n }\n}";
+    assert_eq!(found(mail, ""), [(Severity::Warning, Code::ValueMissing)]);
+    assert_eq!(
+        found("track_group t {\n group {\n }\n}", ""),
+        [(Severity::Warning, Code::GroupEmpty)]
+    );
+    for name in ["process_name", "vrrp_process_name", "bfd_process_name"] {
+        let named = |to: &str| format!("global_defs {{\n {name} {to}\n}}");
+        assert_eq!(found(&named("sixteen_octets_x"), ""), [(Severity::Warning, Code::OutOfRange)]);
+        assert_eq!(found(&named("fifteen_octets_"), ""), []);
+    }
+}
+
+#[test]
+fn a_session_that_is_down_sends_once_a_second_at_most() {
+    let bfd = |idle: &str| {
+        found(&format!("bfd_instance b {{\n neighbor_ip 192.0.2.7\n idle_tx {idle}\n}}"), "")
+    };
+    assert_eq!(bfd("999"), [(Severity::Error, Code::OutOfRange)]);
+    assert_eq!(bfd("1000"), []);
+}
+
+#[test]
+fn words_of_the_manual_and_of_the_program() {
+    for word in ["readable", "read", "+read", "match -read"] {
+        assert_eq!(found(&format!("global_defs {{\n include_check {word}\n}}"), ""), [], "{word}");
+    }
+    assert_eq!(found("child_wait_time 0", ""), []);
+}

@@ -36,7 +36,7 @@ fn strict_mode_sends_no_password() {
             "global_defs {{\n{strict}\n}}\nvrrp_instance V {{\n interface eth0\n \
              virtual_router_id 1\n {lines}\n {PASSWORD}\n virtual_ipaddress {{ 192.0.2.9 }}\n}}\n"
         );
-        let password = config(&text).instances[0].password.clone().map(|_| ());
+        let password = config(&text).instances[0].password.map(|_| ());
         assert_eq!(password, want, "{text}");
     }
     assert_eq!(

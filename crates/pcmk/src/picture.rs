@@ -18,7 +18,7 @@ pub use transition::transition;
 /// Height of a line of text.
 const LINE: usize = 16;
 /// Room for the names of lanes.
-const NAMES: usize = 150;
+const NAMES: usize = 170;
 
 /// A drawing that grows.
 struct Sheet {
@@ -48,7 +48,8 @@ impl Sheet {
     }
 
     fn text(&mut self, at: (usize, usize), text: &str, style: &str) {
-        self.reaches(at.0, at.1 + LINE / 2);
+        // Letters are not this wide: what is short enough by count fits.
+        self.reaches(at.0 + text.chars().count() * 7, at.1 + LINE / 2);
         let _ = write!(self.body, "<text x=\"{}\" y=\"{}\" {style}>", at.0, at.1);
         cib::xml::escape_value(text, &mut self.body);
         self.body.push_str("</text>\n");
@@ -76,13 +77,19 @@ impl Sheet {
     }
 }
 
-/// A text that fits into so many letters.
+/// A text that fits into so many letters. What is left out is in the middle: names that begin alike
+/// differ at their ends.
 fn short(text: &str, letters: usize) -> String {
-    if text.chars().count() <= letters {
+    let count = text.chars().count();
+    if count <= letters {
         return text.to_owned();
     }
-    let kept: String = text.chars().take(letters.saturating_sub(1)).collect();
-    format!("{kept}…")
+    let kept = letters.saturating_sub(1);
+    let end = kept / 2;
+    let mut fitting: String = text.chars().take(kept - end).collect();
+    fitting.push('…');
+    fitting.extend(text.chars().skip(count - end));
+    fitting
 }
 
 /// The top-level resource each resource belongs to, by id.
@@ -105,4 +112,17 @@ fn lanes(transition: &Transition) -> BTreeMap<String, usize> {
         }
     }
     lanes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::short;
+
+    #[test]
+    fn long_names_keep_what_tells_them_apart() {
+        assert_eq!(short("web", 3), "web");
+        assert_eq!(short("rabbitmq-bundle-docker-0", 14), "rabbitm…cker-0");
+        assert_eq!(short("äöüß", 3), "ä…ß");
+        assert_eq!(short("long", 0), "…");
+    }
 }

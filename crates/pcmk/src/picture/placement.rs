@@ -6,7 +6,7 @@ use sched::{Role, Shape, Transition};
 
 use super::{LINE, NAMES, Sheet, short};
 
-const COLUMN: usize = 150;
+const COLUMN: usize = 170;
 const CHIP: usize = 20;
 
 /// What becomes of a resource at a place.

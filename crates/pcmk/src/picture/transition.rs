@@ -6,7 +6,7 @@ use sched::{Step, StepKind, Task, Transition};
 
 use super::{LINE, NAMES, Sheet, lanes, short};
 
-const BOX: usize = 150;
+const BOX: usize = 190;
 const GAP: usize = 34;
 const TALL: usize = 36;
 
@@ -25,14 +25,14 @@ struct Card {
     count: usize,
     /// Cards it waits for.
     after: BTreeSet<usize>,
+    /// How many cards at most come before it, one after the other.
     level: usize,
 }
 
 /// The picture of a transition.
 #[must_use]
 pub fn transition(transition: &Transition) -> String {
-    let mut cards = cards(transition);
-    level(&mut cards);
+    let cards = cards(transition);
     let mut sheet = Sheet::new();
     let mut y = 10;
     let mut order: Vec<Option<usize>> = vec![None];
@@ -100,7 +100,7 @@ fn draw(
             .collect();
         if !elsewhere.is_empty() {
             let all: Vec<String> = elsewhere.into_iter().collect();
-            let text = short(&format!("after {}", all.join(", ")), 26);
+            let text = short(&format!("after {}", all.join(", ")), 32);
             sheet.text(
                 (place.0 + 6, place.1 + TALL + 12),
                 &text,
@@ -113,40 +113,31 @@ fn draw(
     bottom + 6
 }
 
-/// The cards of a plan; milestones are seen through.
+/// The cards of a plan; milestones are seen through. Put together is only what is equally far from
+/// the beginning, so that no two cards wait for each other.
 fn cards(transition: &Transition) -> Vec<Card> {
     let lanes = lanes(transition);
     let mut cards: Vec<Card> = Vec::new();
-    let mut known: BTreeMap<Kind, usize> = BTreeMap::new();
-    let mut card_of: Vec<Option<usize>> = Vec::new();
-    for step in &transition.steps {
-        card_of.push(kind(transition, &lanes, step).map(|kind| {
-            let fresh = cards.len();
-            let at = *known.entry(kind.clone()).or_insert(fresh);
-            if at == fresh {
-                cards.push(Card { kind, count: 0, after: BTreeSet::new(), level: 0 });
-            }
-            cards[at].count += 1;
-            at
-        }));
-    }
-    // What each step waits for, seen through steps without a card; in an order in which that of
-    // all before it is known.
+    let mut known: BTreeMap<(usize, Kind), usize> = BTreeMap::new();
+    // The card each step is on, or the cards it waits for where it has none; in an order in which
+    // those of all before it are known.
     let mut seen: Vec<BTreeSet<usize>> = vec![BTreeSet::new(); transition.steps.len()];
     for at in crate::execute::order(transition) {
-        let mut firsts = BTreeSet::new();
-        for input in &transition.steps[at].inputs {
-            match card_of[*input] {
-                Some(card) => {
-                    firsts.insert(card);
-                }
-                None => firsts.extend(seen[*input].iter().copied()),
-            }
+        let step = &transition.steps[at];
+        let firsts: BTreeSet<usize> =
+            step.inputs.iter().flat_map(|input| seen[*input].iter().copied()).collect();
+        let Some(kind) = kind(transition, &lanes, step) else {
+            seen[at] = firsts;
+            continue;
+        };
+        let level = firsts.iter().map(|first| cards[*first].level + 1).max().unwrap_or(0);
+        let card = *known.entry((level, kind.clone())).or_insert(cards.len());
+        if card == cards.len() {
+            cards.push(Card { kind, count: 0, after: BTreeSet::new(), level });
         }
-        if let Some(card) = card_of[at] {
-            cards[card].after.extend(firsts.iter().copied().filter(|first| *first != card));
-        }
-        seen[at] = firsts;
+        cards[card].count += 1;
+        cards[card].after.extend(firsts);
+        seen[at] = BTreeSet::from([card]);
     }
     cards
 }
@@ -183,21 +174,36 @@ fn kind(transition: &Transition, lanes: &BTreeMap<String, usize>, step: &Step) -
     }
 }
 
-/// Puts every card to the right of those it waits for; what was put together may go in circles,
-/// so there is a bound.
-fn level(cards: &mut [Card]) {
-    for _ in 0..cards.len().min(200) {
-        let mut moved = false;
-        for at in 0..cards.len() {
-            let firsts = cards[at].after.iter().map(|first| cards[*first].level + 1);
-            let level = firsts.max().unwrap_or(0).min(cards.len());
-            if level > cards[at].level {
-                cards[at].level = level;
-                moved = true;
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A promoted instance that tells the others of all it does, on a node that is to be left.
+    const CIB: &str = "<cib have-quorum='1' dc-uuid='1'><configuration><crm_config>\
+        <cluster_property_set id='o'><nvpair id='o1' name='stonith-enabled' value='false'/>\
+        </cluster_property_set></crm_config><nodes><node id='1' uname='n'><instance_attributes \
+        id='i'><nvpair id='i1' name='standby' value='true'/></instance_attributes></node></nodes>\
+        <resources><clone id='c'><meta_attributes id='m'><nvpair id='m1' name='promotable' \
+        value='true'/><nvpair id='m2' name='notify' value='true'/></meta_attributes><primitive \
+        id='p' class='ocf' provider='x' type='t'/></clone></resources><constraints/>\
+        </configuration><status><node_state id='1' uname='n' in_ccm='true' crmd='online' \
+        join='member' expected='member'><lrm id='1'><lrm_resources><lrm_resource id='p' class='ocf' \
+        provider='x' type='t'><lrm_rsc_op id='p_last_0' operation='promote' interval='0' \
+        call-id='1' rc-code='0' op-status='0' transition-key='1:1:0:u'/></lrm_resource>\
+        </lrm_resources></lrm></node_state></status></cib>";
+
+    #[test]
+    fn nothing_is_drawn_before_what_it_waits_for() {
+        let plan = sched::plan(&cib::Cib::parse(CIB).expect("a CIB"), cib::dates::WallTime(0));
+        let cards = cards(&plan);
+        let notifies = cards.iter().filter(|card| card.kind.what == "notify p").count();
+        assert!(notifies > 1, "those before and after are two");
+        for card in &cards {
+            for first in &card.after {
+                assert!(cards[*first].level < card.level, "{:?}", card.kind);
             }
         }
-        if !moved {
-            break;
-        }
+        let at = |what: &str| cards.iter().find(|card| card.kind.what == what).map(|it| it.level);
+        assert!(at("demote p") < at("stop p") && at("stop p").is_some());
     }
 }

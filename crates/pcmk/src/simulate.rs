@@ -237,7 +237,11 @@ pub fn names(transition: &Transition) -> HashSet<String> {
         .collect()
 }
 
-/// Carries out a plan on paper. After a failure nothing else is begun.
+/// The priority of steps that a failure does not hold up.
+const URGENT: i64 = 1_000_000;
+
+/// Carries out a plan on paper. After a failure only what is urgent is begun, if all it waits for
+/// was done.
 fn carry_out(
     cib: &mut Element,
     transition: &Transition,
@@ -246,13 +250,21 @@ fn carry_out(
     clock: WallTime,
     out: &mut Printed,
 ) {
+    let mut failed = false;
+    let mut done = HashSet::new();
     for at in execute::order(transition) {
         let step = &transition.steps[at];
+        let urgent = step.priority >= URGENT && step.inputs.iter().all(|it| done.contains(it));
+        if failed && !urgent {
+            continue;
+        }
+        done.insert(at);
         let name = execute::shown_name(step, known);
         out.say(&text::executed(step, &name));
         let failure = options.failures.iter().find(|failure| {
             let node = step.node.as_ref().map(|(node, _)| &**node);
-            failure.resource == name
+            let short = step.resource.as_ref().is_some_and(|it| *it.id == *failure.resource);
+            (failure.resource == name || short)
                 && failure.task == *step.operation
                 && failure.interval == step.interval
                 && node == Some(failure.node.as_str())
@@ -268,9 +280,7 @@ fn carry_out(
             }
         }
         execute::apply(cib, step, known, Outcome { rc, at: clock.0 });
-        if failure.is_some() {
-            return;
-        }
+        failed |= failure.is_some();
     }
 }
 

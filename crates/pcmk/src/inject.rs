@@ -78,11 +78,13 @@ impl OpResult {
 }
 
 impl OpResult {
-    /// Whether this is what a step is to come to; `name` is that of the step's resource.
+    /// Whether this is what a step is to come to; `name` is that of the step's resource, and an
+    /// instance is also known by the name of its clone's child.
     #[must_use]
     pub fn is_of(&self, step: &sched::Step, name: &str) -> bool {
         let node = step.node.as_ref().map(|(node, _)| &**node);
-        self.resource == name
+        let short = step.resource.as_ref().is_some_and(|it| *it.id == *self.resource);
+        (self.resource == name || short)
             && self.task == *step.operation
             && self.interval == step.interval
             && node == Some(self.node.as_str())

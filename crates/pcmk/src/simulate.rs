@@ -19,6 +19,9 @@ pub use crate::options::{Options, read_options};
 use crate::paper::{Model, Tree};
 use crate::{dot, graph, input, picture, text};
 
+/// The priority of steps that a failure does not hold up.
+const URGENT: i64 = 1_000_000;
+
 /// Runs the command as `crm_simulate`; its exit status.
 #[must_use]
 pub fn main(arguments: &[OsString], now: WallTime) -> u8 {
@@ -184,7 +187,7 @@ impl Sheet {
         }
     }
 
-    /// Carries out a plan. After a failure nothing else is begun.
+    /// Carries out a plan. After a failure only what is urgent is begun, if all it waits for was done.
     fn carry_out(
         &mut self,
         transition: &Transition,
@@ -207,7 +210,15 @@ impl Sheet {
             }
             Self::Full { document, cib } => {
                 let mut paper = Tree::new(&mut document.root);
-                for step in execute::order(transition).into_iter().map(|at| &transition.steps[at]) {
+                let mut failed = false;
+                let mut done = HashSet::new();
+                for at in execute::order(transition) {
+                    let step = &transition.steps[at];
+                    let ready = || step.inputs.iter().all(|it| done.contains(it));
+                    if failed && !(step.priority >= URGENT && ready()) {
+                        continue;
+                    }
+                    done.insert(at);
                     let name = execute::shown_name(step, &known);
                     out.tell(step, &name);
                     let Some(failure) = options.failures.iter().find(|it| it.is_of(step, &name))
@@ -222,7 +233,7 @@ impl Sheet {
                         out.say(&format!("  * {line}\n"));
                     }
                     execute::apply(&mut paper, step, &known, Outcome { rc: Some(rc), ..outcome });
-                    break;
+                    failed = true;
                 }
                 *cib = Cib::read(&document.root);
             }

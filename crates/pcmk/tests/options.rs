@@ -25,7 +25,7 @@ const BASE: &str = "<cib crm_feature_set='3.16.1' validate-with='pacemaker-3.9' 
     </status></cib>";
 
 /// Lines that are answered alike, word for word; `RUN` is the cluster with everything in its place.
-const ALIKE: [&str; 25] = [
+const ALIKE: [&str; 26] = [
     "-x BASE",
     "-x BASE -S",
     "-x RUN -S",
@@ -43,6 +43,7 @@ const ALIKE: [&str; 25] = [
     "-x RUN -R --op-inject a_monitor_10000@n1=7",
     "-x RUN -R -i a_monitor_10000@n1=1 -i b_start_0@n2=0",
     "-x BASE -S --op-fail a_start_0@n1=1",
+    "-x BASE -S --op-fail p_start_0@n1=1",
     "-x RUN -S --set-datetime 2030-01-01",
     "-x RUN -S --pending",
     "-x RUN -Sj",

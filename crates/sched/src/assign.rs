@@ -6,6 +6,7 @@
 
 mod capacity;
 mod collective;
+mod held;
 mod inherit;
 mod instances;
 mod mixing;

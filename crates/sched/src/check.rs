@@ -6,11 +6,14 @@ use crate::task::Task;
 use crate::transition::{ResourceView, StepKind, Transition};
 use crate::world::NodeKind;
 
+mod crowd;
+
 /// Everything that is wrong with a plan; nothing, as a rule.
 ///
 /// Each action can be reached (so there is no circle); nothing starts before its own stops, nor on
-/// a member that is not there or is to be fenced; and what may only live once does not start while
-/// it may still live on a node that is to be fenced.
+/// a member that is not there or is to be fenced; what may only live once does not start while it
+/// may still live on a node that is to be fenced; and no node gets more instances of an anonymous
+/// clone than may be there.
 #[must_use]
 pub fn check(transition: &Transition) -> Vec<String> {
     let steps = &transition.steps;
@@ -100,6 +103,7 @@ pub fn check(transition: &Transition) -> Vec<String> {
             }
         }
     }
+    findings.extend(crowd::check(transition));
     findings
 }
 

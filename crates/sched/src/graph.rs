@@ -90,6 +90,14 @@ impl World<'_> {
         !a.optional() || self.shown(first)
     }
 
+    /// Whether two actions belong to the same top-level resource.
+    fn shared_top(&self, a: ActionId, b: ActionId) -> bool {
+        match (self[a].rsc, self[b].rsc) {
+            (Some(a), Some(b)) => self.top_of(a, false) == self.top_of(b, false),
+            _ => false,
+        }
+    }
+
     fn shown(&self, id: ActionId) -> bool {
         self[id].has(Flags::PRINT) || self[id].in_graph || self.belongs(id)
     }
@@ -123,7 +131,14 @@ impl World<'_> {
                         | Rel::SAME_NODE
                         | Rel::SHOWS_THEN
                         | Rel::SHOWS_FIRST;
-                    Some((place.get(&first).copied()?, (rel - soft).is_empty()))
+                    let hold = if !(rel - soft).is_empty() {
+                        circles::Hold::Must
+                    } else if self.shared_top(*id, first) {
+                        circles::Hold::Own
+                    } else {
+                        circles::Hold::Wish
+                    };
+                    Some((place.get(&first).copied()?, hold))
                 },
             );
             inputs.push(waits.collect());

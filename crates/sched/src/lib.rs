@@ -129,6 +129,8 @@ impl<'c> World<'c> {
     fn new(cib: &'c Cib, now: WallTime, ask: Ask) -> Self {
         let facts = Facts { now, ..Facts::default() };
         let options = options::Options::read(cib, &facts);
+        // Nodes that a watchdog resets fence themselves; no device is needed.
+        let watchdog = cib::value::is_true(options.get("have-watchdog"));
         World {
             cib,
             now,
@@ -163,7 +165,7 @@ impl<'c> World<'c> {
             notifications: HashMap::new(),
             warnings: Vec::new(),
             before: Observed::default(),
-            have_stonith_resource: false,
+            have_stonith_resource: watchdog,
             have_remote_nodes: false,
             dc: None,
         }

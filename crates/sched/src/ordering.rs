@@ -3,7 +3,9 @@
 
 use std::collections::VecDeque;
 
+mod beside;
 mod relate;
+mod restarts;
 mod update;
 
 use crate::action::Rel;
@@ -52,6 +54,16 @@ impl World<'_> {
         for at in (0..self.actions.len()).rev() {
             queue.push(ActionId::new(at));
         }
+        self.update_all(&mut queue);
+        while self.hold_migrations(&mut queue) | self.block_starts_beside(&mut queue) {
+            self.update_all(&mut queue);
+        }
+        self.drop_invalid_links();
+        self.hide_idle_starts();
+    }
+
+    /// Follows what each action means for those after it, until nothing changes.
+    fn update_all(&mut self, queue: &mut Queue) {
         // Requirements only grow and possibilities only shrink, so this ends by itself; the bound
         // is there because a mistake here must not hang a cluster.
         let mut budget = self.actions.len().saturating_mul(400).saturating_add(100_000);
@@ -61,14 +73,12 @@ impl World<'_> {
                 break;
             }
             budget -= 1;
-            self.update(id, &mut queue);
+            self.update(id, queue);
             for changed in std::mem::take(&mut self.dirty) {
                 queue.push(changed);
-                self.push_followers(changed, &mut queue);
+                self.push_followers(changed, queue);
             }
         }
-        self.drop_invalid_links();
-        self.hide_idle_starts();
     }
 
     fn apply_order(&mut self, order: &OrderSpec) {

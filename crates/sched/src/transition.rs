@@ -232,6 +232,8 @@ pub struct ResourceView {
     pub children: Vec<usize>,
     /// Of a clone: how many instances there shall be.
     pub copies: i64,
+    /// Of a clone: how many of them may be on one node.
+    pub copies_on_node: i64,
     /// Made up by the cluster: not for people.
     pub internal: bool,
     /// Where it is, if it is (also) somewhere else: the place that counts.

@@ -310,3 +310,62 @@ fn what_runs_on_a_remote_node_stops_before_its_orphaned_connection() {
     assert!(all.contains(&"a_stop_0@far".to_owned()), "{all:?}");
     assert!(waits(&plan(&text), "far_stop_0", "a_stop_0"), "{all:?}");
 }
+
+/// An instance of which a later member was left alone, because its stop failed, stays as a whole
+/// where it is, and the node has its fill: the others start where there is room.
+#[test]
+fn a_node_that_an_instance_cannot_leave_has_its_fill() {
+    let more = "<meta_attributes id='m'><nvpair id='m1' name='resource-stickiness' value='50'/></meta_attributes>";
+    let clone = format!(
+        "<clone id='c'><meta_attributes id='cm'><nvpair id='cm1' name='notify' value='true'/></meta_attributes><group id='g'>{}{}</group></clone>",
+        rsc("a", more),
+        rsc("b", "")
+    );
+    let expected: [&[&str]; 3] = [&[], &["a:1_start_0@n2"], &["a:1_start_0@n2", "a:2_start_0@n3"]];
+    for (nodes, expected) in (1..).zip(expected) {
+        let text = document(nodes, "", &clone, "", &[("n1", "a"), ("n1", "b")]);
+        let start = "id='b_last_0' operation='start' interval='0' call-id='1' rc-code='0'";
+        let failed = "id='b_last_0' operation='stop' interval='0' call-id='2' rc-code='1'";
+        assert!(text.contains(start));
+        let all = actions(&text.replace(start, failed));
+        let first: Vec<&String> = all.iter().filter(|it| it.starts_with('a')).collect();
+        let first: Vec<&&String> = first.iter().filter(|it| !it.contains("_notify_")).collect();
+        assert_eq!(first, expected.iter().collect::<Vec<_>>(), "{all:?}");
+        assert!(nodes > 1 || all.is_empty(), "{all:?}");
+    }
+}
+
+/// Where fencing is wanted and nothing can do it, everything is left alone; a watchdog can.
+#[test]
+fn a_watchdog_fences_as_well_as_a_device() {
+    let document = |watchdog: &str| {
+        document(1, "", &rsc("a", ""), "", &[])
+            .replace("name='stonith-enabled' value='false'", "name='stonith-enabled' value='true'")
+            .replace("<nvpair id='o2'", &format!("{watchdog}<nvpair id='o2'"))
+    };
+    assert_eq!(actions(&document("")), Vec::<String>::new());
+    let watchdog = "<nvpair id='o3' name='have-watchdog' value='true'/>";
+    assert_eq!(actions(&document(watchdog)), ["a_start_0@n1"]);
+}
+
+/// A migration takes something away before what it depends on stops, and waits for what it depends
+/// on to have started: across a restart it would wait for itself.
+#[test]
+fn nothing_migrates_across_a_restart_that_follows_from_another() {
+    let live = "<meta_attributes id='vm'><nvpair id='vm1' name='allow-migrate' value='true'/></meta_attributes>";
+    let clone = |id: &str, of: &str| format!("<clone id='{id}'>{}</clone>", rsc(of, ""));
+    let resources = format!("{}{}{}", clone("c", "x"), clone("d", "y"), rsc("vm", live));
+    let constraints = "<rsc_order id='o1' first='c' then='d'/><rsc_order id='o2' first='d' then='vm'/><rsc_location id='l1' rsc='vm' node='n1' score='-INFINITY'/>";
+    let running = [("n1", "x"), ("n2", "x"), ("n1", "y"), ("n2", "y"), ("n1", "vm")];
+    let before = actions(&document(2, "", &resources, constraints, &running));
+    assert_eq!(before, ["vm_migrate_from_0@n2", "vm_migrate_to_0@n1", "vm_stop_0@n1"]);
+    // On a third node the first clone is still to be started, and the second restarts for it.
+    let text = document(3, "", &resources, constraints, &running);
+    let transition = plan(&text);
+    let all = actions(&text);
+    assert!(all.contains(&"y_stop_0@n1".to_owned()), "{all:?}");
+    assert!(!all.iter().any(|it| it.contains("_migrate_")), "{all:?}");
+    assert!(waits(&transition, "y_stop_0", "vm_stop_0"), "{all:?}");
+    assert!(waits(&transition, "vm_start_0", "y_start_0"), "{all:?}");
+    assert_eq!(transition.warnings, Vec::<String>::new());
+}

@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 
 use cib::Score;
 
+use super::held::Held;
 use crate::world::{Allowed, NodeId, RscId, Table, Variant, World};
 
 impl World<'_> {
@@ -166,6 +167,7 @@ impl World<'_> {
         }
         self[collective].instances.roomy = max < usable;
         let optimal = if usable > 0 { (max / usable).max(1) } else { 1 };
+        let held = self.hold_instances(instances);
         let mut assigned = 0;
         // First those that may stay where they are …
         for instance in instances {
@@ -176,7 +178,7 @@ impl World<'_> {
                 continue;
             }
             if let Some(node) = self.preferred_place(*instance, optimal)
-                && self.assign_early(*instance, node, per_node)
+                && self.assign_early(*instance, node, per_node, &held)
             {
                 assigned += 1;
             }
@@ -188,7 +190,7 @@ impl World<'_> {
             }
             if assigned >= max {
                 self.ban(*instance, None, "collective_limit_reached");
-            } else if self.assign_instance(*instance, per_node).is_some() {
+            } else if self.assign_instance(*instance, per_node, &held).is_some() {
                 assigned += 1;
             }
         }
@@ -209,18 +211,19 @@ impl World<'_> {
         }
     }
 
-    fn can_run(&self, instance: RscId, node: NodeId, per_node: i64) -> bool {
+    fn can_run(&self, instance: RscId, node: NodeId, per_node: i64, held: &Held) -> bool {
         if self[instance].orphan || !self.node_available(node, None, false) {
             return false;
         }
         let allowed = self.top_allowed(instance, node);
-        allowed.is_some_and(|entry| entry.score >= Score::ZERO && entry.count < per_node)
+        let room = per_node.saturating_sub(self.held_by_others(held, instance, node));
+        allowed.is_some_and(|entry| entry.score >= Score::ZERO && entry.count < room)
     }
 
-    fn ban_full_nodes(&mut self, instance: RscId, per_node: i64) {
+    fn ban_full_nodes(&mut self, instance: RscId, per_node: i64, held: &Held) {
         let nodes: Vec<NodeId> = self[instance].allowed.iter().map(|(node, _)| node).collect();
         for node in nodes {
-            if self.can_run(instance, node, per_node) {
+            if self.can_run(instance, node, per_node, held) {
                 continue;
             }
             let mut family = vec![instance];
@@ -235,12 +238,12 @@ impl World<'_> {
         }
     }
 
-    fn assign_instance(&mut self, instance: RscId, per_node: i64) -> Option<NodeId> {
+    fn assign_instance(&mut self, instance: RscId, per_node: i64, held: &Held) -> Option<NodeId> {
         if self[instance].allocating {
             return None;
         }
         self.inherit_from_collective(instance);
-        self.ban_full_nodes(instance, per_node);
+        self.ban_full_nodes(instance, per_node, held);
         let chosen = self.assign(instance, None);
         self.count_instance(instance, chosen);
         chosen
@@ -255,7 +258,7 @@ impl World<'_> {
     }
 
     /// Lets an instance stay where it is, unless somewhere else is better.
-    fn assign_early(&mut self, instance: RscId, node: NodeId, per_node: i64) -> bool {
+    fn assign_early(&mut self, instance: RscId, node: NodeId, per_node: i64, held: &Held) -> bool {
         if self[instance].allocating {
             return false;
         }
@@ -264,7 +267,7 @@ impl World<'_> {
         if self[instance].allowed.score(node).is_none_or(|score| score < Score::ZERO) {
             return false;
         }
-        self.ban_full_nodes(instance, per_node);
+        self.ban_full_nodes(instance, per_node, held);
         let banned: Vec<(RscId, Table)> =
             self.family(instance).into_iter().map(|id| (id, self.table_of(id))).collect();
         match self.assign(instance, Some(node)) {

@@ -1,10 +1,22 @@
 //! Circles: orders an administrator can write down, but nobody can follow.
 //!
 //! A plan with a circle would never end. Where a mere preference closes it, the preference gives
-//! way; where all of it is mandatory, what is in it is not done, and a warning says so.
+//! way, an administrator's before what is only the way a resource comes up and goes down; where all
+//! of it is mandatory, what is in it is not done, and a warning says so.
 
-/// What a step waits for, and whether it could do without.
-pub(super) type Waits = Vec<(usize, bool)>;
+/// How much a step needs what it waits for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Hold {
+    /// It cannot do without.
+    Must,
+    /// It is part of the same resource, which goes step by step.
+    Own,
+    /// Somebody would rather have it so.
+    Wish,
+}
+
+/// What a step waits for.
+pub(super) type Waits = Vec<(usize, Hold)>;
 
 /// Steps that could never be reached.
 fn stuck(inputs: &[Waits]) -> Vec<bool> {
@@ -41,6 +53,17 @@ fn leads_to(inputs: &[Waits], from: usize, to: usize) -> bool {
     false
 }
 
+/// The first wait of a kind that closes a circle.
+fn weakest(inputs: &[Waits], hopeless: &[bool], hold: Hold) -> Option<(usize, usize)> {
+    let stuck = inputs.iter().enumerate().filter(|(at, _)| hopeless[*at]);
+    stuck.into_iter().find_map(|(at, waits)| {
+        let closes = |(first, how): &(usize, Hold)| {
+            *how == hold && hopeless[*first] && leads_to(inputs, *first, at)
+        };
+        waits.iter().position(closes).map(|place| (at, place))
+    })
+}
+
 /// Opens circles where a preference closes them; the steps that remain stuck.
 pub(super) fn open(inputs: &mut [Waits]) -> Vec<bool> {
     loop {
@@ -48,16 +71,8 @@ pub(super) fn open(inputs: &mut [Waits]) -> Vec<bool> {
         if !hopeless.contains(&true) {
             return hopeless;
         }
-        let mut weak = None;
-        'search: for (at, waits) in inputs.iter().enumerate().filter(|(at, _)| hopeless[*at]) {
-            for (place, (first, soft)) in waits.iter().enumerate() {
-                if *soft && hopeless[*first] && leads_to(inputs, *first, at) {
-                    weak = Some((at, place));
-                    break 'search;
-                }
-            }
-        }
-        match weak {
+        let weak = weakest(inputs, &hopeless, Hold::Wish);
+        match weak.or_else(|| weakest(inputs, &hopeless, Hold::Own)) {
             Some((at, place)) => {
                 inputs[at].remove(place);
             }
@@ -68,14 +83,24 @@ pub(super) fn open(inputs: &mut [Waits]) -> Vec<bool> {
 
 #[cfg(test)]
 mod tests {
-    use super::open;
+    use super::{Hold, open};
 
     #[test]
     fn a_preference_gives_way_and_a_mandatory_circle_is_left_out() {
-        let mut soft = vec![vec![(1, false)], vec![(0, true)], vec![(0, false)]];
+        let mut soft = vec![vec![(1, Hold::Must)], vec![(0, Hold::Wish)], vec![(0, Hold::Must)]];
         assert_eq!(open(&mut soft), [false, false, false]);
         assert!(soft[1].is_empty());
-        let mut hard = vec![vec![(1, false)], vec![(0, false)], vec![(0, false)], vec![]];
+        let mut hard =
+            vec![vec![(1, Hold::Must)], vec![(0, Hold::Must)], vec![(0, Hold::Must)], vec![]];
         assert_eq!(open(&mut hard), [true, true, true, false]);
+    }
+
+    #[test]
+    fn the_way_a_resource_comes_up_gives_way_last() {
+        let mut both = vec![vec![(2, Hold::Own)], vec![(0, Hold::Must)], vec![(1, Hold::Wish)]];
+        assert_eq!(open(&mut both), [false, false, false]);
+        assert_eq!(both, [vec![(2, Hold::Own)], vec![(0, Hold::Must)], vec![]]);
+        let mut own = vec![vec![(1, Hold::Own)], vec![(0, Hold::Must)]];
+        assert_eq!(open(&mut own), [false, false]);
     }
 }

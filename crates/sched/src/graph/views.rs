@@ -68,6 +68,7 @@ impl World<'_> {
                 parent: it.parent.map(RscId::index),
                 children: it.children.iter().map(|child| child.index()).collect(),
                 copies: it.instances.max,
+                copies_on_node: it.instances.node_max,
                 internal: it.is_remote_connection && it.container.is_some() && !it.orphan,
                 current: self.current_node(id).as_ref().map(at),
                 role: it.role,

@@ -105,7 +105,9 @@ fn every_test_that_the_documents_name_exists() {
             let found =
                 tests.iter().any(|test| if whole { test == name } else { test.starts_with(bare) });
             // The name of a setting looks like that of a test.
-            let setting = ["ip_nonlocal_bind"].contains(&name);
+            let settings =
+                ["ip_nonlocal_bind", "notify_before_release", "notify_before_release_timeout"];
+            let setting = settings.contains(&name);
             assert!(found || setting, "docs/{document} names `{name}`: there is no such test");
         }
     }

@@ -92,6 +92,8 @@ fn named(text: &str) -> Vec<&str> {
 /// What is named in the documents and is no test.
 const SETTINGS: &[&str] = &[
     "ip_nonlocal_bind",
+    "notify_before_release",
+    "notify_before_release_timeout",
     "use_pid_dir",
     "data_use_instance",
     "state_dump_file",

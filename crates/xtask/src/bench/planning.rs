@@ -29,8 +29,9 @@ const CLUSTERS: [Cluster; 8] = [
     ["web", "64", "2000", "500", "running"],
 ];
 
-/// Those that are also told and carried out on paper (`-S`).
-const TOLD: [Cluster; 3] = [CLUSTERS[1], CLUSTERS[2], CLUSTERS[7]];
+/// Those that are also told and carried out on paper (`-S`). Not the cold start: carrying out its
+/// 38,000 actions takes the other one many minutes.
+const TOLD: [Cluster; 2] = [CLUSTERS[2], CLUSTERS[7]];
 
 /// Processor seconds and kilobytes of some runs.
 #[derive(Default)]

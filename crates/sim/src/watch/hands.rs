@@ -87,6 +87,15 @@ impl Hands {
                     return Err(violation(lan, Rule::DeviceLeft, *node, evidence));
                 }
             }
+            // What the engine that did not take over has removed, the one before it takes for
+            // somebody else's doing.
+            Sight::WentBack { node, .. } => {
+                let this = &lan.nodes()[*node];
+                let vips = this.configs().iter().flat_map(InstanceConfig::all_vips);
+                for vip in vips.filter(|vip| !has(this, vip)) {
+                    *self.deleted.entry((*node, vip.address)).or_default() += 1;
+                }
+            }
             Sight::Added { node, address } => {
                 self.added.insert((*node, *address), now);
             }

@@ -199,7 +199,7 @@ mod tests {
         let path = std::env::temp_dir().join(format!("mainstay-recall-{}", std::process::id()));
         std::fs::write(&path, text).unwrap();
         let reading = super::super::shelf::Reading::default();
-        let loaded = files::load(&path, &reading, false, clock::monotonic());
+        let loaded = files::load(&path, &reading, false, clock::monotonic(), |place| place);
         std::fs::remove_file(&path).unwrap();
         let Ok(loaded) = loaded else { panic!("it is a configuration") };
         let ours = remember(&loaded).unwrap();

@@ -8,7 +8,7 @@
 //! `status`). [`liveness`] hears heartbeats and proposes verdicts; [`lease`] is the quorum lease: by
 //! whom it is granted, how long it holds, and what a node does when it ends; [`controller`] walks the
 //! DC's plans, [`executor`] does a node's part of them, and [`fencer`] makes sure that a node that
-//! is in doubt holds nothing.
+//! is in doubt holds nothing. [`node`] is all of them together, as one machine.
 
 #![forbid(unsafe_code)]
 
@@ -18,6 +18,7 @@ pub mod fencer;
 pub mod lease;
 pub mod liveness;
 pub mod membership;
+pub mod node;
 pub mod operation;
 pub mod seam;
 mod snapshot;

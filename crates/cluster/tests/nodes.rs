@@ -1,0 +1,277 @@
+//! Whole nodes over an imagined engine: what is proposed within reach of the leader is committed at
+//! once, and each node is told the log as far as it is reached. Orders may be held back on their way.
+
+use core::time::Duration;
+use std::collections::BTreeMap;
+
+use base::{Instant, Name, Wall};
+use cluster::executor::{Call, CallDone};
+use cluster::node::{Config, Input, Message, Node, Output};
+use cluster::operation::{Entry, OpStatus, Operation};
+use cluster::seam::{Ask, Leadership, Tell};
+use cluster::{Role, Standing};
+
+const LEASE: Duration = Duration::from_millis(600);
+const TICK: Duration = Duration::from_millis(5);
+
+struct Seat {
+    name: Name,
+    node: Node,
+    told: usize,
+    cut: bool,
+    calls: Vec<(Instant, Call)>,
+    started: BTreeMap<Name, bool>,
+    lease: Option<Instant>,
+}
+
+struct World {
+    now: Instant,
+    log: Vec<Entry>,
+    seats: Vec<Seat>,
+    leader: Name,
+    term: u64,
+    /// Orders to this node are kept back.
+    hold: Option<Name>,
+    held: Vec<(Name, Name, Message)>,
+}
+
+fn blank() -> cib::xml::Element {
+    let dummies: String = (0..3)
+        .map(|at| format!("<primitive id='r{at}' class='ocf' provider='heartbeat' type='Dummy'/>"))
+        .collect();
+    let text = format!(
+        "<cib validate-with='pacemaker-3.9' crm_feature_set='3.19.0' admin_epoch='0' epoch='1' \
+         num_updates='0'><configuration><crm_config><cluster_property_set id='o'><nvpair id='o-s' \
+         name='stonith-enabled' value='false'/></cluster_property_set></crm_config><nodes/>\
+         <resources>{dummies}</resources><constraints/></configuration><status/></cib>"
+    );
+    cib::xml::parse(&text).expect("a CIB").root
+}
+
+impl World {
+    fn new() -> Self {
+        let now = Instant::from_nanos(1_000_000_000);
+        let seat = |(name, seed): (&str, u64)| {
+            let config = Config {
+                node: name.into(),
+                seed,
+                lease: LEASE,
+                liveness: cluster::liveness::Config::default(),
+                links: 1,
+                blank: blank(),
+            };
+            let mut node = Node::new(now, config);
+            node.handle(now, Input::Wall(Wall::new(100, 0)));
+            let (calls, started) = (Vec::new(), BTreeMap::new());
+            Seat { name: name.into(), node, told: 0, cut: false, calls, started, lease: None }
+        };
+        let mut it = Self {
+            now,
+            log: Vec::new(),
+            seats: [("a", 1), ("b", 2), ("c", 3)].map(seat).into(),
+            leader: "a".into(),
+            term: 0,
+            hold: None,
+            held: Vec::new(),
+        };
+        for (node, id) in [("a", "1"), ("b", "2"), ("c", "3")] {
+            let (node, id) = (Name::from(node), Name::from(id));
+            let operation = Operation::Admit { node, id, role: Role::Voter, lease: LEASE };
+            it.log.push(Entry { at: Wall::new(100, 0), by: "x".into(), operation });
+        }
+        it.elect("a");
+        it
+    }
+
+    fn at(&self, name: &str) -> usize {
+        self.seats.iter().position(|it| &*it.name == name).expect("a node")
+    }
+
+    fn elect(&mut self, name: &str) {
+        (self.leader, self.term) = (name.into(), self.term + 1);
+        for at in 0..self.seats.len() {
+            if !self.seats[at].cut {
+                self.catch_up(at);
+                self.introduce(at);
+            }
+        }
+    }
+
+    fn introduce(&mut self, at: usize) {
+        let leadership = Leadership { term: self.term, leader: Some(self.leader.clone()) };
+        self.tell(at, Input::Engine(Tell::Leads(leadership)));
+    }
+
+    fn cut(&mut self, name: &str, cut: bool) {
+        let at = self.at(name);
+        self.seats[at].cut = cut;
+        if !cut {
+            self.introduce(at);
+        }
+    }
+
+    fn catch_up(&mut self, at: usize) {
+        while let Some(entry) = self.log.get(self.seats[at].told).cloned() {
+            self.seats[at].told += 1;
+            let index = u64::try_from(self.seats[at].told).expect("small");
+            self.tell(at, Input::Engine(Tell::Committed { index, entry }));
+        }
+    }
+
+    fn tell(&mut self, at: usize, input: Input) {
+        let now = self.now;
+        self.seats[at].node.handle(now, input);
+        while let Some(output) = self.seats[at].node.poll_output() {
+            let from = self.seats[at].name.clone();
+            let leader = self.at(&self.leader.clone());
+            match output {
+                Output::Ask(Ask::Propose(ticket, entry)) => {
+                    if self.seats[at].cut || self.seats[leader].cut {
+                        let lost = Err(cluster::seam::Failure::Unknown);
+                        self.tell(at, Input::Engine(Tell::Answered(ticket, lost)));
+                        continue;
+                    }
+                    self.log.push(entry);
+                    let index = u64::try_from(self.log.len()).expect("small");
+                    self.catch_up(at);
+                    self.tell(at, Input::Engine(Tell::Answered(ticket, Ok(index))));
+                }
+                Output::Ask(_) | Output::Kill(_) | Output::Answer(..) => {}
+                Output::Send(to, message) => {
+                    let order = matches!(message, Message::Order(_));
+                    if order && self.hold.as_ref() == Some(&to) {
+                        self.held.push((from, to, message));
+                    } else if !self.seats[at].cut && !self.seats[self.at(&to)].cut {
+                        let to = self.at(&to);
+                        self.tell(to, Input::Message(from, message));
+                    }
+                }
+                Output::Plan(number) => {
+                    let cib = cib::Cib::read(self.seats[at].node.state().cib());
+                    let plan = Box::new(sched::plan(&cib, cib::dates::WallTime(100)));
+                    self.tell(at, Input::Planned(number, plan));
+                }
+                Output::Call(call) => {
+                    self.seats[at].calls.push((now + Duration::from_millis(20), call));
+                }
+                Output::Lease(ends) => self.seats[at].lease = ends,
+                other => assert!(matches!(other, Output::Reborn | Output::Left), "{other:?}"),
+            }
+        }
+    }
+
+    fn step(&mut self) {
+        self.now = self.now + TICK;
+        let now = self.now;
+        for at in 0..self.seats.len() {
+            if !self.seats[at].cut {
+                self.catch_up(at);
+            }
+            let leads = self.seats[at].name == self.leader && !self.seats[at].cut;
+            if leads {
+                self.tell(at, Input::Engine(Tell::Confirmed(now)));
+            }
+            let seat = &mut self.seats[at];
+            let done: Vec<Call> =
+                seat.calls.iter().filter(|it| it.0 <= now).map(|it| it.1.clone()).collect();
+            seat.calls.retain(|it| it.0 > now);
+            for Call { number, order } in done {
+                let known = self.seats[at].started.entry(order.resource).or_insert(false);
+                let rc = match &*order.operation {
+                    "start" | "stop" => {
+                        *known = &*order.operation == "start";
+                        0
+                    }
+                    _ => 7 * i32::from(!*known),
+                };
+                let (status, reason) = (OpStatus::Done, String::new());
+                self.tell(at, Input::Done(CallDone { number, rc, status, reason }));
+            }
+            self.tell(at, Input::Tick);
+        }
+        for (resource, holders) in self.served() {
+            assert!(holders.len() <= 1, "{now}: {resource} is served by {holders:?}");
+        }
+    }
+
+    fn served(&self) -> BTreeMap<Name, Vec<Name>> {
+        let mut served: BTreeMap<Name, Vec<Name>> = BTreeMap::new();
+        for seat in self.seats.iter().filter(|it| it.lease.is_some_and(|at| self.now < at)) {
+            for (resource, _) in seat.started.iter().filter(|it| *it.1) {
+                served.entry(resource.clone()).or_default().push(seat.name.clone());
+            }
+        }
+        served
+    }
+
+    fn run(&mut self, millis: u64) {
+        for _ in 0..millis / 5 {
+            self.step();
+        }
+    }
+
+    fn all_served(&self, why: &str) {
+        let leader = &self.seats[self.at(&self.leader.clone())].node;
+        assert_eq!(self.served().len(), 3, "{why}: {:?}", leader.status(self.now));
+    }
+}
+
+#[test]
+fn three_nodes_serve_and_a_cut_one_is_replaced_and_found_back() {
+    let mut it = World::new();
+    it.run(2000);
+    it.all_served("at first");
+    it.cut("b", true);
+    it.run(3000);
+    it.all_served("without b");
+    it.cut("b", false);
+    it.run(3000);
+    it.all_served("healed");
+    let state = it.seats[0].node.state();
+    assert_eq!(state.members().get(&"b".into()).expect("b").standing, Standing::Alive);
+    assert!(it.seats.iter().all(|seat| seat.node.state().cib() == state.cib()), "equal CIBs");
+}
+
+#[test]
+fn a_leader_that_is_cut_off_is_replaced_without_two_holders() {
+    for millis in [5, 300, 600, 1500] {
+        let mut it = World::new();
+        it.run(2000);
+        it.cut("a", true);
+        it.run(millis);
+        it.elect("b");
+        it.run(4000);
+        it.all_served("without a");
+        it.cut("a", false);
+        it.run(4000);
+        it.all_served("healed");
+        assert!(!it.seats[0].node.status(it.now).directing);
+    }
+}
+
+#[test]
+fn an_order_held_back_while_its_node_was_lost_and_found_is_void() {
+    let mut it = World::new();
+    it.hold = Some("b".into());
+    for _ in 0..400 {
+        if it.held.is_empty() {
+            it.step();
+        }
+    }
+    assert!(!it.held.is_empty(), "something was ordered of b");
+    let held = std::mem::take(&mut it.held);
+    it.hold = None;
+    it.cut("b", true);
+    it.run(500);
+    it.cut("b", false);
+    it.run(3000);
+    it.all_served("b is back");
+    let (at, before) = (it.at("b"), it.served());
+    let void = it.seats[at].node.status(it.now).void;
+    for (from, _, message) in held {
+        it.tell(at, Input::Message(from, message));
+    }
+    assert!(it.seats[at].node.status(it.now).void > void);
+    it.run(500);
+    assert_eq!(it.served(), before);
+}

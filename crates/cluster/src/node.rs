@@ -208,6 +208,7 @@ impl Node {
             Tell::Answered(ticket, answer) => self.answered(now, ticket, answer),
             Tell::Leads(leadership) => self.leads(now, leadership),
             Tell::Confirmed(round) => {
+                let round = if base::planted!(ConfirmedAtAnswer) { now } else { round };
                 self.grantor.confirmed(round);
             }
             Tell::Members(_) => {}
@@ -313,7 +314,7 @@ impl Node {
             let alive = member.standing == Standing::Alive;
             if alive {
                 self.grantor.open(node);
-            } else {
+            } else if !base::planted!(GrantsOn) {
                 self.grantor.close(node, member.life);
             }
             let (life, since) = (member.life, member.since);
@@ -348,7 +349,7 @@ impl Node {
     /// Members that serve and have not said that they obey.
     fn unsettled(&self) -> impl Iterator<Item = &Name> {
         self.state.members().iter().filter_map(|(node, member)| {
-            if !member.serves() {
+            if !member.serves() || base::planted!(NoBarrier) {
                 return None;
             }
             let decided = member.since.max(self.state.led());
@@ -407,7 +408,7 @@ impl Node {
         // Only a life the cluster has agreed on may hold: what one before it left behind would be
         // kept alive by the next.
         let agreed = member.standing == Standing::Alive && member.life == request.life;
-        if !agreed {
+        if !agreed && !base::planted!(GrantsOn) {
             return None;
         }
         self.grantor.ask(now, member.lease, request)
@@ -415,7 +416,7 @@ impl Node {
 
     fn ordered(&mut self, now: Instant, from: Name, parcel: Parcel) {
         let begins = matches!(&*parcel.order.operation, "start" | "promote" | "migrate_from");
-        let own = parcel.life == self.life;
+        let own = parcel.life == self.life || base::planted!(EndedSession);
         if !own || is_void(&self.state, &parcel) {
             self.void += 1;
             return;

@@ -137,6 +137,8 @@ mod real {
         LeaseNotWaitedFor => "lease-not-waited-for",
         /// A lost node, or a life nobody agreed on, is granted leases.
         GrantsOn => "grants-on",
+        /// What a process before left is served under the lease of the next.
+        LeftoversServe => "leftovers-serve",
         /// A fence verdict counts whatever its epoch.
         StaleVerdict => "stale-verdict",
         /// What waits for fencing begins when it is asked for.

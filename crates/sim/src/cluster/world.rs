@@ -2,7 +2,8 @@
 //!
 //! True time goes in steps; each node's clock runs up to one per cent fast or slow. A resource is
 //! active where its agent has started it and the quorum lease has not ended by that node's clock,
-//! also while its processes stand still: the kernel goes on serving.
+//! also while its processes stand still or are dead: the kernel goes on serving. A process that begins
+//! silences what one before it left, before anything else; its own lease covers what it starts itself.
 
 use core::fmt::Write;
 use core::time::Duration;
@@ -52,7 +53,11 @@ struct Seat {
     back_at: Option<u64>,
     stands_until: u64,
     calls: Vec<(u64, Call)>,
-    started: BTreeMap<Name, bool>,
+    /// What agents have started, and under which process of this node.
+    started: BTreeMap<Name, u64>,
+    /// Counts the processes of this node.
+    process: u64,
+    /// Until when the kernel serves what this process started.
     lease: Option<Instant>,
 }
 
@@ -107,6 +112,7 @@ impl World {
                 stands_until: 0,
                 calls: Vec::new(),
                 started: BTreeMap::new(),
+                process: 0,
                 lease: None,
             })
             .collect();
@@ -162,7 +168,12 @@ impl World {
                 engine.found(Entry { at: Wall::new(100, 0), by: "x".into(), operation });
             }
         }
-        self.seats[at].alive = Some((node, engine));
+        let seat = &mut self.seats[at];
+        seat.alive = Some((node, engine));
+        if !base::planted!(LeftoversServe) {
+            seat.process += 1;
+            seat.lease = None;
+        }
     }
 
     fn crash(&mut self, at: usize, lasts: u64, host: bool) {
@@ -243,19 +254,22 @@ impl World {
         let due: Vec<(u64, Call)> = due;
         for (_, Call { number, order }) in due {
             let fails = millis < TROUBLE && self.random.chance(10);
-            let known = self.seats[at].started.entry(order.resource.clone()).or_insert(false);
+            let seat = &mut self.seats[at];
+            let process = seat.process;
+            let serves = seat.started.get(&order.resource) == Some(&process);
             let rc = match &*order.operation {
                 "start" if fails => 1,
                 "start" => {
-                    *known = true;
+                    seat.started.insert(order.resource.clone(), process);
                     self.starts += 1;
                     0
                 }
                 "stop" => {
-                    *known = false;
+                    seat.started.remove(&order.resource);
                     0
                 }
-                _ => 7 * i32::from(!*known),
+                // What is silent does not run.
+                _ => 7 * i32::from(!serves),
             };
             self.note(format!("n{at} {} {} -> {rc}", order.operation, order.resource));
             let now = self.clock(at);
@@ -311,7 +325,7 @@ impl World {
         let mut served: BTreeMap<Name, Vec<Name>> = BTreeMap::new();
         for (at, seat) in self.seats.iter().enumerate() {
             if seat.lease.is_some_and(|ends| self.clock(at) < ends) {
-                for (resource, _) in seat.started.iter().filter(|it| *it.1) {
+                for (resource, _) in seat.started.iter().filter(|it| *it.1 == seat.process) {
                     served.entry(resource.clone()).or_default().push(seat.name.clone());
                 }
             }

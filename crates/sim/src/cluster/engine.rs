@@ -45,6 +45,12 @@ pub(crate) struct Hard {
     log: Vec<Place>,
 }
 
+impl Hard {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.log.is_empty()
+    }
+}
+
 #[derive(Debug)]
 struct Peer {
     next: usize,
@@ -83,7 +89,10 @@ pub(crate) struct Engine {
     random: Random,
     tells: VecDeque<Tell>,
     packets: VecDeque<(Name, Packet)>,
+    /// The disk takes nothing: this engine has ended.
+    broken: bool,
 }
+
 impl Engine {
     /// From what the disk holds.
     pub(crate) fn new(now: Instant, me: Name, others: Vec<Name>, disk: Hard, seed: u64) -> Self {
@@ -109,7 +118,24 @@ impl Engine {
             random,
             tells: VecDeque::new(),
             packets: VecDeque::new(),
+            broken: false,
         }
+    }
+
+    /// What is on disk.
+    pub(crate) fn on_disk(&self) -> Hard {
+        self.disk.clone()
+    }
+
+    /// The disk takes nothing any more.
+    pub(crate) fn break_disk(&mut self, why: &str) {
+        self.broken = true;
+        self.packets.clear();
+        self.tells.push_back(Tell::Ended(why.to_owned()));
+    }
+
+    pub(crate) fn is_broken(&self) -> bool {
+        self.broken
     }
 
     /// The cluster begins with this entry on every disk.
@@ -134,6 +160,11 @@ impl Engine {
 
     pub(crate) fn ask(&mut self, now: Instant, ask: Ask) {
         let Ask::Propose(ticket, entry) = ask else { return };
+        if self.broken {
+            let refused = Failure::Refused("the engine has ended".to_owned());
+            self.tells.push_back(Tell::Answered(ticket, Err(refused)));
+            return;
+        }
         match (&self.post, self.leader.clone()) {
             (Post::Leader { .. }, _) => {
                 self.append(Some(Rc::new(entry)), Some((self.me.clone(), ticket)));
@@ -168,7 +199,14 @@ impl Engine {
 
     /// Sends what must not leave before the disk has what it speaks of.
     fn send_durable(&mut self, to: Name, packet: Packet) {
-        if self.dirty {
+        let unsynced = match packet {
+            Packet::Voted { .. } | Packet::Vote { .. } => base::planted!(UnsyncedVote),
+            Packet::Appended { .. } => base::planted!(UnsyncedEntry),
+            _ => false,
+        };
+        if unsynced {
+            self.packets.push_back((to, packet));
+        } else if self.dirty {
             self.waits.1.push((to, packet));
         } else if self.sync_ends.is_some() {
             self.waits.0.push((to, packet));
@@ -213,6 +251,9 @@ impl Engine {
     }
 
     pub(crate) fn heard(&mut self, now: Instant, from: Name, packet: Packet) {
+        if self.broken {
+            return;
+        }
         match packet {
             Packet::Vote { term, last } => {
                 if term > self.hard.term {
@@ -353,6 +394,9 @@ impl Engine {
     }
 
     fn synced(&self) -> usize {
+        if base::planted!(UnsyncedEntry) {
+            return self.hard.log.len();
+        }
         match &self.sync_ends {
             Some(_) => self.disk.log.len().min(self.hard.log.len()),
             None if self.dirty => self.changed.unwrap_or(self.hard.log.len()),
@@ -361,6 +405,9 @@ impl Engine {
     }
 
     pub(crate) fn tick(&mut self, now: Instant) {
+        if self.broken {
+            return;
+        }
         if let Some((ends, hard)) = self.sync_ends.take() {
             if ends <= now {
                 self.disk = hard;

@@ -25,6 +25,8 @@ const TROUBLE: u64 = 30_000;
 const AFTER: u64 = 29_000;
 /// And then all is well within this.
 const HEALED: u64 = 12_000;
+/// Under this number an administrator moves a resource.
+const MOVE: u64 = u64::MAX;
 
 /// What a campaign leaves out or plants.
 #[derive(Clone, Debug)]
@@ -434,13 +436,13 @@ impl World {
             FaultKind::Stall => self.seats[at].stands_until = until,
             FaultKind::Isolation => {
                 for peer in 0..self.seats.len() {
-                    self.cuts.insert((at, peer), until);
-                    self.cuts.insert((peer, at), until);
+                    self.cut(at, peer, until);
+                    self.cut(peer, at, until);
                 }
                 self.alone.insert(at, (millis, until));
             }
             FaultKind::OneWay => {
-                self.cuts.insert((at, other), until);
+                self.cut(at, other, until);
             }
             FaultKind::Loss => self.seats[at].lossy_until = until,
             FaultKind::Delay => self.seats[at].late_until = until,
@@ -462,10 +464,15 @@ impl World {
                 let resource = self.random.below(count(RESOURCES));
                 if self.seats[other].role != Role::Witness {
                     let operation = document::moved(resource, &self.seats[other].name);
-                    self.submit(at, u64::MAX, operation);
+                    self.submit(at, MOVE, operation);
                 }
             }
         }
+    }
+
+    fn cut(&mut self, from: usize, to: usize, until: u64) {
+        let cut = self.cuts.entry((from, to)).or_default();
+        *cut = until.max(*cut);
     }
 
     fn submit(&mut self, at: usize, number: u64, operation: cluster::Operation) {
@@ -538,7 +545,7 @@ impl World {
                 return Err(self.tale("the documents differ in the end"));
             }
             if let Some(lost) = self.acknowledged.iter().find(|it| {
-                **it != u64::MAX && !document::has_mark(cib, **it)
+                **it != MOVE && !document::has_mark(cib, **it)
             }) {
                 return Err(self.tale(&format!("change {lost} was acknowledged and is lost")));
             }

@@ -161,6 +161,14 @@ mod real {
         }
     }
 
+    impl Plant {
+        /// Whether it is one of the cluster's, which only clusters can show.
+        #[must_use]
+        pub fn is_of_clusters(self) -> bool {
+            self >= Self::EndedSession
+        }
+    }
+
     thread_local! {
         static PLANTED: Cell<Option<Plant>> = const { Cell::new(None) };
     }

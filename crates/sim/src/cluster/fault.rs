@@ -18,8 +18,10 @@ pub enum FaultKind {
     OneWay,
     /// What a node sends and hears is lost or doubled at random.
     Loss,
-    /// What a node sends comes late.
+    /// What a node sends comes late, some of it by seconds.
     Delay,
+    /// A node's heartbeats are lost, and nothing else.
+    Beats,
     /// The disk takes nothing any more; the process is begun anew when it does.
     Disk,
     /// The wall clock jumps.
@@ -40,6 +42,7 @@ impl FaultKind {
         Self::OneWay,
         Self::Loss,
         Self::Delay,
+        Self::Beats,
         Self::Disk,
         Self::ClockStep,
         Self::FenceFails,
@@ -57,6 +60,7 @@ impl FaultKind {
             Self::OneWay => "one-way",
             Self::Loss => "loss",
             Self::Delay => "delay",
+            Self::Beats => "beats",
             Self::Disk => "disk",
             Self::ClockStep => "clock-step",
             Self::FenceFails => "fence-fails",

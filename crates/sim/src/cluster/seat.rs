@@ -29,6 +29,7 @@ pub(super) struct Seat {
     pub(super) stands_until: u64,
     pub(super) late_until: u64,
     pub(super) lossy_until: u64,
+    pub(super) mute_until: u64,
     pub(super) calls: Vec<(u64, Call)>,
     /// What agents have started, and under which process of this host.
     started: BTreeMap<Name, u64>,
@@ -59,6 +60,7 @@ impl Seat {
             stands_until: 0,
             late_until: 0,
             lossy_until: 0,
+            mute_until: 0,
             calls: Vec::new(),
             started: BTreeMap::new(),
             process: 0,

@@ -207,7 +207,12 @@ impl World {
         }
         let mut due = millis + STEP * self.random.below(3);
         if self.seats[from].late_until > millis {
-            due += self.random.below(400);
+            let most = [100, 400, 1000, 3000][usize::try_from(self.random.below(4)).unwrap_or(0)];
+            due += self.random.below(most);
+        }
+        let beat = matches!(&mail, Mail::Node(Message::Heartbeat(..)));
+        if beat && self.seats[from].mute_until > millis {
+            return;
         }
         // A forwarded proposal goes by a connection, which doubles nothing.
         let once = matches!(&mail, Mail::Engine(Packet::Forward { .. }));
@@ -246,7 +251,8 @@ impl World {
                     Output::FenceKill(number) => {
                         let by = (at, self.seats[at].process);
                         // An agent that is killed may have done its work already.
-                        self.shots.retain(|it| it.by != by || it.call.number != number);
+                        let late = self.random.chance(300);
+                        self.shots.retain(|it| late || it.by != by || it.call.number != number);
                     }
                     Output::Answer(number, Ok(applied)) => {
                         if !matches!(applied, Applied::Refused(_)) {
@@ -421,9 +427,16 @@ impl World {
         }
     }
 
+    /// Whom a fault strikes: the DC more often than others.
+    fn victim(&mut self) -> usize {
+        let directs = |at: &usize| self.situation(*at) == Situation::Director;
+        let director = (0..self.seats.len()).find(directs);
+        director.filter(|_| self.random.chance(300)).unwrap_or_else(|| self.any())
+    }
+
     fn strike(&mut self) {
         let kind = self.kinds[usize::try_from(self.random.below(count(self.kinds.len()))).unwrap_or(0)];
-        let (at, other) = (self.any(), self.any());
+        let (at, other) = (self.victim(), self.any());
         let lasts = 100 + self.random.below(3000);
         let (millis, until) = (self.millis, self.millis + lasts);
         self.coverage.count(kind, self.situation(at));
@@ -446,6 +459,7 @@ impl World {
             }
             FaultKind::Loss => self.seats[at].lossy_until = until,
             FaultKind::Delay => self.seats[at].late_until = until,
+            FaultKind::Beats => self.seats[at].mute_until = until,
             FaultKind::Disk => {
                 if let Some((_, engine)) = &mut self.seats[at].alive {
                     engine.break_disk("no space left on device");
@@ -492,7 +506,9 @@ impl World {
             self.step()?;
             if self.millis >= next {
                 self.strike();
-                next = self.millis + 200 + self.random.below(2500);
+                // Some come close together.
+                let most = if self.random.chance(400) { 500 } else { 2500 };
+                next = self.millis + 50 + self.random.below(most);
             }
             if self.millis >= change {
                 self.submitted += 1;

@@ -135,8 +135,6 @@ mod real {
         LeaseFromGrant => "lease-from-grant",
         /// Nobody waits for the lease of a lost node to end.
         LeaseNotWaitedFor => "lease-not-waited-for",
-        /// A lost node, or a life nobody agreed on, is granted leases.
-        GrantsOn => "grants-on",
         /// What a process before left is served under the lease of the next.
         LeftoversServe => "leftovers-serve",
         /// A fence verdict counts whatever its epoch.

@@ -13,7 +13,6 @@ const WITHIN: &[(Plant, u64)] = &[
     (Plant::ConfirmedAtAnswer, 100),
     (Plant::LeaseFromGrant, 100),
     (Plant::LeaseNotWaitedFor, 100),
-    (Plant::GrantsOn, 100),
     (Plant::LeftoversServe, 100),
     (Plant::StaleVerdict, 100),
     (Plant::StartBeforeFenced, 100),

@@ -91,6 +91,8 @@ pub(crate) struct Engine {
     packets: VecDeque<(Name, Packet)>,
     /// The disk takes nothing: this engine has ended.
     broken: bool,
+    /// Until then a sync takes up to so many milliseconds.
+    slow: (Instant, u64),
 }
 
 impl Engine {
@@ -119,6 +121,7 @@ impl Engine {
             tells: VecDeque::new(),
             packets: VecDeque::new(),
             broken: false,
+            slow: (now, 0),
         }
     }
 
@@ -132,6 +135,11 @@ impl Engine {
         self.broken = true;
         self.packets.clear();
         self.tells.push_back(Tell::Ended(why.to_owned()));
+    }
+
+    /// Until then the disk takes up to so many milliseconds for a sync.
+    pub(crate) fn slow_disk(&mut self, until: Instant, most: u64) {
+        self.slow = (until, most);
     }
 
     pub(crate) fn is_broken(&self) -> bool {
@@ -418,7 +426,8 @@ impl Engine {
             }
         }
         if self.dirty && self.sync_ends.is_none() {
-            let took = Duration::from_millis(1 + self.random.below(12));
+            let most = if now < self.slow.0 { self.slow.1 } else { 12 };
+            let took = Duration::from_millis(1 + self.random.below(most));
             self.sync_ends = Some((now + took, self.hard.clone()));
             (self.dirty, self.changed) = (false, None);
             self.waits.0 = core::mem::take(&mut self.waits.1);

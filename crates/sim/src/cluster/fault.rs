@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 pub enum FaultKind {
     /// The host is without power for a while.
     HostCrash,
+    /// All hosts lose their power at once.
+    Blackout,
     /// All processes of a node are killed; what they started goes on.
     ProcessKill,
     /// All processes stand still; the kernel goes on.
@@ -24,6 +26,8 @@ pub enum FaultKind {
     Beats,
     /// The disk takes nothing any more; the process is begun anew when it does.
     Disk,
+    /// The disk takes its time.
+    SlowDisk,
     /// The wall clock jumps.
     ClockStep,
     /// No fence device does what it is told.
@@ -36,6 +40,7 @@ impl FaultKind {
     /// All of them.
     pub const ALL: &'static [FaultKind] = &[
         Self::HostCrash,
+        Self::Blackout,
         Self::ProcessKill,
         Self::Stall,
         Self::Isolation,
@@ -44,6 +49,7 @@ impl FaultKind {
         Self::Delay,
         Self::Beats,
         Self::Disk,
+        Self::SlowDisk,
         Self::ClockStep,
         Self::FenceFails,
         Self::Move,
@@ -54,6 +60,7 @@ impl FaultKind {
     pub const fn name(self) -> &'static str {
         match self {
             Self::HostCrash => "host-crash",
+            Self::Blackout => "blackout",
             Self::ProcessKill => "process-kill",
             Self::Stall => "stall",
             Self::Isolation => "isolation",
@@ -62,6 +69,7 @@ impl FaultKind {
             Self::Delay => "delay",
             Self::Beats => "beats",
             Self::Disk => "disk",
+            Self::SlowDisk => "slow-disk",
             Self::ClockStep => "clock-step",
             Self::FenceFails => "fence-fails",
             Self::Move => "move",

@@ -437,12 +437,19 @@ impl World {
     fn strike(&mut self) {
         let kind = self.kinds[usize::try_from(self.random.below(count(self.kinds.len()))).unwrap_or(0)];
         let (at, other) = (self.victim(), self.any());
-        let lasts = 100 + self.random.below(3000);
+        let shortest = if self.random.chance(300) { 10 } else { 100 };
+        let lasts = shortest + self.random.below(shortest * 30);
         let (millis, until) = (self.millis, self.millis + lasts);
         self.coverage.count(kind, self.situation(at));
         self.note(&format!("{} on n{at} (n{other}) for {lasts} ms", kind.name()));
         match kind {
             FaultKind::HostCrash => self.seats[at].crash(Some(until), true),
+            FaultKind::Blackout => {
+                for seat in 0..self.seats.len() {
+                    let back = until + self.random.below(500);
+                    self.seats[seat].crash(Some(back), true);
+                }
+            }
             // Without power no process comes back.
             FaultKind::ProcessKill | FaultKind::Disk if self.seats[at].alive.is_none() => {}
             FaultKind::ProcessKill => self.seats[at].crash(Some(until), false),
@@ -459,6 +466,13 @@ impl World {
             }
             FaultKind::Loss => self.seats[at].lossy_until = until,
             FaultKind::Delay => self.seats[at].late_until = until,
+            FaultKind::SlowDisk => {
+                let most = 20 + self.random.below(400);
+                let until = self.seats[at].clock(until);
+                if let Some((_, engine)) = &mut self.seats[at].alive {
+                    engine.slow_disk(until, most);
+                }
+            }
             FaultKind::Beats => self.seats[at].mute_until = until,
             FaultKind::Disk => {
                 if let Some((_, engine)) = &mut self.seats[at].alive {

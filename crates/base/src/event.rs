@@ -285,18 +285,6 @@ pub enum What {
         /// Its answer.
         errno: Errno,
     },
-    /// The instance cannot have this VIP and stands back, as one of the lowest priority.
-    VipMissing {
-        /// Which.
-        vip: IpAddr,
-        /// The kernel's answer.
-        errno: Errno,
-    },
-    /// The kernel takes this VIP now, and all others: the instance does not stand back any more.
-    VipNotMissing {
-        /// Which.
-        vip: IpAddr,
-    },
     /// A route or rule that is held was gone, and is back.
     WayPutBack {
         /// Which.
@@ -406,6 +394,18 @@ pub enum What {
         /// The kernel's answer; `EEXIST`: another interface has that name.
         errno: Errno,
     },
+    /// The instance cannot have this VIP and stands back, as one of the lowest priority.
+    VipMissing {
+        /// Which.
+        vip: IpAddr,
+        /// The kernel's answer.
+        errno: Errno,
+    },
+    /// The kernel takes this VIP now, and all others: the instance does not stand back any more.
+    VipNotMissing {
+        /// Which.
+        vip: IpAddr,
+    },
 }
 
 /// How a script ended.
@@ -497,10 +497,6 @@ reasons! {
     AdvertTooLong => "its adverts would not fit the interface's MTU",
     /// Whatever kept it from running is over.
     FaultCleared => "everything it needs is there again",
-    /// It cannot install one of its VIPs, and others are to serve.
-    VipRefused => "the kernel refuses one of its VIPs",
-    /// It can install all of its VIPs again.
-    VipAccepted => "the kernel takes all of its VIPs again",
     /// A tracked interface, script, file or process changed.
     Tracker => "something it tracks changed",
     /// It is watched for a tracker.
@@ -551,6 +547,10 @@ reasons! {
     StateScript => "a state change calls for it",
     /// The file had errors.
     BadConfiguration => "the configuration has errors",
+    /// It cannot install one of its VIPs, and others are to serve.
+    VipRefused => "the kernel refuses one of its VIPs",
+    /// It can install all of its VIPs again.
+    VipAccepted => "the kernel takes all of its VIPs again",
 }
 
 #[cfg(test)]

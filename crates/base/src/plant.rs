@@ -133,6 +133,30 @@ mod real {
         AdvertForgotten => "advert-forgotten",
         /// A tracked interface's verdict sticks.
         TrackerSticks => "tracker-sticks",
+        /// An order counts whatever was decided about its node since.
+        EndedSession => "ended-session",
+        /// A leader begins things before everybody obeys it.
+        NoBarrier => "no-barrier",
+        /// A quorum's confirmation counts from its answer, not from the beginning of its round.
+        ConfirmedAtAnswer => "confirmed-at-answer",
+        /// A lease counts from its grant, not from its request.
+        LeaseFromGrant => "lease-from-grant",
+        /// Nobody waits for the lease of a lost node to end.
+        LeaseNotWaitedFor => "lease-not-waited-for",
+        /// What a process before left is served under the lease of the next.
+        LeftoversServe => "leftovers-serve",
+        /// A fence verdict counts whatever its epoch.
+        StaleVerdict => "stale-verdict",
+        /// What waits for fencing begins when it is asked for.
+        StartBeforeFenced => "start-before-fenced",
+        /// Results of a life that is over count.
+        OldLifeCounts => "old-life-counts",
+        /// A report that is older than what is known is written all the same.
+        OldResultCounts => "old-result-counts",
+        /// A vote leaves before it is on disk.
+        UnsyncedVote => "unsynced-vote",
+        /// An entry is acknowledged before it is on disk.
+        UnsyncedEntry => "unsynced-entry",
     }
 
     impl Plant {
@@ -140,6 +164,14 @@ mod real {
         #[must_use]
         pub fn named(name: &str) -> Option<Self> {
             Self::ALL.iter().copied().find(|plant| plant.name() == name)
+        }
+    }
+
+    impl Plant {
+        /// Whether it is one of the cluster's, which only clusters can show.
+        #[must_use]
+        pub fn is_of_clusters(self) -> bool {
+            self >= Self::EndedSession
         }
     }
 

@@ -263,6 +263,7 @@ impl Holder {
             self.void += 1;
             return;
         };
+        let asked = if base::planted!(LeaseFromGrant) { now } else { asked };
         let rest = grant.length.saturating_sub(grant.age);
         let ends = asked + rest.saturating_sub(drift(rest));
         if ends <= now {

@@ -208,6 +208,7 @@ impl Node {
             Tell::Answered(ticket, answer) => self.answered(now, ticket, answer),
             Tell::Leads(leadership) => self.leads(now, leadership),
             Tell::Confirmed(round) => {
+                let round = if base::planted!(ConfirmedAtAnswer) { now } else { round };
                 self.grantor.confirmed(round);
             }
             Tell::Members(_) => {}
@@ -348,7 +349,7 @@ impl Node {
     /// Members that serve and have not said that they obey.
     fn unsettled(&self) -> impl Iterator<Item = &Name> {
         self.state.members().iter().filter_map(|(node, member)| {
-            if !member.serves() {
+            if !member.serves() || base::planted!(NoBarrier) {
                 return None;
             }
             let decided = member.since.max(self.state.led());
@@ -415,7 +416,7 @@ impl Node {
 
     fn ordered(&mut self, now: Instant, from: Name, parcel: Parcel) {
         let begins = matches!(&*parcel.order.operation, "start" | "promote" | "migrate_from");
-        let own = parcel.life == self.life;
+        let own = parcel.life == self.life || base::planted!(EndedSession);
         if !own || is_void(&self.state, &parcel) {
             self.void += 1;
             return;

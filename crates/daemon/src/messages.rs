@@ -100,7 +100,8 @@ pub(crate) struct Settings {
     pub(crate) reading: Reading,
     pub(crate) log: LogFormat,
     pub(crate) color: bool,
-    /// The network namespace that the command line names.
+    /// The network namespace that the command line names; it goes by [`GuardianToControl::Within`].
+    #[serde(skip)]
     pub(crate) namespace: Option<String>,
     /// The guardian's process, which is the daemon to everybody outside.
     pub(crate) pid: u32,
@@ -142,6 +143,8 @@ pub(crate) enum GuardianToControl {
     },
     /// Mails that a control before this one could not have delivered.
     Letters(Vec<Vec<u8>>),
+    /// The network namespace that the command line names; said before the start, if there is one.
+    Within(String),
 }
 
 /// What a signal asks for.

@@ -15,6 +15,7 @@ const USAGE: &str = "\
 usage: cargo xtask sim --seed N | --seeds A..B [OPTION]...
        cargo xtask sim --plants A..B
        cargo xtask sim --proof
+       cargo xtask sim --clusters --seeds A..B [--keep-going] [--coverage]
 
   --seed N       run one world, twice, and compare
   --seeds A..B   run worlds A to B-1
@@ -126,6 +127,9 @@ fn all_plants(arguments: &Arguments) -> ExitCode {
                     let Some(plant) = at.ok().and_then(|at| base::plant::Plant::ALL.get(at)) else {
                         break;
                     };
+                    if plant.is_of_clusters() {
+                        continue;
+                    }
                     let settings = Settings { plant: Some(*plant), ..arguments.settings.clone() };
                     let found = arguments.seeds.clone().find_map(|seed| {
                         match run_caught(&settings, seed) {

@@ -11,6 +11,7 @@
 pub mod campaign;
 mod checks;
 mod client;
+pub mod cluster;
 mod cuts;
 mod faults;
 mod forge;

@@ -23,8 +23,10 @@ pub(crate) fn sim(root: &Path, arguments: &[&str]) -> ExitCode {
     let proof = arguments == ["--proof"];
     if proof {
         command.args(["test", "--release", "--quiet", "--package", "sim", "--test", "plants"]);
+        command.args(["--test", "cluster_plants"]);
     } else {
-        command.args(["run", "--release", "--quiet", "--package", "sim", "--example", "sim"]);
+        command.args(["run", "--release", "--quiet", "--package", "sim", "--example"]);
+        command.arg(if arguments.contains(&"--clusters") { "clusters" } else { "sim" });
     }
     // Worlds are counted in tens of thousands: what the optimiser can still do is worth its time.
     command.env("CARGO_PROFILE_RELEASE_LTO", "fat");

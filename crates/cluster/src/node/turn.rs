@@ -112,7 +112,12 @@ impl Node {
     fn judge(&mut self, now: Instant) {
         let unsettled = self.unsettled().next().is_some();
         self.direct(now, controller::Input::Unsettled(unsettled));
-        let ends = |node: &Name, lease| self.grantor.over_at(node, lease);
+        let ends = |node: &Name, lease| {
+            if base::planted!(LeaseNotWaitedFor) {
+                return Some(now);
+            }
+            self.grantor.over_at(node, lease)
+        };
         let doubt: Vec<_> = self
             .state
             .members()

@@ -91,7 +91,9 @@ pub enum Output {
     FenceCall(fencer::Call),
     /// End that.
     FenceKill(u64),
-    /// The quorum lease ends then: the kernel shall silence what is held. `None`: at once.
+    /// The quorum lease ends then: the kernel shall silence what is held. `None`: at once. It covers
+    /// what was begun in this life: a driver silences what an earlier one left before it passes on the
+    /// first lease, and what is silent is answered as not running.
     Lease(Option<Instant>),
     /// What came of something submitted.
     Answer(u64, Result<Outcome, Failure>),

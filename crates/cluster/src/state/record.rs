@@ -27,7 +27,7 @@ pub(super) fn fresh<'a>(cib: &Element, node_id: &str, record: &'a Record) -> Vec
         let known = history.and_then(|history| {
             history.elements().find(|op| op.id() == ids.last().map(String::as_str))
         });
-        if !known.is_some_and(|known| is_old(known, result)) {
+        if base::planted!(OldResultCounts) || !known.is_some_and(|known| is_old(known, result)) {
             fresh.push(result);
         }
     }

@@ -79,9 +79,13 @@ pub(crate) fn main(guardian: u32) -> io::Result<Exit> {
     linux::die_with(guardian, linux::ProcessSignal::KILL)?;
     let mut poll = Poll::new()?;
     poll.add(&line, GUARDIAN, Interest::Read)?;
+    let mut namespace = None;
     let (settings, resume) = loop {
         match line.recv()? {
-            Some(GuardianToControl::Start { settings, resume }) => break (settings, resume),
+            Some(GuardianToControl::Within(within)) => namespace = Some(within),
+            Some(GuardianToControl::Start { settings, resume }) => {
+                break (Settings { namespace, ..settings }, resume);
+            }
             Some(other) => return Err(io::Error::other(format!("too early: {other:?}"))),
             None => poll.wait(None)?.for_each(drop),
         }
@@ -330,7 +334,7 @@ impl Control {
                 Err(_) => return Ok(Some(Exit::Fatal)),
             };
             match message {
-                GuardianToControl::Start { .. } => {}
+                GuardianToControl::Start { .. } | GuardianToControl::Within(_) => {}
                 GuardianToControl::Listen => {
                     let listener = UnixListener::from(self.guardian.take_fd()?);
                     self.server = Some(Server::new(listener, &self.poll, LISTENER, CLIENTS)?);

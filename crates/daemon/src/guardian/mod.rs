@@ -334,6 +334,9 @@ impl Guardian {
             pid: std::process::id(),
             started: self.started,
         };
+        if let Some(namespace) = settings.namespace.clone() {
+            ward.line.send(&GuardianToControl::Within(namespace))?;
+        }
         ward.line.send(&GuardianToControl::Start { settings, resume })?;
         Ok(ward)
     }

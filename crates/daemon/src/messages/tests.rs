@@ -101,7 +101,7 @@ fn guardian_to_control() {
         reading: Reading { config_id: Some("one".into()), ..Reading::default() },
         log: LogFormat::Syslog,
         color: true,
-        namespace: Some("blue".into()),
+        namespace: None,
         pid: 4000,
         started: Instant::from_nanos(1 << 40),
     };
@@ -136,6 +136,7 @@ fn guardian_to_control() {
         GuardianToControl::Replaced,
         GuardianToControl::UpgradeFailed { why: "no".into() },
         GuardianToControl::Letters(vec![vec![1, 2]]),
+        GuardianToControl::Within("blue".into()),
     ];
     said.extend(events);
     hold("guardian to control\n", &said);

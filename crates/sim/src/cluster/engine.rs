@@ -37,6 +37,9 @@ pub(crate) enum Packet {
     Forwarded { ticket: Ticket, answer: Result<u64, Failure> },
 }
 
+/// Packets, and to whom.
+type Letters = Vec<(Name, Packet)>;
+
 /// What survives a crash.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Hard {
@@ -77,7 +80,7 @@ pub(crate) struct Engine {
     dirty: bool,
     sync_ends: Option<(Instant, Hard)>,
     /// Wait for the sync under way, and for the one after it.
-    waits: (Vec<(Name, Packet)>, Vec<(Name, Packet)>),
+    waits: (Letters, Letters),
     post: Post,
     leader: Option<Name>,
     commit: usize,

@@ -14,6 +14,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use crate::expand::expand;
 use crate::outside::Also;
 
 /// The nodes, the first of them the stronger.
@@ -182,25 +183,4 @@ fn header(case: &mut Case, word: &str, rest: &str) {
         "wait" => case.acts.push(Act::Wait(seconds(rest))),
         _ => panic!("{}: what is `{word}`?", case.name),
     }
-}
-
-fn expand(text: &str) -> String {
-    let mut out = String::new();
-    for line in text.lines() {
-        let words = line.trim();
-        if words == "%globals" {
-            out.push_str(
-                " script_user root\n enable_script_security\n vrrp_notify_fifo /run/lab/fifo\n",
-            );
-        } else if let Some(name) = words.strip_prefix("%notify ") {
-            for hook in ["master", "backup", "fault", "stop"] {
-                out.push_str(&format!(" notify_{hook} \"/run/lab/told {name} {hook}\"\n"));
-            }
-            out.push_str(" notify /run/lab/told\n");
-        } else {
-            out.push_str(line);
-            out.push('\n');
-        }
-    }
-    out
 }

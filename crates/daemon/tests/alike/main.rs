@@ -14,6 +14,7 @@
 
 mod case;
 mod document;
+mod expand;
 mod features;
 mod judge;
 mod kernel;

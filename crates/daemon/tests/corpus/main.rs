@@ -5,6 +5,12 @@
 //! own that has the interfaces the corpus names. What follows a line `--- NAME` in a case is a file of
 //! that name in the directory CASE.d, to be included. Set MAINSTAY_UPDATE=1 to write the list of all
 //! cases in that file anew; the explanations stay yours to write.
+//!
+//! The cases that are played live (`tests/alike`) belong to it, as `live-NAME`: as they stand on the first
+//! of their two nodes.
+
+#[path = "../alike/expand.rs"]
+mod expand;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -55,9 +61,34 @@ fn root() -> PathBuf {
 
 /// Every configuration of the corpus by name.
 fn corpus() -> BTreeMap<String, String> {
+    let mut cases = cases_of(&root().join("crates/conf/tests/corpus"));
+    let live = cases_of(&root().join("crates/daemon/tests/alike/cases"));
+    cases.extend(
+        live.into_iter().map(|(name, text)| (format!("live-{name}"), of_first_node(&text))),
+    );
+    cases
+}
+
+/// The first configuration of a case that is played live, on the first node. Its scripts are only there
+/// when it is played.
+fn of_first_node(text: &str) -> String {
+    let text = text.split("\n---\n").nth(1).unwrap_or_default();
+    let lines = text.lines().filter_map(|line| match line.trim_start().split_once(' ') {
+        Some(("@a", rest)) => Some(rest),
+        Some(("@b", _)) => None,
+        _ => Some(line),
+    });
+    let lines: Vec<&str> = lines.collect();
+    let text = expand::expand(&lines.join("\n"));
+    ["told", "good", "whoami"]
+        .iter()
+        .fold(text, |text, name| text.replace(&format!("/run/lab/{name}"), "/bin/true"))
+}
+
+/// What a directory of cases holds.
+fn cases_of(directory: &Path) -> BTreeMap<String, String> {
     let mut cases = BTreeMap::new();
-    let directory = root().join("crates/conf/tests/corpus");
-    for entry in fs::read_dir(directory).expect("the corpus").flatten() {
+    for entry in fs::read_dir(directory).expect("cases").flatten() {
         let text = fs::read_to_string(entry.path()).expect("text");
         let mut name = None;
         let mut body = String::new();

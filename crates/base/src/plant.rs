@@ -145,16 +145,12 @@ mod real {
         LeaseNotWaitedFor => "lease-not-waited-for",
         /// What a process before left is served under the lease of the next.
         LeftoversServe => "leftovers-serve",
-        /// A fence verdict counts whatever its epoch.
-        StaleVerdict => "stale-verdict",
         /// What waits for fencing begins when it is asked for.
         StartBeforeFenced => "start-before-fenced",
         /// Results of a life that is over count.
         OldLifeCounts => "old-life-counts",
         /// A report that is older than what is known is written all the same.
         OldResultCounts => "old-result-counts",
-        /// A vote leaves before it is on disk.
-        UnsyncedVote => "unsynced-vote",
         /// An entry is acknowledged before it is on disk.
         UnsyncedEntry => "unsynced-entry",
     }

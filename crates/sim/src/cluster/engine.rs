@@ -210,12 +210,8 @@ impl Engine {
 
     /// Sends what must not leave before the disk has what it speaks of.
     fn send_durable(&mut self, to: Name, packet: Packet) {
-        let unsynced = match packet {
-            Packet::Voted { .. } | Packet::Vote { .. } => base::planted!(UnsyncedVote),
-            Packet::Appended { .. } => base::planted!(UnsyncedEntry),
-            _ => false,
-        };
-        if unsynced {
+        let entry = matches!(packet, Packet::Appended { .. });
+        if entry && base::planted!(UnsyncedEntry) {
             self.packets.push_back((to, packet));
         } else if self.dirty {
             self.waits.1.push((to, packet));

@@ -92,6 +92,7 @@ fn named(text: &str) -> Vec<&str> {
 /// What is named in the documents and is no test.
 const SETTINGS: &[&str] = &[
     "ip_nonlocal_bind",
+    "interface_up_down_delays",
     "notify_before_release",
     "notify_before_release_timeout",
     "use_pid_dir",

@@ -121,21 +121,14 @@ pub(crate) fn bus(text: &str) -> Vec<String> {
     let waits = |at: usize| {
         let fault = |line: &String| line.strip_suffix("uint32 3").map(str::to_owned);
         let path = heard.get(at).and_then(fault);
-        path.is_some_and(|path| at == 0 || !heard[at - 1].starts_with(&path))
+        // The first word of a process is the first of all, or follows the end (98) of the one before.
+        let first = |before: &String, path: &str| {
+            !before.starts_with(path) || before.ends_with(" VrrpStatusChange uint32 98")
+        };
+        path.is_some_and(|path| at == 0 || first(&heard[at - 1], &path))
     };
     let begins: Vec<usize> = (0..heard.len()).filter(|at| waits(*at)).collect();
     begins.iter().rev().for_each(|at| drop(heard.remove(*at)));
-    // Nor of a fault that it sees for a moment in an instance that has just begun to wait.
-    let mut at = 0;
-    while at + 2 < heard.len() {
-        let (waits, faults) =
-            (heard[at].ends_with("uint32 1"), heard[at + 1].ends_with("uint32 3"));
-        if waits && faults && heard[at] == heard[at + 2] {
-            heard.drain(at + 1..=at + 2);
-        } else {
-            at += 1;
-        }
-    }
     let words = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
     heard.extend(properties.lines().map(words));
     heard

@@ -54,21 +54,7 @@ impl Also {
 }
 
 /// A bus on which anybody may do anything.
-pub(crate) const BUS_CONF: &str =
-    "<!DOCTYPE busconfig PUBLIC '-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN'
- 'http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd'>
-<busconfig>
-  <type>system</type>
-  <listen>unix:path=/run/dbus/system_bus_socket</listen>
-  <auth>EXTERNAL</auth>
-  <policy context='default'>
-    <allow user='*'/>
-    <allow own='*'/>
-    <allow send_destination='*' eavesdrop='true'/>
-    <allow eavesdrop='true'/>
-  </policy>
-</busconfig>
-";
+pub(crate) const BUS_CONF: &str = include_str!("../everybody.conf");
 
 /// Starts it, and somebody who writes its signals down.
 pub(crate) const BUS_BEGINS: &str = "mkdir -p /run/dbus; \

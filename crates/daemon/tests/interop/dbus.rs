@@ -17,21 +17,7 @@ const VI_1: &str = "/org/keepalived/Vrrp1/Instance/eth0/51/IPv4";
 const VI_2: &str = "/org/keepalived/Vrrp1/Instance/eth0/52/IPv4";
 
 /// Anybody may own and ask anything: what is tested is what is said.
-const POLICY: &str =
-    "<!DOCTYPE busconfig PUBLIC '-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN'
- 'http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd'>
-<busconfig>
-  <type>system</type>
-  <listen>unix:path=/run/dbus/system_bus_socket</listen>
-  <auth>EXTERNAL</auth>
-  <policy context='default'>
-    <allow user='*'/>
-    <allow own='*'/>
-    <allow send_destination='*' eavesdrop='true'/>
-    <allow eavesdrop='true'/>
-  </policy>
-</busconfig>
-";
+const POLICY: &str = include_str!("../everybody.conf");
 
 fn conf(more: &str) -> String {
     format!(

@@ -33,8 +33,6 @@ const MOVE: u64 = u64::MAX;
 /// What a campaign leaves out or plants.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// How many nodes; `None`: the seed says.
-    pub nodes: Option<usize>,
     /// The kinds of fault there are.
     pub kinds: Vec<FaultKind>,
     /// The bug that is planted.
@@ -45,7 +43,6 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            nodes: None,
             kinds: FaultKind::ALL.to_vec(),
             #[cfg(feature = "plant")]
             plant: None,
@@ -58,8 +55,6 @@ impl Default for Settings {
 pub struct Outcome {
     /// Which.
     pub seed: u64,
-    /// How many nodes, and whether there was fencing.
-    pub shape: (usize, bool),
     /// What went wrong.
     pub coverage: Coverage,
     /// Starts by agents.
@@ -122,7 +117,6 @@ pub fn run(settings: &Settings, seed: u64) -> Outcome {
     let violation = world.live().err();
     Outcome {
         seed,
-        shape: (world.seats.len(), world.fencing),
         coverage: world.coverage,
         starts: world.starts,
         fenced: world.fenced,
@@ -140,7 +134,6 @@ impl World {
     fn new(settings: &Settings, seed: u64) -> Self {
         let mut random = Random::new(seed ^ 0x6d61_696e_7374_6179);
         let nodes = [3, 3, 5, 3, 1, 3, 2, 5][usize::try_from(random.below(8)).unwrap_or(0)];
-        let nodes = settings.nodes.unwrap_or(nodes);
         let fencing = random.chance(500);
         let witness = nodes == 3 && random.chance(300);
         let seats: Vec<Seat> = (0..nodes)

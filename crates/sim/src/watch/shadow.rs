@@ -39,6 +39,8 @@ struct Shadow {
     resigned_at: Option<Instant>,
     preempt_at: Option<Instant>,
     last: Option<Glimpse>,
+    /// Whether its wait began again cannot be told from here.
+    unsure: bool,
     /// Heard a better claim while Active.
     must_yield: bool,
     advert_due: Instant,
@@ -69,6 +71,7 @@ impl Shadow {
             resigned_at: None,
             preempt_at: None,
             last: None,
+            unsure: false,
             must_yield: false,
             advert_due: now,
             spoke_at: None,
@@ -116,7 +119,11 @@ impl Shadow {
     /// When it has taken over at the latest. One that was away listens anew (DESIGN §4, stall guard).
     fn latest(&self, config: &InstanceConfig, awake: Instant) -> Instant {
         let anew = if awake > self.heard_at { awake + self.down(config) } else { awake };
-        self.takes_over_at(config).max(anew).max(self.told_at) + LATE
+        let again = match config.preempt {
+            Preempt::After(delay) if self.unsure => delay + self.down(config),
+            _ => Duration::ZERO,
+        };
+        self.takes_over_at(config).max(anew).max(self.told_at) + again + LATE
     }
 
     fn down(&self, config: &InstanceConfig) -> Duration {
@@ -140,6 +147,7 @@ impl Shadow {
         self.heard_again = again;
         self.learned = Some(advert.interval);
         self.resigned_at = None;
+        self.unsure = false;
     }
 
     /// VRRP-055..060.
@@ -163,12 +171,14 @@ impl Shadow {
                 self.must_yield |= advert.priority > ours || tie;
             }
             State::Backup if advert.priority == 0 => {
-                // One that was away may be listening anew.
-                let anew = if awake > self.heard_at { awake + self.down(config) } else { awake };
-                let silence = self.takes_over_at(config).max(anew);
-                if now + self.skew(config) < silence {
+                let at = now + self.skew(config);
+                if at < self.takes_over_at(config) {
                     self.resigned_at = Some(now);
                     self.preempt_at = None;
+                } else if awake > self.heard_at && at < awake + self.down(config) {
+                    // One that was away listens anew, if it was away for long enough: its wait may
+                    // have begun again by this.
+                    self.unsure = true;
                 }
             }
             State::Backup if advert.priority >= ours => {
@@ -440,6 +450,7 @@ impl Shadows {
             (_, State::Initialize) => (shadow.remembered, shadow.heard_again) = (None, false),
             _ => {}
         }
+        shadow.unsure = false;
         shadow.resigned_at = None;
         shadow.preempt_at = None;
         Ok(())

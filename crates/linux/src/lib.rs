@@ -48,6 +48,7 @@ mod testing;
 mod udp;
 mod users;
 mod ways;
+pub mod wiping;
 
 pub use accept::AcceptFilter;
 pub use addresses::{ADDRESS_PROTOCOL, Addresses};

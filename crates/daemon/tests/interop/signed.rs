@@ -83,15 +83,15 @@ fn roll_out(mode: Mode) {
     assert!(unsigned > 0 && of("auth-ext-missing") == unsigned, "{refused:?}");
     assert_eq!(refused.len(), 1, "{refused:?}");
     nothing_tells_a_key(&bench, &[&us, &peer]);
-    no_text_is_left(&bench, &us);
-    let (outcome, _lab) = bench.outcome();
+    let (outcome, lab) = bench.outcome();
     assert_eq!((outcome.switches_since(before), outcome.lost_since(before)), (0, 0));
+    no_text_is_left(lab.node("ours"));
 }
 
 /// What the processes of a node have in memory is no text of a key: the key itself is other octets.
-fn no_text_is_left(bench: &Bench, who: &Mainstay) {
+fn no_text_is_left(node: &lab::Node) {
     let written = SECOND.trim_start_matches("hex:").as_bytes();
-    let found = bench.lab.node(who.node()).run(move || {
+    let found = node.run(move || {
         let processes = std::fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path());
         let mut found = Vec::new();
         for pid in processes {
@@ -137,7 +137,7 @@ fn nothing_tells_a_key(bench: &Bench, who: &[&Mainstay]) {
         let events = format!("{:?}", mainstay.events(bench));
         let node = bench.lab.node(mainstay.node());
         let seen = node.run(|| {
-            let read = |pid: &std::path::Path, file: &str| {
+            let read = |pid: &Path, file: &str| {
                 std::fs::read(pid.join(file))
                     .map(|text| String::from_utf8_lossy(&text).into_owned())
             };

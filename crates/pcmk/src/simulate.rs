@@ -162,13 +162,13 @@ enum Sheet {
 
 impl Sheet {
     fn read(options: &Options) -> Result<Self, Failure> {
-        let (name, text) = input::text(options.input.as_deref())?;
         if options.needs_document() {
+            let (name, text) = input::text(options.input.as_deref())?;
             let document = input::document(&name, &text)?;
             let cib = Cib::read(&document.root);
             return Ok(Self::Full { document, cib });
         }
-        let (cib, tree) = input::cib(&name, &text)?;
+        let (cib, tree) = input::cib(options.input.as_deref())?;
         Ok(Self::Lean { tree, model: Model::new(cib) })
     }
 

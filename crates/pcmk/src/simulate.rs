@@ -39,7 +39,8 @@ pub fn main(arguments: &[OsString], now: WallTime) -> u8 {
     }
     match answer(&options, now) {
         Ok((text, rest)) => {
-            let status = finish("crm_simulate", Ok(text));
+            let given = options.answer.give(&text, arguments, 0).map(|()| String::new());
+            let status = finish("crm_simulate", given.map_err(Failure::from));
             // The process ends: what is left is given back at once, not piece by piece.
             std::mem::forget(rest);
             status

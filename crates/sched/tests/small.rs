@@ -369,3 +369,35 @@ fn nothing_migrates_across_a_restart_that_follows_from_another() {
     assert!(waits(&transition, "vm_start_0", "y_start_0"), "{all:?}");
     assert_eq!(transition.warnings, Vec::<String>::new());
 }
+
+#[test]
+fn a_stop_that_is_stuck_is_not_announced() {
+    let (a, b) = (rsc("a", ""), rsc("b", ""));
+    let both = [("n1", "a"), ("n1", "b"), ("n2", "a"), ("n2", "b")];
+    let cases: [(String, &[(&str, &str)]); 2] = [
+        (format!("<group id='g'>{a}{b}</group>"), &both),
+        (b.clone(), &[("n1", "b"), ("n2", "b")]),
+    ];
+    for (inner, running) in cases {
+        let clone = format!(
+            "<clone id='c'><meta_attributes id='m'><nvpair id='m1' name='notify' value='true'/>\
+             </meta_attributes>{inner}</clone>"
+        );
+        let leaving = document(2, "", &clone, "", running).replacen(
+            "<node id='n1' uname='n1'/>",
+            "<node id='n1' uname='n1'><instance_attributes id='i'><nvpair id='i1' \
+             name='standby' value='true'/></instance_attributes></node>",
+            1,
+        );
+        let free = actions(&leaving);
+        assert!(free.contains(&"b_stop_0@n1".to_owned()), "{free:?}");
+        assert!(free.iter().any(|key| key.contains("notify_stop")), "{free:?}");
+        // What failed to stop is left alone where there is no fencing.
+        let failed = leaving.replacen(
+            "id='b_last_0' operation='start' interval='0' call-id='1' rc-code='0'",
+            "id='b_last_0' operation='stop' interval='0' call-id='2' rc-code='1'",
+            1,
+        );
+        assert_eq!(actions(&failed), Vec::<String>::new(), "{running:?}");
+    }
+}

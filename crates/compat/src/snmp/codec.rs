@@ -316,5 +316,5 @@ fn coded(name: &[u32], value: Coded) -> Vec<u8> {
 /// A name in dots.
 #[cfg(test)]
 pub(super) fn oid(text: &str) -> Oid {
-    numbers(&ID::from_str(text).unwrap()).unwrap()
+    numbers(&text.parse().unwrap()).unwrap()
 }

@@ -23,7 +23,7 @@ use vrrp::InstanceConfig;
 use crate::messages::AgentPlace;
 
 /// How long until a master agent that was not there is called again.
-const RETRY: Duration = Duration::from_secs(5);
+const RETRY: Duration = Duration::from_secs(2);
 /// For how long what is answered may be as it was, as long as nothing has happened.
 const FRESH: Duration = Duration::from_secs(1);
 /// What is read at once, at most: a datagram as a whole.

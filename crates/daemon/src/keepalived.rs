@@ -299,7 +299,8 @@ mod tests {
         let options = Options::try_parse_from(all.split_whitespace()).unwrap();
         assert!(options.no_syslog && options.vrrp && options.include_check);
         let notes = options.passed_over.notes();
-        assert_eq!(notes.len(), 7, "{notes:?}");
+        assert_eq!(notes.len(), 6, "{notes:?}");
+        assert!(options.snmp && options.snmp_agent_socket.as_deref() == Some("unix:/a"));
         let usual = "keepalived -n -l -D -p p -r r -b b -c c -f k.conf -a -X";
         let options = Options::try_parse_from(usual.split_whitespace()).unwrap();
         assert!(options.passed_over.notes().is_empty());

@@ -175,6 +175,9 @@ fn globals(config: &Config, answers: Answers, place: Where<'_>) -> Vec<(Oid, Val
         put(&[3, 6, 0], Value::gauge(server.port));
     }
     put(&[3, 7, 0], enabled(!mail.no_faults));
+    for (number, alert) in (8..).zip(mail.alerts) {
+        put(&[3, number, 0], Value::Integer(alert.map_or(3, |on| if on { 1 } else { 2 })));
+    }
     put(&[4, 0], enabled(answers.traps));
     // News of links come from the kernel; IPVS is not touched, and its counters not read.
     put(&[5, 0], Value::Integer(1));

@@ -177,10 +177,11 @@ fn operations_3(scene: &Scene<'_>, one: &One<'_>, link: Link) -> Vec<Cell> {
 fn statistics_3(scene: &Scene<'_>, one: &One<'_>) -> Vec<Cell> {
     let stats = &one.stats;
     let mark = scene.mark(&one.config.name);
-    // One that was taken over from an engine before holds since nobody knows why: nobody else did.
-    let reason = match one.status.state {
-        State::Active => mark.because.map_or(3, master_reason),
-        State::Backup | State::Initialize => 0,
+    // Why it last did; who became it under a control before this one did so for want of a holder.
+    let reason = match mark.because {
+        Some(reason) => master_reason(reason),
+        None if stats.become_master > 0 => 3,
+        None => 0,
     };
     let long = Value::Counter64;
     vec![

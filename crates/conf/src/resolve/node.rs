@@ -59,7 +59,14 @@ pub(super) fn node(raw: &RawConfig, globals: &RawGlobals, report: &mut Report) -
     let (top, given) = (&raw.given, &globals.given);
     let prefix = vmac_prefix(given, "vmac_prefix", report).unwrap_or_else(|| Name::from("vrrp"));
     Node {
-        mail: mail(given, report),
+        mail: Mail {
+            alerts: [
+                globals.smtp_alert,
+                globals.smtp_alert_vrrp,
+                given.switch("smtp_alert_checker"),
+            ],
+            ..mail(given, report)
+        },
         fifos: fifos(globals, report),
         hooks: hooks(globals),
         run: Run {
@@ -156,6 +163,7 @@ fn mail(given: &Given, report: &mut Report) -> Mail {
         timeout: given.time("smtp_connect_timeout").unwrap_or(Mail::default().timeout),
         greeting: given.text("smtp_helo_name"),
         no_faults: given.flag("no_email_faults"),
+        alerts: [None; 3],
     }
 }
 

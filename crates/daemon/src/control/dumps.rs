@@ -98,20 +98,19 @@ impl Control {
         self.ask_all(Some(dump));
     }
 
-    /// The same for the master agent; whether there is anybody to ask.
-    pub(super) fn begin_question(&mut self) -> bool {
-        self.ask_all(None)
+    /// The same for the master agent.
+    pub(super) fn begin_question(&mut self) {
+        self.ask_all(None);
     }
 
-    fn ask_all(&mut self, dump: Option<Dump>) -> bool {
+    fn ask_all(&mut self, dump: Option<Dump>) {
         self.asks += 1;
         let ask = self.asks;
-        let Some(engine) = &mut self.engine else { return false };
+        let Some(engine) = &mut self.engine else { return };
         let _ = engine.send(&ToEngine::Status { ask });
         let standing = (!self.scripts.is_there()).then(Standing::default);
         self.scripts.order(&ToRunner::Stand { ask });
         self.dumps.pending.insert(ask, Pending { dump, status: None, standing });
-        true
     }
 
     /// The engine has answered.

@@ -90,7 +90,7 @@ impl Control {
         }
         let asked = agent.session.is_asked() && !agent.answer_again(now);
         if asked {
-            self.ask_for_agent(now);
+            self.ask_for_agent();
         }
         let Some(agent) = &mut self.agent else { return Ok(()) };
         let broken = agent.flush(now);
@@ -102,15 +102,13 @@ impl Control {
         Ok(())
     }
 
-    /// Asks whoever knows; without an engine, what was known last is all there is.
-    fn ask_for_agent(&mut self, now: Instant) {
+    /// Asks whoever knows.
+    fn ask_for_agent(&mut self) {
         if self.dumps.waits_for_agent() {
             return;
         }
-        if !self.begin_question() {
-            let Some(agent) = &mut self.agent else { return };
-            agent.answer(now, View::default());
-        }
+        // Without an engine the question waits for the next one.
+        self.begin_question();
     }
 
     /// Engine and runner have said how things are.

@@ -152,7 +152,7 @@ impl Agent {
                     let octets = buffer.get(..length).unwrap_or_default();
                     self.session.hear(now, octets).map_err(|over| over.to_string())
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) if not_yet(&error) => break,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => Err(error.to_string()),
             };
@@ -204,7 +204,7 @@ impl Agent {
                     self.session.outgoing().pop_front();
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                Err(error) if not_yet(&error) => {
                     let waits: usize = self.session.outgoing().iter().map(Vec::len).sum();
                     return if waits > BACKLOG {
                         self.lost(now, "it takes nothing any more")
@@ -212,8 +212,6 @@ impl Agent {
                         None
                     };
                 }
-                // A connection that is being made is not there yet.
-                Err(error) if error.kind() == io::ErrorKind::NotConnected => return None,
                 Err(error) => return self.lost(now, &error.to_string()),
             }
         }
@@ -283,6 +281,11 @@ impl Agent {
             }
         }
     }
+}
+
+/// Nothing to be had now, perhaps because the connection is still being made.
+fn not_yet(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::NotConnected)
 }
 
 fn look_around(inventory: &mut Inventory) -> Option<Links> {

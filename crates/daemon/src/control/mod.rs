@@ -351,17 +351,9 @@ impl Control {
                 GuardianToControl::Start { .. }
                 | GuardianToControl::Within(_)
                 | GuardianToControl::Snmp(_) => {}
-                GuardianToControl::Links => {
-                    let socket = self.guardian.take_fd()?;
-                    if let Some(agent) = &mut self.agent {
-                        agent.links_by(socket);
-                    }
-                }
-                GuardianToControl::Agent => {
-                    let line = self.guardian.take_fd()?;
-                    self.agent_connected(line)?;
-                }
-                GuardianToControl::NoAgent { why } => self.agent_away(&why),
+                GuardianToControl::Links
+                | GuardianToControl::Agent
+                | GuardianToControl::NoAgent { .. } => self.agent_called(message)?,
                 GuardianToControl::Listen => {
                     let listener = UnixListener::from(self.guardian.take_fd()?);
                     self.server = Some(Server::new(listener, &self.poll, LISTENER, CLIENTS)?);

@@ -273,6 +273,7 @@ const DIFFERENT: &[(&str, &str)] = &[
     ("9586.100.5.2.3.1.27.", "keepalived has no word for VRRPv2, and says 0, which there is not"),
     ("9586.100.5.2.6.1.11.", "keepalived calls the only address of an instance not advertised"),
     ("9586.100.5.2.7.1.18.", "routes are the lease's by their protocol, not keepalived's"),
+    ("9586.100.5.2.12.1.3.", "keepalived gives the file's own weight for that of its use"),
     ("1.2.1.68.1.3.1.7.", "keepalived does not count itself as the master of VRRPv2"),
     ("1.2.1.68.1.3.1.13.", "a moment"),
     ("1.2.1.207.1.1.1.1.12.", "a span of time"),

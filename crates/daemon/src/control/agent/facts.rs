@@ -2,7 +2,6 @@
 //! engine and runner say when they are asked.
 
 use std::io;
-use std::os::fd::OwnedFd;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use base::{Event, Instant, Name, Reason, State, Subject, What};
@@ -14,7 +13,7 @@ use vrrp::{InstanceConfig, RouterStatus};
 use super::super::files::Loaded;
 use super::super::{AGENT, Control};
 use super::Agent;
-use crate::messages::ControlToGuardian;
+use crate::messages::{ControlToGuardian, GuardianToControl};
 
 impl Control {
     /// A configuration takes force: the master agent is spoken with, where that is asked for.
@@ -50,20 +49,30 @@ impl Control {
         }
     }
 
-    /// The guardian has made the connection.
-    pub(in crate::control) fn agent_connected(&mut self, line: OwnedFd) -> io::Result<()> {
+    /// What has become of the call the guardian was asked for.
+    pub(in crate::control) fn agent_called(&mut self, what: GuardianToControl) -> io::Result<()> {
         let now = clock::monotonic();
-        if let Some(agent) = &mut self.agent {
-            self.poll.add(&line, AGENT, Interest::Both)?;
-            agent.connected(now, line);
+        match what {
+            GuardianToControl::Links => {
+                let socket = self.guardian.take_fd()?;
+                if let Some(agent) = &mut self.agent {
+                    agent.links_by(socket);
+                }
+            }
+            GuardianToControl::Agent => {
+                let line = self.guardian.take_fd()?;
+                if let Some(agent) = &mut self.agent {
+                    self.poll.add(&line, AGENT, Interest::Both)?;
+                    agent.connected(now, line);
+                }
+            }
+            GuardianToControl::NoAgent { why } => {
+                let notice = self.agent.as_mut().and_then(|agent| agent.lost(now, &why));
+                self.agent_notices(now, notice);
+            }
+            _ => {}
         }
         Ok(())
-    }
-
-    pub(in crate::control) fn agent_away(&mut self, why: &str) {
-        let now = clock::monotonic();
-        let notice = self.agent.as_mut().and_then(|agent| agent.lost(now, why));
-        self.agent_notices(now, notice);
     }
 
     fn agent_notices(&mut self, now: Instant, notices: impl IntoIterator<Item = String>) {

@@ -136,7 +136,7 @@ pub(super) fn v3_index(config: &InstanceConfig, link: Link) -> [u32; 3] {
 pub(super) fn master_reason(reason: Reason) -> i32 {
     match reason {
         Reason::WeakerHolder | Reason::Switchover => 2,
-        Reason::Owner => 1,
+        Reason::Owner | Reason::HolderResigned | Reason::Nominated => 1,
         _ => 3,
     }
 }

@@ -476,7 +476,7 @@ mod tests {
         let delay = |seconds| {
             let started = Instant::ZERO + Duration::from_secs(seconds);
             let loaded =
-                load(&path, &Reading::default(), false, started, |place| place).ok().unwrap();
+                load(&path, &Reading::default(), false, started, None, |place| place).ok().unwrap();
             loaded.instances[0].startup_delay.as_secs()
         };
         let delays = [delay(10), delay(57), delay(600)];

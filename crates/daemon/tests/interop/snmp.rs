@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
-use std::time::Duration;
 
 use base::Mac;
 use lab::{Card, CommandLine, Lab, Need, Plan, Process, ProcessSignal, wait_for};

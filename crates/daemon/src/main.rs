@@ -108,6 +108,7 @@ fn run(args: RunArgs) -> Exit {
         control_optional: false,
         pid_files: args.pid_file.into_iter().collect(),
         namespace: None,
+        snmp: None,
         reading: reading(args.read),
         log: args.log,
         color: io::stderr().is_terminal() && !check::no_color(),

@@ -29,6 +29,11 @@ impl Instance {
         self.silenced
     }
 
+    /// Whether it goes on for an engine that died, if the lease of that one lives, which is not known yet.
+    pub(crate) fn is_unproven_heir(&self) -> bool {
+        self.silenced && self.sent_at.is_none()
+    }
+
     /// Its VIPs are heard again, and nobody else can have taken them: it claims them at once.
     pub(crate) fn speak_again(&mut self, turn: &mut Turn<'_>) {
         self.silenced = false;

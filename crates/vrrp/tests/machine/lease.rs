@@ -1,5 +1,6 @@
 //! What a lease, its lapse and a pause mean for an instance (DESIGN §4).
 
+use ::vip::last_will::Edit;
 use base::{Event, KernelFact, LeaseOp, Name, Reason, State, What};
 use vrrp::{Input, InstanceConfig};
 
@@ -311,6 +312,7 @@ fn an_heir_goes_on_with_a_lease_that_lives_without_a_moment_of_silence() {
         };
         assert!(!order.iter().any(touched), "{order:?}");
         assert_eq!(outs.adverts().len(), 1);
+        assert!(matches!(outs.wills()[..], [Edit::Hold(_)]), "{:?}", outs.wills());
         let outs = run(&mut bench, secs(2));
         assert_eq!((outs.adverts().len(), outs.changes().len()), (2, 0));
     }
@@ -321,6 +323,8 @@ fn an_heir_whose_lease_has_ended_holds_nothing_and_says_nothing() {
     for configured_first in [true, false] {
         let (mut bench, outs) = heir(millis(700), configured_first);
         assert!(outs.adverts().is_empty(), "{:?}", order(&outs));
+        // Seen in the lab: it said that it holds, the guardian was content, and peers heard no farewell.
+        assert!(outs.wills().is_empty(), "the will of the one before stands: {:?}", outs.wills());
         assert_eq!(bench.state(), State::Backup);
         assert!(silent(&bench));
         bench.kernel();

@@ -73,10 +73,11 @@ unsafe extern "C" fn let_go_of_object(
 
 thread_local! {
     static ASKED: Cell<u64> = const { Cell::new(0) };
+    static HELD: Cell<u64> = const { Cell::new(0) };
 }
 
-/// The system's allocator, counting for each thread how often it is asked for memory. For tests that
-/// promise not to ask: `#[global_allocator] static COUNTED: CountedAllocator = CountedAllocator;`
+/// The system's allocator, counting for each thread how often it is asked for memory, and how much of it
+/// the thread has. For tests that promise not to ask, or not to keep: `#[global_allocator] static COUNTED: CountedAllocator = CountedAllocator;`
 #[derive(Debug)]
 pub struct CountedAllocator;
 
@@ -86,26 +87,59 @@ impl CountedAllocator {
     pub fn asked() -> u64 {
         ASKED.get()
     }
+
+    /// How many octets the calling thread has been given and has not given back, with what the C library
+    /// needs beside each piece.
+    #[must_use]
+    pub fn held() -> u64 {
+        HELD.get()
+    }
+
+    /// What a piece takes.
+    fn cost(memory: *mut u8) -> u64 {
+        if memory.is_null() {
+            return 0;
+        }
+        // SAFETY: it is the system allocator's, and alive.
+        let usable = unsafe { libc::malloc_usable_size(memory.cast()) };
+        u64::try_from(usable + size_of::<usize>()).unwrap_or(u64::MAX)
+    }
+
+    /// Counts a piece that is given out.
+    fn given(memory: *mut u8) -> *mut u8 {
+        ASKED.set(ASKED.get() + 1);
+        HELD.set(HELD.get().wrapping_add(Self::cost(memory)));
+        memory
+    }
+
+    /// Counts a piece that comes back.
+    fn taken(memory: *mut u8) {
+        HELD.set(HELD.get().wrapping_sub(Self::cost(memory)));
+    }
 }
 
-// SAFETY: everything is the system allocator's; counting allocates nothing, for the counter needs
+// SAFETY: everything is the system allocator's; counting allocates nothing, for the counters need
 // neither initialisation nor destruction.
 unsafe impl GlobalAlloc for CountedAllocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ASKED.set(ASKED.get() + 1);
         // SAFETY: the caller's promises are passed on unchanged.
-        unsafe { System.alloc(layout) }
+        Self::given(unsafe { System.alloc(layout) })
     }
 
     unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
+        Self::taken(memory);
         // SAFETY: as above.
         unsafe { System.dealloc(memory, layout) }
     }
 
     unsafe fn realloc(&self, memory: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        ASKED.set(ASKED.get() + 1);
+        let before = Self::cost(memory);
         // SAFETY: as above.
-        unsafe { System.realloc(memory, layout, size) }
+        let moved = Self::given(unsafe { System.realloc(memory, layout, size) });
+        if !moved.is_null() {
+            HELD.set(HELD.get().wrapping_sub(before));
+        }
+        moved
     }
 }
 

@@ -69,7 +69,6 @@ pub enum Input<'a> {
 #[derive(Debug, Default)]
 pub struct Lifetimes {
     links: Links,
-    addresses: Addresses,
     held: BTreeMap<Key, Held>,
     /// How many of `held` are limited, by family.
     limited: [usize; 2],
@@ -101,8 +100,8 @@ impl Lifetimes {
         ticket.number() >= FIRST_TICKET
     }
 
-    /// Takes one input.
-    pub fn handle(&mut self, now: Instant, input: Input<'_>) {
+    /// Takes one input. `addresses`: all that the node has now.
+    pub fn handle(&mut self, now: Instant, addresses: &Addresses, input: Input<'_>) {
         match input {
             Input::Present { holder, vips } => {
                 let keys: Vec<Key> =
@@ -113,7 +112,7 @@ impl Lifetimes {
                 }
                 // These at once, for until then they would stay for ever; all others in their time.
                 self.renew_at.get_or_insert(now + RENEW_EVERY);
-                self.renew(Some(&keys));
+                self.renew(addresses, Some(&keys));
             }
             Input::Gone { holder, vips } => {
                 for vip in vips {
@@ -126,7 +125,7 @@ impl Lifetimes {
                 let all: Vec<Key> = all.take_while(|(of, ..)| *of == holder).collect();
                 all.iter().for_each(|key| self.forget(key));
             }
-            Input::Fact(fact) => self.learn(fact),
+            Input::Fact(fact) => self.links.learn(fact),
             Input::Wake => {}
         }
         if self.held.is_empty() {
@@ -134,7 +133,7 @@ impl Lifetimes {
         }
         if self.renew_at.is_some_and(|at| at <= now) {
             self.renew_at = Some(now + RENEW_EVERY);
-            self.renew(None);
+            self.renew(addresses, None);
         }
     }
 
@@ -152,7 +151,6 @@ impl Lifetimes {
     /// Needs no more room than necessary from here on: for when it has come to rest.
     pub fn pack(&mut self) {
         pack::map(&mut self.held);
-        self.addresses.pack();
         self.ops.shrink_to_fit();
     }
 
@@ -177,24 +175,8 @@ impl Lifetimes {
         }
     }
 
-    fn learn(&mut self, fact: &KernelFact) {
-        self.links.learn(fact);
-        match fact {
-            KernelFact::Snapshot { addresses, .. } => {
-                self.addresses.clear();
-                for address in addresses {
-                    self.addresses.put(address);
-                }
-            }
-            KernelFact::Address(address) => drop(self.addresses.put(address)),
-            KernelFact::AddressGone(address) => drop(self.addresses.remove(address)),
-            KernelFact::LinkGone(index) => self.addresses.remove_link(*index),
-            KernelFact::Link(_) => {}
-        }
-    }
-
     /// Tells the kernel the lifetimes of these, or of all.
-    fn renew(&mut self, only: Option<&[Key]>) {
+    fn renew(&mut self, addresses: &Addresses, only: Option<&[Key]>) {
         let mut room = match only {
             None => [MOST_V4, MOST_V6],
             Some(_) => self.room(),
@@ -210,7 +192,7 @@ impl Lifetimes {
             };
             let family = family_slot(&held.vip);
             let room = &mut room[family];
-            let limit = *room > 0 && may_lapse(&held.vip, index, &self.addresses);
+            let limit = *room > 0 && may_lapse(&held.vip, index, addresses);
             if limit {
                 *room -= 1;
             } else if !held.limited {
@@ -282,7 +264,19 @@ mod tests {
         AddressFact { index: index(), address: text.parse().unwrap(), prefix, tentative: false }
     }
 
-    fn machine(addresses: Vec<AddressFact>) -> Lifetimes {
+    /// The machine, and the node it runs on.
+    struct Desk {
+        machine: Lifetimes,
+        addresses: Addresses,
+    }
+
+    impl Desk {
+        fn handle(&mut self, now: Instant, input: Input<'_>) {
+            self.machine.handle(now, &self.addresses, input);
+        }
+    }
+
+    fn machine(addresses: Vec<AddressFact>) -> Desk {
         let link = LinkFact {
             index: index(),
             name: Name::from("eth0"),
@@ -292,15 +286,18 @@ mod tests {
             multicast: true,
             macvlan: None,
         };
-        let mut machine = Lifetimes::new();
-        let fact = KernelFact::Snapshot { links: vec![link], addresses };
-        machine.handle(at(0), Input::Fact(&fact));
-        machine
+        let mut known = Addresses::default();
+        for fact in &addresses {
+            known.put(fact);
+        }
+        let mut desk = Desk { machine: Lifetimes::new(), addresses: known };
+        desk.handle(at(0), Input::Fact(&KernelFact::Snapshot { links: vec![link], addresses }));
+        desk
     }
 
     /// What is renewed now, as `address lifetime`.
-    fn renewed(machine: &mut Lifetimes) -> Vec<String> {
-        let batches = core::iter::from_fn(|| machine.poll_output());
+    fn renewed(desk: &mut Desk) -> Vec<String> {
+        let batches = core::iter::from_fn(|| desk.machine.poll_output());
         batches
             .flat_map(|batch| batch.ops)
             .map(|op| {
@@ -313,66 +310,66 @@ mod tests {
 
     #[test]
     fn a_held_vip_gets_its_lifetime_at_once_and_again_three_times_in_it() {
-        let mut machine = machine(vec![fact("193.168.0.2", 16), fact("193.168.0.6", 16)]);
+        let mut desk = machine(vec![fact("193.168.0.2", 16), fact("193.168.0.6", 16)]);
         let vips = [vip("193.168.0.6", 16)];
-        machine.handle(at(0), Input::Present { holder: A, vips: &vips });
-        assert_eq!(renewed(&mut machine), ["193.168.0.6 2s"]);
+        desk.handle(at(0), Input::Present { holder: A, vips: &vips });
+        assert_eq!(renewed(&mut desk), ["193.168.0.6 2s"]);
         for ms in [650, 1300, 1950] {
-            assert_eq!(machine.poll_timeout(), Some(at(ms)));
-            machine.handle(at(ms - 1), Input::Wake);
-            assert!(renewed(&mut machine).is_empty());
-            machine.handle(at(ms), Input::Wake);
-            assert_eq!(renewed(&mut machine), ["193.168.0.6 2s"]);
+            assert_eq!(desk.machine.poll_timeout(), Some(at(ms)));
+            desk.handle(at(ms - 1), Input::Wake);
+            assert!(renewed(&mut desk).is_empty());
+            desk.handle(at(ms), Input::Wake);
+            assert_eq!(renewed(&mut desk), ["193.168.0.6 2s"]);
         }
-        machine.handle(at(2000), Input::Withdraw { holder: A });
-        assert_eq!(machine.poll_timeout(), None);
-        machine.handle(at(9000), Input::Wake);
-        assert!(renewed(&mut machine).is_empty());
+        desk.handle(at(2000), Input::Withdraw { holder: A });
+        assert_eq!(desk.machine.poll_timeout(), None);
+        desk.handle(at(9000), Input::Wake);
+        assert!(renewed(&mut desk).is_empty());
     }
 
     #[test]
     fn an_address_that_is_primary_for_others_never_lapses() {
         // 10.0.0.1 came first; what follows in its subnet would go with it.
-        let mut machine = machine(vec![fact("10.0.0.1", 24), fact("10.0.0.2", 24)]);
+        let mut desk = machine(vec![fact("10.0.0.1", 24), fact("10.0.0.2", 24)]);
         let vips = [vip("10.0.0.1", 24), vip("10.0.0.2", 24), vip("10.0.1.1", 24)];
-        machine.handle(at(0), Input::Present { holder: A, vips: &vips });
-        assert_eq!(renewed(&mut machine), ["10.0.0.2 2s", "10.0.1.1 2s"]);
+        desk.handle(at(0), Input::Present { holder: A, vips: &vips });
+        assert_eq!(renewed(&mut desk), ["10.0.0.2 2s", "10.0.1.1 2s"]);
     }
 
     #[test]
     fn an_address_that_becomes_primary_for_another_is_made_permanent() {
-        let mut machine = machine(vec![fact("10.0.0.1", 24)]);
+        let mut desk = machine(vec![fact("10.0.0.1", 24)]);
         let vips = [vip("10.0.0.1", 24)];
-        machine.handle(at(0), Input::Present { holder: A, vips: &vips });
-        assert_eq!(renewed(&mut machine), ["10.0.0.1 2s"]);
-        machine.handle(at(10), Input::Fact(&KernelFact::Address(fact("10.0.0.9", 24))));
-        machine.handle(at(650), Input::Wake);
-        assert_eq!(renewed(&mut machine), ["10.0.0.1 forever"]);
-        machine.handle(at(1300), Input::Wake);
-        assert!(renewed(&mut machine).is_empty());
-        machine.handle(at(1400), Input::Fact(&KernelFact::AddressGone(fact("10.0.0.9", 24))));
-        machine.handle(at(1950), Input::Wake);
-        assert_eq!(renewed(&mut machine), ["10.0.0.1 2s"]);
+        desk.handle(at(0), Input::Present { holder: A, vips: &vips });
+        assert_eq!(renewed(&mut desk), ["10.0.0.1 2s"]);
+        assert!(desk.addresses.put(&fact("10.0.0.9", 24)));
+        desk.handle(at(650), Input::Wake);
+        assert_eq!(renewed(&mut desk), ["10.0.0.1 forever"]);
+        desk.handle(at(1300), Input::Wake);
+        assert!(renewed(&mut desk).is_empty());
+        assert!(desk.addresses.remove(&fact("10.0.0.9", 24)));
+        desk.handle(at(1950), Input::Wake);
+        assert_eq!(renewed(&mut desk), ["10.0.0.1 2s"]);
     }
 
     #[test]
     fn an_ipv6_address_that_shares_its_prefix_never_lapses() {
         // Its lifetime would become that of the prefix's route.
-        let mut machine =
+        let mut desk =
             machine(vec![fact("2001:db8::2", 64), fact("2001:db8::6", 64), fact("fe80::1", 64)]);
         let vips = [vip("2001:db8::6", 64), vip("fe80::6", 64), vip("2001:db8::7", 128)];
-        machine.handle(at(0), Input::Present { holder: A, vips: &vips });
-        assert_eq!(renewed(&mut machine), ["2001:db8::7 2s"]);
+        desk.handle(at(0), Input::Present { holder: A, vips: &vips });
+        assert_eq!(renewed(&mut desk), ["2001:db8::7 2s"]);
     }
 
     #[test]
     fn more_than_can_be_renewed_cheaply_stay_for_ever() {
-        let mut machine = machine(vec![]);
+        let mut desk = machine(vec![]);
         let v4: Vec<Vip> =
             (0..300).map(|n| vip(&format!("10.1.{}.{}", n / 200, n % 200), 32)).collect();
         let v6: Vec<Vip> = (0..30).map(|n| vip(&format!("2001:db8::{n:x}"), 128)).collect();
-        machine.handle(at(0), Input::Present { holder: A, vips: &v4 });
-        machine.handle(at(0), Input::Present { holder: A, vips: &v6 });
-        assert_eq!(machine.status(), (MOST_V4 + MOST_V6, 300 - MOST_V4 + 30 - MOST_V6));
+        desk.handle(at(0), Input::Present { holder: A, vips: &v4 });
+        desk.handle(at(0), Input::Present { holder: A, vips: &v6 });
+        assert_eq!(desk.machine.status(), (MOST_V4 + MOST_V6, 300 - MOST_V4 + 30 - MOST_V6));
     }
 }

@@ -242,8 +242,8 @@ macro_rules! questions {
                 self.devices.iter().find(|device| device.name == *name)
             }
 
-            /// Where switches learn of VIPs by no advert and are to be kept informed: the VIPs' interfaces
-            /// but its own, only those with a virtual MAC unless all are asked for.
+            /// Where switches learn of VIPs by no advert and are to be kept informed: the VIPs'
+            /// interfaces but its own, only those with a virtual MAC unless all are asked for.
             $vis fn keep_fresh(&self) -> KeepFresh {
                 let Some(Fresh { all, every }) = self.fresh else { return KeepFresh::default() };
                 let told_by_adverts = |name: &Name| match self.device(name) {
@@ -253,7 +253,8 @@ macro_rules! questions {
                     }
                     None => Some(name) == self.interface.as_ref(),
                 };
-                let wanted = |name: &&Name| (all || self.device(name).is_some()) && !told_by_adverts(name);
+                let wanted =
+                    |name: &&Name| (all || self.device(name).is_some()) && !told_by_adverts(name);
                 let mut interfaces: Vec<Name> =
                     self.all_vips().map(|vip| &vip.interface).filter(wanted).cloned().collect();
                 interfaces.sort();

@@ -319,6 +319,7 @@ impl Router {
         self.lifetimes.pack();
         self.leases.pack();
         self.links.pack();
+        self.vips = core::mem::take(&mut self.vips).into_iter().collect();
     }
 
     /// Where every instance stands, for the engine that goes on from here. What happens after this

@@ -39,7 +39,7 @@ pub(super) fn rows(root: &Path, runs: usize) -> Result<Vec<Row>, String> {
         for ((test, before, behind, _), found) in PLAYED.iter().zip(&mut found) {
             if !played.iter().any(|(known, _)| known == test) {
                 eprintln!("{test}");
-                played.push((test, play(root, test)?));
+                played.push((*test, play(root, test)?));
             }
             let said = played.iter().find(|(known, _)| known == test);
             found.push(said.and_then(|(_, said)| told(said, before, behind)));

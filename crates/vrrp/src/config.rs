@@ -237,6 +237,21 @@ macro_rules! questions {
                 self.vips.iter().chain(&self.excluded)
             }
 
+            /// The interface that one of its VIPs is reached through: the parent, if it is on a device.
+            $vis fn below<'a>(&'a self, interface: &'a Name) -> &'a Name {
+                self.device(interface).map_or(interface, |device| &device.parent)
+            }
+
+            /// Whether its VIPs wait installed while it does not hold: on a device that is down they harm
+            /// nobody as long as a lease keeps them silent, and taking over is then one step. Below some
+            /// dozens installing them costs nothing that anybody would notice; and a VIP that waits is an
+            /// address of the node itself, so that its own programs no longer reach the holder by it.
+            $vis fn stages(&self) -> bool {
+                self.lease
+                    && self.all_vips().count() >= STAGED_FROM
+                    && self.all_vips().all(|vip| self.device(&vip.interface).is_some())
+            }
+
             /// Its device of that name.
             $vis fn device(&self, name: &Name) -> Option<&Device> {
                 self.devices.iter().find(|device| device.name == *name)
@@ -275,21 +290,6 @@ impl Config {
             tracker.kind == TrackerKind::Bfd && sentinel.session == tracker.name
         };
         self.sentinels.iter().find(is_it)
-    }
-
-    /// The interface that one of its VIPs is reached through: the parent, if it is on a device.
-    pub(crate) fn below<'a>(&'a self, interface: &'a Name) -> &'a Name {
-        self.device(interface).map_or(interface, |device| &device.parent)
-    }
-
-    /// Whether its VIPs wait installed while it does not hold: on a device that is down they harm
-    /// nobody as long as a lease keeps them silent, and taking over is then one step. Below some
-    /// dozens installing them costs nothing that anybody would notice; and a VIP that waits is an
-    /// address of the node itself, so that its own programs no longer reach the holder by it.
-    pub(crate) fn stages(&self) -> bool {
-        self.lease
-            && self.all_vips().count() >= STAGED_FROM
-            && self.all_vips().all(|vip| self.device(&vip.interface).is_some())
     }
 }
 

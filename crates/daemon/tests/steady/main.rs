@@ -95,7 +95,7 @@ fn kept(instances: usize, holds: bool) -> u64 {
     node.router.tidy();
     let kept = CountedAllocator::held() - before;
     drop(node);
-    kept / u64::try_from(instances).unwrap()
+    kept / u64::try_from(instances).expect("fits")
 }
 
 /// Octets for one instance with one VIP. Whoever has to raise these says in the commit what for: a

@@ -35,6 +35,6 @@ pub use secret::Secret;
 pub use time::{Centis, Instant, Wall, WallClock};
 pub use tracker::{Effect, Tracker, TrackerKind, Verdict, Weighed};
 pub use transmit::Transmit;
-pub use vip::{Broadcast, Scope, Vip, VipExtras, VipFlags};
+pub use vip::{Broadcast, Scope, Vip, VipExtras, VipFlags, VipParts};
 pub use vrrp::{Interval, Preempt, Priority, State, TrackEffect, Version, Vrid};
 pub use way::{Encap, Filter, Hop, Net, Route, Rule, RuleDoes, Way, WayBatch, WayOp, WayTrace};

@@ -2,7 +2,9 @@
 
 use core::fmt;
 use core::net::IpAddr;
+use core::ops::{Deref, DerefMut};
 use core::time::Duration;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -12,8 +14,17 @@ use crate::{Family, Name};
 ///
 /// Two VIPs are the same *address of the kernel* when address, prefix and interface agree; see
 /// [`Vip::same_address`].
+///
+/// A dozen places know of each VIP of thousands, so a copy is one more hand on the same value. Whoever
+/// changes its own copy gets a value of its own by that.
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Vip(Arc<VipParts>);
+
+/// What a VIP consists of.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
-pub struct Vip {
+#[serde(rename = "Vip")]
+pub struct VipParts {
     /// The address itself.
     pub address: IpAddr,
     /// Prefix length, `0..=32` or `0..=128`.
@@ -30,6 +41,38 @@ pub struct Vip {
     pub flags: VipFlags,
     /// What few VIPs have.
     pub extras: Option<Box<VipExtras>>,
+}
+
+impl Deref for Vip {
+    type Target = VipParts;
+
+    fn deref(&self) -> &VipParts {
+        &self.0
+    }
+}
+
+impl DerefMut for Vip {
+    fn deref_mut(&mut self) -> &mut VipParts {
+        Arc::make_mut(&mut self.0)
+    }
+}
+
+impl fmt::Debug for Vip {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+impl From<VipParts> for Vip {
+    fn from(parts: VipParts) -> Self {
+        Self(Arc::new(parts))
+    }
+}
+
+impl From<Vip> for VipParts {
+    fn from(vip: Vip) -> Self {
+        Arc::unwrap_or_clone(vip.0)
+    }
 }
 
 /// What few VIPs have: kept apart because there may be thousands that have none of it.
@@ -51,7 +94,7 @@ impl Vip {
     /// A VIP with the kernel's defaults.
     #[must_use]
     pub fn new(address: IpAddr, prefix: u8, interface: Name) -> Self {
-        Self {
+        Self::from(VipParts {
             address,
             prefix,
             interface,
@@ -60,7 +103,7 @@ impl Vip {
             label: None,
             flags: VipFlags::default(),
             extras: None,
-        }
+        })
     }
 
     /// The other end of its link, if it is point-to-point.
@@ -176,6 +219,15 @@ impl Default for VipFlags {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_copy_is_the_same_value_until_it_is_changed() {
+        let a = Vip::new("193.168.0.6".parse().unwrap(), 16, "eth0".into());
+        let mut b = a.clone();
+        assert!(Arc::ptr_eq(&a.0, &b.0));
+        b.prefix = 32;
+        assert_eq!((a.prefix, b.prefix), (16, 32));
+    }
 
     #[test]
     fn the_kernel_tells_addresses_apart_by_address_prefix_and_interface() {

@@ -6,7 +6,7 @@
 use core::net::{IpAddr, Ipv4Addr};
 use core::time::Duration;
 
-use base::{Broadcast, Family, Name, Scope, Vip, VipExtras, VipFlags};
+use base::{Broadcast, Family, Name, Scope, Vip, VipExtras, VipFlags, VipParts};
 
 use crate::diagnostic::{Code, Diagnostic};
 use crate::keywords::{nearest, vip_option};
@@ -51,7 +51,7 @@ impl VipLine {
     pub(crate) fn on(&self, interface: Name) -> Vip {
         let VipOptions { peer, preferred, .. } = self.options;
         let some = peer.is_some() || preferred.is_some();
-        Vip {
+        Vip::from(VipParts {
             broadcast: self.broadcast,
             scope: self.scope,
             label: self.label.clone(),
@@ -63,8 +63,8 @@ impl VipLine {
                 ..self.flags
             },
             extras: some.then(|| Box::new(VipExtras { peer, preferred })),
-            ..Vip::new(self.address.value, self.prefix, interface)
-        }
+            ..VipParts::from(Vip::new(self.address.value, self.prefix, interface))
+        })
     }
 }
 

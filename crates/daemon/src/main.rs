@@ -23,6 +23,7 @@ mod messages;
 mod passed_over;
 mod place;
 mod role;
+mod rows;
 mod run;
 mod runner;
 mod sensors;

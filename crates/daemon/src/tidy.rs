@@ -35,6 +35,7 @@ impl Tidy {
         if self.due.take_if(|due| *due <= now).is_some() {
             first();
             linux::memory::give_back();
+            linux::memory::give_back_stack();
             linux::memory::let_go_of_files();
         }
     }

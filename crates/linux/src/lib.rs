@@ -32,6 +32,7 @@ mod notice_socket;
 mod pid_file;
 mod poll;
 mod process_events;
+mod renewal_filter;
 mod replace_file;
 mod role;
 pub mod scheduling;

@@ -11,6 +11,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::time::Duration;
 
 use base::{AddressFact, Family, IfIndex, KernelFact, LinkFact, Mac, Macvlan, WayTrace};
 use netlink_packet_core::{
@@ -26,6 +27,7 @@ use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 
 use crate::netlink::{Messages, NetlinkError, RouteSocket, receive, set_receive_queue};
+use crate::renewal_filter::without_renewals;
 
 /// `RTNLGRP_LINK`, `RTNLGRP_IPV4_IFADDR`, `RTNLGRP_IPV6_IFADDR` of `linux/rtnetlink.h`.
 const GROUPS: [u32; 3] = [1, 5, 9];
@@ -123,6 +125,15 @@ impl Monitor {
             self.hears_ways = true;
         }
         Ok(())
+    }
+
+    /// From now on, news that an IPv4 address is valid for this long from now are passed over: they only
+    /// say that somebody, who is ourselves, renews it.
+    ///
+    /// # Errors
+    /// Whatever `setsockopt(2)` says.
+    pub fn pass_over_renewals(&mut self, lifetime: Duration) -> io::Result<()> {
+        socket2::SockRef::from(&self.changes.as_fd()).attach_filter(&without_renewals(lifetime))
     }
 
     /// The routes and rules that went, as far as was read.

@@ -443,5 +443,7 @@ pub fn off_device(config: InstanceConfig) -> InstanceConfig {
 }
 
 fn moved(vips: &[Vip], to: &Name) -> Vec<Vip> {
-    vips.iter().map(|vip| Vip { interface: to.clone(), ..vip.clone() }).collect()
+    let mut vips = vips.to_vec();
+    vips.iter_mut().for_each(|vip| vip.interface = to.clone());
+    vips
 }

@@ -17,6 +17,7 @@ pub struct Addresses {
     /// Each with its number in the order of appearance, and whether it is tentative.
     by_place: BTreeMap<(IpAddr, IfIndex, u8), (u64, bool)>,
     by_order: BTreeMap<(IfIndex, u64), (IpAddr, u8)>,
+    /// But for those whose prefix has room for nobody else: there each is a subnet of its own.
     by_subnet: BTreeMap<(IfIndex, u8, IpAddr, u64), IpAddr>,
     so_far: u64,
 }
@@ -33,8 +34,10 @@ impl Addresses {
         self.so_far += 1;
         self.by_place.insert(place, (number, fact.tentative));
         self.by_order.insert((fact.index, number), (fact.address, fact.prefix));
-        let network = network(fact.address, fact.prefix);
-        self.by_subnet.insert((fact.index, fact.prefix, network, number), fact.address);
+        if !is_host(fact.address, fact.prefix) {
+            let network = network(fact.address, fact.prefix);
+            self.by_subnet.insert((fact.index, fact.prefix, network, number), fact.address);
+        }
         true
     }
 
@@ -68,6 +71,10 @@ impl Addresses {
         self.by_place.clear();
         self.by_order.clear();
         self.by_subnet.clear();
+    }
+
+    fn has(&self, place: (IpAddr, IfIndex, u8)) -> bool {
+        self.by_place.contains_key(&place)
     }
 
     /// Those of an interface, in the kernel's order.
@@ -104,12 +111,19 @@ impl Addresses {
     ) -> impl Iterator<Item = IpAddr> {
         let network = network(address, prefix);
         let all = (index, prefix, network, 0)..=(index, prefix, network, u64::MAX);
-        self.by_subnet.range(all).map(|(_, address)| *address)
+        let alone = is_host(address, prefix) && self.has((address, index, prefix));
+        let alone = alone.then_some(address);
+        alone.into_iter().chain(self.by_subnet.range(all).map(|(_, address)| *address))
     }
 
     /// One of an interface with this prefix, of the family of `like`.
     #[must_use]
     pub fn any_with_prefix(&self, index: IfIndex, prefix: u8, like: IpAddr) -> Option<IpAddr> {
+        if is_host(like, prefix) {
+            let on = self.on(index).filter(|fact| fact.prefix == prefix);
+            let mut on = on.map(|fact| fact.address);
+            return on.find(|one| one.is_ipv4() == like.is_ipv4());
+        }
         let lowest: IpAddr = match like {
             IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
             IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
@@ -118,6 +132,11 @@ impl Addresses {
         let fits = key.0 == index && key.1 == prefix && address.is_ipv4() == like.is_ipv4();
         fits.then_some(*address)
     }
+}
+
+/// Whether the prefix has room for nobody else.
+fn is_host(address: IpAddr, prefix: u8) -> bool {
+    prefix == if address.is_ipv4() { 32 } else { 128 }
 }
 
 /// The address with its host bits cleared.
@@ -168,6 +187,7 @@ mod tests {
     fn subnets_are_told_apart_by_link_prefix_and_network() {
         let mut known = Addresses::default();
         let all = [
+            fact(2, "10.0.0.6", 32),
             fact(2, "10.0.0.1", 24),
             fact(2, "10.0.0.2", 25),
             fact(3, "10.0.0.3", 24),
@@ -177,10 +197,14 @@ mod tests {
         ];
         all.iter().for_each(|fact| assert!(known.put(fact)));
         let index = all[0].index;
-        assert_eq!(texts(known.in_subnet(index, all[2].address, 24)), ["10.0.0.1"]);
-        assert_eq!(known.any_with_prefix(index, 32, all[0].address), Some(all[4].address));
-        assert_eq!(known.any_with_prefix(index, 32, all[5].address), Some(all[5].address));
-        assert_eq!(known.any_with_prefix(all[2].index, 32, all[0].address), None);
+        assert_eq!(texts(known.in_subnet(index, all[3].address, 24)), ["10.0.0.1"]);
+        assert_eq!(texts(known.in_subnet(index, all[0].address, 32)), ["10.0.0.6"]);
+        assert_eq!(texts(known.in_subnet(all[3].index, all[0].address, 32)), [""; 0]);
+        assert!(known.remove(&all[0]));
+        assert_eq!(texts(known.in_subnet(index, all[0].address, 32)), [""; 0]);
+        assert_eq!(known.any_with_prefix(index, 32, all[0].address), Some(all[5].address));
+        assert_eq!(known.any_with_prefix(index, 32, all[6].address), Some(all[6].address));
+        assert_eq!(known.any_with_prefix(all[3].index, 32, all[0].address), None);
     }
 
     #[test]

@@ -71,7 +71,6 @@ pub enum Input<'a> {
 #[derive(Debug, Default)]
 pub struct Lifetimes {
     links: Links,
-    addresses: Addresses,
     held: BTreeMap<Key, Held>,
     /// How many of `held` are limited, by family.
     limited: [usize; 2],
@@ -103,8 +102,8 @@ impl Lifetimes {
         ticket.number() >= FIRST_TICKET
     }
 
-    /// Takes one input.
-    pub fn handle(&mut self, now: Instant, input: Input<'_>) {
+    /// Takes one input. `addresses`: all that the node has now.
+    pub fn handle(&mut self, now: Instant, addresses: &Addresses, input: Input<'_>) {
         match input {
             Input::Present { holder, vips } => {
                 let keys: Vec<Key> =
@@ -115,7 +114,7 @@ impl Lifetimes {
                 }
                 // These at once, for until then they would stay for ever; all others in their time.
                 self.renew_at.get_or_insert(now + RENEW_EVERY);
-                self.renew(Some(&keys));
+                self.renew(addresses, Some(&keys));
             }
             Input::Gone { holder, vips } => {
                 for vip in vips {
@@ -128,7 +127,7 @@ impl Lifetimes {
                 let all: Vec<Key> = all.take_while(|(of, ..)| *of == holder).collect();
                 all.iter().for_each(|key| self.forget(key));
             }
-            Input::Fact(fact) => self.learn(fact),
+            Input::Fact(fact) => self.links.learn(fact),
             Input::Wake => {}
         }
         if self.held.is_empty() {
@@ -136,7 +135,7 @@ impl Lifetimes {
         }
         if self.renew_at.is_some_and(|at| at <= now) {
             self.renew_at = Some(now + RENEW_EVERY);
-            self.renew(None);
+            self.renew(addresses, None);
         }
     }
 
@@ -154,7 +153,6 @@ impl Lifetimes {
     /// Needs no more room than necessary from here on: for when it has come to rest.
     pub fn pack(&mut self) {
         pack::map(&mut self.held);
-        self.addresses.pack();
         self.ops.shrink_to_fit();
     }
 
@@ -179,24 +177,8 @@ impl Lifetimes {
         }
     }
 
-    fn learn(&mut self, fact: &KernelFact) {
-        self.links.learn(fact);
-        match fact {
-            KernelFact::Snapshot { addresses, .. } => {
-                self.addresses.clear();
-                for address in addresses {
-                    self.addresses.put(address);
-                }
-            }
-            KernelFact::Address(address) => drop(self.addresses.put(address)),
-            KernelFact::AddressGone(address) => drop(self.addresses.remove(address)),
-            KernelFact::LinkGone(index) => self.addresses.remove_link(*index),
-            KernelFact::Link(_) => {}
-        }
-    }
-
     /// Tells the kernel the lifetimes of these, or of all.
-    fn renew(&mut self, only: Option<&[Key]>) {
+    fn renew(&mut self, addresses: &Addresses, only: Option<&[Key]>) {
         let mut room = match only {
             None => [MOST_V4, MOST_V6],
             Some(_) => self.room(),
@@ -215,15 +197,15 @@ impl Lifetimes {
             let room = &mut room[family];
             let limit = match held.vip.family() {
                 Family::V4 => {
-                    let limit = *room > 0 && self.v4_may_lapse(&key, index);
+                    let limit = *room > 0 && self.v4_may_lapse(addresses, &key, index);
                     *room -= usize::from(limit);
                     limit
                 }
                 // All of a prefix or none: what is decided for the first one counts for the others.
                 Family::V6 => {
-                    let first = self.addresses.in_subnet(index, key.1, key.2).next();
+                    let first = addresses.in_subnet(index, key.1, key.2).next();
                     *prefixes.entry((index, first.unwrap_or(key.1), key.2)).or_insert_with(|| {
-                        let needed = self.v6_needs(&key, index, only.is_some());
+                        let needed = self.v6_needs(addresses, &key, index, only.is_some());
                         let fits = needed.is_some_and(|needed| needed <= *room);
                         *room -= needed.filter(|_| fits).unwrap_or(0);
                         fits
@@ -248,12 +230,13 @@ impl Lifetimes {
     ///
     /// It takes those of its subnet along that came after it (`promote_secondaries` is off by
     /// default); the first one is primary.
-    fn v4_may_lapse(&self, key: &Key, index: IfIndex) -> bool {
+    fn v4_may_lapse(&self, addresses: &Addresses, key: &Key, index: IfIndex) -> bool {
         if base::planted!(PrimaryLapses) {
             return true;
         }
-        let first = self.addresses.in_subnet(index, key.1, key.2).next();
-        first.is_some_and(|first| first != key.1) || self.company(key, index, MOST_V4).is_some()
+        let first = addresses.in_subnet(index, key.1, key.2).next();
+        first.is_some_and(|first| first != key.1)
+            || self.company(addresses, key, index, MOST_V4).is_some()
     }
 
     /// How much room an IPv6 address needs together with all that share its prefix; `None` where one
@@ -262,21 +245,33 @@ impl Lifetimes {
     /// An address with a lifetime gives one to the route of its prefix too, which every other address
     /// there needs (seen on Linux 6.18: the node's own neighbours became unreachable). So they have
     /// it together. Those that had it before need none if others are only added to them.
-    fn v6_needs(&self, key: &Key, index: IfIndex, added: bool) -> Option<usize> {
+    fn v6_needs(
+        &self,
+        addresses: &Addresses,
+        key: &Key,
+        index: IfIndex,
+        added: bool,
+    ) -> Option<usize> {
         if base::planted!(PrimaryLapses) {
             return Some(1);
         }
-        let company = self.company(key, index, MOST_V6)?;
+        let company = self.company(addresses, key, index, MOST_V6)?;
         let has = |held: &&Held| added && held.limited;
         Some(company.len() - company.iter().filter(|held| has(held)).count())
     }
 
     /// The VIPs in the subnet of this one, itself among them, if all of it is its holder's and they
     /// are not more than so many.
-    fn company(&self, key: &Key, index: IfIndex, most: usize) -> Option<Vec<&Held>> {
+    fn company(
+        &self,
+        addresses: &Addresses,
+        key: &Key,
+        index: IfIndex,
+        most: usize,
+    ) -> Option<Vec<&Held>> {
         let (holder, address, prefix) = *key;
         let this = self.held.get(key)?;
-        let others = self.addresses.in_subnet(index, address, prefix);
+        let others = addresses.in_subnet(index, address, prefix);
         let mut company = vec![this];
         for other in others.filter(|other| *other != address) {
             let held = self.held.get(&(holder, other, prefix))?;
@@ -325,7 +320,19 @@ mod tests {
         AddressFact { index: index(), address: text.parse().unwrap(), prefix, tentative: false }
     }
 
-    fn machine(addresses: Vec<AddressFact>) -> Lifetimes {
+    /// The machine, and the node it runs on.
+    struct Desk {
+        machine: Lifetimes,
+        addresses: Addresses,
+    }
+
+    impl Desk {
+        fn handle(&mut self, now: Instant, input: Input<'_>) {
+            self.machine.handle(now, &self.addresses, input);
+        }
+    }
+
+    fn machine(addresses: Vec<AddressFact>) -> Desk {
         let link = LinkFact {
             index: index(),
             name: Name::from("eth0"),
@@ -335,15 +342,18 @@ mod tests {
             multicast: true,
             macvlan: None,
         };
-        let mut machine = Lifetimes::new();
-        let fact = KernelFact::Snapshot { links: vec![link], addresses };
-        machine.handle(at(0), Input::Fact(&fact));
-        machine
+        let mut known = Addresses::default();
+        for fact in &addresses {
+            known.put(fact);
+        }
+        let mut desk = Desk { machine: Lifetimes::new(), addresses: known };
+        desk.handle(at(0), Input::Fact(&KernelFact::Snapshot { links: vec![link], addresses }));
+        desk
     }
 
     /// What is renewed now, as `address lifetime`.
-    fn renewed(machine: &mut Lifetimes) -> Vec<String> {
-        let batches = core::iter::from_fn(|| machine.poll_output());
+    fn renewed(desk: &mut Desk) -> Vec<String> {
+        let batches = core::iter::from_fn(|| desk.machine.poll_output());
         batches
             .flat_map(|batch| batch.ops)
             .map(|op| {
@@ -356,58 +366,55 @@ mod tests {
 
     #[test]
     fn a_held_vip_gets_its_lifetime_at_once_and_again_three_times_in_it() {
-        let mut machine = machine(vec![fact("193.168.0.2", 16), fact("193.168.0.6", 16)]);
+        let mut desk = machine(vec![fact("193.168.0.2", 16), fact("193.168.0.6", 16)]);
         let vips = [vip("193.168.0.6", 16)];
-        machine.handle(at(0), Input::Present { holder: A, vips: &vips });
-        assert_eq!(renewed(&mut machine), ["193.168.0.6 2s"]);
+        desk.handle(at(0), Input::Present { holder: A, vips: &vips });
+        assert_eq!(renewed(&mut desk), ["193.168.0.6 2s"]);
         for ms in [650, 1300, 1950] {
-            assert_eq!(machine.poll_timeout(), Some(at(ms)));
-            machine.handle(at(ms - 1), Input::Wake);
-            assert!(renewed(&mut machine).is_empty());
-            machine.handle(at(ms), Input::Wake);
-            assert_eq!(renewed(&mut machine), ["193.168.0.6 2s"]);
+            assert_eq!(desk.machine.poll_timeout(), Some(at(ms)));
+            desk.handle(at(ms - 1), Input::Wake);
+            assert!(renewed(&mut desk).is_empty());
+            desk.handle(at(ms), Input::Wake);
+            assert_eq!(renewed(&mut desk), ["193.168.0.6 2s"]);
         }
-        machine.handle(at(2000), Input::Withdraw { holder: A });
-        assert_eq!(machine.poll_timeout(), None);
-        machine.handle(at(9000), Input::Wake);
-        assert!(renewed(&mut machine).is_empty());
+        desk.handle(at(2000), Input::Withdraw { holder: A });
+        assert_eq!(desk.machine.poll_timeout(), None);
+        desk.handle(at(9000), Input::Wake);
+        assert!(renewed(&mut desk).is_empty());
     }
 
     #[test]
     fn an_address_that_is_primary_for_others_never_lapses() {
         // 10.0.0.1 came first; what follows in its subnet would go with it.
         let all = ["10.0.0.1", "10.0.0.2", "10.0.0.9"].map(|text| fact(text, 24));
-        let mut machine = machine(all.to_vec());
+        let mut desk = machine(all.to_vec());
         let vips = [vip("10.0.0.1", 24), vip("10.0.0.2", 24), vip("10.0.1.1", 24)];
-        machine.handle(at(0), Input::Present { holder: A, vips: &vips });
-        assert_eq!(renewed(&mut machine), ["10.0.0.2 2s", "10.0.1.1 2s"]);
+        desk.handle(at(0), Input::Present { holder: A, vips: &vips });
+        assert_eq!(renewed(&mut desk), ["10.0.0.2 2s", "10.0.1.1 2s"]);
         // Another instance's is as much another's as a stranger's.
         let others = [vip("10.0.0.9", 24)];
-        machine.handle(at(1), Input::Present { holder: HolderId(2), vips: &others });
-        assert_eq!(renewed(&mut machine), ["10.0.0.9 2s"]);
-        machine.handle(at(650), Input::Wake);
-        assert_eq!(renewed(&mut machine), ["10.0.0.2 2s", "10.0.1.1 2s", "10.0.0.9 2s"]);
+        desk.handle(at(1), Input::Present { holder: HolderId(2), vips: &others });
+        assert_eq!(renewed(&mut desk), ["10.0.0.9 2s"]);
+        desk.handle(at(650), Input::Wake);
+        assert_eq!(renewed(&mut desk), ["10.0.0.2 2s", "10.0.1.1 2s", "10.0.0.9 2s"]);
     }
 
     /// As on a virtual MAC: nothing there but VIPs of one instance.
     #[test]
     fn a_subnet_of_one_holder_lapses_together() {
-        let mut machine = machine(vec![]);
+        let mut desk = machine(vec![]);
         let vips = [vip("10.0.0.1", 24), vip("10.0.0.2", 24), vip("10.0.0.3", 24)];
         for (n, vip) in vips.iter().enumerate() {
-            machine.handle(
-                at(0),
-                Input::Fact(&KernelFact::Address(fact(&vip.address.to_string(), 24))),
-            );
-            machine.handle(at(0), Input::Present { holder: A, vips: &vips[n..=n] });
+            assert!(desk.addresses.put(&fact(&vip.address.to_string(), 24)));
+            desk.handle(at(0), Input::Present { holder: A, vips: &vips[n..=n] });
         }
-        assert_eq!(renewed(&mut machine), ["10.0.0.1 2s", "10.0.0.2 2s", "10.0.0.3 2s"]);
-        machine.handle(at(650), Input::Wake);
-        assert_eq!(renewed(&mut machine).len(), 3);
+        assert_eq!(renewed(&mut desk), ["10.0.0.1 2s", "10.0.0.2 2s", "10.0.0.3 2s"]);
+        desk.handle(at(650), Input::Wake);
+        assert_eq!(renewed(&mut desk).len(), 3);
         // One of them becomes somebody else's to see to.
-        machine.handle(at(700), Input::Gone { holder: A, vips: &vips[2..] });
-        machine.handle(at(1300), Input::Wake);
-        assert_eq!(renewed(&mut machine), ["10.0.0.1 forever", "10.0.0.2 2s"]);
+        desk.handle(at(700), Input::Gone { holder: A, vips: &vips[2..] });
+        desk.handle(at(1300), Input::Wake);
+        assert_eq!(renewed(&mut desk), ["10.0.0.1 forever", "10.0.0.2 2s"]);
     }
 
     #[test]
@@ -418,74 +425,71 @@ mod tests {
         let (small, large, last) = (of(1, 20), of(2, 20), of(3, 4));
         let whole = [&small[..], &large, &last].concat();
         let facts = whole.iter().map(|vip| fact(&vip.address.to_string(), 64)).collect();
-        let mut machine = machine(facts);
-        machine.handle(at(0), Input::Present { holder: A, vips: &whole });
-        assert_eq!(machine.status(), (24, 20), "20 and 4 fit, the other 20 do not");
-        assert_eq!(renewed(&mut machine).len(), 24);
-        machine.handle(at(650), Input::Wake);
-        assert_eq!(renewed(&mut machine).len(), 24);
+        let mut desk = machine(facts);
+        desk.handle(at(0), Input::Present { holder: A, vips: &whole });
+        assert_eq!(desk.machine.status(), (24, 20), "20 and 4 fit, the other 20 do not");
+        assert_eq!(renewed(&mut desk).len(), 24);
+        desk.handle(at(650), Input::Wake);
+        assert_eq!(renewed(&mut desk).len(), 24);
         // A stranger in a prefix needs its route.
-        machine.handle(at(700), Input::Fact(&KernelFact::Address(fact("2001:db8:3::99", 64))));
-        machine.handle(at(1300), Input::Wake);
-        let renewed = renewed(&mut machine);
+        assert!(desk.addresses.put(&fact("2001:db8:3::99", 64)));
+        desk.handle(at(1300), Input::Wake);
+        let renewed = renewed(&mut desk);
         assert_eq!(renewed.iter().filter(|op| op.ends_with("forever")).count(), 4, "{renewed:?}");
-        assert_eq!(machine.status(), (20, 24));
+        assert_eq!(desk.machine.status(), (20, 24));
     }
 
     #[test]
     fn one_that_joins_a_full_prefix_makes_all_of_it_stay() {
-        let mut machine = machine(vec![]);
+        let mut desk = machine(vec![]);
         let vips: Vec<Vip> = (1..=25).map(|n| vip(&format!("2001:db8::{n:x}"), 64)).collect();
         for vip in &vips[..24] {
-            machine.handle(
-                at(0),
-                Input::Fact(&KernelFact::Address(fact(&vip.address.to_string(), 64))),
-            );
+            assert!(desk.addresses.put(&fact(&vip.address.to_string(), 64)));
         }
-        machine.handle(at(0), Input::Present { holder: A, vips: &vips[..24] });
-        assert_eq!((renewed(&mut machine).len(), machine.status()), (24, (24, 0)));
-        machine.handle(at(1), Input::Fact(&KernelFact::Address(fact("2001:db8::19", 64))));
-        machine.handle(at(1), Input::Present { holder: A, vips: &vips[24..] });
-        assert_eq!(renewed(&mut machine).len(), 0, "there is no room for it");
-        machine.handle(at(650), Input::Wake);
-        assert!(renewed(&mut machine).iter().all(|op| op.ends_with("forever")));
-        assert_eq!(machine.status(), (0, 25));
+        desk.handle(at(0), Input::Present { holder: A, vips: &vips[..24] });
+        assert_eq!((renewed(&mut desk).len(), desk.machine.status()), (24, (24, 0)));
+        assert!(desk.addresses.put(&fact("2001:db8::19", 64)));
+        desk.handle(at(1), Input::Present { holder: A, vips: &vips[24..] });
+        assert_eq!(renewed(&mut desk).len(), 0, "there is no room for it");
+        desk.handle(at(650), Input::Wake);
+        assert!(renewed(&mut desk).iter().all(|op| op.ends_with("forever")));
+        assert_eq!(desk.machine.status(), (0, 25));
     }
 
     #[test]
     fn an_address_that_becomes_primary_for_another_is_made_permanent() {
-        let mut machine = machine(vec![fact("10.0.0.1", 24)]);
+        let mut desk = machine(vec![fact("10.0.0.1", 24)]);
         let vips = [vip("10.0.0.1", 24)];
-        machine.handle(at(0), Input::Present { holder: A, vips: &vips });
-        assert_eq!(renewed(&mut machine), ["10.0.0.1 2s"]);
-        machine.handle(at(10), Input::Fact(&KernelFact::Address(fact("10.0.0.9", 24))));
-        machine.handle(at(650), Input::Wake);
-        assert_eq!(renewed(&mut machine), ["10.0.0.1 forever"]);
-        machine.handle(at(1300), Input::Wake);
-        assert!(renewed(&mut machine).is_empty());
-        machine.handle(at(1400), Input::Fact(&KernelFact::AddressGone(fact("10.0.0.9", 24))));
-        machine.handle(at(1950), Input::Wake);
-        assert_eq!(renewed(&mut machine), ["10.0.0.1 2s"]);
+        desk.handle(at(0), Input::Present { holder: A, vips: &vips });
+        assert_eq!(renewed(&mut desk), ["10.0.0.1 2s"]);
+        assert!(desk.addresses.put(&fact("10.0.0.9", 24)));
+        desk.handle(at(650), Input::Wake);
+        assert_eq!(renewed(&mut desk), ["10.0.0.1 forever"]);
+        desk.handle(at(1300), Input::Wake);
+        assert!(renewed(&mut desk).is_empty());
+        assert!(desk.addresses.remove(&fact("10.0.0.9", 24)));
+        desk.handle(at(1950), Input::Wake);
+        assert_eq!(renewed(&mut desk), ["10.0.0.1 2s"]);
     }
 
     #[test]
     fn an_ipv6_address_that_shares_its_prefix_never_lapses() {
         // Its lifetime would become that of the prefix's route.
-        let mut machine =
+        let mut desk =
             machine(vec![fact("2001:db8::2", 64), fact("2001:db8::6", 64), fact("fe80::1", 64)]);
         let vips = [vip("2001:db8::6", 64), vip("fe80::6", 64), vip("2001:db8::7", 128)];
-        machine.handle(at(0), Input::Present { holder: A, vips: &vips });
-        assert_eq!(renewed(&mut machine), ["2001:db8::7 2s"]);
+        desk.handle(at(0), Input::Present { holder: A, vips: &vips });
+        assert_eq!(renewed(&mut desk), ["2001:db8::7 2s"]);
     }
 
     #[test]
     fn more_than_can_be_renewed_cheaply_stay_for_ever() {
-        let mut machine = machine(vec![]);
+        let mut desk = machine(vec![]);
         let v4: Vec<Vip> =
             (0..300).map(|n| vip(&format!("10.1.{}.{}", n / 200, n % 200), 32)).collect();
         let v6: Vec<Vip> = (0..30).map(|n| vip(&format!("2001:db8::{n:x}"), 128)).collect();
-        machine.handle(at(0), Input::Present { holder: A, vips: &v4 });
-        machine.handle(at(0), Input::Present { holder: A, vips: &v6 });
-        assert_eq!(machine.status(), (MOST_V4 + MOST_V6, 300 - MOST_V4 + 30 - MOST_V6));
+        desk.handle(at(0), Input::Present { holder: A, vips: &v4 });
+        desk.handle(at(0), Input::Present { holder: A, vips: &v6 });
+        assert_eq!(desk.machine.status(), (MOST_V4 + MOST_V6, 300 - MOST_V4 + 30 - MOST_V6));
     }
 }

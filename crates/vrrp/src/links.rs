@@ -121,6 +121,11 @@ impl Links {
         }
     }
 
+    /// All addresses of the node.
+    pub(crate) fn addresses(&self) -> &Addresses {
+        &self.addresses
+    }
+
     /// Whether anything has been heard from the kernel yet.
     pub(crate) fn known(&self) -> bool {
         self.known

@@ -148,6 +148,7 @@ impl Rivals {
         if let Some(claim) = self.heard.iter_mut().find(|claim| claim.source == source) {
             claim.last = now;
         } else if self.heard.len() < REMEMBERED {
+            self.heard.reserve_exact(1);
             self.heard.push(Claim { source, first: now, last: now });
         }
     }

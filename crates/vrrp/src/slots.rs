@@ -102,6 +102,16 @@ impl SlotSet {
         self.count == 0
     }
 
+    /// How many there are.
+    pub(crate) fn count(&self) -> usize {
+        self.count
+    }
+
+    /// The lowest.
+    pub(crate) fn first(&self) -> Option<Slot> {
+        self.iter().next()
+    }
+
     /// Takes the lowest out.
     pub(crate) fn pop_first(&mut self) -> Option<Slot> {
         if self.is_empty() {
@@ -156,6 +166,7 @@ mod tests {
             }
             assert_eq!(set.contains(slot), model.contains(&slot));
             assert_eq!(set.is_empty(), model.is_empty());
+            assert_eq!((set.count(), set.first()), (model.len(), model.first().copied()));
             assert!(set.iter().eq(model.iter().copied()), "{n}");
         }
         while let Some(slot) = model.pop_first() {

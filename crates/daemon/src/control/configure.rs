@@ -2,6 +2,7 @@
 //! not heard of it.
 
 use std::io;
+use std::sync::LazyLock;
 
 use base::{Instant, Reason, Secret, Subject, What};
 use linux::clock;
@@ -11,36 +12,48 @@ use super::files::{self, Loaded};
 use super::{Control, LOST_AT_MOST};
 use crate::messages::{ControlToGuardian, DumpFile, Script, Settings, ToEngine};
 use crate::place::Place;
+use crate::rows::Rows;
 use crate::shape;
 use crate::terms::Terms;
 
-/// The same in new memory, close together: what the reading of a long file has left lies scattered among
-/// what it needed only meanwhile, and keeps all of that from being given back.
-fn compact(mut loaded: Loaded) -> io::Result<Loaded> {
+/// The shape of what is in force, with what is only octets in it. It takes some milliseconds.
+static SHAPE: LazyLock<u64> = LazyLock::new(shape::of::<(Loaded, compat::Face)>);
+
+/// What is in force, for the next control: behind the shape it has, since that may be of another version.
+/// The instances, which nobody needs until then, stand in it as what they are.
+///
+/// And the same for us, in new memory, close together: what the reading of a long file has left lies
+/// scattered among what it needed only meanwhile, and keeps all of that from being given back.
+pub(super) fn remember(mut loaded: Loaded, instances: &Rows) -> io::Result<(Secret, Loaded)> {
     // As octets, what is shared would be there for each.
     let notify = files::unshared(std::mem::take(&mut loaded.notify));
     let groups = files::unshared(std::mem::take(&mut loaded.groups));
-    let whole = (loaded, notify, groups);
-    let octets = Secret::new(postcard::to_stdvec(&whole).map_err(io::Error::other)?);
+    loaded.instances = Vec::new();
+    let whole = (*SHAPE, loaded, notify, groups, instances);
+    let state = Secret::new(postcard::to_stdvec(&whole).map_err(io::Error::other)?);
     drop(whole);
     linux::memory::give_back();
-    let (mut loaded, notify, groups): (Loaded, _, _) =
-        postcard::from_bytes(octets.expose()).map_err(io::Error::other)?;
-    loaded.notify = files::shared(notify);
-    loaded.groups = files::shared(groups);
-    Ok(loaded)
-}
-
-/// What is in force, for the next control: behind the shape it has, since that may be of another version.
-pub(super) fn remember(loaded: &Loaded) -> io::Result<Secret> {
-    let octets = postcard::to_stdvec(&(shape::of::<Loaded>(), loaded));
-    Ok(Secret::new(octets.map_err(io::Error::other)?))
+    let (loaded, _) = read(&state).ok_or_else(|| io::Error::other("not what was just written"))?;
+    Ok((state, loaded))
 }
 
 /// What was in force; `None` if a version left it whose configurations have another shape.
 pub(super) fn recall(state: &Secret) -> Option<Loaded> {
+    let (mut loaded, instances) = read(state)?;
+    loaded.instances = instances.all().ok()?;
+    Some(loaded)
+}
+
+fn read(state: &Secret) -> Option<(Loaded, Rows)> {
     let (shape, octets) = postcard::take_from_bytes::<u64>(state.expose()).ok()?;
-    (shape == shape::of::<Loaded>()).then(|| postcard::from_bytes(octets).ok()).flatten()
+    if shape != *SHAPE {
+        return None;
+    }
+    let (mut loaded, notify, groups, instances): (Loaded, _, _, _) =
+        postcard::from_bytes(octets).ok()?;
+    loaded.notify = files::shared(notify);
+    loaded.groups = files::shared(groups);
+    Some((loaded, instances))
 }
 
 impl Control {
@@ -71,14 +84,12 @@ impl Control {
         scripts.dedup();
         self.scripts.allow(scripts);
         self.refused = None;
-        let state = remember(&loaded)?;
-        self.packed = postcard::to_stdvec(&loaded.instances).map_err(io::Error::other)?;
+        self.packed = Rows::of(&loaded.instances).map_err(io::Error::other)?;
         self.watched.configure(&loaded.instances);
         self.events.configure(&loaded.instances);
         self.meet_bus(&loaded)?;
-        loaded.instances = Vec::new();
         let saved = loaded.saved.take();
-        let loaded = compact(loaded)?;
+        let (state, loaded) = remember(loaded, &self.packed)?;
         let gaps = std::mem::take(&mut self.gaps);
         if self.terms != Some(loaded.terms.clone()) {
             self.terms = Some(loaded.terms.clone());
@@ -125,9 +136,7 @@ impl Control {
         let Some(loaded) = self.loaded.as_ref().filter(|_| self.startup_until.is_none()) else {
             return;
         };
-        if let (Some(engine), Ok(instances)) =
-            (&mut self.engine, postcard::from_bytes(&self.packed))
-        {
+        if let (Some(engine), Ok(instances)) = (&mut self.engine, self.packed.all()) {
             // The engine before may have numbered some that were lost with it.
             let events = self.events.last_of_engine().map_or(0, |last| last + LOST_AT_MOST);
             let (debounce, statics) = (loaded.debounce.clone(), loaded.statics.clone());
@@ -203,7 +212,9 @@ mod tests {
         let loaded = files::load(&path, &reading, false, clock::monotonic(), None, |place| place);
         std::fs::remove_file(&path).unwrap();
         let Ok(loaded) = loaded else { panic!("it is a configuration") };
-        let ours = remember(&loaded).unwrap();
+        let rows = Rows::of(&loaded.instances).unwrap();
+        let (ours, compact) = remember(loaded.clone(), &rows).unwrap();
+        assert!(compact.instances.is_empty() && compact.notify.len() == loaded.notify.len());
         let again = recall(&ours).expect("it is ours");
         assert_eq!(again.instances, loaded.instances);
         // As every version up to now wrote it, and as one of another shape would.

@@ -165,8 +165,8 @@ impl Control {
         standing: &Standing,
     ) -> Vec<DumpFile> {
         let Some(loaded) = &self.loaded else { return Vec::new() };
-        let face: Face = postcard::from_bytes(&loaded.face).unwrap_or_default();
-        let configs: Vec<InstanceConfig> = postcard::from_bytes(&self.packed).unwrap_or_default();
+        let face: Face = loaded.face.whole();
+        let configs: Vec<InstanceConfig> = self.packed.all().unwrap_or_default();
         let verdicts =
             self.trackers.each().map(|(tracker, verdict, _, _)| (tracker, verdict)).collect();
         let snapshot = Snapshot {

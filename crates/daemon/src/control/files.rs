@@ -27,6 +27,7 @@ use super::shelf::{self, Reading, Shelf};
 use crate::mail::Mailing;
 use crate::messages::{Account, Script, SnmpAsked};
 use crate::place::Place;
+use crate::rows::Rows;
 use crate::sensors::{Check, Pipe, Sensors};
 use crate::terms::Terms;
 use crate::translate;
@@ -94,8 +95,8 @@ pub(crate) struct Loaded {
     pub(crate) remarks: String,
     /// How the engine is scheduled.
     pub(crate) scheduling: Scheduling,
-    /// What it says in keepalived's words: a `compat::Face` as bytes, which are smaller.
-    pub(crate) face: Vec<u8>,
+    /// What it says in keepalived's words.
+    pub(crate) face: PackedFace,
     /// Where to that is written.
     pub(crate) dumps: DumpPlaces,
     /// Who gets mail.
@@ -115,6 +116,28 @@ pub(crate) struct Loaded {
     /// Where the text that was read is to be kept, and that text.
     #[serde(skip)]
     pub(crate) saved: Option<(PathBuf, String)>,
+}
+
+/// A `compat::Face` as bytes, which are smaller.
+#[derive(Clone, Default, Serialize, Deserialize)]
+pub(crate) struct PackedFace {
+    rest: Vec<u8>,
+    instances: Rows,
+}
+
+impl PackedFace {
+    fn of(mut face: compat::Face) -> Self {
+        // What is made of values of our own can be written down.
+        let instances = Rows::of(std::mem::take(&mut face.instances)).unwrap_or_default();
+        Self { rest: postcard::to_stdvec(&face).unwrap_or_default(), instances }
+    }
+
+    /// All of it.
+    pub(crate) fn whole(&self) -> compat::Face {
+        let mut face: compat::Face = postcard::from_bytes(&self.rest).unwrap_or_default();
+        face.instances = self.instances.all().unwrap_or_default().into_iter().collect();
+        face
+    }
 }
 
 /// Why there is no configuration.
@@ -183,7 +206,7 @@ pub(crate) fn load(
                 pipes: resolved.pipes,
                 states_on_reload: config.node.fifos.states_on_reload,
                 remarks: report,
-                face: postcard::to_stdvec(&compat::Face::of(config)).unwrap_or_default(),
+                face: PackedFace::of(compat::Face::of(config)),
                 dumps: DumpPlaces::of(&config.node, &terms.place),
                 terms,
                 hooks: resolved.hooks,

@@ -42,6 +42,7 @@ use crate::messages::{
 };
 use crate::place::Place;
 use crate::role;
+use crate::rows::Rows;
 use crate::terms::Terms;
 use crate::tidy::Tidy;
 use agent::Agent;
@@ -168,7 +169,7 @@ struct Control {
     scripts: Scripts,
     loaded: Option<Loaded>,
     /// Its instances as bytes, which is smaller: they are only passed on.
-    packed: Vec<u8>,
+    packed: Rows,
     /// How the guardian was last told to have the engine scheduled.
     scheduling: Scheduling,
     trackers: Trackers,
@@ -243,7 +244,7 @@ impl Control {
             trackers: Trackers::new(FILES),
             watched: Watched::default(),
             loaded: None,
-            packed: Vec::new(),
+            packed: Rows::default(),
             scheduling: Scheduling::default(),
             notify_before: Default::default(),
             told: BTreeMap::new(),

@@ -253,7 +253,7 @@ impl Control {
 
     /// What is in force.
     fn instances(&self) -> Vec<InstanceConfig> {
-        postcard::from_bytes(&self.packed).unwrap_or_default()
+        self.packed.all().unwrap_or_default()
     }
 
     /// An instance with its group and all who are in that.

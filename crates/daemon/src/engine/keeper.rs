@@ -20,6 +20,9 @@ const MONITOR: u64 = 1;
 /// engine may do later. It ends when the other end is dropped. `news`: octets for the kernel's.
 pub(super) fn start(news: usize) -> io::Result<Channel<ToKeeper, FromKeeper>> {
     let (near, far) = Channel::pair()?;
+    let mut monitor = Monitor::open(news)?;
+    // Where it is refused, we are told what we know.
+    let _ = monitor.pass_over_renewals(vip::lifetime::LIFETIME);
     let keeper = Keeper {
         protocol: far,
         addresses: Addresses::open()?,
@@ -27,7 +30,7 @@ pub(super) fn start(news: usize) -> io::Result<Channel<ToKeeper, FromKeeper>> {
         ways: Ways::open()?,
         traces: BTreeSet::new(),
         filter: AcceptFilter::new(),
-        monitor: Monitor::open(news)?,
+        monitor,
         poll: Poll::new()?,
     };
     let (begun, has_begun) = mpsc::channel();

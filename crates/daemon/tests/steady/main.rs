@@ -1,6 +1,8 @@
 //! In steady state the machines ask for no memory: a thousand instances that send or hear adverts,
 //! renew leases, and tell each other that they are ready, are driven under an allocator that counts.
 //!
+//! And what an instance keeps has a limit.
+//!
 //! What is not asked for cannot be refused, cannot be late, and cannot grow. The lifetimes of VIPs are
 //! batches for the kernel, three in two seconds for all of them together, and are left out here.
 
@@ -71,4 +73,42 @@ fn who_holds_asks_for_no_memory_and_nor_does_hearing_who_is_ready() {
     assert_eq!(count, 0, "times for 20,000 adverts sent and 10,000 notices heard");
     let told = node.router.status().instances.iter().filter(|one| one.ready.len() == 1).count();
     assert_eq!(told, INSTANCES);
+}
+
+/// What a node that has come to rest keeps for each of these instances, beside what one with none has.
+fn kept(instances: usize, holds: bool) -> u64 {
+    let before = CountedAllocator::held();
+    let mut node = Node::new(instances, 1, 100);
+    if holds {
+        node.take_over();
+        // Until the announcements are over.
+        node.run(Duration::from_secs(20));
+    } else {
+        let adverts: Vec<Vec<u8>> = (0..instances).map(|n| node.peer_advert(n, 1, 200)).collect();
+        for _ in 0..5 {
+            adverts.iter().enumerate().for_each(|(n, advert)| node.hear(n, advert));
+            node.run(Duration::from_secs(1));
+        }
+    }
+    assert_eq!(node.holders(), if holds { instances } else { 0 });
+    node.forget_news();
+    node.router.tidy();
+    let kept = CountedAllocator::held() - before;
+    drop(node);
+    kept / u64::try_from(instances).expect("fits")
+}
+
+/// Octets for one instance with one VIP. Whoever has to raise these says in the commit what for: a
+/// thousand octets here are four megabytes of somebody's memory.
+const A_HOLDER_KEEPS: u64 = 2300;
+const A_BACKUP_KEEPS: u64 = 2000;
+
+#[test]
+fn an_instance_keeps_no_more_than_it_used_to_however_many_there_are() {
+    for (holds, most) in [(true, A_HOLDER_KEEPS), (false, A_BACKUP_KEEPS)] {
+        let (few, many) = (kept(250, holds), kept(4000, holds));
+        println!("holds: {holds}; {few} octets for each of 250, {many} for each of 4,000");
+        assert!(many <= most, "{many} octets for each");
+        assert!(many <= few + few / 5 && few <= many + many / 5, "{few} of 250, {many} of 4,000");
+    }
 }

@@ -7,7 +7,6 @@
 
 use core::net::{IpAddr, Ipv4Addr};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use base::{Name, Vip};
 
@@ -32,7 +31,7 @@ impl Place {
 #[derive(Debug)]
 pub(super) struct Claim {
     /// Shared with the slot of its address: there may be thousands of both.
-    pub(super) vip: Arc<Vip>,
+    pub(super) vip: Vip,
     /// Its number in the holder's list, which is the order of installation.
     pub(super) position: usize,
     /// Still in the holder's list. A claim that is not waits to be told gone.
@@ -137,7 +136,7 @@ impl Claims {
             };
             let (position, holding) = (holder.places.len(), holder.holding);
             let (waiting, tried) = (holder.waiting, holder.tried);
-            let (vip, managed) = (Arc::new(vip), true);
+            let (vip, managed) = (vip, true);
             claims.insert(id, Claim { vip, position, managed, holding, waiting, tried, told });
             holder.places.push(place.clone());
             touched.push(place);

@@ -13,9 +13,9 @@ mod claims;
 mod io;
 mod questions;
 mod slot;
+mod unrest;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::Arc;
 
 use core::net::IpAddr;
 
@@ -178,6 +178,7 @@ impl Keeper {
     /// Needs no more room than necessary from here on: for when it has come to rest.
     pub fn pack(&mut self) {
         self.claims.pack();
+        self.slots.values_mut().for_each(|slot| slot.pack(self.now));
         pack::map(&mut self.addresses);
         pack::map(&mut self.slots);
         self.outputs.shrink_to_fit();
@@ -291,7 +292,7 @@ impl Keeper {
                 && let Some(place) = self.place_of(key)
             {
                 for (holder, claim) in self.claims.at(&place) {
-                    let vip = Vip::clone(&claim.vip);
+                    let vip = claim.vip.clone();
                     self.outputs.push_back(Output::Refused { holder, vip, errno, attempts });
                 }
             }
@@ -336,7 +337,7 @@ impl Keeper {
         for (holder, claim) in self.claims.at_mut(&place) {
             if claim.told && claim.wants() {
                 claim.told = false;
-                let vip = Vip::clone(&claim.vip);
+                let vip = claim.vip.clone();
                 self.outputs.push_back(Output::Taken { holder, vip });
             }
         }
@@ -387,7 +388,7 @@ impl Keeper {
             && let Some((_, claim)) = self.claims.at(place).next()
         {
             let seen = self.addresses.get(&key).map_or(Have::Absent, |tentative| have(*tentative));
-            self.slots.entry(key).or_insert_with(|| Slot::new(Arc::clone(&claim.vip), seen));
+            self.slots.entry(key).or_insert_with(|| Slot::new(claim.vip.clone(), seen));
         }
     }
 
@@ -402,10 +403,10 @@ impl Keeper {
                 let [present, gone] = told.entry(holder).or_default();
                 if claim.told && (!there || (shared && !claim.wants())) {
                     claim.told = false;
-                    gone.push((claim.position, Vip::clone(&claim.vip)));
+                    gone.push((claim.position, claim.vip.clone()));
                 } else if !claim.told && sure && claim.wants() {
                     claim.told = true;
-                    present.push((claim.position, Vip::clone(&claim.vip)));
+                    present.push((claim.position, claim.vip.clone()));
                 }
             }
             self.claims.prune(place);
@@ -440,7 +441,7 @@ impl Keeper {
         let known = slot.ours || claims().any(|(_, claim)| claim.told);
 
         let op = if exists {
-            let want = want.map(|(_, claim)| &*claim.vip);
+            let want = want.map(|(_, claim)| &claim.vip);
             let tried = claims().any(|(_, claim)| claim.is_tried());
             slot.decide(key.index, want, first.is_some(), runs, clear, tried)
         } else {
@@ -450,7 +451,7 @@ impl Keeper {
             (&op, want, first, known)
             && !slot.makes_sure()
         {
-            let vip = Vip::clone(&claim.vip);
+            let vip = claim.vip.clone();
             self.outputs.push_back(Output::LeftOver { holder, vip });
         }
         let position = first.map_or((HolderId(u32::MAX), 0), |(id, claim)| (id, claim.position));

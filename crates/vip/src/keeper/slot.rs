@@ -17,9 +17,10 @@
 //! costs one operation or one false report, never the right end.
 
 use core::time::Duration;
-use std::sync::Arc;
 
 use base::{AddressOp, Errno, Family, IfIndex, Instant, OpDone, Vip};
+
+use super::unrest::{Act, Flight, Refusal, Seldom};
 
 /// How long an echo may take before we stop waiting for it. Facts are milliseconds behind; if one got
 /// lost without a snapshot, this is how long we are blind to a real removal.
@@ -47,42 +48,6 @@ pub(super) enum Have {
     Present,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Act {
-    Add,
-    Remove,
-    /// Find out whether the kernel would take it.
-    Probe,
-}
-
-impl Act {
-    /// Whether both are refused for the same reasons.
-    fn is_like(self, other: Act) -> bool {
-        (self == Act::Remove) == (other == Act::Remove)
-    }
-}
-
-/// An operation under way, and what the facts said meanwhile.
-#[derive(Debug)]
-struct Flight {
-    act: Act,
-    vip: Arc<Vip>,
-    /// It was started to dispel a doubt.
-    doubted: bool,
-    gone_seen: bool,
-    /// `Address` came, and no `AddressGone` after it.
-    here_seen: bool,
-    /// A snapshot or the end of the interface came: the outcome says little about now.
-    overtaken: bool,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Refusal {
-    act: Act,
-    errno: Errno,
-    attempts: u32,
-}
-
 /// What a fact meant, where that is more than a change of belief.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Meaning {
@@ -94,100 +59,80 @@ pub(super) enum Meaning {
 #[derive(Debug)]
 pub(super) struct Slot {
     /// As last asked for.
-    pub(super) vip: Arc<Vip>,
+    pub(super) vip: Vip,
     pub(super) have: Have,
     /// We have acted on it and it may be there: ours to remove, whoever claims it now.
     pub(super) ours: bool,
-    flight: Option<Flight>,
     /// How it was installed, if by us: facts do not tell decorations.
-    installed: Option<Arc<Vip>>,
-    /// Our own removals whose echo is still to come, and until when we wait for it.
-    owed_gone: u32,
-    owed_until: Instant,
-    /// Our own additions which the facts have not shown yet, and until when we wait for that.
-    adds_unseen: u32,
-    unseen_until: Instant,
-    /// It went while the echo of our last addition may still be on its way: until then, what is said
-    /// to be there is ours.
-    echoes_until: Option<Instant>,
-    doubt: bool,
-    /// It went with its interface going down; wait until that runs again.
-    flushed: bool,
-    /// Somebody removed it, and it is to be left so until it is wanted anew (`no_track`).
-    abandoned: bool,
-    refusal: Option<Refusal>,
-    not_before: Option<Instant>,
-    taken_at: Instant,
-    taken_in_a_row: u32,
+    installed: Option<Vip>,
+    /// What there is only while something is under way, or went wrong.
+    unrest: Seldom,
 }
 
 impl Slot {
-    pub(super) fn new(vip: Arc<Vip>, have: Have) -> Self {
-        Self {
-            vip,
-            have,
-            ours: false,
-            flight: None,
-            installed: None,
-            owed_gone: 0,
-            owed_until: Instant::ZERO,
-            adds_unseen: 0,
-            unseen_until: Instant::ZERO,
-            echoes_until: None,
-            doubt: false,
-            flushed: false,
-            abandoned: false,
-            refusal: None,
-            not_before: None,
-            taken_at: Instant::ZERO,
-            taken_in_a_row: 0,
-        }
+    pub(super) fn new(vip: Vip, have: Have) -> Self {
+        Self { vip, have, ours: false, installed: None, unrest: Seldom::default() }
     }
 
     pub(super) fn in_flight(&self) -> bool {
-        self.flight.is_some()
+        self.unrest.flight.is_some()
     }
 
     /// Whether it is present beyond doubt: good enough to be told to somebody for the first time.
     pub(super) fn is_sure(&self) -> bool {
-        let in_doubt = self.doubt || self.flight.as_ref().is_some_and(|f| f.doubted || f.gone_seen);
+        let in_doubt = self.unrest.doubt
+            || self.unrest.flight.as_ref().is_some_and(|f| f.doubted || f.gone_seen);
         self.have == Have::Present && !in_doubt
     }
 
     /// Whether the operation under way only makes sure.
     pub(super) fn makes_sure(&self) -> bool {
-        self.flight.as_ref().is_some_and(|f| f.doubted)
+        self.unrest.flight.as_ref().is_some_and(|f| f.doubted)
     }
 
     /// The last refusal and the attempts so far, while not overcome.
     pub(super) fn refused(&self) -> Option<(Errno, u32)> {
-        self.refusal.map(|r| (r.errno, r.attempts))
+        self.unrest.refusal.map(|r| (r.errno, r.attempts))
     }
 
     /// When to look again, though nothing happens.
     pub(super) fn not_before(&self) -> Option<Instant> {
-        self.not_before
+        self.unrest.not_before
+    }
+
+    /// Needs no more room than necessary from here on.
+    pub(super) fn pack(&mut self, now: Instant) {
+        let unrest = &*self.unrest;
+        let fought = unrest.taken_in_a_row > 0 && now.since(unrest.taken_at) < FIGHT_MEMORY;
+        let expects = now <= unrest.owed_until.max(unrest.unseen_until)
+            || unrest.echoes_until.is_some_and(|until| now <= until);
+        if !unrest.is_pending() && !fought && !expects {
+            self.unrest = Seldom::default();
+        }
     }
 
     /// Whether nothing is lost by forgetting it.
     pub(super) fn is_idle(&self) -> bool {
-        self.flight.is_none() && !self.ours && !self.doubt && self.owed_gone == 0
+        self.unrest.flight.is_none()
+            && !self.ours
+            && !self.unrest.doubt
+            && self.unrest.owed_gone == 0
     }
 
     /// Until when the facts may still show an addition of ours that they seem to have taken back.
     pub(super) fn echoes_until(&self, now: Instant) -> Option<Instant> {
-        self.echoes_until.filter(|until| now < *until)
+        self.unrest.echoes_until.filter(|until| now < *until)
     }
 
     /// Whether it, or another of its address, must be waited for before that is added.
     pub(super) fn occupies(&self) -> bool {
-        self.flight.is_some() || self.have != Have::Absent
+        self.unrest.flight.is_some() || self.have != Have::Absent
     }
 
     /// The pause is over.
     pub(super) fn wake(&mut self, now: Instant) {
-        if self.not_before.is_some_and(|at| at <= now) {
-            self.not_before = None;
+        if self.unrest.not_before.is_some_and(|at| at <= now) {
+            self.unrest.not_before = None;
         }
     }
 
@@ -198,55 +143,57 @@ impl Slot {
         }
         let seen = if tentative { Have::Tentative } else { Have::Present };
         self.ours |= self.echoes_until(now).is_some();
-        match &mut self.flight {
+        match self.unrest.flight_mut() {
             // Ours is on its way to remove it; whether this is older is known when it is done.
-            Some(flight @ Flight { act: Act::Remove, .. }) => flight.here_seen = true,
-            Some(flight @ Flight { act: Act::Add, .. }) => {
+            Some((Act::Remove, flight)) => flight.here_seen = true,
+            Some((Act::Add, flight)) => {
                 flight.gone_seen = false;
                 flight.here_seen = true;
                 self.have = seen;
             }
             // Its own echo, or somebody else's doing: known when it is done.
-            Some(flight @ Flight { act: Act::Probe, .. }) => {
+            Some((Act::Probe, flight)) => {
                 flight.here_seen = true;
                 flight.gone_seen = false;
                 return;
             }
             None => self.have = seen,
         }
-        if !tentative {
-            self.adds_unseen = self.adds_unseen.saturating_sub(1);
+        if !tentative && self.unrest.adds_unseen > 0 {
+            self.unrest.adds_unseen -= 1;
         }
-        self.doubt = false;
+        if self.unrest.doubt {
+            self.unrest.doubt = false;
+        }
     }
 
     /// `AddressGone`: the facts say it went.
     pub(super) fn fact_gone(&mut self, now: Instant, link_runs: bool) -> Meaning {
         if self.owes_gone(now) {
-            self.owed_gone -= 1;
+            self.unrest.owed_gone -= 1;
             return Meaning::Nothing;
         }
         let unseen = self.has_unseen(now);
-        match &mut self.flight {
-            Some(flight @ Flight { act: Act::Remove, .. }) => {
+        match self.unrest.flight_mut() {
+            Some((Act::Remove, flight)) => {
                 flight.gone_seen = true;
                 flight.here_seen = false;
                 self.went();
                 Meaning::Nothing
             }
-            Some(flight @ Flight { act: Act::Add, .. }) => {
+            Some((Act::Add, flight)) => {
                 flight.gone_seen = true;
                 flight.here_seen = false;
                 if unseen { Meaning::Nothing } else { self.lost(now, link_runs) }
             }
-            Some(flight @ Flight { act: Act::Probe, .. }) => {
+            Some((Act::Probe, flight)) => {
                 flight.gone_seen = true;
                 flight.here_seen = false;
                 Meaning::Nothing
             }
             None if self.have == Have::Absent => Meaning::Nothing,
             None if unseen => {
-                self.doubt = true;
+                self.unrest.doubt = true;
                 Meaning::Nothing
             }
             None => self.lost(now, link_runs),
@@ -262,26 +209,30 @@ impl Slot {
     ) -> Meaning {
         let unsettled = self.owes_gone(now);
         let unseen = self.has_unseen(now);
-        self.owed_gone = 0;
-        if let Some(flight) = &mut self.flight {
+        if unsettled {
+            self.unrest.owed_gone = 0;
+        }
+        if let Some((_, flight)) = self.unrest.flight_mut() {
             flight.overtaken = true;
         }
         match seen {
             Some(_) if unsettled => {
-                self.doubt = true;
+                self.unrest.doubt = true;
                 Meaning::Nothing
             }
             Some(have) => {
                 self.have = have;
-                self.adds_unseen = 0;
+                if self.unrest.adds_unseen > 0 {
+                    self.unrest.adds_unseen = 0;
+                }
                 Meaning::Nothing
             }
             None if self.have == Have::Absent => Meaning::Nothing,
             None if unseen => {
-                self.doubt = true;
+                self.unrest.doubt = true;
                 Meaning::Nothing
             }
-            None if self.flight.as_ref().is_some_and(|f| f.act == Act::Remove) => {
+            None if self.unrest.flight.as_ref().is_some_and(|f| f.act == Act::Remove) => {
                 self.went();
                 Meaning::Nothing
             }
@@ -291,36 +242,36 @@ impl Slot {
 
     /// The interface is no more, and the address with it.
     pub(super) fn link_gone(&mut self) {
-        if let Some(flight) = &mut self.flight {
+        if let Some(flight) = &mut self.unrest.flight {
             flight.overtaken = true;
         }
-        self.doubt = false;
+        self.unrest.doubt = false;
         self.went();
-        self.owed_gone = 0;
-        self.adds_unseen = 0;
-        self.echoes_until = None;
-        self.flushed = false;
-        self.refusal = None;
-        self.not_before = None;
+        self.unrest.owed_gone = 0;
+        self.unrest.adds_unseen = 0;
+        self.unrest.echoes_until = None;
+        self.unrest.flushed = false;
+        self.unrest.refusal = None;
+        self.unrest.not_before = None;
     }
 
     /// Something about the interface changed: what was refused may work now.
     pub(super) fn link_changed(&mut self) {
-        if self.refusal.is_some() {
-            self.not_before = None;
+        if self.unrest.refusal.is_some() {
+            self.unrest.not_before = None;
         }
     }
 
     /// Our operation is through; `None` when its outcome was withheld from us. A refusal worth
     /// telling comes back with the number of attempts.
     pub(super) fn done(&mut self, now: Instant, outcome: Option<OpDone>) -> Option<(Errno, u32)> {
-        let flight = self.flight.take();
+        let flight = self.unrest.flight.take();
         assert!(flight.is_some(), "an outcome belongs to an operation under way: {}", self.vip);
         let flight = flight?;
         match (flight.act, outcome) {
             (Act::Probe, Some(outcome)) => self.probed(now, &flight, outcome),
             (_, None) => {
-                self.doubt = true;
+                self.unrest.doubt = true;
                 None
             }
             (Act::Add, Some(Ok(()) | Err(Errno::EXIST))) => {
@@ -333,24 +284,24 @@ impl Slot {
             }
             (act, Some(Err(errno))) => {
                 if act == Act::Add {
-                    self.adds_unseen = self.adds_unseen.saturating_sub(1);
+                    self.unrest.adds_unseen = self.unrest.adds_unseen.saturating_sub(1);
                 }
                 // A doubt that could not be dispelled stays, and meanwhile we claim nothing.
-                self.doubt |= (flight.doubted || flight.gone_seen) && !flight.here_seen;
-                if act == Act::Add && self.doubt {
+                self.unrest.doubt |= (flight.doubted || flight.gone_seen) && !flight.here_seen;
+                if act == Act::Add && self.unrest.doubt {
                     self.have = Have::Absent;
                 }
-                self.ours = self.have != Have::Absent || self.doubt;
+                self.ours = self.have != Have::Absent || self.unrest.doubt;
                 self.refused_with(now, act, errno)
             }
         }
     }
 
     fn added(&mut self, now: Instant, flight: Flight) {
-        self.refusal = None;
-        self.unseen_until = now + ECHO_LIMIT;
+        self.unrest.refusal = None;
+        self.unrest.unseen_until = now + ECHO_LIMIT;
         if flight.gone_seen || flight.overtaken {
-            self.doubt = true;
+            self.unrest.doubt = true;
         } else if self.have != Have::Present {
             let detects = flight.vip.family() == Family::V6 && !flight.vip.flags.no_dad;
             self.have = if detects { Have::Tentative } else { Have::Present };
@@ -359,61 +310,61 @@ impl Slot {
     }
 
     fn removed(&mut self, now: Instant, flight: &Flight, by_us: bool) {
-        self.refusal = None;
+        self.unrest.refusal = None;
         let believed = self.have != Have::Absent && !flight.doubted;
         if flight.overtaken {
-            self.doubt = true;
+            self.unrest.doubt = true;
         } else if flight.gone_seen {
-            self.doubt = flight.here_seen;
+            self.unrest.doubt = flight.here_seen;
         } else if by_us || (believed && !flight.here_seen) {
             // What was there is not: by whomever, the facts will say so once.
-            self.owed_gone += 1;
-            self.owed_until = now + ECHO_LIMIT;
+            self.unrest.owed_gone += 1;
+            self.unrest.owed_until = now + ECHO_LIMIT;
         } else {
-            self.doubt = flight.here_seen;
+            self.unrest.doubt = flight.here_seen;
         }
-        self.adds_unseen = 0;
-        self.echoes_until = None;
+        self.unrest.adds_unseen = 0;
+        self.unrest.echoes_until = None;
         self.went();
     }
 
     /// What a probe put there it has removed as well.
     fn probed(&mut self, now: Instant, flight: &Flight, outcome: OpDone) -> Option<(Errno, u32)> {
         self.ours = false;
-        self.doubt = flight.overtaken;
+        self.unrest.doubt = flight.overtaken;
         match outcome {
             Ok(()) => {
-                self.refusal = None;
+                self.unrest.refusal = None;
                 if !flight.gone_seen && !flight.overtaken {
-                    self.owed_gone += 1;
-                    self.owed_until = now + ECHO_LIMIT;
+                    self.unrest.owed_gone += 1;
+                    self.unrest.owed_until = now + ECHO_LIMIT;
                 }
                 None
             }
             // Somebody has put it there.
             Err(Errno::EXIST) => {
-                self.refusal = None;
-                self.doubt |= flight.here_seen;
+                self.unrest.refusal = None;
+                self.unrest.doubt |= flight.here_seen;
                 None
             }
             Err(errno) => {
-                self.doubt |= flight.here_seen;
+                self.unrest.doubt |= flight.here_seen;
                 self.refused_with(now, Act::Add, errno)
             }
         }
     }
 
     fn refused_with(&mut self, now: Instant, act: Act, errno: Errno) -> Option<(Errno, u32)> {
-        let before = self.refusal.filter(|r| r.act == act);
+        let before = self.unrest.refusal.filter(|r| r.act == act);
         let attempts = before.map_or(0, |r| r.attempts).saturating_add(1);
-        self.refusal = Some(Refusal { act, errno, attempts });
+        self.unrest.refusal = Some(Refusal { act, errno, attempts });
         // An interface that is not there comes with a fact; asking often would not bring it.
         let pause = if errno == Errno::NODEV {
             LAST_RETRY
         } else {
             LAST_RETRY.min(FIRST_RETRY * 2_u32.saturating_pow(attempts.min(16) - 1))
         };
-        self.not_before = Some(now + pause);
+        self.unrest.not_before = Some(now + pause);
         let worth =
             attempts == 1 || attempts == GIVEN_UP || before.is_some_and(|r| r.errno != errno);
         worth.then_some((errno, attempts))
@@ -430,56 +381,57 @@ impl Slot {
         clear: bool,
         tried: bool,
     ) -> Option<AddressOp> {
-        if self.flight.is_some() {
+        if self.unrest.flight.is_some() {
             return None;
         }
-        if link_runs {
-            self.flushed = false;
+        if link_runs && self.unrest.flushed {
+            self.unrest.flushed = false;
         }
         // What is held is ours, even if an earlier run put it there: it must go with the claim.
         if !base::planted!(AdoptedIsNotOurs) {
             self.ours |= want.is_some() && self.have != Have::Absent;
         }
-        if want.is_none() {
-            self.abandoned = false;
+        if want.is_none() && self.unrest.abandoned {
+            self.unrest.abandoned = false;
         }
-        let probes = tried && self.refusal.is_some_and(|r| r.act == Act::Add);
+        let probes = tried && self.unrest.refusal.is_some_and(|r| r.act == Act::Add);
         let act = self.lacking(want, removable).or(probes.then_some(Act::Probe));
-        if self.refusal.is_some_and(|r| act.is_none_or(|act| !act.is_like(r.act))) {
-            self.refusal = None;
-            self.not_before = None;
+        if self.unrest.refusal.is_some_and(|r| act.is_none_or(|act| !act.is_like(r.act))) {
+            self.unrest.refusal = None;
+            self.unrest.not_before = None;
         }
-        if act != Some(Act::Add) && self.refusal.is_none() {
+        let pauses = self.unrest.not_before.is_some();
+        if pauses && act != Some(Act::Add) && self.unrest.refusal.is_none() {
             // A pause in putting back is no pause in removing.
-            self.not_before = None;
+            self.unrest.not_before = None;
         }
         let act = act?;
-        if base::planted!(NotPutBack) && act == Act::Add && self.taken_in_a_row > 0 {
+        if base::planted!(NotPutBack) && act == Act::Add && self.unrest.taken_in_a_row > 0 {
             return None;
         }
-        if self.not_before.is_some() {
+        if self.unrest.not_before.is_some() {
             return None;
         }
         let vip = match (act, want) {
-            (Act::Add, Some(vip)) if clear && !self.flushed => {
-                if *self.vip == *vip {
-                    Arc::clone(&self.vip)
+            (Act::Add, Some(vip)) if clear && !self.unrest.flushed => {
+                if self.vip == *vip {
+                    self.vip.clone()
                 } else {
-                    Arc::new(vip.clone())
+                    vip.clone()
                 }
             }
-            (Act::Probe, _) if clear && link_runs => Arc::clone(&self.vip),
+            (Act::Probe, _) if clear && link_runs => self.vip.clone(),
             (Act::Add | Act::Probe, _) => return None,
             (Act::Remove, _) => self.installed.clone().unwrap_or_else(|| self.vip.clone()),
         };
-        self.vip = Arc::clone(&vip);
-        let op_vip = Vip::clone(&vip);
+        self.vip = vip.clone();
+        let op_vip = vip.clone();
         self.ours |= act != Act::Probe;
         if act == Act::Add {
-            self.adds_unseen += 1;
+            self.unrest.adds_unseen += 1;
         }
-        let doubted = core::mem::take(&mut self.doubt);
-        self.flight = Some(Flight {
+        let doubted = core::mem::take(&mut self.unrest.doubt);
+        self.unrest.flight = Some(Flight {
             act,
             vip,
             doubted,
@@ -498,60 +450,65 @@ impl Slot {
     fn lacking(&self, want: Option<&Vip>, removable: bool) -> Option<Act> {
         let there = self.have != Have::Absent;
         match want {
-            Some(_) if self.abandoned && !there => None,
+            Some(_) if self.unrest.abandoned && !there => None,
             Some(vip) if there && self.installed.as_ref().is_some_and(|old| remake(old, vip)) => {
                 Some(Act::Remove)
             }
             Some(vip) => {
-                let other = self.installed.as_ref().is_some_and(|old| **old != *vip);
-                (!there || self.doubt || other).then_some(Act::Add)
+                let other = self.installed.as_ref().is_some_and(|old| old != vip);
+                (!there || self.unrest.doubt || other).then_some(Act::Add)
             }
             None if base::planted!(LeftOverKept) && !self.ours => None,
-            None => ((there || self.doubt) && (removable || self.ours)).then_some(Act::Remove),
+            None => {
+                ((there || self.unrest.doubt) && (removable || self.ours)).then_some(Act::Remove)
+            }
         }
     }
 
     fn owes_gone(&mut self, now: Instant) -> bool {
-        if now > self.owed_until {
-            self.owed_gone = 0;
+        if self.unrest.owed_gone > 0 && now > self.unrest.owed_until {
+            self.unrest.owed_gone = 0;
         }
-        self.owed_gone > 0
+        self.unrest.owed_gone > 0
     }
 
     fn has_unseen(&mut self, now: Instant) -> bool {
-        if now > self.unseen_until && self.flight.is_none() {
-            self.adds_unseen = 0;
+        let over = now > self.unrest.unseen_until && self.unrest.flight.is_none();
+        if self.unrest.adds_unseen > 0 && over {
+            self.unrest.adds_unseen = 0;
         }
-        self.adds_unseen > 0
+        self.unrest.adds_unseen > 0
     }
 
     /// It is not there (any more), for a reason we know.
     fn went(&mut self) {
         self.have = Have::Absent;
         self.installed = None;
-        self.ours = self.flight.is_some() || self.doubt;
+        self.ours = self.unrest.flight.is_some() || self.unrest.doubt;
     }
 
     /// It is not there any more, and not by us.
     fn lost(&mut self, now: Instant, link_runs: bool) -> Meaning {
         self.went();
         // The kernel tells of IPv6 addresses late: which of our additions went is not known.
-        let late = self.vip.family() == Family::V6 && now < self.unseen_until;
-        self.echoes_until = late.then_some(self.unseen_until);
+        let late = self.vip.family() == Family::V6 && now < self.unrest.unseen_until;
+        self.unrest.echoes_until = late.then_some(self.unrest.unseen_until);
         if !link_runs {
-            self.flushed = true;
+            self.unrest.flushed = true;
             return Meaning::Nothing;
         }
         if self.vip.flags.unguarded {
-            self.abandoned = true;
+            self.unrest.abandoned = true;
             return Meaning::Nothing;
         }
-        let in_a_row = now.since(self.taken_at) < FIGHT_MEMORY && self.taken_in_a_row > 0;
-        self.taken_in_a_row = if in_a_row { self.taken_in_a_row.saturating_add(1) } else { 1 };
-        self.taken_at = now;
-        if self.taken_in_a_row > PUT_BACK_AT_ONCE {
+        let in_a_row =
+            now.since(self.unrest.taken_at) < FIGHT_MEMORY && self.unrest.taken_in_a_row > 0;
+        self.unrest.taken_in_a_row =
+            if in_a_row { self.unrest.taken_in_a_row.saturating_add(1) } else { 1 };
+        self.unrest.taken_at = now;
+        if self.unrest.taken_in_a_row > PUT_BACK_AT_ONCE {
             let pauses = if base::planted!(FightNeverEnds) { 3600 } else { 1 };
-            self.not_before = Some(now + PUT_BACK_PAUSE * pauses);
+            self.unrest.not_before = Some(now + PUT_BACK_PAUSE * pauses);
         }
         Meaning::Taken
     }

@@ -5,18 +5,42 @@
 //! looking at all of them; what each contributes is added when it changes, and taken back when it
 //! changes again.
 
-use core::ops::RangeInclusive;
+use core::ops::{Deref, RangeInclusive};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use base::{LeaseClass, LeaseKey, Name};
 
-use super::Subject;
 use super::listing::Want;
+use super::{Subject, Terms};
 use crate::{HolderId, pack};
+
+/// A [`Subject`] as it is kept: what others have as well is read as if it were its own.
+#[derive(Debug)]
+pub(super) struct Kept {
+    pub(super) keys: Box<[LeaseKey]>,
+    alike: Arc<Alike>,
+}
+
+#[derive(PartialEq, Eq, Debug)]
+pub(super) struct Alike {
+    pub(super) leased: bool,
+    pub(super) terms: Terms,
+    pub(super) interfaces: Vec<Name>,
+    pub(super) waits: bool,
+}
+
+impl Deref for Kept {
+    type Target = Alike;
+
+    fn deref(&self) -> &Alike {
+        &self.alike
+    }
+}
 
 #[derive(Debug, Default)]
 pub(super) struct Holder {
-    pub(super) subject: Option<Subject>,
+    pub(super) subject: Option<Kept>,
     pub(super) phase: Phase,
 }
 
@@ -36,7 +60,7 @@ pub(super) enum Phase {
 }
 
 impl Holder {
-    pub(super) fn leased(&self) -> Option<&Subject> {
+    pub(super) fn leased(&self) -> Option<&Kept> {
         self.subject.as_ref().filter(|subject| subject.leased)
     }
 
@@ -85,6 +109,8 @@ struct Tally {
 #[derive(Debug, Default)]
 pub(super) struct Holders {
     all: BTreeMap<HolderId, Holder>,
+    /// What the one that came last has in common with others, perhaps.
+    alike: Option<Arc<Alike>>,
     /// Who is at which key.
     keys: BTreeSet<(LeaseKey, HolderId)>,
     asking: BTreeSet<HolderId>,
@@ -125,8 +151,14 @@ impl Holders {
     pub(super) fn manage(&mut self, id: HolderId, subject: Subject) -> Vec<LeaseKey> {
         self.take_back(id);
         let holder = self.all.entry(id).or_default();
-        let mut touched = subject.keys.clone();
-        let before = holder.subject.replace(subject);
+        let Subject { leased, terms, keys, interfaces, waits } = subject;
+        let alike = Alike { leased, terms, interfaces, waits };
+        let alike = match &self.alike {
+            Some(last) if **last == alike => Arc::clone(last),
+            _ => Arc::clone(self.alike.insert(Arc::new(alike))),
+        };
+        let mut touched = keys.clone();
+        let before = holder.subject.replace(Kept { keys: keys.into(), alike });
         touched.extend(self.unlist(id, before));
         if let Some(subject) = self.all.get(&id).and_then(|holder| holder.subject.as_ref()) {
             self.keys.extend(subject.keys.iter().map(|key| (*key, id)));
@@ -145,7 +177,7 @@ impl Holders {
         self.unlist(id, holder.and_then(|holder| holder.subject))
     }
 
-    fn unlist(&mut self, id: HolderId, subject: Option<Subject>) -> Vec<LeaseKey> {
+    fn unlist(&mut self, id: HolderId, subject: Option<Kept>) -> Vec<LeaseKey> {
         let Some(subject) = subject else { return Vec::new() };
         for key in &subject.keys {
             self.keys.remove(&(*key, id));
@@ -158,7 +190,7 @@ impl Holders {
                 }
             }
         }
-        subject.keys
+        subject.keys.into()
     }
 
     /// The interfaces that anybody leased looks at.

@@ -331,7 +331,7 @@ impl Leases {
     fn go(&mut self, id: HolderId, to: Phase) {
         self.holders.step(id, to);
         let subject = self.holders.get(id).and_then(|holder| holder.subject.as_ref());
-        self.stale.keys.extend(subject.into_iter().flat_map(|subject| &subject.keys));
+        self.stale.keys.extend(subject.into_iter().flat_map(|subject| subject.keys.iter()));
     }
 
     fn learn(&mut self, fact: &KernelFact) {

@@ -58,6 +58,15 @@ impl Instance {
         }
     }
 
+    /// Whether it is Backup and nothing else is to be done for it.
+    pub(crate) fn only_waits(&self) -> bool {
+        matches!(self.phase, Phase::Backup { .. })
+            && self.inherits.is_none()
+            && self.spoke.is_none()
+            && !self.silenced
+            && self.reassert_at().is_none()
+    }
+
     /// RFC 9568 §6.4: what an advert means in each state. `stand`: the sync group's leading member
     /// is holding its ground, and this one stays with it.
     pub(crate) fn heard(

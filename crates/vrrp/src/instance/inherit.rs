@@ -4,7 +4,7 @@
 use base::{Instant, State};
 
 use super::{Instance, Peer, Phase, Standing, Turn, Waiting};
-use crate::config::InstanceConfig;
+use crate::config::Config;
 use crate::image::{InstanceV1, InstanceV2, InstanceV3, MarkV2, PeerV1, PhaseV1};
 use crate::wire::hmac::{Sequence, Sequencer};
 use base::{EventId, Reason};
@@ -25,7 +25,7 @@ impl Instance {
     /// An instance that goes on as the engine before left it, if it can run.
     pub(crate) fn heir(
         now: Instant,
-        config: InstanceConfig,
+        config: Config,
         holder: HolderId,
         inheritance: Inheritance,
     ) -> Self {

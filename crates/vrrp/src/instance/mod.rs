@@ -27,7 +27,7 @@ use vip::HolderId;
 pub(crate) use inherit::Inheritance;
 use troubles::Seldom;
 
-use crate::config::{InstanceConfig, Reach};
+use crate::config::{Config, Reach};
 use crate::moves::{Candidate, Candidates, Ready};
 use crate::outbox::Outbox;
 use crate::rivals::Rivals;
@@ -125,7 +125,7 @@ const UNPROVEN_CAP: u8 = 3;
 /// This node's part in one virtual router.
 #[derive(Debug)]
 pub(crate) struct Instance {
-    config: InstanceConfig,
+    config: Config,
     holder: HolderId,
     phase: Phase,
     around: Surroundings,
@@ -170,7 +170,7 @@ pub(crate) struct Instance {
 }
 
 impl Instance {
-    pub(crate) fn new(now: Instant, config: InstanceConfig, holder: HolderId) -> Self {
+    pub(crate) fn new(now: Instant, config: Config, holder: HolderId) -> Self {
         Self {
             learned_interval: None,
             proven: false,
@@ -207,7 +207,7 @@ impl Instance {
         self.sequencer = Sequencer::after(last);
     }
 
-    pub(crate) fn config(&self) -> &InstanceConfig {
+    pub(crate) fn config(&self) -> &Config {
         &self.config
     }
 
@@ -540,19 +540,19 @@ impl Instance {
     }
 
     /// Whether `config` describes this same virtual router, so that it can be taken over in place.
-    pub(crate) fn is_same_router(&self, config: &InstanceConfig) -> bool {
+    pub(crate) fn is_same_router(&self, config: &Config) -> bool {
         self.config.is_same_router(config)
     }
 
     /// Whether `config` says the same under another name.
-    pub(crate) fn is_but_renamed(&self, config: &InstanceConfig) -> bool {
-        self.config == InstanceConfig { name: self.config.name.clone(), ..config.clone() }
+    pub(crate) fn is_but_renamed(&self, config: &Config) -> bool {
+        self.config == Config { name: self.config.name.clone(), ..config.clone() }
     }
 
     /// Takes over a changed configuration without leaving its state (VRRP-066). Deadlines follow by
     /// themselves, but for the next advert, which a shorter interval brings forward. What a Backup
     /// has learned stays: the holder does not speak faster because we would.
-    pub(crate) fn reconfigure(&mut self, turn: &mut Turn<'_>, config: InstanceConfig) {
+    pub(crate) fn reconfigure(&mut self, turn: &mut Turn<'_>, config: Config) {
         if let Phase::Active { advert_at } = self.phase {
             let latest = turn.now + config.interval.as_duration();
             let kept = base::planted!(ReloadKeepsOldDeadline);

@@ -29,6 +29,8 @@ impl Candidates {
     pub(crate) fn note(&mut self, now: Instant, source: IpAddr, priority: Priority, nonce: u64) {
         self.0.retain(|one| one.source != source && now.since(one.told_at) <= GOOD_FOR);
         if self.0.len() < MOST && priority != Priority::RESIGN {
+            // One, as a rule, of each of thousands of instances.
+            self.0.reserve_exact(1);
             self.0.push(Candidate { source, priority, nonce, told_at: now });
         }
     }

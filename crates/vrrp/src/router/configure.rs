@@ -11,12 +11,14 @@ use vip::{announcer, devices, keeper, lease, lifetime};
 
 use super::groups::Membership;
 use super::{Router, Seat, Slot, Will};
-use crate::config::InstanceConfig;
+use crate::config::{Config, InstanceConfig, Sharing};
 use crate::instance::{Instance, Turn};
 use crate::wire::hmac::Sequence;
 
 impl Router {
     pub(super) fn configure(&mut self, now: Instant, configs: Vec<InstanceConfig>) {
+        let mut sharing = Sharing::among(self.seats.values().map(|seat| seat.instance.config()));
+        let configs: Vec<Config> = configs.into_iter().map(|one| sharing.keep(one)).collect();
         let mut matched = self.match_up(&configs);
         let kept: BTreeSet<Slot> = matched.values().copied().collect();
         let gone: Vec<Slot> = self.order.iter().copied().filter(|s| !kept.contains(s)).collect();
@@ -59,7 +61,7 @@ impl Router {
     }
 
     /// Which present instance each new configuration continues, by the new one's name.
-    fn match_up(&self, configs: &[InstanceConfig]) -> BTreeMap<Name, Slot> {
+    fn match_up(&self, configs: &[Config]) -> BTreeMap<Name, Slot> {
         let mut by_name: BTreeMap<&Name, BTreeSet<Slot>> = BTreeMap::new();
         // Whatever is continued under another name has the same VRID.
         let mut by_vrid: BTreeMap<Vrid, BTreeSet<Slot>> = BTreeMap::new();
@@ -83,7 +85,7 @@ impl Router {
             }
             matched.insert(config.name.clone(), slot);
         }
-        let mut take = |config: &InstanceConfig, fits: &dyn Fn(&Instance) -> bool| {
+        let mut take = |config: &Config, fits: &dyn Fn(&Instance) -> bool| {
             let Some(free) = by_vrid.get_mut(&config.vrid) else { return false };
             let fits = |slot: &&Slot| self.seats.get(slot).is_some_and(|s| fits(&s.instance));
             let Some(slot) = free.iter().find(fits).copied() else { return false };
@@ -99,11 +101,11 @@ impl Router {
         matched
     }
 
-    fn runs(&self, slot: Slot, config: &InstanceConfig) -> bool {
+    fn runs(&self, slot: Slot, config: &Config) -> bool {
         self.seats.get(&slot).is_some_and(|seat| seat.instance.config() == config)
     }
 
-    fn add(&mut self, now: Instant, config: InstanceConfig) -> Slot {
+    fn add(&mut self, now: Instant, config: Config) -> Slot {
         let slot = Slot(self.slots_so_far);
         self.slots_so_far += 1;
         self.instruct_hands(now, slot, &config);
@@ -145,7 +147,7 @@ impl Router {
         slot
     }
 
-    fn change(&mut self, now: Instant, slot: Slot, config: InstanceConfig, event: base::EventId) {
+    fn change(&mut self, now: Instant, slot: Slot, config: Config, event: base::EventId) {
         if self.runs(slot, &config) {
             return;
         }
@@ -195,7 +197,7 @@ impl Router {
         }
         self.partings.insert(holder);
         self.announcer.handle(now, announcer::Input::Forget { holder });
-        self.lifetimes.handle(now, lifetime::Input::Withdraw { holder });
+        self.lifetimes.handle(now, self.links.addresses(), lifetime::Input::Withdraw { holder });
         self.unstage(now, slot);
         self.ways.handle(now, vip::ways::Input::Manage { holder, ways: Vec::new() });
         self.keeper.handle(now, keeper::Input::Manage { holder, vips: Vec::new() });
@@ -224,7 +226,7 @@ impl Router {
         self.announcer.handle(now, announcer::Input::Paces(paces));
     }
 
-    fn instruct_hands(&mut self, now: Instant, slot: Slot, config: &InstanceConfig) {
+    fn instruct_hands(&mut self, now: Instant, slot: Slot, config: &Config) {
         let holder = slot.holder();
         self.instruct_leases(now, slot, config);
         self.instruct_ways(now, holder, config);

@@ -6,7 +6,7 @@
 //! through the parent, but for those that come from the device's own MAC, which the kernel hands to
 //! the device alone while that is up.
 //!
-//! VIPs wait installed ([`InstanceConfig::stages`]) only while the table keeps them silent for sure:
+//! VIPs wait installed ([`Config::stages`]) only while the table keeps them silent for sure:
 //! an IPv4 address is the node's own even on an interface that is down, and any other interface would
 //! answer for it.
 
@@ -18,13 +18,13 @@ use vip::keeper::Waiting;
 use vip::{devices, keeper};
 
 use super::{Router, Seat, Slot};
-use crate::config::{InstanceConfig, Reach};
+use crate::config::{Config, Reach};
 use crate::sockets::{Beside, SocketSpec};
 use crate::status::DeviceStatus;
 
 /// What is listed for an instance's devices beside its VIPs: their MACs, and that its IPv4 VIPs on
 /// them live at no other.
-pub(super) fn device_keys(config: &InstanceConfig) -> impl Iterator<Item = LeaseKey> {
+pub(super) fn device_keys(config: &Config) -> impl Iterator<Item = LeaseKey> {
     let macs = config.devices.iter().map(|device| LeaseKey::Mac(device.mac));
     let pinned = config.all_vips().filter(|vip| config.device(&vip.interface).is_some());
     macs.chain(pinned.filter_map(|vip| match vip.address {
@@ -35,7 +35,7 @@ pub(super) fn device_keys(config: &InstanceConfig) -> impl Iterator<Item = Lease
 
 impl Router {
     /// Tells the devices what this instance has of them.
-    pub(super) fn instruct_devices(&mut self, now: Instant, slot: Slot, config: &InstanceConfig) {
+    pub(super) fn instruct_devices(&mut self, now: Instant, slot: Slot, config: &Config) {
         let (holder, devices) = (slot.holder(), config.devices.clone());
         self.devices.handle(now, devices::Input::Manage { holder, devices });
         if self.seats.get(&slot).is_some_and(|seat| seat.holding) {

@@ -13,7 +13,7 @@ use base::{
 use super::addressees::Addressees;
 use super::debounce::Debounce;
 use super::{Router, Seat, Slot, Will};
-use crate::config::{InstanceConfig, Reach};
+use crate::config::{Config, Reach};
 use crate::instance::{Attachment, Surroundings, Turn};
 use crate::links::{Links, is_link_local};
 use crate::sockets::SocketSpec;
@@ -35,7 +35,7 @@ impl Router {
         self.keeper.handle(now, vip::keeper::Input::Fact(fact));
         self.devices.handle(now, vip::devices::Input::Fact(fact));
         self.announcer.handle(now, vip::announcer::Input::Fact(fact));
-        self.lifetimes.handle(now, vip::lifetime::Input::Fact(fact));
+        self.lifetimes.handle(now, self.links.addresses(), vip::lifetime::Input::Fact(fact));
         self.leases.handle(now, vip::lease::Input::Fact(fact));
         self.ways.handle(now, vip::ways::Input::Fact(fact));
         match self.debouncer.filter(now, fact) {
@@ -276,7 +276,7 @@ impl Router {
 }
 
 /// What the node means for an instance of this configuration, now.
-fn survey(links: &Links, vips: &BTreeSet<IpAddr>, config: &InstanceConfig) -> Surroundings {
+fn survey(links: &Links, vips: &BTreeSet<IpAddr>, config: &Config) -> Surroundings {
     if !links.known() {
         return Surroundings { fault: Some(Reason::Startup), ..Surroundings::default() };
     }
@@ -323,7 +323,7 @@ fn survey(links: &Links, vips: &BTreeSet<IpAddr>, config: &InstanceConfig) -> Su
 /// One that runs goes on while a tracker that is new to it has not spoken.
 fn weigh(
     verdicts: &BTreeMap<Tracker, Verdict>,
-    config: &InstanceConfig,
+    config: &Config,
     runs: bool,
     unheard: bool,
 ) -> (Option<Reason>, i32) {
@@ -344,7 +344,7 @@ fn weigh(
 }
 
 /// The interface an instance's adverts travel on.
-fn home<'a>(links: &'a Links, config: &InstanceConfig) -> Option<&'a base::LinkFact> {
+fn home<'a>(links: &'a Links, config: &Config) -> Option<&'a base::LinkFact> {
     match (&config.interface, config.source) {
         (Some(name), _) => links.named(name),
         (None, Some(source)) => links.carrying(source),
@@ -352,7 +352,7 @@ fn home<'a>(links: &'a Links, config: &InstanceConfig) -> Option<&'a base::LinkF
     }
 }
 
-fn speaks_beyond_link(config: &InstanceConfig) -> bool {
+fn speaks_beyond_link(config: &Config) -> bool {
     match &config.reach {
         Reach::Multicast { .. } => false,
         Reach::Unicast { peers, .. } => peers.iter().any(|peer| match peer.address {
@@ -364,7 +364,7 @@ fn speaks_beyond_link(config: &InstanceConfig) -> bool {
 
 /// VRRP-014: an advert that would have to be fragmented is never built, since no receiver would put
 /// it together.
-fn fits(config: &InstanceConfig, mtu: u32) -> bool {
+fn fits(config: &Config, mtu: u32) -> bool {
     let signed = config.hmac.as_ref().is_some_and(|policy| policy.signing_key().is_some());
     let trailer = if signed { TRAILER } else { 0 };
     let mtu = mtu.saturating_sub(u32::try_from(trailer).unwrap_or(u32::MAX));
@@ -388,20 +388,20 @@ fn link_state(links: &Links, name: &Name) -> LinkState {
 }
 
 /// Every interface whose state can matter to the instance.
-fn interfaces_of(config: &InstanceConfig) -> impl Iterator<Item = &Name> {
+fn interfaces_of(config: &Config) -> impl Iterator<Item = &Name> {
     let vips = config.all_vips().map(|vip| &vip.interface);
     let tracked = config.track.iter().map(|track| &track.interface);
     let parents = config.devices.iter().map(|device| &device.parent);
     config.interface.iter().chain(vips).chain(parents).chain(tracked)
 }
 
-fn uses(config: &InstanceConfig, name: &Name) -> bool {
+fn uses(config: &Config, name: &Name) -> bool {
     interfaces_of(config).any(|used| used == name)
 }
 
 /// Whether news of these interfaces can matter to the instance: it names one, or its source may be
 /// on any.
-fn looks_at(config: &InstanceConfig, interfaces: &BTreeSet<Name>) -> bool {
+fn looks_at(config: &Config, interfaces: &BTreeSet<Name>) -> bool {
     config.source.is_some() || interfaces_of(config).any(|name| interfaces.contains(name))
 }
 

@@ -64,9 +64,17 @@ impl Router {
         if wants && vips.iter().any(|vip| vip.preferred().is_some()) {
             let kept = vips.iter().filter(|vip| vip.preferred().is_none());
             let vips: Vec<Vip> = kept.cloned().collect();
-            self.lifetimes.handle(now, lifetime::Input::Present { holder, vips: &vips });
+            self.lifetimes.handle(
+                now,
+                self.links.addresses(),
+                lifetime::Input::Present { holder, vips: &vips },
+            );
         } else if wants {
-            self.lifetimes.handle(now, lifetime::Input::Present { holder, vips });
+            self.lifetimes.handle(
+                now,
+                self.links.addresses(),
+                lifetime::Input::Present { holder, vips },
+            );
         }
     }
 
@@ -104,7 +112,11 @@ impl Router {
                 if let Some(seat) = self.seat_of(holder) {
                     forget(&mut seat.present, &vips);
                 }
-                self.lifetimes.handle(now, lifetime::Input::Gone { holder, vips: &vips });
+                self.lifetimes.handle(
+                    now,
+                    self.links.addresses(),
+                    lifetime::Input::Gone { holder, vips: &vips },
+                );
                 self.announcer.handle(now, announcer::Input::Gone { holder, vips });
             }
             keeper::Output::Taken { holder, vip } => {
@@ -118,7 +130,11 @@ impl Router {
                     }
                 }
                 let vips = vec![vip];
-                self.lifetimes.handle(now, lifetime::Input::Gone { holder, vips: &vips });
+                self.lifetimes.handle(
+                    now,
+                    self.links.addresses(),
+                    lifetime::Input::Gone { holder, vips: &vips },
+                );
                 self.announcer.handle(now, announcer::Input::Gone { holder, vips });
             }
             keeper::Output::LeftOver { holder, vip } => {

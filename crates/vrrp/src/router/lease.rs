@@ -14,7 +14,7 @@ use vip::lease::{self, LapseCause, Output};
 
 use super::devices::device_keys;
 use super::{Router, SENT_AT_ONCE, Slot};
-use crate::config::InstanceConfig;
+use crate::config::Config;
 use crate::instance::Turn;
 
 /// An instance that was silenced and has not been heard about since.
@@ -209,7 +209,7 @@ impl Router {
     }
 
     /// Tells the leases what this instance would put under one.
-    pub(super) fn instruct_leases(&mut self, now: Instant, slot: Slot, config: &InstanceConfig) {
+    pub(super) fn instruct_leases(&mut self, now: Instant, slot: Slot, config: &Config) {
         let mut keys: Vec<LeaseKey> = config.all_vips().map(|vip| vip.address.into()).collect();
         let leased = config.lease && !keys.is_empty();
         keys.extend(device_keys(config));

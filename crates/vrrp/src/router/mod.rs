@@ -265,7 +265,9 @@ impl Router {
     /// The same as [`Input::Packet`], without owning the bytes.
     pub fn handle_packet(&mut self, now: Instant, index: IfIndex, arrival: &Arrival<'_>) {
         self.receive(now, index, arrival);
-        self.settle(now);
+        if !self.settle_quietly() {
+            self.settle(now);
+        }
     }
 
     /// The same as [`Input::Notice`], without owning the bytes.
@@ -317,6 +319,7 @@ impl Router {
         self.lifetimes.pack();
         self.leases.pack();
         self.links.pack();
+        self.vips = core::mem::take(&mut self.vips).into_iter().collect();
     }
 
     /// Where every instance stands, for the engine that goes on from here. What happens after this
@@ -402,7 +405,7 @@ impl Router {
             self.judge_all_due(now);
         }
         self.keeper.handle(now, vip::keeper::Input::Wake);
-        self.lifetimes.handle(now, lifetime::Input::Wake);
+        self.lifetimes.handle(now, self.links.addresses(), lifetime::Input::Wake);
         self.devices.handle(now, vip::devices::Input::Wake);
         self.ways.handle(now, vip::ways::Input::Wake);
         // Announcements never leave ahead of an advert: not in the turn that sends adverts.
@@ -494,7 +497,11 @@ impl Router {
             } else {
                 self.devices.handle(now, vip::devices::Input::Release { holder });
                 self.announcer.handle(now, vip::announcer::Input::Withdraw { holder });
-                self.lifetimes.handle(now, lifetime::Input::Withdraw { holder });
+                self.lifetimes.handle(
+                    now,
+                    self.links.addresses(),
+                    lifetime::Input::Withdraw { holder },
+                );
                 vip::keeper::Input::Release { holder }
             };
             self.keeper.handle(now, input);

@@ -7,10 +7,21 @@ use core::net::IpAddr;
 
 use base::{Family, IfIndex, Instant, Reason, Subject, Vrid, What};
 
-use super::{Router, Seat, Slot};
+use super::{Router, Seat, Slot, Will};
 use crate::floods;
 use crate::instance::Turn;
 use crate::wire::{self, Arrival};
+
+impl Seat {
+    /// Whether it waits, alone, and neither has nor leaves anything.
+    fn is_at_rest(&self) -> bool {
+        let has = self.holding || self.leasing || self.granted || !self.present.is_empty();
+        self.instance.only_waits()
+            && !has
+            && self.will == Will::None
+            && self.instance.config().group.is_none()
+    }
+}
 
 impl Router {
     pub(super) fn receive(&mut self, now: Instant, index: IfIndex, arrival: &Arrival<'_>) {
@@ -49,6 +60,22 @@ impl Router {
             Err(why) => seat.instance.refused(&mut turn, arrival.source, &why),
         }
         self.touched.insert(slot);
+    }
+
+    /// What follows from an advert that a Backup expects, as nearly all are: it waits anew, and that is
+    /// all. False where more may follow; then nothing was done.
+    pub(super) fn settle_quietly(&mut self) -> bool {
+        let Some(slot) = self.touched.first() else { return true };
+        let Some(seat) = self.seats.get(&slot).filter(|seat| seat.is_at_rest()) else {
+            return false;
+        };
+        let deadline = seat.deadline();
+        if self.touched.count() > 1 || base::planted!(NamedTooSoon) {
+            return false;
+        }
+        self.touched.remove(slot);
+        self.listening.set(slot, deadline);
+        true
     }
 
     /// Tells who floods an interface.

@@ -12,7 +12,7 @@ use vip::ways::{self, Managed};
 use vip::{HolderId, keeper};
 
 use super::{Filtering, Router};
-use crate::config::InstanceConfig;
+use crate::config::Config;
 
 /// Who holds what stays. Instances are numbered from zero.
 const STATICS: HolderId = HolderId(u32::MAX - 1);
@@ -103,12 +103,7 @@ impl Router {
     }
 
     /// Tells the machine of ways what an instance may hold.
-    pub(super) fn instruct_ways(
-        &mut self,
-        now: Instant,
-        holder: HolderId,
-        config: &InstanceConfig,
-    ) {
+    pub(super) fn instruct_ways(&mut self, now: Instant, holder: HolderId, config: &Config) {
         let ways = config.ways.clone();
         self.ways.handle(now, ways::Input::Manage { holder, ways });
     }

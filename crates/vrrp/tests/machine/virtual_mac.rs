@@ -29,8 +29,9 @@ fn with_device(config: InstanceConfig) -> InstanceConfig {
         ipv6: config.family == Family::V6,
         local_igmp: true,
     };
-    let moved = |vips: Vec<Vip>| -> Vec<Vip> {
-        vips.into_iter().map(|vip| Vip { interface: NAME.into(), ..vip }).collect()
+    let moved = |mut vips: Vec<Vip>| -> Vec<Vip> {
+        vips.iter_mut().for_each(|vip| vip.interface = NAME.into());
+        vips
     };
     InstanceConfig {
         devices: vec![device],

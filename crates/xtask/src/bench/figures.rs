@@ -68,6 +68,7 @@ impl Spread {
 impl fmt::Display for Spread {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.middle {
+            None if self.failed == 0 => f.write_str("-")?,
             None => f.write_str("never")?,
             Some([least, median, most]) => write!(f, "{least} / **{median}** / {most}")?,
         }
@@ -103,6 +104,7 @@ mod tests {
         let runs = [Some(Figure(3000)), None, Some(Figure(1000)), Some(Figure(2000))];
         assert_eq!(Spread::of(&runs).to_string(), "1 / **2** / 3 (1 of the runs never)");
         assert_eq!(Spread::of(&[None]).to_string(), "never");
+        assert_eq!(Spread::of(&[]).to_string(), "-");
         assert_eq!(Spread::of(&[Some(Figure(5000))]).to_string(), "5 / **5** / 5");
     }
 }

@@ -8,6 +8,7 @@ mod figures;
 mod leases;
 mod page;
 mod planning;
+mod played;
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -30,8 +31,9 @@ struct Scale {
     due: i64,
 }
 
-const SCALES: [Scale; 3] = [
+const SCALES: [Scale; 4] = [
     Scale { n: 250, advert: "1", due: 3_610 },
+    Scale { n: 1000, advert: "1", due: 3_610 },
     Scale { n: 4000, advert: "1", due: 3_610 },
     Scale { n: 1000, advert: "0.1", due: 361 },
 ];
@@ -116,6 +118,7 @@ fn bench(root: &Path, runs: usize) -> Result<(), String> {
     let contenders = [KEEPALIVED, mainstay.as_str()];
 
     let mut page = Page::new(format!("Runs of each: {runs}; {}", machine()));
+    let mut growth: Vec<(usize, [Vec<serde_json::Value>; 2])> = Vec::new();
     for scale in &SCALES {
         let mut found: [Vec<serde_json::Value>; 2] = [Vec::new(), Vec::new()];
         for run in 0..runs {
@@ -125,7 +128,11 @@ fn bench(root: &Path, runs: usize) -> Result<(), String> {
             }
         }
         rows_of_scale(&mut page, scale, &found);
+        if scale.advert == "1" {
+            growth.push((scale.n, found));
+        }
     }
+    rows_of_growth(&mut page, &growth);
     for (what, arguments) in MOVES {
         let mut found: [Vec<serde_json::Value>; 2] = [Vec::new(), Vec::new()];
         for run in 0..runs * 2 {
@@ -135,6 +142,9 @@ fn bench(root: &Path, runs: usize) -> Result<(), String> {
             }
         }
         page.row(row(what, "ms", &found, "median"));
+    }
+    for row in played::rows(root, runs)? {
+        page.row(row);
     }
     page.instructions(instructions(root)?);
     page.loads(&load());
@@ -180,6 +190,33 @@ fn rows_of_scale(page: &mut Page, scale: &Scale, found: &[Vec<serde_json::Value>
     }
 }
 
+/// What one instance more costs, from each number of instances to the next: flat if these are alike.
+fn rows_of_growth(page: &mut Page, growth: &[(usize, [Vec<serde_json::Value>; 2])]) {
+    let costs = [
+        ("processor, holder", "millionths", "cpu_master_pct", 10_000),
+        ("memory (PSS), holder", "kB", "pss_kb_master", 1),
+        ("memory (PSS), backup", "kB", "pss_kb_backup", 1),
+    ];
+    for (what, unit, field, times) in costs {
+        for pair in growth.windows(2) {
+            let [(few, before), (many, after)] = pair else { continue };
+            let more = i64::try_from(many - few).unwrap_or(i64::MAX);
+            let [keepalived, mainstay] = [0, 1].map(|which| {
+                let figure = |run: &serde_json::Value| run.get(field).and_then(Figure::of);
+                let runs = before[which].iter().zip(&after[which]);
+                let figures: Vec<_> = runs
+                    .map(|(few, many)| {
+                        Some(Figure((figure(many)?.0 - figure(few)?.0) * times / more))
+                    })
+                    .collect();
+                Spread::of(&figures)
+            });
+            let what = format!("one instance more, 1 s, from {few} to {many}: {what}");
+            page.row(Row { what, unit: unit.to_owned(), keepalived, mainstay });
+        }
+    }
+}
+
 fn row(what: &str, unit: &str, found: &[Vec<serde_json::Value>; 2], field: &str) -> Row {
     let [keepalived, mainstay] = found.each_ref().map(|runs| {
         let figures: Vec<_> = runs.iter().map(|run| run.get(field).and_then(Figure::of)).collect();
@@ -188,9 +225,11 @@ fn row(what: &str, unit: &str, found: &[Vec<serde_json::Value>; 2], field: &str)
     Row { what: what.to_owned(), unit: unit.to_owned(), keepalived, mainstay }
 }
 
+/// Long enough that both have come to rest before their memory is looked at.
 fn scaled(lab: &Path, daemon: &str, scale: &Scale) -> Result<serde_json::Value, String> {
     let n = scale.n.to_string();
-    let arguments = ["--n", n.as_str(), "--advert", scale.advert, "--secs", "5", "--timeout", "60"];
+    let arguments =
+        ["--n", n.as_str(), "--advert", scale.advert, "--secs", "12", "--timeout", "60"];
     last_line(&lab.join("scale.py"), daemon, &arguments)
 }
 

@@ -20,6 +20,7 @@ use core::time::Duration;
 
 use base::{
     Broadcast, Family, IfIndex, Instant, Name, Scope, Secret, Transmit, Vip, VipExtras, VipFlags,
+    VipParts,
 };
 use serde::{Deserialize, Serialize};
 
@@ -189,7 +190,7 @@ written! {
 
 written! {
     /// A VIP.
-    VipV1 is Vip {
+    VipV1 is VipParts {
         address: IpAddr,
         prefix: u8,
         interface: Name,
@@ -198,6 +199,19 @@ written! {
         label: Option<Name>,
         flags: VipFlagsV1,
         extras: Option<Box<VipExtrasV1>>,
+    }
+}
+
+impl Written<VipV1> for Vip {
+    fn turn(self) -> VipV1 {
+        VipParts::from(self).turn()
+    }
+}
+
+impl Written<Vip> for VipV1 {
+    fn turn(self) -> Vip {
+        let parts: VipParts = self.turn();
+        parts.into()
     }
 }
 

@@ -19,7 +19,7 @@ fn v4(text: &str) -> IpAddr {
 fn bequest() -> Bequest {
     let index = IfIndex::new(2).unwrap();
     let plain = Vip::new(v4("192.0.2.6"), 24, "eth0".into());
-    let rich = Vip {
+    let rich = VipParts {
         broadcast: Broadcast::Address(Ipv4Addr::new(192, 0, 2, 255)),
         scope: Scope::LINK,
         label: Some("eth0:1".into()),
@@ -36,8 +36,9 @@ fn bequest() -> Bequest {
             peer: Some(v4("2001:db8::1")),
             preferred: Some(Duration::from_secs(3)),
         })),
-        ..Vip::new(v4("192.0.2.7"), 25, "eth1".into())
+        ..Vip::new(v4("192.0.2.7"), 25, "eth1".into()).into()
     };
+    let rich = Vip::from(rich);
     Bequest {
         name: "VI_1".into(),
         farewells: vec![Transmit {

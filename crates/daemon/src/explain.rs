@@ -3,13 +3,15 @@
 use std::io::{self, IsTerminal as _, Write as _};
 use std::path::Path;
 
-use conf::manual;
+use conf::{Config, manual};
 use serde_json::Value;
 
 use crate::check;
+use crate::control::dumps::DumpPlaces;
 use crate::control::files;
 use crate::control::shelf::Reading;
 use crate::exit::Exit;
+use crate::place::Place;
 
 /// Prints what a keyword or a code means.
 pub(crate) fn explain(word: &str) -> Exit {
@@ -43,10 +45,7 @@ pub(crate) fn show(file: &Path, effective: bool, reading: &Reading) -> Exit {
         eprint!("{}", conf::render(&loaded, color));
     }
     let text = if effective {
-        match loaded
-            .meaning()
-            .map(|config| Ok(format!("{:#}", seconds(serde_json::to_value(config)?))))
-        {
+        match loaded.meaning().map(|config| Ok(format!("{:#}", complete(config)?))) {
             Some(Ok(text)) => (text + "\n").into_bytes(),
             Some(Err::<_, serde_json::Error>(error)) => {
                 eprintln!("error: cannot write it as JSON: {error}");
@@ -61,6 +60,25 @@ pub(crate) fn show(file: &Path, effective: bool, reading: &Reading) -> Exit {
         Ok(()) => exit,
         Err(_) => Exit::Fatal,
     }
+}
+
+/// All of a configuration, with what this machine decides where the file says nothing.
+fn complete(config: &Config) -> serde_json::Result<Value> {
+    let mut value = seconds(serde_json::to_value(config)?);
+    let places = DumpPlaces::of(&config.node, &Place::of(&config.node.run, None));
+    let places = serde_json::to_value(places)?;
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    for (at, here) in [
+        ("/globals/router_id", Value::from(host.trim())),
+        ("/node/files/state", places["data"].clone()),
+        ("/node/files/stats", places["stats"].clone()),
+        ("/node/files/json", places["json"].clone()),
+    ] {
+        if let Some(open) = value.pointer_mut(at).filter(|open| open.is_null()) {
+            *open = here;
+        }
+    }
+    Ok(value)
 }
 
 /// Times as seconds, which is how the configuration has them.
@@ -84,6 +102,19 @@ fn seconds(value: Value) -> Value {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn what_the_machine_decides_is_part_of_it() {
+        let text = "global_defs {\n stats_dump_file /run/s\n data_use_instance\n}\ninstance two\n";
+        let source = conf::Source { name: "t", text: text.as_bytes() };
+        let loaded = conf::load(source, conf::Options::default());
+        let value = complete(&loaded.config.expect("legal")).expect("JSON");
+        let text = |at: &str| value.pointer(at).and_then(Value::as_str).unwrap_or_default();
+        assert_eq!(text("/node/files/stats"), "/run/s");
+        assert!(text("/node/files/state").ends_with("keepalived_two.data"), "{value:#}");
+        assert_eq!(text("/node/links/default"), "eth0");
+        assert!(!text("/globals/router_id").is_empty());
+    }
 
     #[test]
     fn a_time_is_a_number_of_seconds() {

@@ -44,6 +44,10 @@ use control::shelf::Reading;
 use exit::Exit;
 
 fn main() -> ExitCode {
+    exit::of(play)
+}
+
+fn play() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
     if let Some(exit) = role::play(&arguments) {
         return exit.into();

@@ -325,18 +325,18 @@ impl Resolver<'_> {
                 );
                 continue;
             }
-            if let Some(before) = tracked.iter().position(|t| t.interface == interface) {
-                let before = tracked.remove(before);
+            if let Some(before) = tracked.iter().find(|t| t.interface == interface) {
                 self.report.push(
                     Diagnostic::warning(
                         Code::SetTwice,
                         span,
                         format!("`{interface}` is tracked twice"),
                     )
-                    .label("this one counts")
-                    .related(before.place.0, "this one does not")
+                    .label("this one does not count")
+                    .related(before.place.0, "this one does")
                     .help("remove one of them"),
                 );
+                continue;
             }
             tracked.push(TrackedInterface { interface, effect, place: Place(span) });
         }

@@ -5,7 +5,7 @@
 
 mod bus;
 mod configure;
-mod dumps;
+pub(crate) mod dumps;
 mod events;
 mod facade;
 pub(crate) mod files;

@@ -62,7 +62,7 @@ pub(crate) fn secret(raw: &[u8]) -> Option<Result<String, WordError>> {
         _ => {
             let text = raw.windows(2).enumerate();
             let escapes: Vec<usize> = text
-                .filter(|(_, pair)| matches!(pair, b"\\#" | b"\\!"))
+                .filter(|(_, pair)| matches!(*pair, b"\\#" | b"\\!"))
                 .map(|(at, _)| at)
                 .collect();
             let bytes = raw.iter().enumerate();

@@ -176,7 +176,7 @@ fn of_some_things_the_first_counts() {
     assert_eq!(weights, [5]);
     // And of everything else the last.
     let last = inside("priority 7\n priority 8\n advert_int 1\n advert_int 2");
-    assert_eq!((u8::from(last.priority), last.interval.as_secs()), (8, 2));
+    assert_eq!((last.priority.get(), last.interval.as_duration().as_secs()), (8, 2));
 }
 
 #[test]
@@ -203,4 +203,27 @@ fn a_name_that_stays_as_it_is_is_told_of() {
 #[test]
 fn a_byte_order_mark_is_called_by_its_name() {
     assert_eq!(found("\u{feff}global_defs {\n}", ""), [(Severity::Error, Code::UnknownKeyword)]);
+}
+
+/// As keepalived 2.2.7 has it in its dump.
+#[test]
+fn strict_mode_leaves_out_what_the_rfc_does_not_know() {
+    let lines = "down_timer_adverts 4\n garp_lower_prio_repeat 4\n higher_prio_send_advert on\n \
+                 preempt_delay 7\n garp_master_repeat 3";
+    let with = |more: &str| {
+        let text = format!(
+            "vrrp_instance V {{\n interface eth0\n virtual_router_id 1\n {more}\n{lines}\n \
+             virtual_ipaddress {{ 192.0.2.9/24 }}\n}}\n"
+        );
+        config(&text).instances.remove(0)
+    };
+    let (strict, loose) = (with("strict_mode"), with(""));
+    assert_eq!((loose.down_adverts, loose.announce.weaker_heard.repeat), (4, 4));
+    assert!(loose.answer_stronger && loose.answer_weaker);
+    assert_eq!((strict.down_adverts, strict.announce.weaker_heard.repeat), (3, 0));
+    assert!(!strict.answer_stronger && !strict.answer_weaker);
+    assert_ne!(strict.preempt, loose.preempt);
+    assert_eq!(strict.announce.takeover, loose.announce.takeover);
+    let told = found("", &format!("strict_mode\n{lines}"));
+    assert_eq!(told, vec![(Severity::Warning, Code::NoEffect); 4]);
 }

@@ -2,6 +2,7 @@
 
 use std::io::{self, IsTerminal as _, Write as _};
 use std::path::Path;
+use std::time::Duration;
 
 use conf::{Config, manual};
 use serde_json::Value;
@@ -78,7 +79,24 @@ fn complete(config: &Config) -> serde_json::Result<Value> {
             *open = here;
         }
     }
+    // Seconds, whatever the version counts in.
+    let instances = value.pointer_mut("/instances").and_then(Value::as_array_mut);
+    for (shown, instance) in instances.into_iter().flatten().zip(&config.instances) {
+        shown["interval"] = number(instance.interval.as_duration());
+        shown["version"] = match instance.version() {
+            base::Version::V2 => 2,
+            base::Version::V3 => 3,
+        }
+        .into();
+    }
     Ok(value)
+}
+
+/// A time in seconds.
+fn number(time: Duration) -> Value {
+    let decimal = format!("{}.{:09}", time.as_secs(), time.subsec_nanos());
+    let decimal = decimal.trim_end_matches('0').trim_end_matches('.');
+    serde_json::from_str(decimal).unwrap_or(Value::Null)
 }
 
 /// Times as seconds, which is how the configuration has them.
@@ -87,9 +105,7 @@ fn seconds(value: Value) -> Value {
         Value::Object(fields) => {
             let time = |name: &str| fields.get(name).and_then(Value::as_u64);
             if let (2, Some(secs), Some(nanos)) = (fields.len(), time("secs"), time("nanos")) {
-                let decimal = format!("{secs}.{nanos:09}");
-                let decimal = decimal.trim_end_matches('0').trim_end_matches('.');
-                return serde_json::from_str(decimal).unwrap_or(Value::Null);
+                return number(Duration::new(secs, u32::try_from(nanos).unwrap_or(0)));
             }
             Value::Object(fields.into_iter().map(|(name, value)| (name, seconds(value))).collect())
         }
@@ -105,7 +121,9 @@ mod tests {
 
     #[test]
     fn what_the_machine_decides_is_part_of_it() {
-        let text = "global_defs {\n stats_dump_file /run/s\n data_use_instance\n}\ninstance two\n";
+        let text = "global_defs {\n stats_dump_file /run/s\n data_use_instance\n}\n\
+                    instance two\nvrrp_instance V {\n interface eth0\n virtual_router_id 1\n version \
+                    3\n advert_int 0.5\n virtual_ipaddress {\n 192.0.2.9\n }\n}\n";
         let source = conf::Source { name: "t", text: text.as_bytes() };
         let loaded = conf::load(source, conf::Options::default());
         let value = complete(&loaded.config.expect("legal")).expect("JSON");
@@ -114,6 +132,8 @@ mod tests {
         assert!(text("/node/files/state").ends_with("keepalived_two.data"), "{value:#}");
         assert_eq!(text("/node/links/default"), "eth0");
         assert!(!text("/globals/router_id").is_empty());
+        assert_eq!(value.pointer("/instances/0/interval"), Some(&json!(0.5)));
+        assert_eq!(value.pointer("/instances/0/version"), Some(&json!(3)));
     }
 
     #[test]

@@ -297,8 +297,11 @@ fn notify(notify: &conf::Notify) -> NotifyFace {
     }
 }
 
-/// A command line with every word in quotes.
+/// A command line with every word in quotes; a file to be opened, `</path`, has none.
 fn quoted(command: &conf::Command) -> String {
+    if command.program().starts_with('<') {
+        return command.program().to_owned();
+    }
     let words: Vec<String> = command.argv.iter().map(|word| format!("'{word}'")).collect();
     words.join(" ")
 }

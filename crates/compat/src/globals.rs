@@ -23,9 +23,7 @@ pub fn globals(config: &Config) -> String {
     }
     mail(&mut page, config);
     page.line("Dynamic interfaces", true);
-    if let Some(interface) = &node.links.default {
-        page.line("Default interface", interface);
-    }
+    page.line("Default interface", &node.links.default);
     page.line("FIFO write vrrp states on reload", node.fifos.states_on_reload);
     for (name, fifo) in [("Global", &node.fifos.all), ("VRRP", &node.fifos.vrrp)] {
         if let Some(path) = fifo.as_ref().and_then(|fifo| fifo.path.as_ref()) {
@@ -59,7 +57,7 @@ pub fn globals(config: &Config) -> String {
         page.line(&format!("{name}_force"), u8::from(force));
     }
     page.line("rx_bufs_multiples", node.buffers.adverts.times);
-    page.line("umask", format!("0{:o}", node.files.umask.unwrap_or(0o177)));
+    page.line("umask", format!("0{:o}", node.files.umask));
     page.0
 }
 

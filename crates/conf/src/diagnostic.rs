@@ -52,7 +52,7 @@ base::codes! {
     BadOption = "C030", "This option is not known on such a line.";
     BadCommand = "C031", "This cannot be run.";
     BadPassword = "C032", "The password does not fit the protocol.";
-    SetTwice = "C033", "The same thing is set twice; the last one counts.";
+    SetTwice = "C033", "The same thing is set twice; one of them does not count.";
     NoVrid = "C040", "The instance has no virtual_router_id.";
     NoInterface = "C041", "The instance has no interface.";
     DuplicateName = "C042", "Two instances have the same name.";
@@ -99,6 +99,7 @@ base::codes! {
     SharedVrid = "C104", "One VRID is used on several interfaces.";
     OnePath = "C105", "All adverts of an instance take one path.";
     FaultEverywhere = "C106", "The same trouble takes all nodes out at once.";
+    VipAsNode = "C107", "An address that moves stands where a node's own belongs.";
     NodesVersion = "C110", "Nodes speak different versions of VRRP.";
     NodesInterval = "C111", "Nodes have different advert intervals.";
     NodesPassword = "C112", "Nodes are authenticated differently.";
@@ -116,6 +117,7 @@ base::codes! {
     HostSysctl = "C131", "A setting of this machine's kernel gets in the way.";
     HostManager = "C132", "A program on this machine manages addresses as well.";
     HostFirewall = "C133", "A firewall on this machine drops adverts.";
+    HostAddress = "C134", "An address is missing on this machine, or there too soon.";
 }
 
 /// One thing that is wrong, or worth knowing.

@@ -81,9 +81,9 @@ pub(crate) const fn more(code: Code) -> &'static [&'static str] {
         Code::BadPassword => &[
             "A VRRPv2 password has eight octets. keepalived cuts a longer one, FRR refuses it; shorten it on all nodes to what they already agree on.",
         ],
-        Code::SetTwice => {
-            &["The last one counts, as in keepalived. Usually one of them was copied."]
-        }
+        Code::SetTwice => &[
+            "The last one counts, but for scripts, FIFOs, names that cannot change and what is tracked, where the first does, as in keepalived. The message says which. Usually one of them was copied.",
+        ],
         Code::NoVrid => {
             &["Without a VRID there is no virtual router; keepalived refuses to run at all then."]
         }
@@ -211,6 +211,9 @@ pub(crate) const fn more(code: Code) -> &'static [&'static str] {
         Code::OnePath => &[
             "When that path breaks while both nodes live, each takes the other for dead. A second link, or unicast by another way, makes the difference; at least make the interface a bond.",
         ],
+        Code::VipAsNode => &[
+            "A VIP is on one node at a time, and on none while it moves. Adverts sent from it cannot leave a Backup, and those sent to it come back to the holder. Only the owner of an address, priority 255, uses one and the same for both.",
+        ],
         Code::FaultEverywhere => &[
             "A check without weight takes a node out entirely. When it watches something all nodes share (a gateway, a database) its failure takes all of them out at once, and the VIPs are served by nobody.",
         ],
@@ -255,6 +258,9 @@ pub(crate) const fn more(code: Code) -> &'static [&'static str] {
         }
         Code::HostManager => &[
             "systemd-networkd and NetworkManager consider addresses, routes and rules that they did not set as leftovers. mainstay puts a lost VIP back at once; better is to tell them to leave it alone.",
+        ],
+        Code::HostAddress => &[
+            "Found by `check --host`. Adverts that are to come from an address this machine does not have are not sent before it has it, and a peer that is this machine hears nobody else: mostly the other node's file was copied. A VIP that the network's own configuration sets up is there on every node, also on those that do not hold it.",
         ],
         Code::HostFirewall => &[
             "Adverts are IP protocol 112, to 224.0.0.18 or ff02::12 or to the peers. A node whose firewall drops them hears nobody, becomes Active beside another, and both answer for the VIPs; so it does when nobody hears it.",

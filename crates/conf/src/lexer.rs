@@ -3,7 +3,8 @@
 //! keepalived.conf is line oriented: words separated by blanks, `#` or `!` up to the end of the line
 //! is a comment, `{` and `}` stand for themselves wherever they are not quoted (also glued to a
 //! word). `"..."` and `'...'` join words and hide everything above; a backslash hides the next
-//! character; `${NAME}` belongs to its word. A quote ends with its line at the latest.
+//! character; `${NAME}` belongs to its word. A quote ends with its line at the latest. `'` is a quote
+//! only where a word begins: in `it's` it is an apostrophe.
 //!
 //! The tokens cover the input without gap or overlap, whatever the input is, so a program that
 //! edits a configuration can put back what it does not understand. Each byte is looked at once; the
@@ -110,6 +111,7 @@ impl Tokens<'_> {
     }
 
     fn word(&mut self) -> TokenKind {
+        let begin = self.at;
         let mut quote: Option<(u8, usize)> = None;
         while let Some(byte) = self.peek(0) {
             if self.at_newline() {
@@ -125,7 +127,8 @@ impl Tokens<'_> {
                 }
                 (Some((open, _)), _) if byte == open => quote = None,
                 (Some(_), _) => {}
-                (None, b'"' | b'\'') => quote = Some((byte, self.at)),
+                (None, b'"') => quote = Some((byte, self.at)),
+                (None, b'\'') if self.at == begin => quote = Some((byte, self.at)),
                 (None, b'$') if self.peek(1) == Some(b'{') => {
                     self.at += 1;
                     self.skip_while(|byte| byte != b'}' && byte != b'\n' && byte != b'\r');
@@ -173,8 +176,9 @@ mod tests {
             (r"a\#b \!c", vec![r"a\#b", r"\!c"]),
             ("VI_1{ x }y", vec!["VI_1", "{", "x", "}", "y"]),
             (r#""{ # !" x"#, vec![r#""{ # !""#, "x"]),
-            (r#"a"b c"d'e f' g"#, vec![r#"a"b c"d'e f'"#, "g"]),
-            (r#""a 'b" c' d"#, vec![r#""a 'b""#, "c' d"]),
+            (r#"a"b c"d 'e f' g"#, vec![r#"a"b c"d"#, "'e f'", "g"]),
+            (r#""a 'b" c' d"#, vec![r#""a 'b""#, "c'", "d"]),
+            ("it's a 'b c'", vec!["it's", "a", "'b c'"]),
             (r#""a \" b" c"#, vec![r#""a \" b""#, "c"]),
             ("${A} x${B C}y $C", vec!["${A}", "x${B C}y", "$C"]),
             ("a\r\nb\rc\r\n", vec!["a", ";", "b", "c", ";"]),
@@ -196,7 +200,8 @@ mod tests {
         };
         assert_eq!(open("a \"b c\nd"), Some(2));
         assert_eq!(open("x\"a' b\r\n"), Some(1));
-        assert_eq!(open("x'a\\'"), Some(1));
+        assert_eq!(open("'a\\'"), Some(0));
+        assert_eq!(open("x'a"), None);
         assert_eq!(open("\"a\" 'b'"), None);
     }
 

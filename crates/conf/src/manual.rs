@@ -132,6 +132,14 @@ fn paragraphs(keyword: &Keyword) -> Vec<String> {
     if let Some(since) = keyword.since() {
         all.push(format!("Known to keepalived since {since}."));
     }
+    if keyword.is_newer() {
+        all.push("Unknown to keepalived 2.2.7, which goes on without it.".to_owned());
+    }
+    if keyword.is_own() {
+        all.push(
+            "A word of mainstay: keepalived calls it unknown and goes on without it.".to_owned(),
+        );
+    }
     all
 }
 

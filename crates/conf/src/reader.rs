@@ -145,9 +145,14 @@ impl<'a> Reader<'a> {
         if !self.in_force(keyword, statement) || !self.has_its_block(written, statement) {
             return None;
         }
-        let before = seen.insert(keyword.name, statement.line());
+        let first_counts = keywords::keeps_first(within, keyword.name);
+        let before = seen.get(keyword.name).copied();
+        if before.is_none() || !first_counts {
+            seen.insert(keyword.name, statement.line());
+        }
         // Blocks add up outside of blocks, and blocks of lines anywhere; so do files that are included.
         let adds_up = match keyword.shape {
+            _ if first_counts => false,
             Shape::Lines(_) | Shape::Repeated(_) => true,
             Shape::Block(_) | Shape::NamedBlock(_) => within == Within::Top,
             _ => within == Within::Top && keyword.name.starts_with("include"),
@@ -162,10 +167,13 @@ impl<'a> Reader<'a> {
                         _ => format!("`{}` is set twice in one block", keyword.name),
                     },
                 )
-                .label("this one counts")
-                .related(before, "this one does not")
+                .label(if first_counts { "this one does not count" } else { "this one counts" })
+                .related(before, if first_counts { "this one does" } else { "this one does not" })
                 .help("remove one of them"),
             );
+            if first_counts {
+                return None;
+            }
         }
         Some(Recognised { keyword, written })
     }
@@ -175,6 +183,14 @@ impl<'a> Reader<'a> {
             // Nobody will read it, and this may not be a configuration at all.
             self.push_lenient(
                 Diagnostic::error(Code::UnknownKeyword, span, String::new()).help("see above"),
+            );
+            return;
+        }
+        if name.starts_with('\u{feff}') {
+            self.push_lenient(
+                Diagnostic::error(Code::UnknownKeyword, span, "a byte order mark stands here")
+                    .label("keepalived takes it for a part of the keyword, and skips the block")
+                    .help("save the file as UTF-8 without byte order mark"),
             );
             return;
         }

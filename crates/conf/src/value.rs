@@ -9,6 +9,7 @@ use crate::diagnostic::{Code, Diagnostic};
 use crate::keywords::{Keyword, Shape, nearest};
 use crate::reader::{At, Reader, example, shown};
 use crate::tree::Statement;
+use crate::word;
 use crate::{Command, RunAs, Span, Weight};
 
 /// A legal value.
@@ -86,6 +87,9 @@ impl Reader<'_> {
             };
             return Some(At::new(bare, statement.keyword()));
         };
+        if keyword.name == "auth_pass" {
+            return Some(At::new(Value::Text(self.secret(span)?), span));
+        }
         let word = self.word(span)?;
         let value = match keyword.shape {
             Shape::Switch => Value::Switch(self.switch(&word, span)?),
@@ -318,6 +322,30 @@ impl Reader<'_> {
     }
 
     /// A name the kernel would accept for an interface.
+    /// A password; see [`word::secret`].
+    fn secret(&mut self, span: Span) -> Option<String> {
+        match word::secret(self.raw(span)) {
+            Some(Ok(text)) if !text.is_empty() => Some(text),
+            // What is no text at all was said when the file was read.
+            Some(Err(_)) => None,
+            _ => {
+                self.report.push(
+                    Diagnostic::error(
+                        Code::BadPassword,
+                        span,
+                        "where this password ends is not clear",
+                    )
+                    .label("no character, or a quote within it")
+                    .help(
+                        "write 1 to 8 characters without double quotes in them, in double quotes \
+                             where they have a blank, `#` or `!`",
+                    ),
+                );
+                None
+            }
+        }
+    }
+
     pub(crate) fn interface(&mut self, word: &str, span: Span) -> Option<Name> {
         let why = if word.is_empty() {
             "it is empty"

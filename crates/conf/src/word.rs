@@ -41,7 +41,8 @@ pub(crate) fn text(raw: &[u8]) -> Result<Cow<'_, str>, WordError> {
                 at = after;
                 continue;
             }
-            (None, b'"' | b'\'') => quote = Some(byte),
+            (None, b'"') => quote = Some(byte),
+            (None, b'\'') if at == 0 => quote = Some(byte),
             (Some(open), _) if byte == open => quote = None,
             _ => out.push(byte),
         }
@@ -50,6 +51,35 @@ pub(crate) fn text(raw: &[u8]) -> Result<Cow<'_, str>, WordError> {
     String::from_utf8(out)
         .map(Cow::Owned)
         .map_err(|error| WordError::Utf8 { at: error.utf8_error().valid_up_to().min(raw.len()) })
+}
+
+/// A password as it travels: what stands there, without the double quotes around it. keepalived takes
+/// single quotes and backslashes in it for characters, and so must whoever is to be heard by it; only what
+/// would begin a comment is escaped. `None` for a quote in another place, where programs disagree.
+pub(crate) fn secret(raw: &[u8]) -> Option<Result<String, WordError>> {
+    let inner = match raw {
+        [b'"', inner @ .., b'"'] => inner.to_vec(),
+        _ => {
+            let text = raw.windows(2).enumerate();
+            let escapes: Vec<usize> = text
+                .filter(|(_, pair)| matches!(*pair, b"\\#" | b"\\!"))
+                .map(|(at, _)| at)
+                .collect();
+            let bytes = raw.iter().enumerate();
+            bytes.filter(|(at, _)| !escapes.contains(at)).map(|(_, byte)| *byte).collect()
+        }
+    };
+    let blank = raw.first() == Some(&b'\'') && raw.iter().any(u8::is_ascii_whitespace);
+    if blank || inner.contains(&b'"') {
+        return None;
+    }
+    if let Some(at) = inner.iter().position(|byte| *byte == 0) {
+        return Some(Err(WordError::Nul { at }));
+    }
+    Some(
+        String::from_utf8(inner)
+            .map_err(|error| WordError::Utf8 { at: error.utf8_error().valid_up_to() }),
+    )
 }
 
 /// The arguments in `line`, the text of a script word.
@@ -156,8 +186,33 @@ mod tests {
             (r"\x41\102\t\cA\E", "AB\t\x01\x1b"),
             (r"\xc3\xa9", "é"),
             (r#""""#, ""),
+            ("it's", "it's"),
         ] {
             assert_eq!(text(raw.as_bytes()).as_deref(), Ok(want), "{raw}");
+        }
+    }
+
+    /// Each of these was given to keepalived 2.2.7, which shows the password in its dump.
+    #[test]
+    fn a_password_is_what_stands_there() {
+        for (raw, want) in [
+            ("1111", Some("1111")),
+            (r#""1111""#, Some("1111")),
+            (r#""a b#c""#, Some("a b#c")),
+            ("'1111'", Some("'1111'")),
+            ("it's", Some("it's")),
+            (r"a\tb", Some(r"a\tb")),
+            (r"a\\b", Some(r"a\\b")),
+            (r#""a\nb""#, Some(r"a\nb")),
+            ("a$b", Some("a$b")),
+            // By keepalived.conf(5); 2.2.7 ends the word there.
+            (r"a\#b", Some("a#b")),
+            (r#"a"b"c"#, None),
+            (r#""a\"b""#, None),
+            ("'a b'", None),
+        ] {
+            let read = secret(raw.as_bytes()).map(|read| read.expect("text"));
+            assert_eq!(read.as_deref(), want, "{raw}");
         }
     }
 

@@ -120,6 +120,57 @@ fn two_nodes_that_do_not() {
 }
 
 #[test]
+fn nodes_that_sign_hear_each_other_or_are_told() {
+    let node = |lines: &str, priority: u8| {
+        instance("A", 5, &format!(" version 3\n priority {priority}\n{lines}"))
+    };
+    let signs = |key: &str, active: u8, mode: &str| {
+        format!(
+            " auth_hmac {{\n key 1 hex:{}\n key 2 hex:{}\n active_key {active}\n mode {mode}\n }}",
+            key.repeat(32),
+            "77".repeat(32)
+        )
+    };
+    let deaf = &[Code::NodesPassword][..];
+    let plain = String::new;
+    for (one, two, want) in [
+        (signs("a5", 1, "enforce"), signs("a5", 1, "enforce"), &[][..]),
+        (signs("a5", 1, "enforce"), signs("a5", 2, "permissive"), &[]),
+        (signs("a5", 1, "enforce"), signs("b5", 1, "enforce"), deaf),
+        (signs("a5", 2, "enforce"), signs("b5", 2, "enforce"), &[]),
+        (signs("a5", 1, "enforce"), plain(), deaf),
+        (signs("a5", 1, "permissive"), plain(), deaf),
+        (signs("a5", 1, "receive-only"), plain(), &[]),
+        (signs("a5", 1, "receive-only"), signs("a5", 1, "permissive"), &[]),
+        (signs("a5", 1, "receive-only"), signs("a5", 1, "enforce"), deaf),
+    ] {
+        differs(&node(&one, 150), &node(&two, 100), want);
+        differs(&node(&two, 150), &node(&one, 100), want);
+    }
+    let single =
+        signs("a5", 1, "enforce").replace(&format!(" key 2 hex:{}\n", "77".repeat(32)), "");
+    differs(&node(&single, 150), &node(&signs("a5", 2, "enforce"), 100), deaf);
+}
+
+#[test]
+fn a_node_s_own_address_is_its_own() {
+    let unicast = |own: &str, peer: &str, priority: u8| {
+        let lines =
+            format!(" priority {priority}\n unicast_src_ip {own}\n unicast_peer {{\n {peer}\n }}");
+        instance("A", 5, &lines)
+    };
+    says(&unicast("192.0.2.1", "192.0.2.2", 100), &[]);
+    says(&unicast("192.0.2.5", "192.0.2.2", 100), &[Code::VipAsNode]);
+    says(&unicast("192.0.2.1", "192.0.2.5", 100), &[Code::VipAsNode]);
+    // The owner's addresses are its own.
+    says(&unicast("192.0.2.5", "192.0.2.2", 255), &[]);
+    let from =
+        |priority: u8| instance("A", 5, &format!(" priority {priority}\n mcast_src_ip 192.0.2.1"));
+    differs(&from(150), &from(100), &[Code::NodesPeers]);
+    differs(&from(150), &from(100).replace("192.0.2.1\n", "192.0.2.2\n"), &[]);
+}
+
+#[test]
 fn weights_must_reach_the_next_node() {
     let node = |priority: u8| {
         format!("{SCRIPT}{}", instance("A", 5, &format!(" priority {priority}\n{TRACK}")))

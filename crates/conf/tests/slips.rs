@@ -110,3 +110,120 @@ fn words_of_the_manual_and_of_the_program() {
     }
     assert_eq!(found("child_wait_time 0", ""), []);
 }
+
+#[test]
+fn a_script_that_is_a_file_to_open_is_one_name() {
+    let script = |text: &str| {
+        let top = format!("vrrp_script s {{\n script {text}\n}}");
+        let found = found(&top, "track_script {\n s\n}");
+        let text = format!(
+            "{top}\nvrrp_instance V {{\n interface eth0\n virtual_router_id 1\n \
+             virtual_ipaddress {{ 192.0.2.9/24 }}\n}}\n"
+        );
+        let loaded = load(Source { name: "t", text: text.as_bytes() }, Options::default());
+        let opens = loaded.config.and_then(|c| c.scripts[0].opens().map(str::to_owned));
+        (found, opens)
+    };
+    for fine in ["\"</run/flag\"", "</run/flag", "\"</dev/tcp/192.0.2.1/80\""] {
+        let (found, opens) = script(fine);
+        assert_eq!(found, [], "{fine}");
+        assert_eq!(opens.as_deref(), fine.trim_matches('"').strip_prefix('<'));
+    }
+    assert_eq!(script("\"/bin/cat </run/flag\"").1, None, "a program of that argument");
+    for wrong in [
+        "\"< /run/flag\"",
+        "\"<flag\"",
+        "\"</run/*.up\"",
+        "\"</run/flag;exit\"",
+        "\"</run/flag more\"",
+    ] {
+        let (found, _) = script(wrong);
+        assert_eq!(found, [(Severity::Error, Code::BadCommand)], "{wrong}");
+    }
+}
+
+/// Each was given to keepalived 2.2.7, which says what it ignores.
+#[test]
+fn of_some_things_the_first_counts() {
+    let both = |lines: &str| {
+        let text = format!(
+            "{lines}\nvrrp_instance V {{\n interface eth0\n virtual_router_id 1\n \
+             virtual_ipaddress {{ 192.0.2.9/24 }}\n}}\n"
+        );
+        config(&text)
+    };
+    let inside = |lines: &str| {
+        let top = "vrrp_script s {\n script /bin/true\n weight 1\n}\n";
+        let text = format!(
+            "{top}vrrp_instance V {{\n interface eth0\n virtual_router_id 1\n{lines}\n \
+             virtual_ipaddress {{ 192.0.2.9/24 }}\n}}\n"
+        );
+        config(&text).instances.remove(0)
+    };
+    let run = both("instance a\ninstance b\nnet_namespace x\nnet_namespace y").node.run;
+    assert_eq!(run.instance.as_deref(), Some("a"));
+    assert_eq!(run.namespace.as_deref(), Some("x"));
+    let hooks = both("global_defs {\n startup_script /bin/a\n startup_script /bin/b\n}").node.hooks;
+    assert_eq!(hooks.startup.map(|it| it.argv), Some(vec!["/bin/a".to_owned()]));
+    let scripts =
+        inside("notify_master /bin/a\n notify_master /bin/b\n notify /bin/c\n notify /bin/d");
+    let argv = |it: &Option<conf::Command>| it.as_ref().map(|it| it.argv.join(" "));
+    assert_eq!(argv(&scripts.notify.active).as_deref(), Some("/bin/a"));
+    assert_eq!(argv(&scripts.notify.any).as_deref(), Some("/bin/c"));
+    let tracked =
+        inside("track_script {\n s weight 5\n s weight 6\n}\ntrack_script {\n s weight 7\n}");
+    let weights: Vec<_> = tracked.trackers.scripts.iter().map(|it| it.weight.value).collect();
+    assert_eq!(weights, [5]);
+    // And of everything else the last.
+    let last = inside("priority 7\n priority 8\n advert_int 1\n advert_int 2");
+    assert_eq!((last.priority.get(), last.interval.as_duration().as_secs()), (8, 2));
+}
+
+#[test]
+fn a_name_that_stays_as_it_is_is_told_of() {
+    let undefined = [(Severity::Warning, Code::UndefinedName)];
+    for (top, lines, want) in [
+        // A quote, a slash or a letter behind it, and keepalived does not replace it.
+        ("$A=eth1", "notify_master \"/bin/$A\"", &undefined[..]),
+        ("$A=eth1", "notify_master \"/bin/${A}\"", &[]),
+        ("$A=/bin", "notify_master $A/true", &undefined),
+        ("", "~SEQ(i,1,3) notify_master /bin/$i/x", &undefined),
+        // Defined too late, and never defined: a password may have a dollar in it.
+        ("", "notify_master /bin/$A\n $A=true", &undefined),
+        ("", "notify_master /bin/$A", &[]),
+    ] {
+        let found: Vec<_> = found(top, lines)
+            .into_iter()
+            .filter(|(_, code)| *code == Code::UndefinedName)
+            .collect();
+        assert_eq!(found, want, "{top} {lines}");
+    }
+}
+
+#[test]
+fn a_byte_order_mark_is_called_by_its_name() {
+    assert_eq!(found("\u{feff}global_defs {\n}", ""), [(Severity::Error, Code::UnknownKeyword)]);
+}
+
+/// As keepalived 2.2.7 has it in its dump.
+#[test]
+fn strict_mode_leaves_out_what_the_rfc_does_not_know() {
+    let lines = "down_timer_adverts 4\n garp_lower_prio_repeat 4\n higher_prio_send_advert on\n \
+                 preempt_delay 7\n garp_master_repeat 3";
+    let with = |more: &str| {
+        let text = format!(
+            "vrrp_instance V {{\n interface eth0\n virtual_router_id 1\n {more}\n{lines}\n \
+             virtual_ipaddress {{ 192.0.2.9/24 }}\n}}\n"
+        );
+        config(&text).instances.remove(0)
+    };
+    let (strict, loose) = (with("strict_mode"), with(""));
+    assert_eq!((loose.down_adverts, loose.announce.weaker_heard.repeat), (4, 4));
+    assert!(loose.answer_stronger && loose.answer_weaker);
+    assert_eq!((strict.down_adverts, strict.announce.weaker_heard.repeat), (3, 0));
+    assert!(!strict.answer_stronger && !strict.answer_weaker);
+    assert_ne!(strict.preempt, loose.preempt);
+    assert_eq!(strict.announce.takeover, loose.announce.takeover);
+    let told = found("", &format!("strict_mode\n{lines}"));
+    assert_eq!(told, vec![(Severity::Warning, Code::NoEffect); 4]);
+}

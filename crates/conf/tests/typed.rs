@@ -452,7 +452,7 @@ fn the_node() {
     assert_eq!((&*node.firewall.table, node.firewall.priority), ("mine", -5));
     assert!(node.snmp.rfc_v2 && node.snmp.rfc_v3 && node.snmp.traps && !node.snmp.vrrp);
     assert_eq!((node.dbus.enabled, node.dbus.service.as_str()), (true, "org.example.V"));
-    assert_eq!((node.files.umask, node.files.json_version), (Some(0o27), 2));
+    assert_eq!((node.files.umask, node.files.json_version), (0o27, 2));
     assert_eq!((&*node.vmac_prefix, &*node.vmac_addr_prefix), ("vm", "vm"));
     assert_eq!(node.reload.marker.as_deref(), Some(""));
     assert_eq!(node.run.namespace.as_deref(), Some("blue"));

@@ -1,9 +1,10 @@
 //! What this machine means for a configuration: interfaces that are not there, settings of the
 //! kernel, and programs that take addresses away.
 //!
-//! Everything is read from files that say it, and from what `nft` shows of the firewall; nothing is
-//! changed and nothing is sent. What cannot be read is not guessed at.
+//! Everything is read from files that say it, from what `nft` shows of the firewall and the kernel of
+//! its addresses; nothing is changed and nothing is sent. What cannot be read is not guessed at.
 
+mod addresses;
 mod firewall;
 mod packet;
 mod ruleset;
@@ -17,6 +18,7 @@ use conf::{Code, Config, Diagnostic, InstanceConfig, Reach};
 /// Everything this machine has to say.
 pub(crate) fn findings(config: &Config) -> Vec<Diagnostic> {
     let mut out = Host { root: "/".into() }.findings(config);
+    addresses::findings(config, &mut out);
     if !config.instances.is_empty() {
         firewall::findings(config, &mut out);
     }

@@ -51,6 +51,10 @@ use linux::wiping::WipingAllocator;
 static MEMORY: WipingAllocator = WipingAllocator(System);
 
 fn main() -> ExitCode {
+    exit::of(play)
+}
+
+fn play() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
     if let Some(exit) = role::play(&arguments) {
         return exit.into();

@@ -2,6 +2,10 @@
 //!
 //! They are blocked for the thread that opens [`Signals`] and for all threads it starts afterwards:
 //! open it first in `main`. Children get a clean mask from [`spawn`](crate::spawn()).
+//!
+//! Real-time signals nobody asked for are taken and passed over: each of them would end the process,
+//! and to keepalived's operators they are questions (`SIGRTMAX` asks builds for debugging what their
+//! threads do).
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -63,10 +67,12 @@ impl Signal {
 #[derive(Debug)]
 pub struct Signals {
     fd: SignalFd,
+    wanted: Vec<Signal>,
 }
 
 impl Signals {
-    /// Blocks these signals in the calling thread and opens the descriptor that tells of them.
+    /// Blocks these signals in the calling thread, and all real-time ones, and opens the descriptor that
+    /// tells of these.
     ///
     /// # Errors
     /// `EMFILE` and the like.
@@ -74,7 +80,7 @@ impl Signals {
         let set = set_of(signals);
         set.thread_block()?;
         let flags = SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC;
-        Ok(Self { fd: SignalFd::with_flags(&set, flags)? })
+        Ok(Self { fd: SignalFd::with_flags(&set, flags)?, wanted: signals.to_vec() })
     }
 
     /// The next signal, if one is pending.
@@ -85,12 +91,17 @@ impl Signals {
         loop {
             let Some(info) = self.fd.read_signal()? else { return Ok(None) };
             let number = i32::try_from(info.ssi_signo).unwrap_or(0);
-            let found = Signal::ALL.into_iter().find(|signal| signal.number() == number);
-            if found.is_some() {
-                return Ok(found);
+            let found = self.wanted.iter().find(|signal| signal.number() == number);
+            if let Some(found) = found {
+                return Ok(Some(*found));
             }
         }
     }
+}
+
+/// All that the C library leaves to programs.
+fn real_time() -> impl Iterator<Item = i32> {
+    libc::SIGRTMIN()..=libc::SIGRTMAX()
 }
 
 /// nix knows no names for real-time signals, but sets of them are sets like others.
@@ -100,8 +111,8 @@ fn set_of(signals: &[Signal]) -> SigSet {
     // are signals', which sigaddset(3) only sets bits for.
     unsafe {
         libc::sigemptyset(set.as_mut_ptr());
-        for signal in signals {
-            libc::sigaddset(set.as_mut_ptr(), signal.number());
+        for number in signals.iter().map(|signal| signal.number()).chain(real_time()) {
+            libc::sigaddset(set.as_mut_ptr(), number);
         }
         SigSet::from_sigset_t_unchecked(set.assume_init())
     }
@@ -136,9 +147,10 @@ mod tests {
             assert_eq!(signals.read().unwrap(), None);
         });
         is_ready.recv().unwrap();
-        for signal in [Signal::User1, Signal::Json] {
+        let unasked = [libc::SIGRTMIN(), libc::SIGRTMAX(), libc::SIGRTMAX() - 1];
+        for number in [Signal::User1, Signal::Json].map(Signal::number).into_iter().chain(unasked) {
             // SAFETY: the thread lives until it is joined below.
-            let sent = unsafe { libc::pthread_kill(thread.as_pthread_t(), signal.number()) };
+            let sent = unsafe { libc::pthread_kill(thread.as_pthread_t(), number) };
             assert_eq!(sent, 0);
         }
         go.send(()).unwrap();

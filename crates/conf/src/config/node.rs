@@ -348,7 +348,7 @@ pub struct Reload {
 }
 
 /// What is written where; `None`: as keepalived does.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct FilePlaces {
     /// Where state is dumped.
     pub state: Option<String>,
@@ -361,7 +361,7 @@ pub struct FilePlaces {
     /// Put the instance's name into those names.
     pub use_instance_name: bool,
     /// Rights that new files do not get.
-    pub umask: Option<u32>,
+    pub umask: u32,
     /// Where configurations are kept at reloads.
     pub saved: Option<String>,
     /// Where a copy of the configuration is kept while it is read.
@@ -371,7 +371,7 @@ pub struct FilePlaces {
 }
 
 /// Interfaces that are watched in special ways.
-#[derive(Clone, PartialEq, Debug, Default, Serialize)]
+#[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct LinkRules {
     /// How long an interface must be down or up to count.
     pub delays: Vec<LinkDelay>,
@@ -382,7 +382,7 @@ pub struct LinkRules {
     /// Pacing of announcements.
     pub pacing: Vec<Pacing>,
     /// Interfaces of addresses that name none (`default_interface`).
-    pub default: Option<Name>,
+    pub default: Name,
 }
 
 /// How long an interface must be down or up to count.

@@ -96,6 +96,14 @@ pub struct TrackScript {
     pub place: Place,
 }
 
+impl TrackScript {
+    /// The file that is only to be opened, where the script is written `</path`; nothing is run then.
+    #[must_use]
+    pub fn opens(&self) -> Option<&str> {
+        self.command.program().strip_prefix('<')
+    }
+}
+
 /// A file whose number changes priorities (`track_file`).
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct TrackFile {

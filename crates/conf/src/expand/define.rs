@@ -234,7 +234,11 @@ impl Expander<'_> {
         let help = "write `$NAME=VALUE` above this line, on a line of its own";
         if braced && !quoted {
             self.complain(Code::UndefinedName, place, &message, &label, help);
-        } else if near.is_some() {
+        } else if near.is_none() {
+            self.unreplaced
+                .entry((place.file, place.span.start))
+                .or_insert((name.as_bytes().to_vec(), place));
+        } else {
             self.complain_as(
                 Severity::Warning,
                 Code::UndefinedName,
@@ -242,6 +246,52 @@ impl Expander<'_> {
                 &format!("{message}, and stays as it is"),
                 &label,
                 help,
+            );
+        }
+    }
+}
+
+impl Expander<'_> {
+    /// Says which names a finished line still has although they are defined: without braces a name is
+    /// replaced only before a blank.
+    pub(super) fn left_over(&mut self, line: &Traced) {
+        let mut at = 0;
+        while let Some(next) = line.bytes[at..].iter().position(|byte| *byte == b'$') {
+            at += next + 1;
+            let name = identifier(&line.bytes[at..]);
+            let Some(place) = line.origin(at - 1, at + name.len()) else { continue };
+            let key = (place.file, place.span.start);
+            if !self.definitions.contains_key(name) || self.unreplaced.contains_key(&key) {
+                continue;
+            }
+            self.unreplaced.insert(key, (Vec::new(), place));
+            let name = String::from_utf8_lossy(name).into_owned();
+            self.complain_as(
+                Severity::Warning,
+                Code::UndefinedName,
+                place,
+                &format!("{} is not replaced here, and stays as it is", shown(&format!("${name}"))),
+                "without braces a name ends with a blank behind it",
+                &format!("write `${{{name}}}` if the definition is meant"),
+            );
+        }
+    }
+
+    /// Says which names were defined only after they were used.
+    pub(super) fn defined_too_late(&mut self) {
+        for (name, place) in core::mem::take(&mut self.unreplaced).into_values() {
+            if !self.definitions.contains_key(&name) {
+                continue;
+            }
+            self.line = place;
+            let name = String::from_utf8_lossy(&name).into_owned();
+            self.complain_as(
+                Severity::Warning,
+                Code::UndefinedName,
+                place,
+                &format!("{} is not defined yet, and stays as it is", shown(&format!("${name}"))),
+                "defined only further down",
+                "move the definition above this line",
             );
         }
     }

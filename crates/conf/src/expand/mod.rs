@@ -14,7 +14,7 @@ mod include;
 mod repeat;
 mod traced;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 pub use include::{Files, IncludeChecks, NoFiles};
 pub(crate) use traced::in_file;
@@ -81,10 +81,12 @@ pub(crate) fn expand(
         line: Place { file: 0, span: Span::default() },
         made: 0,
         full: false,
+        unreplaced: BTreeMap::new(),
     };
     let (_, name) = include::split(source.name);
     let path = include::join(around.directory, name);
     expander.file(source.name.to_owned(), path, source.text.to_vec());
+    expander.defined_too_late();
     expander.out
 }
 
@@ -111,6 +113,8 @@ struct Expander<'a> {
     made: usize,
     /// The text has grown too long, which has been said.
     full: bool,
+    /// Names that stayed as they were, by file and place.
+    unreplaced: BTreeMap<(u16, usize), (Vec<u8>, Place)>,
 }
 
 impl Expander<'_> {
@@ -240,6 +244,7 @@ impl Expander<'_> {
         if self.include_line(&line, depth) {
             return;
         }
+        self.left_over(&line);
         let cut = (depth < MAX_DEPTH).then(|| restart(&line.bytes)).flatten();
         let (head, tail) = match cut {
             Some(cut) => (line.slice(0, cut), Some(line.slice(cut, line.bytes.len()))),

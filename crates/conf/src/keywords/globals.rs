@@ -48,7 +48,7 @@ pub(super) const GLOBAL_DEFS: &[Keyword] = keywords! { within GlobalDefs;
 "vrrp_version" Choice(&["2", "3"]), "2; IPv6: 3", "3",
     "The version of VRRP instances speak unless they say otherwise.";
 "vrrp_strict" Switch, "off", "on",
-    "Holds to the letter of the RFC." => Accepted("strict mode checks adverts more closely; it never filters a VIP's traffic, as keepalived would");
+    "Holds to the letter of the RFC." => Accepted("strict mode holds to the RFC in what is sent, heard and waited for; it never filters a VIP's traffic, as keepalived would");
 "vrrp_skip_check_adv_addr" Switch, "off", "on",
     "Compares an advert's list of VIPs with ours only when its sender changes.";
 "vrrp_garp_interval" seconds(0, 60), "0", "0.001",

@@ -149,7 +149,7 @@ pub(super) const INSTANCE: &[Keyword] = keywords! { within Instance;
 "no_accept" Flag, "", "",
     "Drops traffic to the VIPs of an Active node that is not the owner.";
 "strict_mode" Switch, "vrrp_strict", "off",
-    "Holds to the letter of the RFC." => Accepted("strict mode checks adverts more closely; it never filters a VIP's traffic, as keepalived would");
+    "Holds to the letter of the RFC." => Accepted("strict mode holds to the RFC in what is sent, heard and waited for; it never filters a VIP's traffic, as keepalived would");
 "skip_check_adv_addr" Switch, "vrrp_skip_check_adv_addr", "on",
     "Compares an advert's list of VIPs with ours only when its sender changes.";
 "native_ipv6" Flag, "", "",

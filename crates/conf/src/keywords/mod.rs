@@ -15,12 +15,14 @@ mod since;
 mod suggest;
 mod top;
 mod trackers;
+mod twice;
 
 use core::time::Duration;
 
 pub use more::more;
 pub(crate) use pending::{fine_with, vip_option};
 pub(crate) use suggest::nearest;
+pub(crate) use twice::keeps_first;
 
 /// The block a keyword stands in.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -249,6 +251,18 @@ impl Keyword {
     #[must_use]
     pub fn since(&self) -> Option<&'static str> {
         since::since(self.name)
+    }
+
+    /// Whether keepalived 2.2.7 does not know it, and a newer one does.
+    #[must_use]
+    pub fn is_newer(&self) -> bool {
+        since::is_newer(self.within, self.name)
+    }
+
+    /// Whether it is a word of mainstay that no keepalived knows.
+    #[must_use]
+    pub fn is_own(&self) -> bool {
+        since::is_own(self.within, self.name)
     }
 }
 

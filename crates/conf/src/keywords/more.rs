@@ -267,7 +267,7 @@ const MORE: &[(Within, &str, &str)] = &[
     (
         Within::Script,
         "script",
-        "Run by no shell; a path with its arguments in one word. Exit 0 means good.",
+        "Run by no shell; a path with its arguments in one word. Exit 0 means good. `\"</path\"` runs nothing: it is good while its user can open that file, which /bin/sh finds out.",
     ),
     (
         Within::Script,

@@ -1,4 +1,7 @@
-//! Which version of keepalived first knew a keyword, as far as its change log says.
+//! Which version of keepalived first knew a keyword, as far as its change log says; and which are newer
+//! than the 2.2.7 of Debian 12, which calls them unknown, goes on, and does something else.
+
+use super::Within;
 
 /// See [`super::Keyword::since`].
 pub(super) fn since(name: &str) -> Option<&'static str> {
@@ -59,6 +62,60 @@ const SINCE: &[(&str, &str)] = &[
     ("vrrp_track_file", "2.0.0"),
 ];
 
+/// Whether 2.2.7 does not know it: each was given to it.
+pub(super) fn is_newer(within: Within, name: &str) -> bool {
+    let at = |(block, names): &(Within, &[&str])| *block == within && names.contains(&name);
+    NEWER.iter().any(at)
+}
+
+/// Whether no keepalived knows it: a word of mainstay.
+pub(super) fn is_own(within: Within, name: &str) -> bool {
+    let at = |(block, names): &(Within, &[&str])| *block == within && names.contains(&name);
+    OWN.iter().any(at)
+}
+
+const NEWER: &[(Within, &[&str])] = &[
+    (
+        Within::GlobalDefs,
+        &[
+            "dbus_no_interface_name",
+            "iproute_etc_dir",
+            "iproute_usr_dir",
+            "json_dump_file",
+            "json_version",
+            "set_supplementary_groups",
+            "state_dump_file",
+            "stats_dump_file",
+            "use_symlink_paths",
+            "v3_checksum_as_v2",
+            "vrrp_delay_after_boot",
+            "vrrp_owner_ignore_adverts",
+        ],
+    ),
+    (
+        Within::Instance,
+        &[
+            "auth_hmac",
+            "no_virtual_ipaddress",
+            "owner_ignore_adverts",
+            "thread_timer_expired",
+            "timer_expired_backup",
+            "v3_checksum_as_v2",
+        ],
+    ),
+    (Within::AuthHmac, &["active_key", "anti_replay", "key", "mode", "time_window"]),
+    (Within::Bfd, &["multihop"]),
+];
+
+const OWN: &[(Within, &[&str])] = &[
+    (
+        Within::Instance,
+        &["allowed_sources", "lease", "notify_before_release", "notify_before_release_timeout"],
+    ),
+    (Within::SyncGroup, &["notify_before_release", "notify_before_release_timeout"]),
+    (Within::Bfd, &["fails_until_up", "fast_takeover"]),
+];
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -71,5 +128,17 @@ mod tests {
             assert!(all().any(|keyword| keyword.name == *name), "{name}");
             assert_eq!(since(name), Some(*version));
         }
+    }
+
+    #[test]
+    fn words_that_keepalived_does_not_know_are_keywords_of_their_blocks() {
+        for (within, names) in NEWER.iter().chain(OWN) {
+            for name in *names {
+                let known = all().any(|it| it.within == *within && it.name == *name);
+                assert!(known, "{within:?} {name}");
+                assert_ne!(is_newer(*within, name), is_own(*within, name), "{name}");
+            }
+        }
+        assert!(!is_newer(Within::Instance, "priority") && !is_own(Within::Instance, "priority"));
     }
 }

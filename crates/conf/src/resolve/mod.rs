@@ -95,8 +95,8 @@ impl Resolver<'_> {
         let reach = self.reach(family, source.as_ref());
         let vrid = self.vrid();
         self.check_interface(&reach, source.is_some());
-        let preempt = self.preempt(priority);
         let strict = self.raw.strict.unwrap_or(self.globals.strict);
+        let preempt = if strict { self.strictly(priority) } else { self.preempt(priority) };
         let password = timing::password(&self.raw, v3, strict, self.report);
         self.check_vip_count(family, v3);
         if self.report.lenient {
@@ -109,7 +109,7 @@ impl Resolver<'_> {
             (options(&self.raw.vips), options(&self.raw.excluded));
         self.check_duplicates(&vips, &vip_places, &excluded, &excluded_places);
         let tracked_interfaces = self.tracked(priority);
-        let announce = self.announce();
+        let announce = self.announce(strict);
         let trackers = self.trackers(priority);
         let extras = self.extras(family, v3, interval);
         let password = password.filter(|_| extras.hmac.is_none());
@@ -133,7 +133,11 @@ impl Resolver<'_> {
             start,
             says_master: raw.state_master.as_ref().is_some_and(|at| at.value),
             interval: interval?,
-            down_adverts: raw.down_adverts.or(globals.down_adverts).unwrap_or(3),
+            down_adverts: if strict {
+                3
+            } else {
+                raw.down_adverts.or(globals.down_adverts).unwrap_or(3)
+            },
             preempt,
             password,
             reach: reach?,
@@ -144,8 +148,10 @@ impl Resolver<'_> {
             track_own_interface: !raw.dont_track_primary,
             tracked_interfaces,
             announce,
-            answer_weaker: !raw.lower_prio_no_advert.unwrap_or(globals.lower_prio_no_advert),
-            answer_stronger: raw.higher_prio_send_advert.unwrap_or(globals.higher_prio_send_advert),
+            answer_weaker: !strict
+                && !raw.lower_prio_no_advert.unwrap_or(globals.lower_prio_no_advert),
+            answer_stronger: !strict
+                && raw.higher_prio_send_advert.unwrap_or(globals.higher_prio_send_advert),
             skip_vip_list_check: raw.skip_check_adv_addr.unwrap_or(globals.skip_check_adv_addr),
             strict,
             notify,
@@ -326,26 +332,53 @@ impl Resolver<'_> {
                 );
                 continue;
             }
-            if let Some(before) = tracked.iter().position(|t| t.interface == interface) {
-                let before = tracked.remove(before);
+            if let Some(before) = tracked.iter().find(|t| t.interface == interface) {
                 self.report.push(
                     Diagnostic::warning(
                         Code::SetTwice,
                         span,
                         format!("`{interface}` is tracked twice"),
                     )
-                    .label("this one counts")
-                    .related(before.place.0, "this one does not")
+                    .label("this one does not count")
+                    .related(before.place.0, "this one does")
                     .help("remove one of them"),
                 );
+                continue;
             }
             tracked.push(TrackedInterface { interface, effect, place: Place(span) });
         }
         tracked
     }
 
+    /// In strict mode a weaker advert changes nothing and preemption waits for nothing, whatever else is
+    /// written; keepalived resets the same settings.
+    fn strictly(&mut self, priority: Priority) -> Preempt {
+        for keyword in [
+            "down_timer_adverts",
+            "garp_lower_prio_delay",
+            "garp_lower_prio_repeat",
+            "higher_prio_send_advert",
+            "preempt_delay",
+        ] {
+            let Some(span) = self.raw.seen.get(keyword).copied() else { continue };
+            self.report.push(
+                Diagnostic::warning(
+                    Code::NoEffect,
+                    span,
+                    format!("`{keyword}` is left out in strict mode"),
+                )
+                .label("the RFC knows no such thing")
+                .help("remove it, or switch strict mode off"),
+            );
+        }
+        match self.preempt(priority) {
+            Preempt::Never => Preempt::Never,
+            _ => Preempt::After(Duration::ZERO),
+        }
+    }
+
     /// As keepalived resolves them: `garp_lower_prio_*` falls back to the *global* master values.
-    fn announce(&self) -> Announce {
+    fn announce(&self, strict: bool) -> Announce {
         let (own, all) = (&self.raw.announce, &self.globals.announce);
         let min = self.globals.min_garp;
         let all_repeat = all.repeat.unwrap_or(if min { 1 } else { 5 });
@@ -355,10 +388,14 @@ impl Resolver<'_> {
         let every = own.refresh.or(all.refresh).and_then(nonzero);
         Announce {
             takeover: burst(own.repeat.unwrap_or(all_repeat), own.delay.unwrap_or(all_delay)),
-            weaker_heard: burst(
-                own.lower_repeat.or(all.lower_repeat).unwrap_or(all_repeat),
-                own.lower_delay.or(all.lower_delay).unwrap_or(all_delay),
-            ),
+            weaker_heard: if strict {
+                burst(0, Duration::ZERO)
+            } else {
+                burst(
+                    own.lower_repeat.or(all.lower_repeat).unwrap_or(all_repeat),
+                    own.lower_delay.or(all.lower_delay).unwrap_or(all_delay),
+                )
+            },
             refresh: every.map(|every| Refresh {
                 every,
                 repeat: own.refresh_repeat.or(all.refresh_repeat).unwrap_or(1),

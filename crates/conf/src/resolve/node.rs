@@ -329,7 +329,7 @@ fn files(given: &Given, report: &mut Report) -> FilePlaces {
         json: given.text("json_dump_file"),
         json_version: if given.choice("json_version") == Some("2") { 2 } else { 1 },
         use_instance_name: given.flag("data_use_instance"),
-        umask,
+        umask: umask.unwrap_or(0o177),
         saved: given.text("config_save_dir"),
         temporary: given.text("tmp_config_directory"),
         iproute: ["iproute_etc_dir", "iproute_usr_dir"]
@@ -457,7 +457,7 @@ fn links(raw: &RawConfig, globals: &RawGlobals, report: &mut Report) -> LinkRule
         delays,
         poll_all: top.flag("linkbeat_use_polling"),
         polled,
-        default: globals.default_interface.clone(),
+        default: globals.default_interface.clone().unwrap_or_else(|| Name::from("eth0")),
     }
 }
 

@@ -169,18 +169,18 @@ impl Known {
                 continue;
             };
             let Some(weight) = weight(row, most, report) else { continue };
-            if let Some(at) = list.iter().position(|t| t.name == **name) {
-                let before = list.remove(at);
+            if let Some(before) = list.iter().find(|t| t.name == **name) {
                 report.push(
                     Diagnostic::warning(
                         Code::SetTwice,
                         *span,
                         format!("{} is tracked twice", shown(name)),
                     )
-                    .label("this one counts")
-                    .related(before.place.0, "this one does not")
+                    .label("this one does not count")
+                    .related(before.place.0, "this one does")
                     .help("remove one of them"),
                 );
+                continue;
             }
             list.push(Tracked {
                 name: (*name).clone(),
@@ -229,6 +229,7 @@ fn script(block: &Named, globals: &RawGlobals, report: &mut Report) -> Option<Tr
         missing(block, "script", "\"/path/to/check arguments\"", report);
         return None;
     };
+    check_opened(&mut command, report)?;
     if let Some(user) = given.run_as("user") {
         command.run_as = Some(user);
     }
@@ -245,6 +246,47 @@ fn script(block: &Named, globals: &RawGlobals, report: &mut Report) -> Option<Tr
         bad_at_first: given.flag("init_fail"),
         place: Place(block.name.span),
     })
+}
+
+/// What a shell would make something of in the name of a file.
+const SHELL: &[char] =
+    &['$', '`', ';', '&', '|', '<', '>', '(', ')', '*', '?', '[', '\'', '"', '\\'];
+
+/// `</path` asks whether a file can be opened. keepalived has a shell find out; here it is a name and
+/// nothing else, so what a shell would read differently is refused.
+fn check_opened(command: &mut Command, report: &mut Report) -> Option<()> {
+    let Some(path) = command.program().strip_prefix('<').map(str::to_owned) else {
+        return Some(());
+    };
+    let span = command.place.0;
+    let bad = |message: String, label: &str, help: &str| {
+        Diagnostic::error(Code::BadCommand, span, message).label(label).help(help)
+    };
+    if !path.starts_with('/') {
+        report.push(bad(
+            format!("{} is no file's whole path", shown(&path)),
+            "expected `</path`, without a blank",
+            "write `script \"</run/service.up\"` to ask whether that file can be opened",
+        ));
+        return None;
+    }
+    if path.contains(SHELL) || path.contains(char::is_whitespace) {
+        report.push(bad(
+            format!("{} is for a shell to read, and none does", shown(&path)),
+            "keepalived has a shell open it",
+            "write the name of one file; for anything else name a script",
+        ));
+        return None;
+    }
+    if command.argv.len() > 1 {
+        report.tolerate(bad(
+            "a file that is opened has no arguments".to_owned(),
+            "keepalived passes over what follows the name",
+            "leave out what stands behind it",
+        ));
+        command.argv.truncate(1);
+    }
+    Some(())
 }
 
 fn file(block: &Named, report: &mut Report) -> Option<TrackFile> {

@@ -7,7 +7,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use base::{Name, Preempt};
 
-use super::{total, weighed};
+use super::{signing, total, weighed};
 use crate::diagnostic::{Code, Severity};
 use crate::value::decimal;
 use crate::{Config, InstanceConfig, Place, Reach, Span};
@@ -154,6 +154,7 @@ fn pair((a, first): Part<'_>, (b, second): Part<'_>, out: &mut Vec<Difference>) 
             "write the same `authentication` block on all nodes: both would hold the VIPs",
         );
     }
+    signatures((a, first), (b, second), out);
     vips((a, first), (b, second), out);
     peers((a, first), (b, second), out);
     let mut differ =
@@ -195,6 +196,24 @@ fn pair((a, first): Part<'_>, (b, second): Part<'_>, out: &mut Vec<Difference>) 
             "write the same `down_timer_adverts` on all nodes",
         );
     }
+}
+
+/// Whether each hears what the other signs, or does not sign.
+fn signatures((a, first): Part<'_>, (b, second): Part<'_>, out: &mut Vec<Difference>) {
+    let (one, two) = (first.hmac.as_ref(), second.hmac.as_ref());
+    let (first_deaf, second_deaf) = (signing::deaf(one, two), signing::deaf(two, one));
+    if first_deaf.is_none() && second_deaf.is_none() {
+        return;
+    }
+    let place = |i: &InstanceConfig| i.hmac.as_ref().map_or(i.places.name, |hmac| hmac.place).0;
+    let label = |deaf: Option<&str>| deaf.unwrap_or("hears the other").to_owned();
+    out.push(Difference {
+        code: Code::NodesPassword,
+        severity: Severity::Error,
+        message: format!("nodes of `{}` do not hear each other's signatures", first.name),
+        places: vec![(a, place(first), label(first_deaf)), (b, place(second), label(second_deaf))],
+        help: "give all nodes the same keys with `mode receive-only` first, then let them sign",
+    });
 }
 
 fn vips((a, first): Part<'_>, (b, second): Part<'_>, out: &mut Vec<Difference>) {
@@ -249,6 +268,18 @@ fn peers((a, first): Part<'_>, (b, second): Part<'_>, out: &mut Vec<Difference>)
         });
     };
     let name = &first.name;
+    if let (Some(one), Some(two)) = (first.source, second.source)
+        && one == two
+        && first.family == second.family
+    {
+        differ(
+            format!("`{name}` sends from {one} on two nodes"),
+            (first.places.name, one.to_string()),
+            (second.places.name, "the same here".to_owned()),
+            "write each node's own address as its source: one of the two cannot have this one",
+        );
+        return;
+    }
     match (&first.reach, &second.reach) {
         (Reach::Multicast { group }, Reach::Multicast { group: other }) if group != other => {
             differ(

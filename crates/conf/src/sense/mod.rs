@@ -4,6 +4,7 @@
 //! here makes a configuration unusable; a running daemon does not say it, `mainstay check` does.
 
 mod compare;
+mod signing;
 
 use core::net::IpAddr;
 use std::collections::HashMap;
@@ -14,7 +15,7 @@ pub use compare::{Difference, compare};
 
 use crate::diagnostic::{Code, Diagnostic};
 use crate::value::decimal;
-use crate::{Command, Config, InstanceConfig, Span, SyncGroup};
+use crate::{Command, Config, InstanceConfig, Reach, Span, SyncGroup};
 
 /// Everything worth a word about one configuration, in the order of its instances.
 #[must_use]
@@ -24,6 +25,7 @@ pub fn findings(config: &Config) -> Vec<Diagnostic> {
         weights(config, instance, &mut out);
     }
     passwords(config, &mut out);
+    own_addresses(config, &mut out);
     for group in &config.groups {
         group_agrees(config, group, &mut out);
     }
@@ -123,6 +125,43 @@ fn weights(config: &Config, instance: &InstanceConfig, out: &mut Vec<Diagnostic>
             .related(instance.places.name.0, "`nopreempt` in this instance")
             .help("let the check fault (weight 0), or allow preemption with a `preempt_delay`"),
         );
+    }
+}
+
+/// Adverts that come from a VIP, or go to one: it is not there until this node, or the peer, holds it.
+fn own_addresses(config: &Config, out: &mut Vec<Diagnostic>) {
+    for instance in config.instances.iter().filter(|instance| !instance.priority.is_owner()) {
+        let places = instance.places.vips.iter().chain(&instance.places.excluded);
+        let all = instance.vips.iter().chain(&instance.excluded);
+        for (vip, place) in all.zip(places) {
+            let name = &instance.name;
+            let found = if instance.source == Some(vip.address) {
+                Diagnostic::warning(
+                    Code::VipAsNode,
+                    place.0,
+                    format!(
+                        "`{name}` sends its adverts from {}, which it may not hold",
+                        vip.address
+                    ),
+                )
+                .label("also this node's source address")
+                .help("send from an address that stays on this node, and that the peers list")
+            } else if let Reach::Unicast { peers, .. } = &instance.reach
+                && let Some(peer) = peers.iter().find(|peer| peer.address == vip.address)
+            {
+                Diagnostic::note(
+                    Code::VipAsNode,
+                    place.0,
+                    format!("{} is a VIP of `{name}` and also one of its peers", vip.address),
+                )
+                .label("a peer and a VIP")
+                .related(peer.place.0, "only right if that node owns the address, priority 255")
+                .help("list the address that the peer sends from")
+            } else {
+                continue;
+            };
+            out.push(found);
+        }
     }
 }
 

@@ -16,9 +16,6 @@ use super::Control;
 use crate::messages::{ControlToGuardian, Dump, DumpFile, ToEngine, ToRunner};
 use crate::place::Place;
 
-/// Rights that files do not get unless told otherwise: others may not read what is told here.
-const UMASK: u32 = 0o177;
-
 /// Where dumps go.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(crate) struct DumpPlaces {
@@ -52,7 +49,7 @@ impl DumpPlaces {
             parent: directory.join(stem.replacen("keepalived", "keepalived_parent", 1) + ".data"),
             stats: place(&files.stats, "stats"),
             json: place(&files.json, "json"),
-            mode: 0o666 & !files.umask.unwrap_or(UMASK),
+            mode: 0o666 & !files.umask,
         }
     }
 }

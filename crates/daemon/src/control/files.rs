@@ -301,7 +301,10 @@ fn resolve(config: &Config, findings: &mut Vec<Diagnostic>) -> Resolved {
         .collect();
     let checks = config.scripts.iter().map(|tracked| Check {
         name: tracked.name.clone(),
-        script: lookup.script(&tracked.command),
+        script: match tracked.opens() {
+            None => lookup.script(&tracked.command),
+            Some(path) => lookup.opener(&tracked.command, path),
+        },
         interval: tracked.interval,
         timeout: tracked.timeout,
         rise: tracked.rise,
@@ -369,11 +372,34 @@ impl Lookup<'_> {
         self.identity(run_as).map(account)
     }
 
-    fn script(&mut self, command: &conf::Command) -> Script {
-        let identity = match &command.run_as {
+    fn identity_of(&mut self, command: &conf::Command) -> Option<Identity> {
+        match &command.run_as {
             None => self.default.clone(),
             Some(run_as) => self.identity(run_as),
-        };
+        }
+    }
+
+    /// A file that is only opened (`</path`). That it is not there may be what it is to tell, and nothing
+    /// in it is run.
+    fn opener(&mut self, command: &conf::Command, path: &str) -> Script {
+        let connection = ["/dev/tcp/", "/dev/udp/"].iter().any(|start| path.starts_with(start));
+        if connection && !shell_connects() {
+            self.findings.push(
+                Diagnostic::warning(
+                    Code::ScriptPath,
+                    command.place.0,
+                    format!("`{path}` is never there: only bash makes a connection of it"),
+                )
+                .label("/bin/sh on this machine is not bash")
+                .help("name a script that connects: `/usr/bin/bash -c '</dev/tcp/HOST/PORT'`"),
+            );
+        }
+        let account = self.identity_of(command).map(account);
+        Script { argv: command.argv.clone(), account, secure: false }
+    }
+
+    fn script(&mut self, command: &conf::Command) -> Script {
+        let identity = self.identity_of(command);
         let secure = self.config.globals.script_security;
         let path = PathBuf::from(command.program());
         let as_root = runs_with_rights_of_root(&path, identity.as_ref());
@@ -386,6 +412,12 @@ impl Lookup<'_> {
         }
         Script { argv: command.argv.clone(), account: identity.map(account), secure }
     }
+}
+
+/// Whether what `/bin/sh` is opens connections as files; only bash does.
+fn shell_connects() -> bool {
+    let shell = std::fs::canonicalize("/bin/sh").ok();
+    shell.and_then(|path| path.file_name().map(|name| name == "bash")).unwrap_or(false)
 }
 
 /// A group written `:GROUP` comes in addition to the user's own.

@@ -6,7 +6,7 @@
 pub(crate) mod agent;
 mod bus;
 mod configure;
-mod dumps;
+pub(crate) mod dumps;
 mod events;
 mod facade;
 pub(crate) mod files;

@@ -5,6 +5,10 @@
 //! still runs, no second one of the same script is started: the turn is left out, and if the run has
 //! already failed, that counts as another failure.
 //!
+//! A script written `</path` is no program but a file, good while it can be opened. It is opened in a
+//! process of its own all the same: with the rights of the check's user, and with an end when the file is
+//! a pipe that nobody writes to.
+//!
 //! What a script writes goes nowhere, so it cannot fill anything; what it leaves running is its own
 //! business unless its time was up, for scripts that restart a service leave that service running.
 
@@ -16,7 +20,7 @@ use compat::{Phase, ScriptStanding};
 use linux::{Child, End, Interest, Poll};
 
 use super::queues::{GRACE, start};
-use crate::messages::FromRunner;
+use crate::messages::{FromRunner, Script};
 use crate::sensors::Check;
 
 /// All of them.
@@ -151,7 +155,8 @@ impl Watched {
     fn start(&mut self, now: Instant, poll: &Poll, next: &mut u64, told: &mut Vec<FromRunner>) {
         let token = *next;
         *next += 1;
-        let started = start(&self.check.script, &[]).and_then(|child| {
+        let opener = opener(&self.check.script);
+        let started = start(opener.as_ref().unwrap_or(&self.check.script), &[]).and_then(|child| {
             poll.add(&child, token, Interest::Read)?;
             Ok(child)
         });
@@ -194,10 +199,17 @@ impl Watched {
     }
 }
 
+/// What opens the file of a check that is only that. The name is an argument, so the shell reads it as a
+/// name and nothing else.
+fn opener(script: &Script) -> Option<Script> {
+    let path = script.argv.first()?.strip_prefix('<')?;
+    let argv = ["/bin/sh", "-c", "<\"$1\"", "sh", path].map(String::from).to_vec();
+    Some(Script { argv, ..script.clone() })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::messages::Script;
     use linux::clock;
 
     fn check(name: &str, script: &str, rise: u32, fall: u32) -> Check {
@@ -335,5 +347,32 @@ mod tests {
         assert!(
             matches!(&bench.told[0].2, ScriptResult::NotStarted(why) if why.contains("absolute"))
         );
+    }
+
+    #[test]
+    fn a_file_alone_is_good_while_it_can_be_opened_and_its_name_is_no_shell_s() {
+        // A name that a shell would take apart.
+        let flag = file("open me; exit 0 #");
+        let opened = |limit| {
+            let mut check = check("chk", "", 1, 1);
+            check.script.argv = vec![format!("<{flag}")];
+            check.timeout = Duration::from_millis(limit);
+            check
+        };
+        let mut bench = Bench::new(vec![opened(9_000)]);
+        bench.until(1);
+        assert!(matches!(bench.told[0].2, ScriptResult::Exited(1..)), "{:?}", bench.told);
+        std::fs::write(&flag, "").unwrap();
+        bench.until(2);
+        assert_eq!(bench.told[1], ("chk".into(), Verdict::Good, ScriptResult::Exited(0)));
+        std::fs::remove_file(&flag).unwrap();
+        bench.until(3);
+        assert_eq!(bench.told[2].1, Verdict::Bad);
+        // A pipe nobody writes to is never open.
+        assert!(std::process::Command::new("mkfifo").arg(&flag).status().unwrap().success());
+        let mut bench = Bench::new(vec![opened(100)]);
+        bench.until(1);
+        assert_eq!(bench.told[0], ("chk".into(), Verdict::Bad, ScriptResult::TimedOut));
+        std::fs::remove_file(&flag).unwrap();
     }
 }

@@ -92,6 +92,16 @@ impl Stage {
         Some(said.split_whitespace().collect::<Vec<_>>().join(" "))
     }
 
+    /// The name of the error that a call is answered with.
+    fn refused(&self, arguments: &str) -> Option<String> {
+        let line =
+            format!("dbus-send --bus={BUS} --print-reply=literal --dest={SERVICE} {arguments}");
+        let process = self.lab.node(NODE).spawn(&CommandLine::parse(&line)).unwrap();
+        let status = process.wait(PATIENCE)?;
+        let name = process.log().strip_prefix("Error ")?.split(':').next()?.to_owned();
+        (!status.success()).then_some(name)
+    }
+
     fn property(&self, path: &str, name: &str) -> Option<String> {
         let get = "org.freedesktop.DBus.Properties.Get";
         self.send(&format!("{path} {get} string:{SERVICE}.Instance string:{name}"))
@@ -140,6 +150,9 @@ fn story(run: &CommandLine) -> Vec<String> {
     stage.becomes(VI_2, "Master");
     stage.signalled("/org/keepalived/Vrrp1/Vrrp", "VrrpReloaded");
     said.push(stage.property(VI_2, "Name").unwrap());
+    // Debian builds keepalived without it.
+    let create = format!("{daemon_path}.CreateInstance string:A string:eth0 uint32:9 uint32:2");
+    said.push(stage.refused(&create).expect("it is refused"));
     stage.lab.node(NODE).signal(ProcessSignal::TERM);
     assert!(daemon.wait(PATIENCE).is_some(), "it does not end");
     stage.signalled("/org/keepalived/Vrrp1/Vrrp", "VrrpStopped");

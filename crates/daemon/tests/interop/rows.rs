@@ -72,6 +72,21 @@ fn i13_three_kinds_we_are_in_the_middle() {
 
 #[test]
 fn i13_three_kinds_we_are_the_last() {
+    killed_in_order(V3_IPV4, [100, 150, 200]);
+}
+
+#[test]
+fn i13_three_kinds_over_ipv6_we_are_the_strongest() {
+    killed_in_order(V3_IPV6, [200, 100, 150]);
+}
+
+#[test]
+fn i13_three_kinds_over_ipv6_we_are_in_the_middle() {
+    killed_in_order(V3_IPV6, [150, 100, 200]);
+}
+
+#[test]
+fn i13_three_kinds_over_ipv6_we_are_the_last() {
     killed_in_order(V3_IPV6, [100, 150, 200]);
 }
 

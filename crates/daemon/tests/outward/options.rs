@@ -107,10 +107,33 @@ fn int_and_term_stop_and_pid_files_go() {
         assert_eq!(says("/run/lab/p"), says("/run/lab/r"), "one process takes all signals");
         let vip = "193.168.0.51".parse().unwrap();
         bench.wait_for("the VIP", &daemon, || bench.lab.node("ours").holds(vip));
+        // A dump of threads, which builds for debugging have, and others that mean nothing.
+        for number in ["64", "62", "35", "37"] {
+            let kill = format!("/bin/kill -{number} {}", says("/run/lab/p").unwrap_or_default());
+            let sent = bench.lab.node("ours").output(&CommandLine::parse(&kill), PATIENCE).unwrap();
+            assert!(sent.is_some(), "{kill}");
+        }
         daemon.signal(signal);
         let status = daemon.wait(PATIENCE).expect("it ends");
         assert_eq!(status.code(), Some(0), "{}", daemon.log());
         assert!(!bench.lab.node("ours").holds(vip));
         assert_eq!([bench.read("/run/lab/p"), bench.read("/run/lab/r")], [None, None]);
     }
+}
+
+#[test]
+fn without_the_right_to_send_adverts_it_ends_and_says_which() {
+    if !possible() {
+        return;
+    }
+    let bench = node(Who::Mainstay, "rights");
+    let less = "/usr/bin/setpriv --bounding-set=-net_raw --inh-caps=-net_raw";
+    let line = format!(
+        "{less} {DUMPS}/keepalived -n -l -P -p /run/lab/p -r /run/lab/r -f /run/lab/fine.conf \
+         --control {{control}}"
+    );
+    let process = bench.lab.node("ours").spawn(&CommandLine::parse(&line)).unwrap();
+    let status = process.wait(PATIENCE).expect("it ends");
+    assert_eq!(status.code(), Some(4), "{}", process.log());
+    assert!(process.log().contains("CAP_NET_RAW"), "{}", process.log());
 }

@@ -1,0 +1,182 @@
+//! Which addresses and interfaces this machine has, against those a configuration counts on beside the
+//! instances' own interfaces: sources, peers, VIPs, and what is tracked.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use conf::{Code, Config, Diagnostic, InstanceConfig, Reach, Span};
+use linux::Inventory;
+
+/// What the kernel shows.
+#[derive(Default)]
+struct Here {
+    links: BTreeSet<String>,
+    /// Each address, and whether it stays for ever.
+    addresses: Vec<(IpAddr, bool)>,
+}
+
+/// Everything the kernel's addresses and interfaces have to say. What cannot be read is not guessed at.
+pub(super) fn findings(config: &Config, out: &mut Vec<Diagnostic>) {
+    let read = || -> Option<Here> {
+        let mut inventory = Inventory::open().ok()?;
+        let links = inventory.links().ok()?;
+        let addresses = inventory.addresses().ok()?;
+        Some(Here {
+            links: links.into_iter().map(|link| link.name.to_string()).collect(),
+            addresses: addresses
+                .into_iter()
+                .map(|entry| (entry.address, entry.valid.is_none()))
+                .collect(),
+        })
+    };
+    if let Some(here) = read() {
+        here.findings(config, out);
+    }
+}
+
+impl Here {
+    fn findings(&self, config: &Config, out: &mut Vec<Diagnostic>) {
+        for instance in &config.instances {
+            self.source(instance, out);
+            self.peers(instance, out);
+            self.vips(instance, out);
+            self.interfaces(instance, out);
+        }
+    }
+
+    fn has(&self, address: IpAddr) -> bool {
+        self.addresses.iter().any(|(own, _)| *own == address)
+    }
+
+    fn source(&self, instance: &InstanceConfig, out: &mut Vec<Diagnostic>) {
+        let Some(source) = instance.source.filter(|source| !self.has(*source)) else { return };
+        if instance.vips.iter().chain(&instance.excluded).any(|vip| vip.address == source) {
+            return;
+        }
+        out.push(
+            Diagnostic::warning(
+                Code::HostAddress,
+                instance.places.name.0,
+                format!("this machine does not have {source}"),
+            )
+            .label("its adverts are to come from that address")
+            .help("write an address of this node; is this the other node's file?"),
+        );
+    }
+
+    fn peers(&self, instance: &InstanceConfig, out: &mut Vec<Diagnostic>) {
+        let Reach::Unicast { peers, .. } = &instance.reach else { return };
+        let held = |address| instance.vips.iter().any(|vip| vip.address == address);
+        for peer in peers.iter().filter(|peer| self.has(peer.address) && !held(peer.address)) {
+            out.push(
+                Diagnostic::warning(
+                    Code::HostAddress,
+                    peer.place.0,
+                    format!("{} is an address of this machine", peer.address),
+                )
+                .label("so this peer is the node itself")
+                .help("list the other nodes' addresses; is this the other node's file?"),
+            );
+        }
+    }
+
+    fn vips(&self, instance: &InstanceConfig, out: &mut Vec<Diagnostic>) {
+        let all = instance.vips.iter().chain(&instance.excluded);
+        let places = instance.places.vips.iter().chain(&instance.places.excluded);
+        for (vip, place) in all.zip(places) {
+            let stays = self.addresses.contains(&(vip.address, true));
+            if stays && !instance.priority.is_owner() {
+                out.push(
+                    Diagnostic::note(
+                        Code::HostAddress,
+                        place.0,
+                        format!("this machine has {} already, for ever", vip.address),
+                    )
+                    .label("unless keepalived holds it now, something else sets it up")
+                    .help("take a VIP out of the network's own configuration: a Backup must not have it"),
+                );
+            }
+        }
+    }
+
+    /// Interfaces of VIPs, and those that are tracked. The instance's own is told of elsewhere.
+    fn interfaces(&self, instance: &InstanceConfig, out: &mut Vec<Diagnostic>) {
+        let all = instance.vips.iter().chain(&instance.excluded);
+        let places = instance.places.vips.iter().chain(&instance.places.excluded);
+        // With a virtual MAC they stand on an interface that is made.
+        let vips = all.zip(places).filter(|_| instance.vmac.is_none());
+        let vips = vips.map(|(vip, place)| (vip.interface.as_str(), place.0));
+        let tracked = instance.tracked_interfaces.iter();
+        let tracked = tracked.map(|one| (one.interface.as_str(), one.place.0));
+        let named: Vec<(&str, Span)> = vips.chain(tracked).collect();
+        let mut told: BTreeSet<&str> = instance.interface.iter().map(|own| own.as_str()).collect();
+        for (name, span) in named {
+            if !self.links.contains(name) && told.insert(name) {
+                out.push(
+                    Diagnostic::warning(
+                        Code::HostInterface,
+                        span,
+                        format!("there is no interface `{name}` on this machine"),
+                    )
+                    .label(format!("`{}` waits for it", instance.name))
+                    .help("correct the name as `ip link` shows it, or bring the interface up"),
+                );
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use conf::Severity;
+
+    use super::*;
+
+    /// What is said of these lines and VIPs on a machine with eth0 and two addresses, of which the second
+    /// goes by itself.
+    fn said(lines: &str, vip: &str) -> Vec<(&'static str, Severity)> {
+        let text = format!(
+            "vrrp_instance A {{\n interface eth0\n virtual_router_id 5\n priority 100\n{lines}\n \
+             virtual_ipaddress {{\n {vip}\n }}\n}}\n"
+        );
+        let source = conf::Source { name: "t", text: text.as_bytes() };
+        let config = conf::load(source, conf::Options::default()).config.expect("legal");
+        let address = |text: &str| text.parse::<IpAddr>().expect("an address");
+        let here = Here {
+            links: ["lo".to_owned(), "eth0".to_owned()].into(),
+            addresses: vec![(address("192.0.2.1"), true), (address("192.0.2.9"), false)],
+        };
+        let mut out = Vec::new();
+        here.findings(&config, &mut out);
+        assert!(out.iter().all(|one| !one.help.is_empty()));
+        out.into_iter().map(|one| (one.code.as_str(), one.severity)).collect()
+    }
+
+    #[test]
+    fn addresses_that_are_missing_and_that_are_there_too_soon_are_told() {
+        let warning = [("C134", Severity::Warning)];
+        let unicast = |own: &str, peer: &str| format!("{own}\n unicast_peer {{\n {peer}\n }}");
+        let own = "unicast_src_ip 192.0.2.1";
+        for (lines, vip, want) in [
+            (String::new(), "192.0.2.5/24", &[][..]),
+            (unicast(own, "192.0.2.2"), "192.0.2.5/24", &[]),
+            ("mcast_src_ip 192.0.2.77".to_owned(), "192.0.2.5/24", &warning),
+            (unicast("unicast_src_ip 192.0.2.2", "192.0.2.3"), "192.0.2.5/24", &warning),
+            // A peer that is this node, without a source that would have told.
+            (unicast("", "192.0.2.1"), "192.0.2.5/24", &warning),
+            // A VIP in the network's own configuration; and one that mainstay holds.
+            (String::new(), "192.0.2.1/24", &[("C134", Severity::Note)]),
+            (String::new(), "192.0.2.9/24", &[]),
+        ] {
+            assert_eq!(said(&lines, vip), want, "{lines} {vip}");
+        }
+    }
+
+    #[test]
+    fn interfaces_of_vips_and_of_checks_are_missed_once() {
+        let missed = [("C130", Severity::Warning)];
+        assert_eq!(said("track_interface {\n eth9\n }", "192.0.2.5/24 dev eth9"), missed);
+        assert_eq!(said("", "192.0.2.5/24 dev eth0"), []);
+        assert_eq!(said("use_vmac", "192.0.2.5/24"), []);
+    }
+}

@@ -1,0 +1,9 @@
+//! Real agents through the driver: Debian's own, unmodified; a made-up systemd; a fence agent of the
+//! lab; and agents that hang, fork, flood and lie.
+
+mod bench;
+mod debian;
+mod fencing;
+mod scripts;
+mod units;
+mod wild;

@@ -15,7 +15,7 @@
 mod job;
 mod knowledge;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
@@ -36,6 +36,8 @@ const UNITS: u64 = 2;
 #[derive(Debug)]
 pub struct Driver {
     settings: Settings,
+    /// Unlike any other driver's.
+    mark: u64,
     poll: Poll,
     timer: Timer,
     units: Option<Units>,
@@ -45,7 +47,7 @@ pub struct Driver {
     /// What waits for a place.
     waiting: VecDeque<u64>,
     /// Who has one.
-    places: std::collections::BTreeSet<u64>,
+    places: BTreeSet<u64>,
     known: Known,
     registered: Registered,
     told: Vec<Told>,
@@ -61,6 +63,7 @@ impl Driver {
         poll.add(&timer, TIMER, Interest::Read)?;
         Ok(Self {
             settings,
+            mark: clock::chance(),
             poll,
             timer,
             units: None,
@@ -69,7 +72,7 @@ impl Driver {
             jobs: BTreeMap::new(),
             running: BTreeMap::new(),
             waiting: VecDeque::new(),
-            places: std::collections::BTreeSet::new(),
+            places: BTreeSet::new(),
             known: Known::default(),
             registered: Registered::default(),
             told: Vec::new(),
@@ -185,8 +188,7 @@ impl Driver {
             };
             match way {
                 Way::Program(command) => {
-                    let now = clock::monotonic();
-                    match Running::start(number, now, command, &self.poll) {
+                    match Running::start(self.mark, number, command, &self.poll) {
                         Ok(running) => {
                             self.running.insert(number, running);
                             return;

@@ -19,13 +19,14 @@ mod fence;
 mod heard;
 mod host;
 pub mod metadata;
+pub mod native;
 pub mod places;
 mod program;
 mod systemd;
 
 use base::Name;
 use cluster::executor::{Call, CallDone};
-use cluster::fencer;
+use cluster::{fencer, node};
 use serde::{Deserialize, Serialize};
 
 pub use driver::Driver;
@@ -51,6 +52,38 @@ pub enum Ask {
     /// Another life has begun, which knows nothing of what was asked for before: end all actions of
     /// resources and tell nobody; what fence agents do goes on.
     Reborn,
+}
+
+impl Ask {
+    /// What a node's machine wants of the driver.
+    ///
+    /// # Errors
+    /// Gives back what is for somebody else.
+    #[allow(clippy::result_large_err)]
+    pub fn of(output: node::Output) -> Result<Self, node::Output> {
+        Ok(match output {
+            node::Output::Call(call) => Self::Call(call),
+            node::Output::Kill(number) => Self::Kill(number),
+            node::Output::FenceCall(call) => Self::Fence(call),
+            node::Output::FenceKill(number) => Self::FenceKill(number),
+            other => return Err(other),
+        })
+    }
+}
+
+impl Told {
+    /// What a node's machine is told.
+    ///
+    /// # Errors
+    /// Gives back what is for somebody else.
+    #[allow(clippy::result_large_err)]
+    pub fn input(self) -> Result<node::Input, Self> {
+        Ok(match self {
+            Self::Done(done) => node::Input::Done(done),
+            Self::FenceDone(number, result) => node::Input::FenceDone(number, result),
+            other => return Err(other),
+        })
+    }
 }
 
 /// What the driver tells.

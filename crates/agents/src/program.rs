@@ -9,7 +9,7 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::PathBuf;
 
-use base::{Instant, ScriptResult};
+use base::ScriptResult;
 use linux::{Child, Interest, Poll, Program, ScriptFile, SpawnError};
 
 use crate::heard::{Beginning, Errors};
@@ -68,20 +68,19 @@ pub(crate) struct Running {
     kept: Beginning,
     said: Errors,
     ended: bool,
-    since: Instant,
 }
 
 impl Running {
     /// Starts a program, to be told of in `poll` under its number.
+    /// `driver` tells this driver from any other there was or is.
     pub(crate) fn start(
+        driver: u64,
         number: u64,
-        now: Instant,
         command: Command,
         poll: &Poll,
     ) -> Result<Self, SpawnError> {
         let refused = |source| SpawnError::Refused { path: command.path.clone(), source };
-        // Numbers begin anew with each of our processes.
-        let mark = format!("{}.{number}", std::process::id());
+        let mark = format!("{driver:016x}.{number}");
         let mut environment = command.environment;
         environment.push((MARK.to_owned(), mark.clone()));
         let program = Program {
@@ -108,12 +107,7 @@ impl Running {
             kept: Beginning::new(command.keep),
             said: Errors::default(),
             ended: false,
-            since: now,
         })
-    }
-
-    pub(crate) fn since(&self) -> Instant {
-        self.since
     }
 
     /// Ends it and what it started.

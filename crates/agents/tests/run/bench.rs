@@ -1,8 +1,9 @@
 //! A driver and what a test needs around it: a directory, orders, waiting.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -36,12 +37,19 @@ impl Directory {
         self.0.join(name)
     }
 
-    /// A file that can be executed, by another thread's child at once.
+    /// A file that can be executed at once. It is written by another process: had we it open for
+    /// writing, whatever another test forks just then would keep it open, and it would be busy.
     pub(crate) fn program(&self, name: &str, text: &str) {
         let path = self.join(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(&path, text).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        let mut writer = Command::new("sh")
+            .args(["-c", "cat >\"$0\" && chmod 755 \"$0\""])
+            .arg(&path)
+            .stdin(Stdio::piped())
+            .spawn()
+            .unwrap();
+        writer.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+        assert!(writer.wait().unwrap().success());
     }
 
     pub(crate) fn read(&self, name: &str) -> String {

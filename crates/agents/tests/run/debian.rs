@@ -136,8 +136,7 @@ fn ipaddr2_gives_a_node_its_address_and_takes_it_away() {
         ip("link set lo up");
         ip("link set eth0 up");
         ip("address add 193.168.0.2/16 dev eth0");
-        let directory = Directory::new();
-        // Where it keeps what it sends with, on a /run that is empty.
+        // What it sends with it keeps on a /run that is empty.
         let mut bench = Bench::new(Settings::default());
         let agent = "ocf:heartbeat:IPaddr2";
         let given = &[
@@ -159,7 +158,6 @@ fn ipaddr2_gives_a_node_its_address_and_takes_it_away() {
         let done = bench.act(agent, "start", &[("nic", "eth0")]);
         assert_eq!((done.rc, done.status), (6, OpStatus::Done));
         assert_eq!(done.reason, "IP address (the ip parameter) is mandatory");
-        drop(directory);
     });
 }
 

@@ -4,6 +4,7 @@
 mod bench;
 mod debian;
 mod fencing;
+mod machine;
 mod scripts;
 mod units;
 mod wild;

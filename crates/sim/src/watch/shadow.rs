@@ -123,6 +123,18 @@ impl Shadow {
         self.interval(config) * config.missed_adverts.into() + self.skew(config)
     }
 
+    /// It has heard what another has.
+    fn hears_as(&mut self, former: &Self) {
+        self.heard_at = former.heard_at;
+        self.remembered = former.remembered;
+        self.heard_again = former.heard_again;
+        self.learned = former.learned;
+        self.resigned_at = former.resigned_at;
+        self.preempt_at = former.preempt_at;
+        self.last = former.last;
+        self.must_yield = former.must_yield;
+    }
+
     fn respect(&mut self, now: Instant, advert: &Glimpse, again: bool) {
         self.heard_at = now;
         self.heard_again = again;
@@ -131,7 +143,7 @@ impl Shadow {
     }
 
     /// VRRP-055..060.
-    fn hear(&mut self, now: Instant, config: &InstanceConfig, advert: &Glimpse) {
+    fn hear(&mut self, now: Instant, awake: Instant, config: &InstanceConfig, advert: &Glimpse) {
         if let Reach::Unicast { peers, check_source: true, .. } = &config.reach
             && !peers.iter().any(|peer| peer.address == advert.source)
         {
@@ -151,8 +163,10 @@ impl Shadow {
                 self.must_yield |= advert.priority > ours || tie;
             }
             State::Backup if advert.priority == 0 => {
-                let sooner = now + self.skew(config) < self.takes_over_at(config);
-                if sooner {
+                // One that was away may be listening anew.
+                let anew = if awake > self.heard_at { awake + self.down(config) } else { awake };
+                let silence = self.takes_over_at(config).max(anew);
+                if now + self.skew(config) < silence {
                     self.resigned_at = Some(now);
                     self.preempt_at = None;
                 }
@@ -188,6 +202,8 @@ pub(crate) struct Shadows {
     left: BTreeSet<(usize, Vr)>,
     /// What a new version is just being told of: it goes on to the instant.
     handed: BTreeSet<(usize, Vr)>,
+    /// What the version before it knew, to which a node goes back that the new one fails.
+    former: BTreeMap<(usize, Vr), Shadow>,
 }
 
 impl Shadows {
@@ -212,8 +228,10 @@ impl Shadows {
                 self.match_configs(lan, *node);
             }
             Sight::HandedOver { node } => {
-                let of_node = self.all.keys().filter(|(of, _)| of == node);
-                self.handed.extend(of_node.copied());
+                let of_node = || self.all.iter().filter(|((of, _), _)| of == node);
+                self.handed.extend(of_node().map(|(key, _)| *key));
+                self.former.retain(|(of, _), _| of != node);
+                self.former.extend(of_node().map(|(key, shadow)| (*key, shadow.clone())));
             }
             Sight::TookOver { node, idle } => {
                 self.handed.clear();
@@ -224,8 +242,12 @@ impl Shadows {
                 }
             }
             Sight::WentBack { node, states } => {
-                for ((_, vr), shadow) in self.all.iter_mut().filter(|((of, _), _)| of == node) {
-                    shadow.state = states.get(vr).copied().unwrap_or(State::Initialize);
+                for (key, shadow) in self.all.iter_mut().filter(|((of, _), _)| of == node) {
+                    shadow.state = states.get(&key.1).copied().unwrap_or(State::Initialize);
+                    // What came meanwhile it hears now, and says nothing of what the other one said.
+                    if let Some(former) = self.former.remove(key) {
+                        shadow.hears_as(&former);
+                    }
                 }
             }
             Sight::Reloaded { node } => self.match_configs(lan, *node),
@@ -236,11 +258,12 @@ impl Shadows {
                 return Err(violation(lan, Rule::Swayed, *node, difference.clone()));
             }
             Sight::Handed { node, advert, valid: true } => {
-                let clock = lan.nodes()[*node].clock(lan.now());
-                if let Some(config) = lan.nodes()[*node].config_of(advert.vr)
+                let this = &lan.nodes()[*node];
+                let clock = this.clock(lan.now());
+                if let Some(config) = this.config_of(advert.vr)
                     && let Some(shadow) = self.all.get_mut(&(*node, advert.vr))
                 {
-                    shadow.hear(clock, config, advert);
+                    shadow.hear(clock, this.awake_clock(), config, advert);
                     if shadow.must_yield {
                         self.claims.push((*node, advert.vr));
                     }
@@ -474,7 +497,15 @@ impl Shadows {
                 State::Backup => {
                     let latest = shadow.latest(config, awake);
                     if now > latest {
-                        let evidence = format!("{vr:?} is Backup at {now}, due by {latest}");
+                        let evidence = format!(
+                            "{vr:?} is Backup at {now}, due by {latest}: heard at {}, interval {:?}, \
+                             resigned {:?}, preempts {:?}, awake since {awake}, told at {}",
+                            shadow.heard_at,
+                            shadow.interval(config),
+                            shadow.resigned_at,
+                            shadow.preempt_at,
+                            shadow.told_at,
+                        );
                         return Err(violation(lan, Rule::TooLate, at, evidence));
                     }
                 }

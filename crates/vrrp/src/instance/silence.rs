@@ -56,6 +56,12 @@ impl Instance {
             && patience.is_none_or(|patience| self.silence_until(now) >= patience.max(FLOOR))
     }
 
+    /// Whether it last spoke so long ago that a peer can have taken over. Of an heir that does not know
+    /// when the engine before it spoke, its lease tells.
+    pub(crate) fn is_stalled(&self, now: Instant) -> bool {
+        self.sent_at.is_some() && self.may_be_overtaken(now)
+    }
+
     /// How long it has said nothing.
     pub(crate) fn silence_until(&self, now: Instant) -> Duration {
         now.since(self.sent_at.map_or(self.changed_at, |(at, _)| at)).saturating_add(self.slept)

@@ -391,3 +391,48 @@ fn a_hand_over_goes_on_with_the_lease_without_a_moment_of_silence() {
     assert_eq!(outs.changes().len(), 0);
     assert!(outs.adverts().len() >= 2);
 }
+
+/// The engine after this one, which is handed over so long after its last turn; before anything is read.
+fn successor(
+    old: &mut Bench,
+    config: InstanceConfig,
+    after: core::time::Duration,
+) -> (Bench, Outs) {
+    let image = old.router.image();
+    let (mut bench, _) = Bench::silent(Vec::new());
+    bench.now = old.now + after;
+    bench.table = std::mem::take(&mut old.table);
+    bench.addresses.push(address(2, VIP));
+    bench.snapshot(vec![link(2, "eth0")]);
+    bench.feed(Input::Adopt { image: Some(image), held: Vec::new(), events: 100 });
+    let outs = bench.feed(Input::Configure(vec![config]));
+    (bench, outs)
+}
+
+/// Found by the simulator (seeds 6113, 16543, 18545, 20868): asked where it stood in the very turn in
+/// which it ran again, and the heir spoke as soon as its lease was granted.
+#[test]
+fn an_heir_of_one_that_stalled_hears_what_has_arrived_before_it_claims_anything() {
+    for config in [config(100), leased(100)] {
+        let mut old = Bench::active(config.clone());
+        let (mut bench, mut outs) = successor(&mut old, config, secs(13));
+        outs.0.extend(bench.feed(Input::Wake { drained: false }).0);
+        assert_eq!(bench.state(), State::Active);
+        assert!(outs.adverts().is_empty(), "{:?}", order(&outs));
+        assert!(!order(&outs).contains(&"frame".to_owned()), "{:?}", order(&outs));
+        outs.0.extend(bench.feed(Input::Wake { drained: true }).0);
+        assert!(outs.adverts().is_empty(), "{:?}", order(&outs));
+        assert_eq!(bench.state(), State::Backup);
+    }
+}
+
+/// Seed 5516: the machine slept, its clock with it, and the heir counted by that clock.
+#[test]
+fn what_an_engine_slept_is_not_forgotten_by_its_heir() {
+    let mut old = Bench::active(leased(100));
+    old.feed(Input::Slept { span: secs(18) });
+    let (mut bench, mut outs) = successor(&mut old, leased(100), millis(1));
+    outs.0.extend(bench.wake().0);
+    assert!(outs.adverts().is_empty(), "{:?}", order(&outs));
+    assert_eq!(bench.state(), State::Backup);
+}

@@ -132,7 +132,8 @@ fn ipaddr2_gives_a_node_its_address_and_takes_it_away() {
         return;
     }
     apart(|| {
-        ip("link add eth0 type dummy");
+        ip("link add eth0 type veth peer name far");
+        ip("link set far up");
         ip("link set lo up");
         ip("link set eth0 up");
         ip("address add 193.168.0.2/16 dev eth0");

@@ -27,6 +27,9 @@ need /usr/lib/frr/vrrpd frr
 need crm_simulate pacemaker-cli-utils
 need xmllint libxml2-utils
 need xsltproc xsltproc
+need /usr/lib/ocf/resource.d/heartbeat/IPaddr2 resource-agents
+need modprobe kmod
+need /usr/lib/ocf/resource.d/pacemaker/Stateful pacemaker-resource-agents
 # Scripts of the corpus name them, and keepalived looks whether they are there.
 need killall psmisc
 need pidof sysvinit-utils

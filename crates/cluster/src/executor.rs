@@ -153,6 +153,12 @@ impl Executor {
         }
     }
 
+    /// The next life's. Calls of the one before may still be answered: their numbers are not used again.
+    #[must_use]
+    pub fn in_place_of(before: &Self, node: Name, life: Life) -> Self {
+        Self { calls: before.calls, ..Self::new(node, life) }
+    }
+
     /// The only way in.
     pub fn handle(&mut self, now: Instant, input: Input) {
         match input {

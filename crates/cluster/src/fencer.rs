@@ -21,7 +21,7 @@ use base::{Instant, Name};
 use serde::{Deserialize, Serialize};
 
 use crate::operation::{Epoch, FenceAction, Fenced, Operation};
-pub use device::{Device, Level};
+pub use device::{Check, Device, Level};
 
 /// What is asked for.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -75,6 +75,10 @@ pub struct Call {
     pub agent: Name,
     /// What it reads.
     pub lines: Vec<(String, String)>,
+    /// The node it is about; `None`: the device itself.
+    pub node: Option<Name>,
+    /// How to find out first whether the device can reach that node.
+    pub check: Check,
 }
 
 /// What is to be done.
@@ -166,6 +170,13 @@ impl Fencer {
             checks: BTreeMap::new(),
             outputs: VecDeque::new(),
         }
+    }
+
+    /// Begins anew in the place of another. Calls of that one may still be answered: their numbers are
+    /// not used again.
+    #[must_use]
+    pub fn in_place_of(before: &Self, seed: u64) -> Self {
+        Self { calls: before.calls, ..Self::new(seed) }
     }
 
     /// The only way in.
@@ -409,6 +420,8 @@ impl Fencer {
             device: device.clone(),
             agent: known.agent.clone(),
             lines: known.lines("monitor", None),
+            node: None,
+            check: Check::Needless,
         }));
     }
 
@@ -470,6 +483,8 @@ impl Fencer {
             device: step.device,
             agent: device.agent.clone(),
             lines: device.lines(device.word(step.action), Some(&request.ask.node)),
+            node: Some(request.ask.node.clone()),
+            check: device.check(),
         }));
         true
     }

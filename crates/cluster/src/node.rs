@@ -289,7 +289,7 @@ impl Node {
         self.courier.clear();
         self.again.clear();
         // What its devices do goes on; what they answer is nobody's news here.
-        self.fencer = Fencer::new(draw(&mut self.seed));
+        self.fencer = Fencer::in_place_of(&self.fencer, draw(&mut self.seed));
     }
 
     fn applied(&mut self, now: Instant, entry: Entry, outcome: Outcome) {
@@ -321,7 +321,7 @@ impl Node {
         self.directs = Some(led);
         self.lead_at = None;
         self.controller = Controller::new(walker(&self.config.node, led));
-        self.fencer = Fencer::new(draw(&mut self.seed));
+        self.fencer = Fencer::in_place_of(&self.fencer, draw(&mut self.seed));
         self.learn(now, true);
         self.liveness.handle(now, liveness::Input::Leading(true));
         let unsettled = self.unsettled().next().is_some();

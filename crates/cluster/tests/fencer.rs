@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use base::{Instant, Name};
 use cluster::Epoch;
-use cluster::fencer::{Ask, Call, Device, Fencer, Input, Level, Output};
+use cluster::fencer::{Ask, Call, Check, Device, Fencer, Input, Level, Output};
 use cluster::operation::{FenceAction, Fenced, Operation};
 use proptest::prelude::*;
 
@@ -108,6 +108,45 @@ fn an_agent_is_told_what_it_needs_and_nothing_of_ours() {
         device("f", &[("pcmk_host_list", "c"), ("pcmk_host_check", "none")]).port("b").as_deref(),
         Some("b")
     );
+}
+
+#[test]
+fn whether_a_device_can_reach_a_node_is_found_out_as_it_is_told_to() {
+    let list = ("pcmk_host_list", "b");
+    let check = |how| ("pcmk_host_check", how);
+    for (parameters, expected) in [
+        (vec![], (true, Check::Default)),
+        (vec![list], (true, Check::Needless)),
+        (vec![list, check("static-list")], (true, Check::Needless)),
+        (vec![list, check("dynamic-list")], (true, Check::List)),
+        (vec![check("dynamic-list")], (true, Check::List)),
+        (vec![check("status")], (true, Check::Status)),
+        (vec![check("none")], (true, Check::Needless)),
+        (vec![check("static-list")], (false, Check::Needless)),
+    ] {
+        let it = device("f", &parameters);
+        assert_eq!((it.port("b").is_some(), it.check()), expected, "{parameters:?}");
+    }
+    // Where it is asked, a map is a map of ports and no list.
+    let mapped = device("f", &[("pcmk_host_map", "c:7"), check("status")]);
+    assert_eq!((mapped.port("b").as_deref(), mapped.port("c").as_deref()), (Some("b"), Some("7")));
+}
+
+#[test]
+fn who_comes_in_the_place_of_another_does_not_take_its_answers() {
+    let mut site = Site::new(vec![device("f", &[])], Vec::new());
+    site.ask(1, FenceAction::Off);
+    let before = site.calls[0].number;
+    site.it = Fencer::in_place_of(&site.it, 9);
+    site.tell(Input::Devices(vec![device("f", &[])], Vec::new()));
+    site.ask(1, FenceAction::Off);
+    let now = site.calls[1].number;
+    assert_ne!(before, now);
+    // The agent its predecessor called has done it; to whom is not known here.
+    site.tell(Input::Done(before, Ok(())));
+    assert!(site.reports.is_empty());
+    site.tell(Input::Done(now, Ok(())));
+    assert_eq!(site.reports.len(), 1);
 }
 
 #[test]

@@ -29,6 +29,7 @@ mod netlink;
 mod netns;
 mod nftables;
 mod notice_socket;
+mod offspring;
 mod pid_file;
 mod poll;
 mod process_events;
@@ -71,6 +72,7 @@ pub use neighbour_watch::NeighbourWatch;
 pub use netlink::{MAX_PER_SEND, NO_ANSWER, NetlinkError, Refusal, Request, RouteSocket};
 pub use netns::{PRIVATE_DIR, Separations, become_root, enter_network};
 pub use notice_socket::{IncomingWords, NoticeSocket, OutgoingWords};
+pub use offspring::kill_offspring;
 pub use pid_file::{PidFile, PidFileError};
 pub use poll::{Interest, Poll, Ready, Timer};
 pub use process_events::{
@@ -83,7 +85,9 @@ pub use script_path::{ScriptFile, ScriptPathError, check_script_path, runs_with_
 pub use session::{name_process, new_session, own_uid};
 pub use signals::{Signal, Signals};
 pub use sockets::{BindError, Peer, bind_unix, peer};
-pub use spawn::{Child, End, Program, SpawnError, spawn, spawn_checked};
+pub use spawn::{
+    Child, End, Program, SpawnError, Streams, spawn, spawn_checked, spawn_with, streams,
+};
 pub use sysctl::Sysctl;
 pub use system_calls::only_sockets_and_time;
 pub use tap::{Hear, Tap};

@@ -117,6 +117,13 @@ impl Poll {
     }
 }
 
+/// Readable while something in it is ready: a set can be waited on in another.
+impl AsFd for Poll {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.epoll.as_fd()
+    }
+}
+
 impl std::fmt::Debug for Poll {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Poll").field("epoll", &self.epoll).finish_non_exhaustive()

@@ -40,6 +40,9 @@ use rustix::process::{
 
 use crate::script_path::ScriptFile;
 use crate::users::Identity;
+pub use streams::{Streams, streams};
+
+mod streams;
 
 /// What to start and how.
 #[derive(Clone, Debug)]
@@ -121,7 +124,7 @@ pub fn spawn(program: &Program) -> Result<Child, SpawnError> {
     if !path.is_absolute() {
         return Err(SpawnError::NotAbsolute(path.clone()));
     }
-    start(program, None).map_err(|failure| failure.told(path))
+    start(program, None, None).map_err(|failure| failure.told(path))
 }
 
 /// Starts the program that `file` is, by the name it was asked for. `program.path` is not looked at.
@@ -129,10 +132,38 @@ pub fn spawn(program: &Program) -> Result<Child, SpawnError> {
 /// # Errors
 /// See [`spawn`]; [`SpawnError::Changed`] if the way to it is not what it was.
 pub fn spawn_checked(program: &Program, file: ScriptFile) -> Result<Child, SpawnError> {
+    start_checked(program, file, None)
+}
+
+/// Starts a program that reads and writes these; `program.keep_output` is not looked at. With `file`
+/// as [`spawn_checked`], without it as [`spawn`].
+///
+/// # Errors
+/// Those of either.
+pub fn spawn_with(
+    program: &Program,
+    file: Option<ScriptFile>,
+    streams: Streams,
+) -> Result<Child, SpawnError> {
+    if let Some(file) = file {
+        return start_checked(program, file, Some(streams));
+    }
+    let path = &program.path;
+    if !path.is_absolute() {
+        return Err(SpawnError::NotAbsolute(path.clone()));
+    }
+    start(program, None, Some(streams)).map_err(|failure| failure.told(path))
+}
+
+fn start_checked(
+    program: &Program,
+    file: ScriptFile,
+    streams: Option<Streams>,
+) -> Result<Child, SpawnError> {
     let path = file.path().to_owned();
     let program = Program { path: path.clone(), ..program.clone() };
     let by_descriptor = file.is_native() && names_by_descriptor();
-    start(&program, Some((file, by_descriptor))).map_err(|failure| failure.told(&path))
+    start(&program, Some((file, by_descriptor)), streams).map_err(|failure| failure.told(&path))
 }
 
 /// Whether a program started by its descriptor keeps its name in `ps` (Linux 6.14). Before, it is
@@ -170,7 +201,11 @@ impl<E: Into<io::Error>> From<E> for Failure {
 }
 
 /// `checked`: what to start, and whether by its descriptor.
-fn start(program: &Program, checked: Option<(ScriptFile, bool)>) -> Result<Child, Failure> {
+fn start(
+    program: &Program,
+    checked: Option<(ScriptFile, bool)>,
+    streams: Option<Streams>,
+) -> Result<Child, Failure> {
     let path_octets = program.path.as_os_str().as_bytes();
     let arguments = program.arguments.iter().map(String::as_bytes);
     let argv = Strings::new([path_octets].into_iter().chain(arguments)).ok_or(Failure::Argument)?;
@@ -184,7 +219,9 @@ fn start(program: &Program, checked: Option<(ScriptFile, bool)>) -> Result<Child
     let mut command = Command::new(&program.path);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).current_dir("/");
     let mut output = None;
-    if let Some(limit) = program.keep_output {
+    if let Some(streams) = streams {
+        command.stdin(streams.input).stdout(streams.output).stderr(streams.errors);
+    } else if let Some(limit) = program.keep_output {
         let (reader, writer) = pipe_with(PipeFlags::CLOEXEC)?;
         fcntl_setfl(&reader, OFlags::NONBLOCK)?;
         command.stdout(writer.try_clone()?).stderr(writer);

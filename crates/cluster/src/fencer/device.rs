@@ -23,6 +23,19 @@ pub struct Device {
     pub parameters: BTreeMap<String, String>,
 }
 
+/// How to find out whether a device can reach a node, before it is told to (`pcmk_host_check`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Check {
+    /// It is known, or taken for granted.
+    Needless,
+    /// By its list if its agent has one, else by the status of the node's port if it can tell.
+    Default,
+    /// By its list.
+    List,
+    /// By the status of the node's port.
+    Status,
+}
+
 /// One level of a topology: devices that are needed together.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Level {
@@ -83,14 +96,14 @@ impl Device {
         (!all.is_empty()).then_some(all)
     }
 
-    /// The port a node is at, if the device can fence it. Without a list it is taken to reach every
-    /// node by its name.
+    /// The port a node is at, if the device can fence it. Without a list of ours it is taken to reach
+    /// every node, and [`check`](Self::check) says how to find out.
     #[must_use]
     pub fn port(&self, node: &str) -> Option<String> {
         let hosts = self.hosts();
         let check = self.get("pcmk_host_check");
         match hosts {
-            Some(hosts) if check != Some("none") => {
+            Some(hosts) if matches!(check, None | Some("static-list")) => {
                 hosts.iter().find(|(name, _)| *name == node).map(|(_, port)| (*port).to_owned())
             }
             Some(hosts) => {
@@ -99,6 +112,18 @@ impl Device {
             }
             None if check == Some("static-list") => None,
             None => Some(node.to_owned()),
+        }
+    }
+
+    /// How to find out whether it can reach a node for which it has a port.
+    #[must_use]
+    pub fn check(&self) -> Check {
+        match self.get("pcmk_host_check") {
+            Some("dynamic-list") => Check::List,
+            Some("status") => Check::Status,
+            Some(_) => Check::Needless,
+            None if self.hosts().is_some() => Check::Needless,
+            None => Check::Default,
         }
     }
 

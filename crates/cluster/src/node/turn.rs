@@ -263,7 +263,7 @@ impl Node {
         let policy = option(self.state.cib(), "no-quorum-policy").unwrap_or("stop");
         let policy = NoQuorum::parse(policy);
         self.holder = Holder::new(node.clone(), self.life, self.config.lease, policy);
-        self.executor = Executor::new(node, self.life);
+        self.executor = Executor::in_place_of(&self.executor, node, self.life);
         self.executor.handle(now, executor::Input::Wall(self.wall.at(now)));
         (self.decided, self.knows) = ((0, 0), 0);
         self.learn(now, false);

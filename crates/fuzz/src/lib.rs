@@ -9,6 +9,7 @@ mod bytes;
 pub mod clusters;
 mod documents;
 mod driven;
+pub mod unrest;
 
 use vip::last_will::{Bequest, Death, Edit, LastWill};
 use vrrp::{Image, Input};

@@ -151,6 +151,16 @@ impl World<'_> {
         })
     }
 
+    /// Whether a task would have to be done, and cannot.
+    fn any_blocked(&self, clone: RscId, task: Task) -> bool {
+        self.leaves(clone).into_iter().any(|leaf| {
+            self[leaf].actions.iter().any(|id| {
+                let action = &self[*id];
+                action.task == task && !action.optional() && !action.runnable()
+            })
+        })
+    }
+
     fn notify_instances(&mut self, clone: RscId, notice: &Notice) {
         if self.any_required(clone, notice.task) {
             for id in
@@ -158,8 +168,9 @@ impl World<'_> {
             {
                 self[id].flags.remove(Flags::OPTIONAL);
             }
-        } else if notice.task != Task::Stop {
-            // A stop may be implied by fencing; everything else is then not done at all.
+        } else if notice.task != Task::Stop || self.any_blocked(clone, Task::Stop) {
+            // A stop may be implied by fencing; everything else is then not done at all. Nor is a stop
+            // that is blocked, and to announce it would be to announce it in every plan.
             return;
         }
         for leaf in self.leaves(clone) {

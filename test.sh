@@ -19,6 +19,9 @@ need ip iproute2
 [ -e /etc/protocols ] || missing+=(netbase)
 need nft nftables
 need dbus-daemon dbus
+need snmpd snmpd
+need snmpbulkwalk snmp
+need snmptrapd snmptrapd
 need keepalived keepalived
 need /usr/lib/frr/vrrpd frr
 need crm_simulate pacemaker-cli-utils

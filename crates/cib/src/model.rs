@@ -169,6 +169,14 @@ impl Cib {
         Ok((Self::read_with(&root, histories), root))
     }
 
+    /// The same for a text that comes in pieces, of which no more is kept at a time than has to be.
+    /// `more` fills what it is given and says how far; nothing is the end. None where something is
+    /// wrong with it: what and where, [`Cib::parse_with_tree`] says.
+    pub fn parse_pieces(more: impl FnMut(&mut [u8]) -> Option<usize>) -> Option<(Self, Element)> {
+        let (root, histories) = stream::parse_pieces(more)?;
+        Some((Self::read_with(&root, histories), root))
+    }
+
     /// Reads a `<cib>` element.
     #[must_use]
     pub fn read(root: &Element) -> Self {

@@ -24,11 +24,11 @@ pub fn is_true(text: Option<&str>) -> bool {
 pub fn leading_integer(text: &str) -> Option<i64> {
     let text = text.trim_start();
     let signed = text.strip_prefix(['-', '+']).unwrap_or(text);
-    let digits = signed.find(|c: char| !c.is_ascii_digit()).unwrap_or(signed.len());
-    if digits == 0 {
-        return None;
-    }
-    let magnitude = signed[..digits].parse::<i64>().unwrap_or(i64::MAX);
+    let digits = signed.bytes().take_while(u8::is_ascii_digit);
+    let magnitude = digits.fold(None, |sum: Option<i64>, digit| {
+        let sum = sum.unwrap_or(0).saturating_mul(10);
+        Some(sum.saturating_add(i64::from(digit - b'0')))
+    })?;
     Some(if text.starts_with('-') { -magnitude } else { magnitude })
 }
 

@@ -15,7 +15,7 @@ use std::fmt;
 use std::sync::Arc;
 
 pub use parse::{Error, parse};
-pub(crate) use parse::{Taker, parse_with};
+pub(crate) use parse::{Parser, Taker, parse_with};
 pub(crate) use tag::Tag;
 
 /// A shared name: of an element or an attribute.

@@ -15,6 +15,7 @@ mod lines;
 mod mail;
 mod sections;
 mod snapshot;
+pub mod snmp;
 mod stats;
 mod words;
 

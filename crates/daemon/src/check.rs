@@ -18,7 +18,7 @@ use crate::host;
 pub(crate) fn check(file: &Path, reading: &Reading, to: Option<&Path>) -> Exit {
     let color = to.is_none() && io::stderr().is_terminal() && !no_color();
     let (report, exit) =
-        match files::load(file, reading, color, linux::clock::monotonic(), |place| place) {
+        match files::load(file, reading, color, linux::clock::monotonic(), None, |place| place) {
             // A file with nothing to say about it still deserves an answer.
             Ok(loaded) if loaded.remarks.is_empty() => {
                 (format!("{}: no errors, no warnings; usable\n", file.display()), Exit::Ok)

@@ -17,6 +17,7 @@ use crate::control::files;
 use crate::control::shelf::Reading;
 use crate::exit::Exit;
 use crate::guardian;
+use crate::messages::SnmpAsked;
 use crate::passed_over::PassedOver;
 use crate::place::Place;
 use crate::run::Start;
@@ -75,6 +76,12 @@ struct Options {
         require_equals = true
     )]
     config_test: Option<Option<PathBuf>>,
+    /// Answer SNMP questions of every kind, whatever the configuration says
+    #[arg(short = 'x', long)]
+    snmp: bool,
+    /// Where SNMP's master agent listens, whatever the configuration says
+    #[arg(short = 'A', long, value_name = "SOCKET")]
+    snmp_agent_socket: Option<String>,
     /// Work in this network namespace, whatever the configuration says
     #[arg(short = 's', long, value_name = "NAME")]
     namespace: Option<String>,
@@ -108,10 +115,12 @@ enum Wording {
 pub(crate) const VERSION: &str = "2.4.1";
 
 /// What of keepalived's build options is here, in the words tools look for: an exporter asks for JSON
-/// only where it reads `--enable-json`. What is not here, IPVS and SNMP, is not said.
-const BUILT_WITH: &str = "configure options: --enable-dbus --enable-json --enable-bfd --enable-regex \
+/// only where it reads `--enable-json`. What is not here, IPVS, is not said.
+const BUILT_WITH: &str = "configure options: --enable-snmp --enable-snmp-rfcv2 --enable-snmp-rfcv3 \
+                          --enable-dbus --enable-json --enable-bfd --enable-regex \
                           --with-init=systemd\n\n\
-                          Config options:  NFTABLES VRRP VRRP_AUTH VRRP_VMAC JSON BFD DBUS \
+                          Config options:  NFTABLES VRRP VRRP_AUTH VRRP_VMAC JSON BFD SNMP_V3_FOR_V2 \
+                          SNMP_VRRP SNMP_RFCV2 SNMP_RFCV3 DBUS \
                           INIT=systemd SYSTEMD_NOTIFY";
 
 /// The signal a name stands for.
@@ -167,6 +176,15 @@ pub(crate) fn main(arguments: Vec<OsString>) -> Exit {
         );
         return Exit::Fatal;
     }
+    if let Some(socket) = &options.snmp_agent_socket
+        && conf::AgentAddress::parse(socket).is_none()
+    {
+        eprintln!(
+            "error: -A: `{socket}` is no address of a master agent; write unix:/PATH, \
+             tcp:ADDRESS:PORT or udp:ADDRESS:PORT"
+        );
+        return Exit::Fatal;
+    }
     let reading = Reading {
         // Asked for VRRP alone, keepalived passes over everything else too.
         skip_ipvs: options.vrrp,
@@ -198,6 +216,8 @@ pub(crate) fn main(arguments: Vec<OsString>) -> Exit {
         control_optional: true,
         pid_files: vec![options.pid, options.vrrp_pid],
         namespace: options.namespace,
+        snmp: (options.snmp || options.snmp_agent_socket.is_some())
+            .then_some(SnmpAsked { all: options.snmp, socket: options.snmp_agent_socket }),
         reading,
         log: match (options.log_format, options.detached) {
             (_, true) if options.no_syslog => LogFormat::None,
@@ -279,7 +299,8 @@ mod tests {
         let options = Options::try_parse_from(all.split_whitespace()).unwrap();
         assert!(options.no_syslog && options.vrrp && options.include_check);
         let notes = options.passed_over.notes();
-        assert_eq!(notes.len(), 7, "{notes:?}");
+        assert_eq!(notes.len(), 6, "{notes:?}");
+        assert!(options.snmp && options.snmp_agent_socket.as_deref() == Some("unix:/a"));
         let usual = "keepalived -n -l -D -p p -r r -b b -c c -f k.conf -a -X";
         let options = Options::try_parse_from(usual.split_whitespace()).unwrap();
         assert!(options.passed_over.notes().is_empty());

@@ -32,6 +32,7 @@ mod terms;
 mod tidy;
 mod translate;
 
+use std::alloc::System;
 use std::ffi::{OsStr, OsString};
 use std::io::{self, IsTerminal as _};
 use std::path::Path;
@@ -42,6 +43,11 @@ use ui::cli::{Cli, Command, ConfigCommand, DemoArgs, Fault, ReadArgs, RunArgs};
 
 use control::shelf::Reading;
 use exit::Exit;
+use linux::wiping::WipingAllocator;
+
+/// Whoever reads a configuration leaves nothing of its text in memory.
+#[global_allocator]
+static MEMORY: WipingAllocator = WipingAllocator(System);
 
 fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
@@ -102,6 +108,7 @@ fn run(args: RunArgs) -> Exit {
         control_optional: false,
         pid_files: args.pid_file.into_iter().collect(),
         namespace: None,
+        snmp: None,
         reading: reading(args.read),
         log: args.log,
         color: io::stderr().is_terminal() && !check::no_color(),

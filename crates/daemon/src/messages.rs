@@ -4,7 +4,7 @@
 //! share nothing but these messages, which travel as bytes (docs/decisions/0003).
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -103,6 +103,9 @@ pub(crate) struct Settings {
     /// The network namespace that the command line names; it goes by [`GuardianToControl::Within`].
     #[serde(skip)]
     pub(crate) namespace: Option<String>,
+    /// What the command line wants of SNMP; it goes by [`GuardianToControl::Snmp`].
+    #[serde(skip)]
+    pub(crate) snmp: Option<SnmpAsked>,
     /// The guardian's process, which is the daemon to everybody outside.
     pub(crate) pid: u32,
     /// When that was started.
@@ -145,6 +148,37 @@ pub(crate) enum GuardianToControl {
     Letters(Vec<Vec<u8>>),
     /// The network namespace that the command line names; said before the start, if there is one.
     Within(String),
+    /// What the command line wants of SNMP; said before the start, if it wants anything.
+    Snmp(SnmpAsked),
+    /// A routing socket of the place the daemon works in comes with this.
+    Links,
+    /// The connection comes with this that [`ControlToGuardian::NeedAgent`] asked for.
+    Agent,
+    /// There is none.
+    NoAgent {
+        /// Why.
+        why: String,
+    },
+}
+
+/// What a command line wants of SNMP.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct SnmpAsked {
+    /// All of it is to be answered.
+    pub(crate) all: bool,
+    /// Where the master agent listens, whatever the configuration says.
+    pub(crate) socket: Option<String>,
+}
+
+/// Where SNMP's master agent listens.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub(crate) enum AgentPlace {
+    /// At this path.
+    Unix(String),
+    /// At this address.
+    Tcp(SocketAddr),
+    /// The same, by datagrams.
+    Udp(SocketAddr),
 }
 
 /// What a signal asks for.
@@ -233,6 +267,8 @@ pub(crate) enum ControlToGuardian {
         /// The mail, as the next control understands it.
         letter: Option<Vec<u8>>,
     },
+    /// SNMP's master agent is to be called.
+    NeedAgent(AgentPlace),
 }
 
 // ---- control and engine -------------------------------------------------------------------------

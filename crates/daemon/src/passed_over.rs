@@ -45,12 +45,6 @@ pub(crate) struct PassedOver {
     /// Pid file of BFD's process (there is none)
     #[arg(short = 'b', long = "bfd_pid", value_name = "FILE")]
     bfd_pid: Option<PathBuf>,
-    /// Speak SNMP (the configuration says it)
-    #[arg(short = 'x', long)]
-    snmp: bool,
-    /// Where SNMP's master agent listens (the configuration says it)
-    #[arg(short = 'A', long, value_name = "FILE")]
-    snmp_agent_socket: Option<String>,
     /// Leave a core dump (not done: there may be keys in it)
     #[arg(short = 'm', long, action = ArgAction::Count)]
     core_dump: u8,
@@ -71,7 +65,6 @@ impl PassedOver {
             (self.log_facility.is_some(), "-S: the system log's facility stays `daemon`"),
             (self.umask.is_some(), "-u: no file here depends on the umask"),
             (self.dump_conf, "-d: `mainstay config show --effective` shows the configuration"),
-            (self.snmp || self.snmp_agent_socket.is_some(), "-x, -A: SNMP is not switched on here"),
             (
                 self.core_dump > 0 || self.core_dump_pattern.is_some(),
                 "-m, -M: no core is dumped, for there may be keys in it",

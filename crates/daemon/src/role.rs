@@ -68,6 +68,7 @@ pub(crate) fn play(arguments: &[OsString]) -> Option<Exit> {
     }
     linux::memory::keep_to_ourselves();
     if part == "guardian" {
+        linux::wiping::wipe_what_is_freed();
         let note = guardian.to_str().and_then(|text| text.parse().ok())?;
         return Some(successor::take_over(note).unwrap_or_else(|error| {
             eprintln!("error: the guardian cannot go on from the version before: {error}");
@@ -79,6 +80,10 @@ pub(crate) fn play(arguments: &[OsString]) -> Option<Exit> {
         .find(|known| part.to_str() == Some(known.name()))?;
     let guardian = guardian.to_str().and_then(|text| text.parse().ok())?;
     linux::name_process(&format!("ms:{}", part.name()));
+    // These are handed keys before they read any file, if they ever do.
+    if matches!(part, Part::Control | Part::Reader) {
+        linux::wiping::wipe_what_is_freed();
+    }
     let played = match part {
         Part::Engine => {
             let terms = terms.first().and_then(|terms| terms.to_str());

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use ui::cli::LogFormat;
 
 use crate::control::shelf::Reading;
+use crate::messages::SnmpAsked;
 
 /// What the command line says.
 pub(crate) struct Start {
@@ -16,6 +17,8 @@ pub(crate) struct Start {
     pub(crate) pid_files: Vec<PathBuf>,
     /// The network namespace to work in, whatever the configuration says.
     pub(crate) namespace: Option<String>,
+    /// What it wants of SNMP.
+    pub(crate) snmp: Option<SnmpAsked>,
     pub(crate) reading: Reading,
     pub(crate) log: LogFormat,
     pub(crate) color: bool,

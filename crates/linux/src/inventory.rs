@@ -5,6 +5,7 @@
 
 use std::io;
 use std::net::IpAddr;
+use std::os::fd::OwnedFd;
 
 use base::{Broadcast, IfIndex, Mac, Name, Scope};
 use netlink_packet_route::RouteNetlinkMessage;
@@ -84,6 +85,12 @@ impl Inventory {
     /// See [`RouteSocket::open`].
     pub fn open() -> io::Result<Self> {
         Ok(Self { socket: RouteSocket::open()? })
+    }
+
+    /// The same by a routing socket that another process has opened.
+    #[must_use]
+    pub fn over(socket: OwnedFd) -> Self {
+        Self { socket: RouteSocket::over(socket) }
     }
 
     /// All links, in the kernel's order.

@@ -11,7 +11,7 @@
 //! in this room are the only ones that see them.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, FromRawFd as _, IntoRawFd as _, OwnedFd};
 
 use base::Errno;
 use netlink_packet_core::{
@@ -105,6 +105,13 @@ pub struct RouteSocket {
     buffer: Vec<u8>,
 }
 
+impl From<RouteSocket> for OwnedFd {
+    fn from(socket: RouteSocket) -> Self {
+        // SAFETY: the descriptor is open, and nobody else's any more.
+        unsafe { OwnedFd::from_raw_fd(socket.socket.into_raw_fd()) }
+    }
+}
+
 impl RouteSocket {
     /// Opens one in the calling thread's network namespace. Needs no privilege; most requests do.
     ///
@@ -119,6 +126,14 @@ impl RouteSocket {
         socket.set_netlink_get_strict_chk(true)?;
         set_receive_queue(socket.as_fd(), RECEIVE_QUEUE)?;
         Ok(Self { socket, sequence: 0, buffer: vec![0; RECEIVE_BUFFER] })
+    }
+
+    /// One that another process has opened, in whichever network namespace that worked.
+    #[must_use]
+    pub fn over(socket: OwnedFd) -> Self {
+        // SAFETY: the descriptor is open and ours; a netlink socket has no state outside the kernel.
+        let socket = unsafe { Socket::from_raw_fd(socket.into_raw_fd()) };
+        Self { socket, sequence: 0, buffer: vec![0; RECEIVE_BUFFER] }
     }
 
     /// Carries out one request.

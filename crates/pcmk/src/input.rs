@@ -35,11 +35,23 @@ pub(crate) fn document(name: &str, text: &str) -> Result<Document, Failure> {
     Ok(document)
 }
 
-/// What a text says, and its tree without the histories.
-pub(crate) fn cib(name: &str, text: &str) -> Result<(Cib, Element), Failure> {
-    let read = Cib::parse_with_tree(text).map_err(|error| Failure::unreadable(name, &error))?;
-    wanted(name, text, &read.1)?;
+/// What a CIB says, and its tree without the histories.
+pub(crate) fn cib(path: Option<&Path>) -> Result<(Cib, Element), Failure> {
+    if let Some(found) = path.and_then(in_pieces) {
+        return Ok(found);
+    }
+    let (name, text) = text(path)?;
+    let read = Cib::parse_with_tree(&text).map_err(|error| Failure::unreadable(&name, &error))?;
+    wanted(&name, &text, &read.1)?;
     Ok(read)
+}
+
+/// The same of a file that is as it should be, without having all of its text at once.
+fn in_pieces(path: &Path) -> Option<(Cib, Element)> {
+    let is_file = fs::metadata(path).is_ok_and(|it| it.is_file());
+    let mut file = is_file.then(|| fs::File::open(path).ok()).flatten()?;
+    let found = Cib::parse_pieces(|room| file.read(room).ok())?;
+    (found.1.name() == "cib" && admit(&found.1).is_ok()).then_some(found)
 }
 
 /// Whether planning is for such a document: a CIB that follows its schema. Histories belong to the

@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod answer;
 pub mod dot;
 pub mod execute;
 pub mod failure;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use cib::dates::WallTime;
 
+use crate::answer::Answer;
 use crate::inject::{Event, OpResult};
 
 /// What is asked for.
@@ -51,6 +52,8 @@ pub struct Options {
     pub version: bool,
     /// Only say the options.
     pub help: bool,
+    /// Where to answer.
+    pub answer: Answer,
 }
 
 impl Options {
@@ -97,7 +100,24 @@ pub fn read_options(arguments: &[OsString]) -> Result<Options, String> {
                 Some((name, value)) => (name, Some(value.to_owned())),
                 None => (long, None),
             };
-            let letter = letter_of(name).ok_or_else(|| format!("Unknown option --{name}"))?;
+            let Some(letter) = letter_of(name) else {
+                let mut attached = attached;
+                let mut value = || {
+                    attached.take().or_else(|| {
+                        at += 1;
+                        words.get(at - 1).cloned()
+                    })
+                };
+                if !options.answer.option(name, &mut value)? {
+                    return Err(format!("Unknown option --{name}"));
+                }
+                if options.answer.is_xml() {
+                    return Err("--output-as xml: what would be done is told as text only; \
+                                the graph is XML (--save-graph)"
+                        .into());
+                }
+                continue;
+            };
             let value = match (takes_value(letter), attached) {
                 (true, None) => {
                     at += 1;
@@ -255,6 +275,9 @@ mod tests {
         let read = options(&["--simulate", "--save-output=o", "--save-graph", "g", "--xml-pipe"])
             .expect("options");
         assert_eq!((read.save_output.as_deref(), read.input), (Some(Path::new("o")), None));
+        let read = options(&["--output-as=text", "--output-to", "o", "-S"]).expect("options");
+        assert!(read.simulate && read.answer != Answer::default());
+        assert!(options(&["--output-as", "xml"]).is_err() && options(&["--output-to"]).is_err());
         assert!(options(&["--what"]).is_err());
         assert!(options(&["-x"]).is_err());
     }

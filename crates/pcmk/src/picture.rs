@@ -1,9 +1,10 @@
 //! Pictures for people: a transition in lanes, and a placement on nodes.
 //!
-//! One lane for each top-level resource, so that a plan of hundreds of actions stays a page one
-//! can read from left to right; lines are drawn inside a lane only, and what a lane waits for
+//! One lane for each top-level resource (or for many that do the same), so that a plan of hundreds
+//! of actions stays a page one can read from left to right; lines are drawn inside a lane only, and what a lane waits for
 //! elsewhere is written down.
 
+mod cards;
 mod placement;
 mod transition;
 

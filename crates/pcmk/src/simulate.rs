@@ -39,7 +39,8 @@ pub fn main(arguments: &[OsString], now: WallTime) -> u8 {
     }
     match answer(&options, now) {
         Ok((text, rest)) => {
-            let status = finish("crm_simulate", Ok(text));
+            let given = options.answer.give(&text, arguments, 0).map(|()| String::new());
+            let status = finish("crm_simulate", given.map_err(Failure::from));
             // The process ends: what is left is given back at once, not piece by piece.
             std::mem::forget(rest);
             status
@@ -162,13 +163,13 @@ enum Sheet {
 
 impl Sheet {
     fn read(options: &Options) -> Result<Self, Failure> {
-        let (name, text) = input::text(options.input.as_deref())?;
         if options.needs_document() {
+            let (name, text) = input::text(options.input.as_deref())?;
             let document = input::document(&name, &text)?;
             let cib = Cib::read(&document.root);
             return Ok(Self::Full { document, cib });
         }
-        let (cib, tree) = input::cib(&name, &text)?;
+        let (cib, tree) = input::cib(options.input.as_deref())?;
         Ok(Self::Lean { tree, model: Model::new(cib) })
     }
 

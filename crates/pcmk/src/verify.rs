@@ -20,12 +20,16 @@ use cib::schema::{render, validate};
 use cib::xml::{self, Element};
 use sched::Ask;
 
+use crate::answer::Answer;
+
 pub use finding::{Finding, Weight};
 
 /// Exit status for a CIB that is not right.
 const CONFIG: u8 = 78;
 /// Exit status for a command line that is not understood.
 const USAGE: u8 = 64;
+/// Exit status for an answer that cannot be given where it is wanted.
+const OTHER: u8 = 1;
 /// Exit status for XML that is no CIB.
 const PROTOCOL: u8 = 76;
 /// Exit status for a cluster that cannot be asked.
@@ -41,6 +45,7 @@ struct Options {
     quiet: bool,
     help: bool,
     version: bool,
+    answer: Answer,
 }
 
 #[derive(Debug)]
@@ -54,11 +59,25 @@ enum Input {
 /// Runs the command; its exit status.
 #[must_use]
 pub fn main(arguments: &[OsString], now: WallTime) -> u8 {
-    match read_options(arguments).map_err(|error| (USAGE, error)).and_then(|it| run(&it, now)) {
-        Ok(()) => 0,
+    let options = match read_options(arguments) {
+        Ok(options) => options,
+        Err(error) => {
+            eprintln!("crm_verify: {error}");
+            return USAGE;
+        }
+    };
+    let (status, text) = match run(&options, now) {
+        Ok(text) => (0, text),
         Err((status, error)) => {
             eprintln!("crm_verify: {error}");
-            status
+            (status, String::new())
+        }
+    };
+    match options.answer.give(&text, arguments, status) {
+        Ok(()) => status,
+        Err(error) => {
+            eprintln!("crm_verify: {error}");
+            OTHER
         }
     }
 }
@@ -82,7 +101,13 @@ fn read_options(arguments: &[OsString]) -> Result<Options, String> {
                 "quiet" => 'Q',
                 "help" | "help-all" => 'h',
                 "version" => '$',
-                _ => return Err(format!("Unknown option --{name}")),
+                _ => {
+                    let mut value = || value.take().or_else(|| words.next());
+                    if !options.answer.option(name, &mut value)? {
+                        return Err(format!("Unknown option --{name}"));
+                    }
+                    continue;
+                }
             };
             let mut value = || value.take().or_else(|| words.next());
             option(&mut options, letter, &mut value)
@@ -166,14 +191,14 @@ fn source(input: Option<&Input>) -> Result<(String, String), (u8, String)> {
     }
 }
 
-fn run(options: &Options, now: WallTime) -> Result<(), (u8, String)> {
+/// What to print, where the CIB is right.
+fn run(options: &Options, now: WallTime) -> Result<String, (u8, String)> {
     if options.help {
-        print!("{}", include_str!("usage/crm_verify.txt"));
-        return Ok(());
+        return Ok(include_str!("usage/crm_verify.txt").to_owned());
     }
     if options.version {
-        println!("mainstay {} (reads and prints as Pacemaker 2.1.5)", env!("CARGO_PKG_VERSION"));
-        return Ok(());
+        let version = env!("CARGO_PKG_VERSION");
+        return Ok(format!("mainstay {version} (reads and prints as Pacemaker 2.1.5)\n"));
     }
     let (name, text) = source(options.input.as_ref())?;
     let document = match xml::parse(&text) {
@@ -203,7 +228,7 @@ fn run(options: &Options, now: WallTime) -> Result<(), (u8, String)> {
         }
         Judgement::Read { validated, findings } => {
             if !validated && !options.quiet {
-                println!("no schema was asked; name one in validate-with to have mistakes found");
+                eprintln!("no schema was asked; name one in validate-with to have mistakes found");
             }
             findings
         }
@@ -213,7 +238,7 @@ fn run(options: &Options, now: WallTime) -> Result<(), (u8, String)> {
     }
     let counted = findings.iter().map(|it| it.weight).filter(|it| *it != Weight::Trouble);
     match counted.min() {
-        None => Ok(()),
+        None => Ok(String::new()),
         Some(worst) => Err(verdict(options, worst)),
     }
 }

@@ -212,3 +212,40 @@ fn command_lines_end_as_with_pacemaker() {
     assert!(live.last.contains("no cluster is running here"), "{}", live.last);
     std::fs::remove_dir_all(&folder).expect("removed");
 }
+
+/// The status element of an answer as XML: code and meaning, and the version of its frame.
+fn framed(program: &Path, line: &[&str]) -> [String; 3] {
+    let output = Command::new(program).args(line).env_remove("CIB_file").output();
+    let text = String::from_utf8(output.expect("it can be started").stdout).expect("text");
+    let root = cib::xml::parse(&text).expect("an answer as XML").root;
+    assert!(root.get("request").is_some_and(|asked| asked.ends_with(&line.join(" "))), "{text}");
+    let status = root.child("status").expect("a status");
+    [status.get("code"), status.get("message"), root.get("api-version")]
+        .map(|it| it.unwrap_or_default().to_owned())
+}
+
+#[test]
+fn answers_as_xml_are_those_of_pacemaker() {
+    let folder = std::env::temp_dir().join(format!("mainstay-verify-xml-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let [right, wrong] = ["right.xml", "wrong.xml"].map(|name| folder.join(name));
+    std::fs::write(&right, resources(A).document()).expect("written");
+    let no_kind = "<rsc_order id='o' first='a' then='b' kind='foo'/>";
+    std::fs::write(&wrong, constraint(no_kind).document()).expect("written");
+    let (ours, theirs) = (tools::ours("crm_verify"), tools::theirs("crm_verify"));
+    for (file, code) in [(&right, "0"), (&wrong, "78"), (&folder.join("none"), "1")] {
+        let line = ["-x", file.to_str().expect("a name"), "--output-as=xml"];
+        let our = framed(&ours, &line);
+        assert_eq!(our[0], code, "{our:?}");
+        if let Some(theirs) = &theirs {
+            assert_eq!(our, framed(theirs, &line));
+        }
+    }
+    let place = folder.join("answer");
+    let (file, to) = (right.to_str().expect("a name"), place.to_str().expect("a name"));
+    let asked = ["-x", file, "--output-as", "xml", "--output-to", to];
+    assert_eq!(ask(&ours, &asked, None).status, 0);
+    let answer = std::fs::read_to_string(&place).expect("an answer");
+    assert!(answer.contains("<status code=\"0\" message=\"OK\"/>"), "{answer}");
+    std::fs::remove_dir_all(&folder).expect("removed");
+}

@@ -23,7 +23,7 @@ use crate::options::{NoQuorum, Strategy};
 use crate::reason::Choice;
 use crate::sorting::merge_sorted;
 use crate::task::Task;
-use crate::world::{NodeId, Role, RscId, Variant, World};
+use crate::world::{NodeId, NodeKind, Role, RscId, Variant, World};
 
 impl World<'_> {
     /// Places everything.
@@ -286,10 +286,14 @@ impl World<'_> {
         let before = self[rsc].assigned;
         self[rsc].provisional = false;
         let mut node = node;
-        if let Some(fit) = node
-            && !force
-            && !self.available(rsc, fit)
-        {
+        // A guest that is not there yet (or not any more) has a graph that brings it about.
+        let fit = |node: NodeId| {
+            let score = self[rsc].allowed.score(node);
+            let comes = self[node].kind == NodeKind::Guest;
+            score.is_some_and(|score| score >= Score::ZERO)
+                && (comes || self.node_available(node, None, false))
+        };
+        if node.is_some_and(|node| !force && !fit(node)) {
             self[rsc].next_role = Role::Stopped;
             node = None;
         }

@@ -331,14 +331,18 @@ impl World<'_> {
         }
     }
 
-    /// The start of a bundle with promotion is not worth telling if all that were to start in it are
-    /// active replicas whose restart is impossible: they only stop.
+    /// The start of a bundle is not worth telling if all that were to start in it are active
+    /// replicas whose restart is impossible: they only stop. (Without promotion it is told if one of
+    /// them is lost with its host.)
     pub(crate) fn hide_idle_starts(&mut self) {
         for bundle in self.top.clone() {
-            let child = self.bundled(bundle).filter(|child| self[*child].promotable);
-            let Some(child) = child else { continue };
+            let Some(child) = self.bundled(bundle) else { continue };
             let mut parts = self.containers(bundle);
             parts.extend(self.leaves(child));
+            let lost = |part: &RscId| self[*part].running_on.iter().any(|node| self[*node].unclean);
+            if !self[child].promotable && parts.iter().any(lost) {
+                continue;
+            }
             let starts = parts.into_iter().any(|part| {
                 let active = !self[part].running_on.is_empty();
                 self[part].actions.iter().map(|id| &self[*id]).any(|action| {

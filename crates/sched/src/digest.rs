@@ -63,10 +63,7 @@ impl World<'_> {
     /// Whether the parameters of a record differ from the configuration at all.
     pub(crate) fn parameters_changed(&mut self, rsc: RscId, node: NodeId, op: &OpRecord) -> bool {
         let task = Task::parse(&op.operation).unwrap_or(Task::Monitor);
-        !matches!(
-            self.compare(rsc, node, op, task, false),
-            Change::Unknown | Change::Same | Change::PrivateOnly
-        )
+        !matches!(self.compare(rsc, node, op, task, false), Change::Unknown | Change::Same)
     }
 
     /// All parameters of an operation on a node, as far as digests go.

@@ -1,6 +1,6 @@
 //! Nodes: those configured, and those that resources bring with them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use cib::Score;
 use cib::model::{NodeConfig, Text};
@@ -83,7 +83,7 @@ impl World<'_> {
             remote_requires_reset: false,
             unpacked: false,
             attrs,
-            capacity: HashMap::new(),
+            capacity: BTreeMap::new(),
             remote: None,
             running: Vec::new(),
             assigned: Vec::new(),
@@ -139,7 +139,7 @@ impl World<'_> {
             config.attributes.unpack(&facts, &mut values);
             let mut capacity = HashMap::new();
             config.utilization.unpack(&facts, &mut capacity);
-            self[node].capacity = numbers(&capacity);
+            self[node].capacity = numbers(&capacity).into_iter().collect();
         }
         for (name, value) in values {
             known.entry(name).or_insert(value);

@@ -92,6 +92,10 @@ impl World<'_> {
                 continue;
             }
             let Some(connection) = self[node].remote else { continue };
+            if self[id].task == Task::Cancel && self.leaves_its_place(connection) {
+                // It goes through the connection that is there now.
+                continue;
+            }
             if self[id].task == Task::Start {
                 for stop in self.tasks_of(rsc, Task::Stop, None) {
                     if self[stop].node != Some(node) {
@@ -105,6 +109,11 @@ impl World<'_> {
                 self.order_on_remote(id, node, connection);
             }
         }
+    }
+
+    fn leaves_its_place(&self, connection: RscId) -> bool {
+        let here = self.current_node(connection);
+        here.is_some() && here != self[connection].assigned
     }
 
     fn kind(&self, id: ActionId) -> Task {

@@ -4,7 +4,7 @@
 //! but by index, so it has neither cycles nor lifetimes of its own (but for the document it
 //! was made from).
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::{Deref, Index, IndexMut};
 use std::sync::Arc;
 
@@ -147,7 +147,7 @@ pub(crate) struct Node {
     pub remote_requires_reset: bool,
     pub unpacked: bool,
     pub attrs: HashMap<Text, Text>,
-    pub capacity: HashMap<Text, i64>,
+    pub capacity: BTreeMap<Text, i64>,
     pub remote: Option<RscId>,
     pub running: Vec<RscId>,
     pub assigned: Vec<RscId>,

@@ -421,17 +421,33 @@ fn instances_do_not_go_round_among_those_they_would_rather_avoid() {
 }
 
 #[test]
-fn a_stop_that_is_blocked_is_not_announced() {
-    let settings = [("notify", "true"), ("target-role", "Stopped")];
-    let watched =
-        "<operations><op id='o' name='monitor' interval='10s' on-fail='block'/></operations>";
-    let group = format!("<group id='g'>{}{}</group>", rsc("a", ""), rsc("b", watched));
-    let text = document(1, "", &cloned("c", &group, &settings), "", &[("n1", "a"), ("n1", "b")]);
-    let stops = ["a_pre_notify_stop_0@n1", "a_stop_0@n1", "b_pre_notify_stop_0@n1", "b_stop_0@n1"];
-    assert_eq!(actions(&text), stops);
-    // What has failed is left alone, and nothing before it in the group can stop.
-    let history = "<lrm_resource id='b' class='ocf' provider='p' type='t'>";
-    let failure = "<lrm_rsc_op id='b_last_failure_0' operation_key='b_monitor_10000' operation='monitor' interval='10000' call-id='2' rc-code='1' op-status='0' transition-key='2:1:0:u' transition-magic='0:1;2:1:0:u'/>";
-    let text = text.replace(history, &format!("{history}{failure}"));
-    assert_eq!(actions(&text), Vec::<String>::new());
+fn a_stop_that_is_stuck_is_not_announced() {
+    let (a, b) = (rsc("a", ""), rsc("b", ""));
+    let both = [("n1", "a"), ("n1", "b"), ("n2", "a"), ("n2", "b")];
+    let cases: [(String, &[(&str, &str)]); 2] = [
+        (format!("<group id='g'>{a}{b}</group>"), &both),
+        (b.clone(), &[("n1", "b"), ("n2", "b")]),
+    ];
+    for (inner, running) in cases {
+        let clone = format!(
+            "<clone id='c'><meta_attributes id='m'><nvpair id='m1' name='notify' value='true'/>\
+             </meta_attributes>{inner}</clone>"
+        );
+        let leaving = document(2, "", &clone, "", running).replacen(
+            "<node id='n1' uname='n1'/>",
+            "<node id='n1' uname='n1'><instance_attributes id='i'><nvpair id='i1' \
+             name='standby' value='true'/></instance_attributes></node>",
+            1,
+        );
+        let free = actions(&leaving);
+        assert!(free.contains(&"b_stop_0@n1".to_owned()), "{free:?}");
+        assert!(free.iter().any(|key| key.contains("notify_stop")), "{free:?}");
+        // What failed to stop is left alone where there is no fencing.
+        let failed = leaving.replacen(
+            "id='b_last_0' operation='start' interval='0' call-id='1' rc-code='0'",
+            "id='b_last_0' operation='stop' interval='0' call-id='2' rc-code='1'",
+            1,
+        );
+        assert_eq!(actions(&failed), Vec::<String>::new(), "{running:?}");
+    }
 }

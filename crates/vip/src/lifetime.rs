@@ -5,9 +5,11 @@
 //! times in it. This is the broom, not the dead-man switch: it is too coarse to be one (the kernel
 //! counts whole seconds and looks late).
 //!
-//! Some VIPs go without it. One whose lapse would take others along: an IPv4 address that is primary
-//! in its subnet, an IPv6 address that shares its prefix. And those beyond a number whose renewal would cost more than a hundredth of a
-//! core: each renewal is a netlink message to every listener, and IPv6 addresses are dear.
+//! Some VIPs go without it. One whose lapse would take along what is not of the same holder: an IPv4
+//! address that is primary in its subnet, an IPv6 address that shares its prefix. (Where all of the
+//! subnet is one holder's, as on a virtual MAC, what goes along is to go.) And those beyond a number
+//! whose renewal would cost more than a hundredth of a core: each renewal is a netlink message to every
+//! listener, and IPv6 addresses are dear.
 
 use core::net::{IpAddr, Ipv4Addr};
 use core::time::Duration;
@@ -203,17 +205,33 @@ impl Lifetimes {
             None => self.held.keys().copied().collect(),
             Some(keys) => keys.to_vec(),
         };
+        let mut prefixes = BTreeMap::new();
         for key in keys {
-            let Some(held) = self.held.get_mut(&key) else { continue };
+            let Some(held) = self.held.get(&key) else { continue };
             let Some(index) = self.links.named(&held.vip.interface).map(|link| link.index) else {
                 continue;
             };
             let family = family_slot(&held.vip);
             let room = &mut room[family];
-            let limit = *room > 0 && may_lapse(&held.vip, index, &self.addresses);
-            if limit {
-                *room -= 1;
-            } else if !held.limited {
+            let limit = match held.vip.family() {
+                Family::V4 => {
+                    let limit = *room > 0 && self.v4_may_lapse(&key, index);
+                    *room -= usize::from(limit);
+                    limit
+                }
+                // All of a prefix or none: what is decided for the first one counts for the others.
+                Family::V6 => {
+                    let first = self.addresses.in_subnet(index, key.1, key.2).next();
+                    *prefixes.entry((index, first.unwrap_or(key.1), key.2)).or_insert_with(|| {
+                        let needed = self.v6_needs(&key, index, only.is_some());
+                        let fits = needed.is_some_and(|needed| needed <= *room);
+                        *room -= needed.filter(|_| fits).unwrap_or(0);
+                        fits
+                    })
+                }
+            };
+            let Some(held) = self.held.get_mut(&key) else { continue };
+            if !limit && !held.limited {
                 // It stays for ever already.
                 continue;
             }
@@ -224,6 +242,50 @@ impl Lifetimes {
             vip.flags.lifetime = limit.then_some(LIFETIME);
             self.ops.push_back(AddressOp::Add { index, vip });
         }
+    }
+
+    /// Whether nothing but VIPs of its holder goes when this IPv4 address does.
+    ///
+    /// It takes those of its subnet along that came after it (`promote_secondaries` is off by
+    /// default); the first one is primary.
+    fn v4_may_lapse(&self, key: &Key, index: IfIndex) -> bool {
+        if base::planted!(PrimaryLapses) {
+            return true;
+        }
+        let first = self.addresses.in_subnet(index, key.1, key.2).next();
+        first.is_some_and(|first| first != key.1) || self.company(key, index, MOST_V4).is_some()
+    }
+
+    /// How much room an IPv6 address needs together with all that share its prefix; `None` where one
+    /// of those is not of its holder, or they are too many.
+    ///
+    /// An address with a lifetime gives one to the route of its prefix too, which every other address
+    /// there needs (seen on Linux 6.18: the node's own neighbours became unreachable). So they have
+    /// it together. Those that had it before need none if others are only added to them.
+    fn v6_needs(&self, key: &Key, index: IfIndex, added: bool) -> Option<usize> {
+        if base::planted!(PrimaryLapses) {
+            return Some(1);
+        }
+        let company = self.company(key, index, MOST_V6)?;
+        let has = |held: &&Held| added && held.limited;
+        Some(company.len() - company.iter().filter(|held| has(held)).count())
+    }
+
+    /// The VIPs in the subnet of this one, itself among them, if all of it is its holder's and they
+    /// are not more than so many.
+    fn company(&self, key: &Key, index: IfIndex, most: usize) -> Option<Vec<&Held>> {
+        let (holder, address, prefix) = *key;
+        let this = self.held.get(key)?;
+        let others = self.addresses.in_subnet(index, address, prefix);
+        let mut company = vec![this];
+        for other in others.filter(|other| *other != address) {
+            let held = self.held.get(&(holder, other, prefix))?;
+            if company.len() == most || held.vip.interface != this.vip.interface {
+                return None;
+            }
+            company.push(held);
+        }
+        Some(company)
     }
 
     /// How many more of each family can be kept under a lifetime.
@@ -237,25 +299,6 @@ fn family_slot(vip: &Vip) -> usize {
     match vip.family() {
         Family::V4 => 0,
         Family::V6 => 1,
-    }
-}
-
-/// Whether nothing else goes when this address does.
-///
-/// An IPv4 address takes those of its subnet along that came after it (`promote_secondaries` is off
-/// by default); the first one is primary. An IPv6 address with a lifetime gives one to the route of
-/// its prefix too, which every other address there needs (seen on Linux 6.18: the node's own
-/// neighbours became unreachable).
-fn may_lapse(vip: &Vip, index: IfIndex, addresses: &Addresses) -> bool {
-    if base::planted!(PrimaryLapses) {
-        return true;
-    }
-    let mut subnet = addresses.in_subnet(index, vip.address, vip.prefix);
-    let first = subnet.next();
-    let alone = first.is_none_or(|first| first == vip.address) && subnet.next().is_none();
-    match vip.family() {
-        Family::V4 => alone || first.is_some_and(|first| first != vip.address),
-        Family::V6 => alone,
     }
 }
 
@@ -333,10 +376,80 @@ mod tests {
     #[test]
     fn an_address_that_is_primary_for_others_never_lapses() {
         // 10.0.0.1 came first; what follows in its subnet would go with it.
-        let mut machine = machine(vec![fact("10.0.0.1", 24), fact("10.0.0.2", 24)]);
+        let all = ["10.0.0.1", "10.0.0.2", "10.0.0.9"].map(|text| fact(text, 24));
+        let mut machine = machine(all.to_vec());
         let vips = [vip("10.0.0.1", 24), vip("10.0.0.2", 24), vip("10.0.1.1", 24)];
         machine.handle(at(0), Input::Present { holder: A, vips: &vips });
         assert_eq!(renewed(&mut machine), ["10.0.0.2 2s", "10.0.1.1 2s"]);
+        // Another instance's is as much another's as a stranger's.
+        let others = [vip("10.0.0.9", 24)];
+        machine.handle(at(1), Input::Present { holder: HolderId(2), vips: &others });
+        assert_eq!(renewed(&mut machine), ["10.0.0.9 2s"]);
+        machine.handle(at(650), Input::Wake);
+        assert_eq!(renewed(&mut machine), ["10.0.0.2 2s", "10.0.1.1 2s", "10.0.0.9 2s"]);
+    }
+
+    /// As on a virtual MAC: nothing there but VIPs of one instance.
+    #[test]
+    fn a_subnet_of_one_holder_lapses_together() {
+        let mut machine = machine(vec![]);
+        let vips = [vip("10.0.0.1", 24), vip("10.0.0.2", 24), vip("10.0.0.3", 24)];
+        for (n, vip) in vips.iter().enumerate() {
+            machine.handle(
+                at(0),
+                Input::Fact(&KernelFact::Address(fact(&vip.address.to_string(), 24))),
+            );
+            machine.handle(at(0), Input::Present { holder: A, vips: &vips[n..=n] });
+        }
+        assert_eq!(renewed(&mut machine), ["10.0.0.1 2s", "10.0.0.2 2s", "10.0.0.3 2s"]);
+        machine.handle(at(650), Input::Wake);
+        assert_eq!(renewed(&mut machine).len(), 3);
+        // One of them becomes somebody else's to see to.
+        machine.handle(at(700), Input::Gone { holder: A, vips: &vips[2..] });
+        machine.handle(at(1300), Input::Wake);
+        assert_eq!(renewed(&mut machine), ["10.0.0.1 forever", "10.0.0.2 2s"]);
+    }
+
+    #[test]
+    fn an_ipv6_prefix_of_one_holder_lapses_as_a_whole_or_not_at_all() {
+        let of = |net: u16, count: u16| -> Vec<Vip> {
+            (1..=count).map(|n| vip(&format!("2001:db8:{net:x}::{n:x}"), 64)).collect()
+        };
+        let (small, large, last) = (of(1, 20), of(2, 20), of(3, 4));
+        let whole = [&small[..], &large, &last].concat();
+        let facts = whole.iter().map(|vip| fact(&vip.address.to_string(), 64)).collect();
+        let mut machine = machine(facts);
+        machine.handle(at(0), Input::Present { holder: A, vips: &whole });
+        assert_eq!(machine.status(), (24, 20), "20 and 4 fit, the other 20 do not");
+        assert_eq!(renewed(&mut machine).len(), 24);
+        machine.handle(at(650), Input::Wake);
+        assert_eq!(renewed(&mut machine).len(), 24);
+        // A stranger in a prefix needs its route.
+        machine.handle(at(700), Input::Fact(&KernelFact::Address(fact("2001:db8:3::99", 64))));
+        machine.handle(at(1300), Input::Wake);
+        let renewed = renewed(&mut machine);
+        assert_eq!(renewed.iter().filter(|op| op.ends_with("forever")).count(), 4, "{renewed:?}");
+        assert_eq!(machine.status(), (20, 24));
+    }
+
+    #[test]
+    fn one_that_joins_a_full_prefix_makes_all_of_it_stay() {
+        let mut machine = machine(vec![]);
+        let vips: Vec<Vip> = (1..=25).map(|n| vip(&format!("2001:db8::{n:x}"), 64)).collect();
+        for vip in &vips[..24] {
+            machine.handle(
+                at(0),
+                Input::Fact(&KernelFact::Address(fact(&vip.address.to_string(), 64))),
+            );
+        }
+        machine.handle(at(0), Input::Present { holder: A, vips: &vips[..24] });
+        assert_eq!((renewed(&mut machine).len(), machine.status()), (24, (24, 0)));
+        machine.handle(at(1), Input::Fact(&KernelFact::Address(fact("2001:db8::19", 64))));
+        machine.handle(at(1), Input::Present { holder: A, vips: &vips[24..] });
+        assert_eq!(renewed(&mut machine).len(), 0, "there is no room for it");
+        machine.handle(at(650), Input::Wake);
+        assert!(renewed(&mut machine).iter().all(|op| op.ends_with("forever")));
+        assert_eq!(machine.status(), (0, 25));
     }
 
     #[test]

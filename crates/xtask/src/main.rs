@@ -21,6 +21,7 @@ fn main() -> ExitCode {
         ["sim", ref arguments @ ..] => campaign::sim(&root(), arguments),
         ["bench"] => bench::run(&root(), 3),
         ["bench", "instructions"] => bench::count(&root()),
+        ["bench", "lease"] => bench::lease(&root()),
         ["bench", "sched"] => bench::plan(&root(), 3),
         ["bench", "sched", "--runs", runs] => match runs.parse() {
             Ok(runs) if runs > 0 => bench::plan(&root(), runs),
@@ -43,6 +44,8 @@ fn usage() -> ExitCode {
     eprintln!("       cargo xtask bench [--runs N]");
     eprintln!("       cargo xtask bench instructions");
     eprintln!("                           measure against keepalived, write docs/performance.md");
+    eprintln!("       cargo xtask bench lease");
+    eprintln!("                           measure leases against `lease off`");
     eprintln!("       cargo xtask bench sched [--runs N]");
     eprintln!("                           measure planning against crm_simulate");
     eprintln!("       cargo xtask clusters --seeds A..B");

@@ -239,7 +239,7 @@ impl OpRecord {
             None => Some(names.get(value)),
         };
         match name {
-            "id" => self.id = value.into(),
+            "id" => self.id = names.again(value, &before.id),
             "operation" => self.operation = names.again(value, &before.operation),
             "interval" => self.interval = number().unwrap_or(0),
             "call-id" => self.call_id = number().unwrap_or(0),

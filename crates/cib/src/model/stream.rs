@@ -19,6 +19,41 @@ pub(super) fn parse(text: &str) -> Result<(Element, Vec<Vec<History>>), xml::Err
     Ok((document.root, taker.done))
 }
 
+/// The same for a text that comes in pieces, so that most of it need not be kept. `more` fills what
+/// it is given and says how far; nothing is the end. Whatever is wrong is told by who reads the
+/// text as one.
+pub(super) fn parse_pieces(
+    mut more: impl FnMut(&mut [u8]) -> Option<usize>,
+) -> Option<(Element, Vec<Vec<History>>)> {
+    let mut taker = Histories::default();
+    let mut parser = xml::Parser::new(&mut taker);
+    let mut window = vec![0; 1 << 18];
+    let mut filled = 0;
+    loop {
+        let came = more(&mut window[filled..])?;
+        filled += came;
+        let text = match std::str::from_utf8(&window[..filled]) {
+            Ok(text) => text,
+            // A character may end in the next piece.
+            Err(error) if came > 0 && error.error_len().is_none() => {
+                std::str::from_utf8(&window[..error.valid_up_to()]).ok()?
+            }
+            Err(_) => return None,
+        };
+        let used = parser.feed(text, came == 0).ok()?;
+        if came == 0 {
+            break;
+        }
+        window.copy_within(used..filled, 0);
+        filled -= used;
+        if filled > window.len() / 2 {
+            window.resize(window.len() * 2, 0);
+        }
+    }
+    let document = parser.finish().ok()?;
+    Some((document.root, taker.done))
+}
+
 #[derive(Default)]
 struct Histories {
     names: Names,
@@ -46,12 +81,17 @@ fn on_path(above: &[Element], length: usize) -> bool {
 impl Histories {
     fn resource(&mut self, tag: &Tag<'_>) -> Result<(), String> {
         let none = History::default();
-        let before = self.current.last().unwrap_or(&none);
+        let id = tag.get("id")?.unwrap_or_default();
+        // Nodes are much alike: what the one before has in this place is the best guess.
+        let twin = self.done.last().and_then(|node| node.get(self.current.len()));
+        let twin = twin.filter(|twin| *twin.id == *id);
+        let before = twin.or(self.current.last()).unwrap_or(&none);
+        let id = self.names.again(&id, &before.id);
         let mut text = |name: &str, known: &Text| -> Result<_, String> {
             Ok(self.names.again(&tag.get(name)?.unwrap_or_default(), known))
         };
         let mut history = History {
-            id: text("id", &before.id)?,
+            id,
             class: text("class", &before.class)?,
             provider: text("provider", &before.provider)?,
             agent: text("type", &before.agent)?,
@@ -66,9 +106,14 @@ impl Histories {
 
     fn operation(&mut self, tag: &Tag<'_>) -> Result<(), String> {
         let mut record = OpRecord::default();
+        let at = self.current.len().saturating_sub(1);
+        let twin = self.current.last().and_then(|current| {
+            let twin = self.done.last()?.get(at).filter(|twin| twin.id == current.id)?;
+            twin.operations.get(current.operations.len())
+        });
         let mut last = self.current.iter().rev().take(2).filter_map(|it| it.operations.last());
-        let before = last.next().unwrap_or(&self.nothing);
-        for raw in &tag.raw {
+        let before = twin.or_else(|| last.next()).unwrap_or(&self.nothing);
+        for raw in tag.raw {
             record.take(raw.name, &raw.value()?, &mut self.names, before);
         }
         if record.key.is_none() {
@@ -157,6 +202,41 @@ mod tests {
             let (tree, streamed) = both(&text);
             assert_eq!(tree, streamed, "{text}");
         }
+    }
+
+    #[test]
+    fn in_pieces_of_any_size_it_is_the_same_document() {
+        let note = "<!-- \u{e9}\u{20ac} --><?note a?><!DOCTYPE cib [<!ENTITY a 'b'>]>";
+        let text = format!(
+            "\u{feff}<?xml version='1.0'?>{note}<cib><status>{NODE}</status>&amp;</cib>\n<!-- end -->"
+        );
+        let whole = format!("{:?}", Cib::parse_with_tree(&text).expect("well-formed"));
+        let fed = |text: &str, size: usize| {
+            let mut rest = text.as_bytes();
+            Cib::parse_pieces(|room| {
+                let length = size.min(rest.len()).min(room.len());
+                room[..length].copy_from_slice(&rest[..length]);
+                rest = &rest[length..];
+                Some(length)
+            })
+        };
+        for size in [1, 2, 3, 7, 100, 100_000] {
+            assert_eq!(format!("{:?}", fed(&text, size).expect("well-formed")), whole, "{size}");
+            // Longer than any window, in one tag.
+            let long = text.replace("'c'", &format!("'{}'", "c\u{e9}".repeat(300_000)));
+            if size > 50 {
+                let whole = format!("{:?}", Cib::parse_with_tree(&long).expect("well-formed"));
+                assert_eq!(format!("{:?}", fed(&long, size).expect("well-formed")), whole);
+            }
+            for bad in
+                ["<a><b></a>", "<a/><b/>", "<a x='1' x='1'/>", "<a>&no;</a>", "<a>\u{e9}", ""]
+            {
+                assert!(fed(bad, size).is_none(), "{bad}");
+            }
+        }
+        assert!(Cib::parse_pieces(|_| None).is_none());
+        let mut bytes = [0xff].as_slice();
+        assert!(Cib::parse_pieces(|room| std::io::Read::read(&mut bytes, room).ok()).is_none());
     }
 
     #[test]

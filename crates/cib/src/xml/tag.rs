@@ -1,17 +1,16 @@
 //! A start tag, taken apart.
 //!
-//! Histories are half a million attributes; what is done for each of them here is looking for the
-//! quotes, and no more.
+//! Histories are millions of attributes; what is done for each of them here is looking for the
+//! quotes, and little more: the tags of a history are alike, so the names are guessed.
 
 use std::borrow::Cow;
 
 use quick_xml::escape;
-use quick_xml::events::BytesStart;
 
 /// A start tag: its name, and its attributes as they are written.
 pub(crate) struct Tag<'a> {
     pub name: &'a str,
-    pub raw: Vec<Raw<'a>>,
+    pub raw: &'a [Raw<'a>],
 }
 
 /// An attribute as it is written.
@@ -31,38 +30,90 @@ impl<'a> Raw<'a> {
 }
 
 impl<'a> Tag<'a> {
-    pub(super) fn read(start: &'a BytesStart<'_>) -> Result<Self, String> {
-        let text: &str = start;
-        let end = text.bytes().position(|byte| is(byte, WHITE)).unwrap_or(text.len());
-        let name = &text[..end];
-        if !is_name(name) {
-            return Err(format!("an element is called {name:?}"));
-        }
-        let mut raw = Vec::new();
-        let mut rest = after_white(&text[end..]);
-        if !rest.is_empty() {
-            raw.reserve(16);
-        }
-        // A name that cannot have been seen before need not be compared with those that were.
-        let mut seen: u64 = 0;
-        while !rest.is_empty() {
-            let (attribute, after) = attribute(rest)?;
-            let name = attribute.name;
-            let mark = mark(name);
-            if seen & mark != 0 && raw.iter().any(|known: &Raw<'_>| known.name == name) {
-                return Err(format!("attribute {name} is given twice"));
-            }
-            seen |= mark;
-            raw.push(attribute);
-            rest = after_white(after);
-        }
-        Ok(Self { name, raw })
-    }
-
     /// The value of an attribute.
     pub(crate) fn get(&self, name: &str) -> Result<Option<Cow<'a, str>>, String> {
         self.raw.iter().find(|raw| raw.name == name).map(Raw::value).transpose()
     }
+}
+
+/// Reads one tag after the other.
+#[derive(Clone, Default)]
+pub(super) struct Tags<'a> {
+    raw: Vec<Raw<'a>>,
+    /// The names of attributes as tags had them before, all different; a place for tags whose
+    /// names have much the same length.
+    shapes: [Vec<&'a str>; 8],
+}
+
+/// Where a tag ended, and how.
+pub(super) struct End {
+    /// How much of the text it was, with both brackets.
+    pub length: usize,
+    /// Whether the element ends with it.
+    pub empty: bool,
+}
+
+impl<'a> Tags<'a> {
+    /// The tag that a text begins with.
+    pub(super) fn read(&mut self, text: &'a str) -> Result<(Tag<'_>, End), String> {
+        let inner = text.get(1..).unwrap_or_default();
+        let ends = |byte: u8| is(byte, WHITE) || matches!(byte, b'>' | b'/');
+        let length = inner.bytes().position(ends).unwrap_or(inner.len());
+        let name = &inner[..length];
+        if !is_name(name) {
+            return Err(format!("an element is called {name:?}"));
+        }
+        let shape = &mut self.shapes[length % 8];
+        self.raw.clear();
+        let mut rest = after_white(&inner[length..]);
+        let mut guessed = true;
+        // A name that cannot have been seen before need not be compared with those that were.
+        let mut seen: u64 = 0;
+        let empty = loop {
+            match rest.as_bytes() {
+                [b'>', ..] => break false,
+                [b'/', b'>', ..] => break true,
+                [] => return Err(format!("the text ends inside <{name}")),
+                _ => {}
+            }
+            let guess = if guessed { shape.get(self.raw.len()) } else { None };
+            let guess = guess.and_then(|name| Some((*name, value_of(name, rest)?)));
+            let (attribute, after) = match guess {
+                Some((name, (text, plain, after))) => (Raw { name, text, plain }, after),
+                None => {
+                    let found = attribute(rest)?;
+                    let name = found.0.name;
+                    if guessed {
+                        guessed = false;
+                        seen = self.raw.iter().fold(0, |seen, raw| seen | mark(raw.name));
+                    }
+                    let mark = mark(name);
+                    if seen & mark != 0 && self.raw.iter().any(|known| known.name == name) {
+                        return Err(format!("attribute {name} is given twice"));
+                    }
+                    seen |= mark;
+                    found
+                }
+            };
+            self.raw.push(attribute);
+            rest = after_white(after);
+        };
+        if !guessed {
+            shape.clear();
+            shape.extend(self.raw.iter().map(|raw| raw.name));
+        }
+        let end = End { length: text.len() - rest.len() + 1 + usize::from(empty), empty };
+        Ok((Tag { name, raw: &self.raw }, end))
+    }
+}
+
+/// What a text that begins with an attribute of this name says: the value, whether it is meant as
+/// it is written, and what follows. Nothing where it does not, or not as everybody writes it.
+fn value_of<'a>(name: &str, text: &'a str) -> Option<(&'a str, bool, &'a str)> {
+    let rest = text.strip_prefix(name)?.strip_prefix("=\"")?;
+    let (end, plain) = closing(rest.as_bytes(), b'"');
+    let end = end?;
+    Some((&rest[..end], plain, &rest[end + 1..]))
 }
 
 /// What a byte may be: white space; the first of a name; a later one; something that is not meant
@@ -189,9 +240,48 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Result<Vec<(String, String)>, String> {
-        let start = BytesStart::from_content(text, 1);
-        let tag = Tag::read(&start)?;
+        let text = format!("<{text}>");
+        let mut tags = Tags::default();
+        let (tag, end) = tags.read(&text)?;
+        assert_eq!(end.length, text.len());
         Ok(tag.raw.iter().map(|raw| (raw.name.into(), raw.text.into())).collect())
+    }
+
+    #[test]
+    fn a_wrong_guess_is_only_slower() {
+        let texts = [
+            "<a b=\"1\" c=\"2\" d=\"3\">",
+            "<a b=\"1\"  c=\"&lt;\"/>",
+            "<a b=\"1\" cc=\"2\" c=\"2\" d=\"3\">",
+            "<i c=\"2\" b=\"1\">",
+            "<a b='1' cc=\"2\" d=\"3\" />",
+        ];
+        let mut tags = Tags::default();
+        let many: Vec<&str> = texts.iter().cycle().take(20).copied().collect();
+        for text in many {
+            let shown = |tags: &mut Tags<'_>| {
+                let (tag, end) = tags.read(text).expect("a tag");
+                let raw: Vec<_> = tag.raw.iter().map(|it| (it.name, it.text, it.plain)).collect();
+                (format!("{} {raw:?}", tag.name), end.length, end.empty)
+            };
+            let (known, fresh) = (shown(&mut tags.clone()), shown(&mut Tags::default()));
+            assert_eq!(known, fresh, "{text}");
+            assert_eq!((known.1, known.2), (text.len(), text.ends_with("/>")));
+            let _ = tags.read(text);
+        }
+        tags.read("<a b=\"1\" c=\"2\">").map(|_| ()).expect("a tag");
+        for twice in ["<a b=\"1\" b=\"1\">", "<a b=\"1\" c=\"2\" b=\"1\">"] {
+            assert!(tags.read(twice).is_err(), "{twice}");
+        }
+    }
+
+    #[test]
+    fn a_tag_that_does_not_end_is_none() {
+        let whole = "<a bc=\"1\" d='>' e=\"/>\"/>";
+        for end in 1..whole.len() {
+            assert!(Tags::default().read(&whole[..end]).is_err(), "{}", &whole[..end]);
+        }
+        assert!(Tags::default().read("<a / >").is_err());
     }
 
     #[test]

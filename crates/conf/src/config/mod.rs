@@ -7,11 +7,13 @@
 //!
 //! Every value that a later check may want to complain about has a [`Place`] beside it.
 
+mod agent;
 mod extras;
 mod node;
 mod routes;
 mod trackers;
 
+pub use agent::AgentAddress;
 pub use extras::{
     ExtraAnnounce, Hmac, HmacKey, HmacMode, Ipvlan, OldChecksum, Secret, VipOptions, Vmac,
 };
@@ -129,6 +131,9 @@ pub struct InstanceConfig {
     /// `State::Active` only for an owner that is to start as such (RFC 9568 §6.4.1); all others
     /// start as `State::Backup`.
     pub start: State,
+    /// `state MASTER` is what the file says, whether or not that has a meaning.
+    #[serde(skip)]
+    pub says_master: bool,
     /// The time between adverts, and with it the version of the protocol.
     pub interval: Interval,
     /// How many intervals of silence make the Active node dead, before skew; `1..=100`, RFC 9568: 3.

@@ -71,6 +71,10 @@ pub struct Mail {
     pub greeting: Option<String>,
     /// Keep silent about faults (`no_email_faults`).
     pub no_faults: bool,
+    /// `smtp_alert`, `smtp_alert_vrrp` and `smtp_alert_checker`, where they are given; what becomes of
+    /// them stands with each instance and group.
+    #[serde(skip)]
+    pub alerts: [Option<bool>; 3],
 }
 
 impl Default for Mail {
@@ -82,6 +86,7 @@ impl Default for Mail {
             timeout: Duration::from_secs(30),
             greeting: None,
             no_faults: false,
+            alerts: [None; 3],
         }
     }
 }

@@ -25,20 +25,6 @@ const PENDING: &[Pending] = &[
         keywords: &[(Within::Instance, &["use_ipvlan"])],
     },
     Pending {
-        why: "there is no SNMP agent: ask `mainstay metrics`, D-Bus or the JSON dump, and have notify scripts send traps",
-        keywords: &[(
-            Within::GlobalDefs,
-            &[
-                "enable_snmp_vrrp",
-                "enable_snmp_rfc",
-                "enable_snmp_rfcv2",
-                "enable_snmp_rfcv3",
-                "enable_traps",
-                "snmp_socket",
-            ],
-        )],
-    },
-    Pending {
         why: "it is the checksum of keepalived before 1.3.7 (2017), which is not spoken",
         keywords: &[(Within::Instance, &["old_unicast_checksum"])],
     },

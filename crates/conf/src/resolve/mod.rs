@@ -131,6 +131,7 @@ impl Resolver<'_> {
             vrid: vrid?,
             priority,
             start,
+            says_master: raw.state_master.as_ref().is_some_and(|at| at.value),
             interval: interval?,
             down_adverts: raw.down_adverts.or(globals.down_adverts).unwrap_or(3),
             preempt,

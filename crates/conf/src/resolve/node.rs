@@ -12,9 +12,9 @@ use crate::given::Given;
 use crate::reader::{At, shown};
 use crate::ways::{Tables, ways};
 use crate::{
-    AdvertBuffers, BufferPolicy, BufferSize, Buffers, Dbus, Fifo, Fifos, FilePlaces, Firewall,
-    Hooks, LinkDelay, LinkRules, Mail, MailServer, Node, Pacing, Place, PolledLink, Reload, Run,
-    Scheduling, Snmp, Span, StaticAddress, Statics, TrackGroup,
+    AdvertBuffers, AgentAddress, BufferPolicy, BufferSize, Buffers, Dbus, Fifo, Fifos, FilePlaces,
+    Firewall, Hooks, LinkDelay, LinkRules, Mail, MailServer, Node, Pacing, Place, PolledLink,
+    Reload, Run, Scheduling, Snmp, Span, StaticAddress, Statics, TrackGroup,
 };
 
 /// What the names of generated interfaces begin with: a number, a dot and a VRID follow, and the
@@ -59,7 +59,14 @@ pub(super) fn node(raw: &RawConfig, globals: &RawGlobals, report: &mut Report) -
     let (top, given) = (&raw.given, &globals.given);
     let prefix = vmac_prefix(given, "vmac_prefix", report).unwrap_or_else(|| Name::from("vrrp"));
     Node {
-        mail: mail(given, report),
+        mail: Mail {
+            alerts: [
+                globals.smtp_alert,
+                globals.smtp_alert_vrrp,
+                given.switch("smtp_alert_checker"),
+            ],
+            ..mail(given, report)
+        },
         fifos: fifos(globals, report),
         hooks: hooks(globals),
         run: Run {
@@ -78,7 +85,7 @@ pub(super) fn node(raw: &RawConfig, globals: &RawGlobals, report: &mut Report) -
         bfd: scheduling(given, "bfd"),
         buffers: buffers(given, report),
         firewall: firewall(given),
-        snmp: snmp(given),
+        snmp: snmp(given, report),
         dbus: Dbus {
             enabled: given.flag("enable_dbus"),
             service: given.text("dbus_service_name").unwrap_or(Dbus::default().service),
@@ -156,6 +163,7 @@ fn mail(given: &Given, report: &mut Report) -> Mail {
         timeout: given.time("smtp_connect_timeout").unwrap_or(Mail::default().timeout),
         greeting: given.text("smtp_helo_name"),
         no_faults: given.flag("no_email_faults"),
+        alerts: [None; 3],
     }
 }
 
@@ -276,14 +284,26 @@ fn firewall(given: &Given) -> Firewall {
     }
 }
 
-fn snmp(given: &Given) -> Snmp {
+fn snmp(given: &Given, report: &mut Report) -> Snmp {
     let both = given.flag("enable_snmp_rfc");
+    let socket = given.text("snmp_socket").unwrap_or(Snmp::default().socket);
+    if AgentAddress::parse(&socket).is_none() {
+        report.push(
+            Diagnostic::error(
+                Code::NotAnAddress,
+                given.span("snmp_socket").unwrap_or_default(),
+                format!("{} is no address of a master agent", shown(&socket)),
+            )
+            .label("no name but `localhost` is looked up")
+            .help("write unix:/PATH, tcp:ADDRESS:PORT or udp:ADDRESS:PORT"),
+        );
+    }
     Snmp {
         vrrp: given.flag("enable_snmp_vrrp"),
         rfc_v2: both || given.flag("enable_snmp_rfcv2"),
         rfc_v3: both || given.flag("enable_snmp_rfcv3"),
         traps: given.flag("enable_traps"),
-        socket: given.text("snmp_socket").unwrap_or(Snmp::default().socket),
+        socket,
     }
 }
 

@@ -85,6 +85,7 @@ impl Control {
             self.tell_terms()?;
         }
         self.guardian.send(&ControlToGuardian::InForce { state, gaps })?;
+        self.meet_agent(clock::monotonic(), &loaded);
         if loaded.scheduling != self.scheduling {
             self.scheduling.clone_from(&loaded.scheduling);
             self.guardian.send(&ControlToGuardian::Schedule(self.scheduling.clone()))?;
@@ -161,8 +162,8 @@ impl Control {
             }
             in_force
         };
-        let Settings { file, reading, started, .. } = &self.settings;
-        match files::load(file, reading, false, *started, stays) {
+        let Settings { file, reading, started, snmp, .. } = &self.settings;
+        match files::load(file, reading, false, *started, snmp.clone(), stays) {
             Ok(loaded) => {
                 eprint!("{}", loaded.remarks);
                 if let Some(loaded) = self.reload_after(now, loaded) {
@@ -199,7 +200,7 @@ mod tests {
         let path = std::env::temp_dir().join(format!("mainstay-recall-{}", std::process::id()));
         std::fs::write(&path, text).unwrap();
         let reading = super::super::shelf::Reading::default();
-        let loaded = files::load(&path, &reading, false, clock::monotonic(), |place| place);
+        let loaded = files::load(&path, &reading, false, clock::monotonic(), None, |place| place);
         std::fs::remove_file(&path).unwrap();
         let Ok(loaded) = loaded else { panic!("it is a configuration") };
         let ours = remember(&loaded).unwrap();

@@ -65,7 +65,8 @@ pub(super) struct Dumps {
 }
 
 struct Pending {
-    dump: Dump,
+    /// What is to be written; `None`: it is SNMP's master agent that asks.
+    dump: Option<Dump>,
     status: Option<(Instant, Box<RouterStatus>)>,
     standing: Option<Standing>,
 }
@@ -74,6 +75,15 @@ impl Dumps {
     /// Whether a dump waits for the answer to this question.
     pub(super) fn waits(&self, ask: u64) -> bool {
         self.pending.contains_key(&ask)
+    }
+
+    /// Whether the master agent's question is under way.
+    pub(super) fn waits_for_agent(&self) -> bool {
+        self.pending.values().any(|pending| pending.dump.is_none())
+    }
+
+    pub(super) fn baseline(&self) -> &Baseline {
+        &self.baseline
     }
 
     /// The engine has ended, and answers nothing any more.
@@ -85,6 +95,15 @@ impl Dumps {
 impl Control {
     /// Asks everybody who knows something.
     pub(super) fn begin_dump(&mut self, dump: Dump) {
+        self.ask_all(Some(dump));
+    }
+
+    /// The same for the master agent.
+    pub(super) fn begin_question(&mut self) {
+        self.ask_all(None);
+    }
+
+    fn ask_all(&mut self, dump: Option<Dump>) {
         self.asks += 1;
         let ask = self.asks;
         let Some(engine) = &mut self.engine else { return };
@@ -126,6 +145,10 @@ impl Control {
             let Some(Pending { dump, status: Some((at, status)), standing: Some(standing) }) =
                 self.dumps.pending.remove(&ask)
             else {
+                continue;
+            };
+            let Some(dump) = dump else {
+                self.answer_agent(at, &status, &standing);
                 continue;
             };
             let files = self.dump(dump, at, &status, &standing);

@@ -16,6 +16,7 @@ use linux::{
 use serde::{Deserialize, Serialize};
 use vrrp::{Debounce, InstanceConfig, Statics};
 
+use super::agent::AgentTerms;
 use super::bus::BusTerms;
 use super::dumps::DumpPlaces;
 use super::hooks::{Hook, Hooks};
@@ -24,7 +25,7 @@ use super::notify::Notify;
 use super::reload_clock::ReloadTime;
 use super::shelf::{self, Reading, Shelf};
 use crate::mail::Mailing;
-use crate::messages::{Account, Script};
+use crate::messages::{Account, Script, SnmpAsked};
 use crate::place::Place;
 use crate::sensors::{Check, Pipe, Sensors};
 use crate::terms::Terms;
@@ -107,6 +108,10 @@ pub(crate) struct Loaded {
     pub(crate) reload_time: Option<ReloadTime>,
     /// As what it is on the bus.
     pub(crate) bus: Option<BusTerms>,
+    /// Whom it answers SNMP questions.
+    pub(crate) agent: Option<AgentTerms>,
+    /// What the command line wants of SNMP.
+    pub(crate) snmp_asked: Option<SnmpAsked>,
     /// Where the text that was read is to be kept, and that text.
     #[serde(skip)]
     pub(crate) saved: Option<(PathBuf, String)>,
@@ -145,6 +150,7 @@ pub(crate) fn load(
     reading: &Reading,
     color: bool,
     started: Instant,
+    snmp_asked: Option<SnmpAsked>,
     place: impl FnOnce(Place) -> Place,
 ) -> Result<Loaded, Refused> {
     let (mut loaded, resolved) = read(path, reading).map_err(Refused::Unreadable)?;
@@ -162,6 +168,8 @@ pub(crate) fn load(
             terms.place = place(terms.place);
             Ok(Loaded {
                 bus: BusTerms::of(&config.node.dbus, &terms.place),
+                agent: AgentTerms::of(config, snmp_asked.as_ref(), &terms.place),
+                snmp_asked,
                 saved: config.node.files.saved.as_ref().map(text),
                 router_id: config.globals.router_id.clone(),
                 instances: translate::instances(config),
@@ -468,7 +476,7 @@ mod tests {
         let delay = |seconds| {
             let started = Instant::ZERO + Duration::from_secs(seconds);
             let loaded =
-                load(&path, &Reading::default(), false, started, |place| place).ok().unwrap();
+                load(&path, &Reading::default(), false, started, None, |place| place).ok().unwrap();
             loaded.instances[0].startup_delay.as_secs()
         };
         let delays = [delay(10), delay(57), delay(600)];

@@ -3,6 +3,7 @@
 //! It observes the engine and never takes part: nothing here can delay an advert. It runs as an
 //! unprivileged user that may read files but not write any, and start nothing (DESIGN §4).
 
+pub(crate) mod agent;
 mod bus;
 mod configure;
 mod dumps;
@@ -43,6 +44,7 @@ use crate::place::Place;
 use crate::role;
 use crate::terms::Terms;
 use crate::tidy::Tidy;
+use agent::Agent;
 use bus::Bus;
 use dumps::Dumps;
 use events::EventLog;
@@ -63,6 +65,7 @@ const LISTENER: u64 = 3;
 const RUNNER: u64 = 4;
 const FILES: u64 = 5;
 const BUS: u64 = 6;
+const AGENT: u64 = 7;
 /// Clients are numbered from here.
 const CLIENTS: u64 = 1 << 32;
 
@@ -80,11 +83,13 @@ pub(crate) fn main(guardian: u32) -> io::Result<Exit> {
     let mut poll = Poll::new()?;
     poll.add(&line, GUARDIAN, Interest::Read)?;
     let mut namespace = None;
-    let (settings, resume) = loop {
+    let mut snmp = None;
+    let (mut settings, resume) = loop {
         match line.recv()? {
             Some(GuardianToControl::Within(within)) => namespace = Some(within),
+            Some(GuardianToControl::Snmp(asked)) => snmp = Some(asked),
             Some(GuardianToControl::Start { settings, resume }) => {
-                break (Settings { namespace, ..settings }, resume);
+                break (Settings { namespace, snmp, ..settings }, resume);
             }
             Some(other) => return Err(io::Error::other(format!("too early: {other:?}"))),
             None => poll.wait(None)?.for_each(drop),
@@ -93,7 +98,11 @@ pub(crate) fn main(guardian: u32) -> io::Result<Exit> {
     let begins = resume.is_none();
     let loaded = match resume {
         Some(state) => match configure::recall(&state) {
-            Some(loaded) => Ok(loaded),
+            Some(loaded) => {
+                // An upgraded guardian no longer knows what its command line was.
+                settings.snmp = settings.snmp.or_else(|| loaded.snmp_asked.clone());
+                Ok(loaded)
+            }
             None => {
                 eprintln!("notice: another version left what is in force; the file is read anew");
                 read_file(&settings)
@@ -131,9 +140,9 @@ pub(crate) fn main(guardian: u32) -> io::Result<Exit> {
 }
 
 fn read_file(settings: &Settings) -> Result<Loaded, Refused> {
-    let Settings { file, reading, color, started, namespace, .. } = settings;
+    let Settings { file, reading, color, started, namespace, snmp, .. } = settings;
     let place = |place: Place| Place { namespace: namespace.clone().or(place.namespace), ..place };
-    files::load(file, reading, *color, *started, place)
+    files::load(file, reading, *color, *started, snmp.clone(), place)
 }
 
 /// Nothing but reading, as nobody in particular.
@@ -179,6 +188,7 @@ struct Control {
     dumps: Dumps,
     outbox: Outbox,
     bus: Option<Bus>,
+    agent: Option<Agent>,
     /// The question to the engine whose answer the facade waits for.
     bus_asks: Option<u64>,
     /// On which processes run.
@@ -244,6 +254,7 @@ impl Control {
             dumps: Dumps::default(),
             outbox: Outbox::default(),
             bus: None,
+            agent: None,
             bus_asks: None,
             terms: None,
             clock: ReloadClock::default(),
@@ -269,11 +280,13 @@ impl Control {
                 }
                 ENGINE => self.hear_engine(now),
                 BUS => self.hear_bus()?,
+                AGENT => self.hear_agent(now),
                 TIMER | RUNNER | FILES => {}
                 _ => self.serve(one)?,
             }
         }
         self.hear_outside(now);
+        self.attend_agent(now)?;
         self.look_at_clock(now);
         self.hook_overdue(now);
         self.move_on(now)?;
@@ -293,6 +306,7 @@ impl Control {
             self.clock.poll_timeout(),
             self.partings.poll_timeout(),
             self.tidy.poll_timeout(),
+            self.agent.as_ref().and_then(Agent::poll_timeout),
         ];
         let until = outside.into_iter().chain([until]).flatten().min();
         self.timer.set(until)?;
@@ -334,7 +348,12 @@ impl Control {
                 Err(_) => return Ok(Some(Exit::Fatal)),
             };
             match message {
-                GuardianToControl::Start { .. } | GuardianToControl::Within(_) => {}
+                GuardianToControl::Start { .. }
+                | GuardianToControl::Within(_)
+                | GuardianToControl::Snmp(_) => {}
+                GuardianToControl::Links
+                | GuardianToControl::Agent
+                | GuardianToControl::NoAgent { .. } => self.agent_called(message)?,
                 GuardianToControl::Listen => {
                     let listener = UnixListener::from(self.guardian.take_fd()?);
                     self.server = Some(Server::new(listener, &self.poll, LISTENER, CLIENTS)?);
@@ -431,6 +450,7 @@ impl Control {
         if let Some(bus) = self.bus.take() {
             bus.stop();
         }
+        self.leave_agent(clock::monotonic());
         if self.stage != Stage::Running {
             self.events.remark(&format!("Stopped Keepalived v{}", crate::keepalived::VERSION));
         }

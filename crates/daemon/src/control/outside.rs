@@ -102,6 +102,7 @@ impl Control {
             other => Name::from(other.to_string().as_str()),
         };
         if let Some(word) = told.word {
+            self.tell_agent(subject, word);
             self.write_mail(subject, word);
         }
         let mut need = false;
@@ -187,6 +188,7 @@ impl Control {
     pub(super) fn note(&mut self, message: FromEngine) -> Option<FromEngine> {
         match message {
             FromEngine::Event(event) => {
+                self.note_for_agent(&event);
                 self.call_scripts(&event);
                 self.watched.note(&event);
                 self.events.record(event);

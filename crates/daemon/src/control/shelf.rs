@@ -61,8 +61,10 @@ impl Files for Shelf {
     }
 }
 
-/// A whole file, unless it is larger than any configuration.
+/// A whole file, unless it is larger than any configuration. There may be keys in it, so from here on
+/// what this process frees is overwritten.
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, std::io::Error> {
+    linux::wiping::wipe_what_is_freed();
     let file = File::open(path)?;
     let mut text = Vec::new();
     file.take(LARGEST + 1).read_to_end(&mut text)?;

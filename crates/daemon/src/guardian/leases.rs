@@ -79,6 +79,7 @@ mod tests {
             control_optional: false,
             pid_files: pid_files.iter().map(Into::into).collect(),
             namespace: None,
+            snmp: None,
             reading: Reading::default(),
             log: LogFormat::Text,
             color: false,

@@ -5,6 +5,7 @@
 //! decides nothing about VIPs itself; `vip::last_will` does. It reads no configuration and answers
 //! no client; whatever it knows of these it keeps as bytes for the next control.
 
+mod agent;
 mod hands;
 mod leases;
 mod service;
@@ -331,11 +332,15 @@ impl Guardian {
             log: self.start.log,
             color: self.start.color,
             namespace: self.start.namespace.clone(),
+            snmp: None,
             pid: std::process::id(),
             started: self.started,
         };
         if let Some(namespace) = settings.namespace.clone() {
             ward.line.send(&GuardianToControl::Within(namespace))?;
+        }
+        if let Some(snmp) = self.start.snmp.clone() {
+            ward.line.send(&GuardianToControl::Snmp(snmp))?;
         }
         ward.line.send(&GuardianToControl::Start { settings, resume })?;
         Ok(ward)

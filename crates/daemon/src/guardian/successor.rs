@@ -186,6 +186,8 @@ impl Guardian {
             pid_files: note.pid_files.iter().map(|(path, _)| path.clone()).collect(),
             // This process is in it already.
             namespace: None,
+            // What is in force says it.
+            snmp: None,
             reading: note.reading,
             log: note.log,
             color: note.color,

@@ -338,6 +338,7 @@ impl Guardian {
                 Ok(Some(ControlToGuardian::DumpDue(dump))) => self.ask_for_dump(dump),
                 Ok(Some(ControlToGuardian::Keep(file))) => self.keep_text(&file),
                 Ok(Some(ControlToGuardian::NeedRunner)) => self.start_runner()?,
+                Ok(Some(ControlToGuardian::NeedAgent(place))) => self.call_agent(&place),
                 Ok(Some(ControlToGuardian::Upgrade { binary })) => {
                     self.begin_upgrade(now, binary, true);
                 }

@@ -102,6 +102,7 @@ fn guardian_to_control() {
         log: LogFormat::Syslog,
         color: true,
         namespace: None,
+        snmp: None,
         pid: 4000,
         started: Instant::from_nanos(1 << 40),
     };
@@ -139,6 +140,12 @@ fn guardian_to_control() {
         GuardianToControl::Within("blue".into()),
     ];
     said.extend(events);
+    said.extend([
+        GuardianToControl::Snmp(SnmpAsked { all: true, socket: Some("tcp:705".into()) }),
+        GuardianToControl::Links,
+        GuardianToControl::Agent,
+        GuardianToControl::NoAgent { why: "no".into() },
+    ]);
     hold("guardian to control\n", &said);
 }
 
@@ -161,6 +168,9 @@ fn control_to_guardian() {
             ControlToGuardian::Keep(file()),
             ControlToGuardian::DumpDue(Dump::Stats),
             ControlToGuardian::Letter { job: 4, letter: Some(vec![1]) },
+            ControlToGuardian::NeedAgent(AgentPlace::Unix("/x".into())),
+            ControlToGuardian::NeedAgent(AgentPlace::Tcp("192.0.2.1:705".parse().unwrap())),
+            ControlToGuardian::NeedAgent(AgentPlace::Udp("[::1]:705".parse().unwrap())),
         ],
     );
 }

@@ -20,6 +20,7 @@ mod judge;
 mod kernel;
 mod outside;
 mod pair;
+mod snmp;
 mod told;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -76,6 +77,9 @@ fn two_nodes_do_the_same_under_keepalived_and_under_mainstay() {
         Need::program("/usr/sbin/keepalived"),
         Need::program("/usr/sbin/nft"),
         Need::program("ip"),
+        Need::program("/usr/sbin/snmpd"),
+        Need::program("/usr/sbin/snmptrapd"),
+        Need::program("snmpbulkwalk"),
     ]) {
         return;
     }

@@ -26,6 +26,7 @@ pub(crate) enum Also {
     Dumps,
     Log,
     Bus,
+    Snmp,
     Reach,
 }
 
@@ -36,6 +37,7 @@ impl Also {
             "dumps" => Self::Dumps,
             "log" => Self::Log,
             "bus" => Self::Bus,
+            "snmp" => Self::Snmp,
             "reach" => Self::Reach,
             _ => return None,
         })
@@ -48,6 +50,7 @@ impl Also {
             Self::Dumps => "dumps",
             Self::Log => "log",
             Self::Bus => "bus",
+            Self::Snmp => "snmp",
             Self::Reach => "reach",
         }
     }

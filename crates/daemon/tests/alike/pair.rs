@@ -12,6 +12,7 @@ use linux::clock::monotonic;
 
 use crate::case::{Act, Case, NODES};
 use crate::outside::{self, Also, Letters};
+use crate::snmp;
 use crate::{kernel, told};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_mainstay");
@@ -98,6 +99,12 @@ impl Pair {
                 let node = pair.lab.node_mut(name);
                 node.write("/run/lab/bus.conf", outside::BUS_CONF, 0o644).unwrap();
                 pair.shell(name, outside::BUS_BEGINS);
+            }
+            if pair.also.contains(&Also::Snmp) {
+                for (path, text) in snmp::CONF {
+                    pair.lab.node_mut(name).write(path, text, 0o644).unwrap();
+                }
+                pair.shell(name, snmp::BEGINS);
             }
             if let Some(namespace) = &pair.namespace {
                 let last = if name == "a" { 2 } else { 3 };
@@ -202,6 +209,7 @@ impl Pair {
                 }
                 Also::Dumps => outside::dumps(&self.shell(node, outside::DUMPS_SHOW)),
                 Also::Bus => outside::bus(&self.shell(node, outside::BUS_SHOW)),
+                Also::Snmp => snmp::seen(&self.shell(node, snmp::SHOW)),
                 Also::Log => outside::log(&self.log(node)),
                 Also::Reach => return None,
             };

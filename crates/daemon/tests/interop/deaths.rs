@@ -8,7 +8,7 @@ use base::What;
 use lab::{ProcessSignal, longest_overlap, wait_for};
 use linux::clock::monotonic;
 
-use crate::bench::{Bench, LATE, PATIENCE};
+use crate::bench::{Bench, LATE, PATIENCE, say};
 use crate::mode::{Part, V3_IPV4};
 use crate::pairs::{pair, plain_pair};
 use crate::speaker::Speaker;
@@ -18,15 +18,42 @@ fn overlap(bench: &Bench) -> Duration {
     longest_overlap(&bench.lab.holdings(), bench.mode.vip(), monotonic())
 }
 
+/// What `/proc/PID/status` says of a role of our node: user, rights, whether it can ever gain any,
+/// whether its system calls are filtered.
+fn rights(bench: &Bench, role: &str) -> [String; 4] {
+    let name = format!("Name:\tms:{role}\n");
+    bench.lab.node("ours").run(move || {
+        let entries = std::fs::read_dir("/proc").unwrap().flatten();
+        let texts = entries.filter_map(|it| std::fs::read_to_string(it.path().join("status")).ok());
+        let text = texts.into_iter().find(|text| text.starts_with(&name)).unwrap_or_default();
+        ["Uid:", "CapEff:", "NoNewPrivs:", "Seccomp:"].map(|field| {
+            let line = text.lines().find_map(|line| line.strip_prefix(field)).unwrap_or_default();
+            line.split_whitespace().next().unwrap_or_default().to_owned()
+        })
+    })
+}
+
+/// The engine may change the network and send raw packets, control read any file.
+fn confined(bench: &Bench) {
+    let of = |bits: &[u32]| format!("{:016x}", bits.iter().fold(0, |set, bit| set | 1_u64 << bit));
+    let [_, rights_of_engine, no_new, filter] = rights(bench, "engine");
+    assert_eq!([rights_of_engine, no_new, filter], [of(&[12, 13]), "1".into(), "2".into()]);
+    let [user, rights_of_control, no_new, _] = rights(bench, "control");
+    assert_eq!([rights_of_control, no_new], [of(&[2]), "1".into()]);
+    assert_ne!(user, "0", "control runs as root");
+}
+
 #[test]
 fn a_killed_engine_is_replaced_and_nobody_notices() {
     let mode = V3_IPV4.every(Duration::from_secs(1));
     let Some((bench, us, peer)) = plain_pair(mode) else { return };
+    confined(&bench);
     let before = monotonic();
     us.signal_role(&bench, "engine", ProcessSignal::KILL);
     let told = |what: &What| matches!(what, What::RoleTakenOver { role } if role == "engine");
     assert!(wait_for(PATIENCE, || us.told(&bench, told)).is_some(), "{}", bench.story());
     bench.sole_holder(&us, &[&peer]);
+    confined(&bench);
     assert_eq!(bench.adverts("peer", before), 0, "{}", bench.story());
     let holdings = bench.lab.holdings();
     let moved = holdings.iter().filter(|h| h.at > before && h.address == mode.vip());
@@ -110,9 +137,16 @@ fn a_killed_guardian_takes_the_others_along_and_the_engine_resigns_first() {
     assert!(resigned.since(death) < mode.interval, "{}", bench.story());
     let taken = bench.advert("peer", resigned).at;
     // At once, if its VIPs were off in time for the engine to name its follower (decision 0019).
-    let took = taken.since(resigned);
-    println!("a peer takes over from a daemon without guardian {took:?} after it resigned");
-    assert!(took < mode.skew(100) + LATE, "{took:?}\n{}", bench.story());
+    say(&format!(
+        "the engine of a killed guardian resigns {:.1?} after, the peer holds {:.1?} after; two had the \
+         address for {:.1?}",
+        resigned.since(death),
+        taken.since(death),
+        overlap(&bench),
+    ));
+    // The bound is skew and 50 ms from the death on; the rest is what a busy machine adds.
+    let bound = mode.skew(100) + Duration::from_millis(50);
+    assert!(taken.since(death) <= bound + LATE, "{}", bench.story());
     bench.served_by("peer");
     for role in ["engine", "control", "runner"] {
         let name = format!("ms:{role}");

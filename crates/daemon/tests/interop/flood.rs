@@ -18,6 +18,9 @@ use crate::speaker::Speaker;
 
 const FLOOD: Duration = Duration::from_secs(4);
 const A_SECOND: u32 = 10_000;
+/// What garbage may cost, in hundredths of a core. All that a test's build does not optimise away is in
+/// it.
+const MOST_OF_A_CORE: f64 = 30.0;
 /// The kernel's clock ticks, in which /proc counts processor time.
 const TICK: Duration = Duration::from_millis(10);
 
@@ -124,20 +127,32 @@ fn ten_thousand_packets_of_garbage_a_second_change_nothing() {
     bench.sole_holder(&us, &[&peer]);
     bench.served_by("ours");
 
-    let (before, used) = (monotonic(), processor_time(&bench, "ours"));
-    let sent = flood(&bench, "other");
-    let took = monotonic().since(before);
-    let used = processor_time(&bench, "ours").saturating_sub(used);
-    let gap = longest_gap(&bench, "ours", before);
-    let share = used.as_secs_f64() / took.as_secs_f64() * 100.0;
-    say(&format!(
-        "{:.0} packets/s for {took:.1?}: longest gap between adverts {gap:.1?} of {:?}, engine {share:.1} % of a core",
-        f64::from(sent) / took.as_secs_f64(),
-        mode.interval,
-    ));
+    let before = monotonic();
+    // What a processor that others keep busy does between two of our instructions is counted as ours,
+    // so once more if it was too much.
+    let mut sent = 0;
+    let mut share = 100.0;
+    for _ in 0..2 {
+        let (begin, used) = (monotonic(), processor_time(&bench, "ours"));
+        let now = flood(&bench, "other");
+        let took = monotonic().since(begin);
+        let used = processor_time(&bench, "ours").saturating_sub(used);
+        share = used.as_secs_f64() / took.as_secs_f64() * 100.0;
+        let gap = longest_gap(&bench, "ours", begin);
+        say(&format!(
+            "{:.0} packets/s for {took:.1?}: longest gap between adverts {gap:.1?} of {:?}, engine {share:.1} % of a core",
+            f64::from(now) / took.as_secs_f64(),
+            mode.interval,
+        ));
+        assert!(gap <= mode.interval * 2, "late by more than an interval: {gap:?}");
+        sent += now;
+        if share < MOST_OF_A_CORE {
+            break;
+        }
+    }
+    assert!(share < MOST_OF_A_CORE, "{share:.1} % of a core");
 
     assert_eq!(bench.adverts("peer", before), 0, "{}", bench.story());
-    assert!(gap <= mode.interval * 2, "late by more than an interval: {gap:?}");
     bench.sole_holder(&us, &[&peer]);
     let flood = |what: &What| matches!(what, What::Flood { source, .. } if *source == Ipv4Addr::new(193, 168, 0, 4));
     assert!(wait_for(PATIENCE, || us.told(&bench, flood)).is_some(), "{}", bench.story());
@@ -150,7 +165,8 @@ fn ten_thousand_packets_of_garbage_a_second_change_nothing() {
         us.events(&bench).into_iter().filter(|r| matches!(r.event.what, What::Discarded { .. }));
     assert!(reports.count() <= 16);
     let (outcome, _lab) = bench.outcome();
-    assert_eq!((outcome.switches, outcome.lost_since(before)), (0, 0));
+    // Which of the two was first, before the flood, is another matter.
+    assert_eq!((outcome.switches_since(before), outcome.lost_since(before)), (0, 0));
 }
 
 #[test]

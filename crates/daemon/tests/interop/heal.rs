@@ -194,6 +194,14 @@ fn an_interface_deleted_and_made_again_is_found_and_used() {
     scene.us.thaw(&scene.bench);
 }
 
+/// For how long a node sleeps: on each side of its peer's timer; and with `MAINSTAY_NAP=60` in the
+/// environment for so many seconds as well, which takes too long to be done each time.
+fn naps() -> Vec<Duration> {
+    let asked = std::env::var("MAINSTAY_NAP").ok().and_then(|text| text.parse().ok());
+    let always = [500, 2_000, 4_500].map(Duration::from_millis);
+    always.into_iter().chain(asked.map(Duration::from_secs)).collect()
+}
+
 #[test]
 fn a_node_that_wakes_leaves_the_client_right_within_an_interval() {
     let mode = V3_IPV4.every(SECOND);
@@ -202,11 +210,10 @@ fn a_node_that_wakes_leaves_the_client_right_within_an_interval() {
     let (ours, theirs) = (scene.mac("ours"), scene.mac("peer"));
     let begin = monotonic();
     assert!(wait_for(PATIENCE, || asker.first(ours, begin).is_some()).is_some());
-    // A minute is the same as 4.5 s (and told by the simulator): what matters is on which side of the peer's timer it wakes.
-    for nap in [500, 2_000, 4_500] {
+    for nap in naps() {
         let stop = monotonic();
         scene.us.freeze(&scene.bench);
-        sleep(Duration::from_millis(nap));
+        sleep(nap);
         let wake = monotonic();
         scene.us.thaw(&scene.bench);
         // Until one holds alone again, the client's table and the one that answers may differ for an
@@ -235,9 +242,7 @@ fn a_node_that_wakes_leaves_the_client_right_within_an_interval() {
         scene.bench.served_by("ours");
         assert_eq!(scene.client_believes(), Some(ours));
         let two = asker.longest_overlap(stop);
-        say(&format!(
-            "asleep for {nap} ms: client wrong for {wrong:.1?}, two answer for {two:.1?}"
-        ));
+        say(&format!("asleep for {nap:?}: client wrong for {wrong:.1?}, two answer for {two:.1?}"));
         assert!(wrong <= mode.interval, "wrong for {wrong:?}\n{}", scene.bench.story());
         assert!(two <= Duration::from_millis(80), "two answered for {two:?}");
         let moves = |node: &Mainstay| node.states(&scene.bench).len();
@@ -246,7 +251,10 @@ fn a_node_that_wakes_leaves_the_client_right_within_an_interval() {
     let takeovers = |node: &Mainstay| {
         node.states(&scene.bench).into_iter().filter(|to| *to == State::Active).count()
     };
-    assert!(takeovers(&scene.peer) <= 2, "a storm\n{}", scene.bench.story());
+    // One for each nap that is longer than its patience, and ours back after it.
+    let long = naps().into_iter().filter(|nap| *nap > mode.interval * 2).count();
+    let (ours, theirs) = (takeovers(&scene.us), takeovers(&scene.peer));
+    assert!(theirs <= long && ours <= long + 1, "a storm\n{}", scene.bench.story());
 }
 
 /// An ARP request of a stranger that claims the VIP.

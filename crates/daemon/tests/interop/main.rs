@@ -40,6 +40,7 @@ mod reloads;
 mod rows;
 mod service;
 mod signed;
+mod snmp;
 mod speaker;
 mod swap;
 mod unicast;

@@ -2,6 +2,9 @@
 //! node without a gap, keys changed, farewells of the dead believed, and no key in anything that can
 //! be read.
 
+use std::fs::File;
+use std::io::{Read as _, Seek as _, SeekFrom};
+use std::path::Path;
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -80,8 +83,51 @@ fn roll_out(mode: Mode) {
     assert!(unsigned > 0 && of("auth-ext-missing") == unsigned, "{refused:?}");
     assert_eq!(refused.len(), 1, "{refused:?}");
     nothing_tells_a_key(&bench, &[&us, &peer]);
-    let (outcome, _lab) = bench.outcome();
+    let (outcome, lab) = bench.outcome();
     assert_eq!((outcome.switches_since(before), outcome.lost_since(before)), (0, 0));
+    no_text_is_left(lab.node("ours"));
+}
+
+/// What the processes of a node have in memory is no text of a key: the key itself is other octets.
+fn no_text_is_left(node: &lab::Node) {
+    let written = SECOND.trim_start_matches("hex:").as_bytes();
+    let found = node.run(move || {
+        let processes = std::fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path());
+        let mut found = Vec::new();
+        for pid in processes {
+            let name = std::fs::read_to_string(pid.join("comm")).unwrap_or_default();
+            let name = name.trim().to_owned();
+            if !name.starts_with("ms:") && name != "mainstay" {
+                continue;
+            }
+            let memory = writable_memory(&pid);
+            let has = |text: &[u8]| memory.windows(text.len()).any(|window| window == text);
+            // The octets of the key are somewhere, or this looks at nothing.
+            found.push((name, has(&[0xc0, 0xff, 0xee, 0xc0, 0xff, 0xee]), has(written)));
+        }
+        found
+    });
+    let of = |name: &str| found.iter().find(|(found, ..)| found == name);
+    let keyed = ["ms:engine", "ms:control", "mainstay"].map(|name| of(name).map(|of| of.1));
+    assert_eq!(keyed, [Some(true); 3], "{found:?}");
+    assert!(found.iter().all(|(.., text)| !text), "{found:?}");
+}
+
+/// What a process can write to, one area behind the other.
+fn writable_memory(pid: &Path) -> Vec<u8> {
+    let maps = std::fs::read_to_string(pid.join("maps")).unwrap_or_default();
+    let mut memory = File::open(pid.join("mem")).unwrap();
+    let mut all = Vec::new();
+    for line in maps.lines().filter(|line| line.contains(" rw")) {
+        let area = line.split(' ').next().and_then(|area| area.split_once('-')).unwrap();
+        let [begin, end] = [area.0, area.1].map(|at| u64::from_str_radix(at, 16).unwrap());
+        let mut octets = vec![0; usize::try_from(end - begin).unwrap()];
+        memory.seek(SeekFrom::Start(begin)).unwrap();
+        if memory.read_exact(&mut octets).is_ok() {
+            all.extend(octets);
+        }
+    }
+    all
 }
 
 /// Looks through everything that can be read of the daemons from outside.
@@ -91,7 +137,7 @@ fn nothing_tells_a_key(bench: &Bench, who: &[&Mainstay]) {
         let events = format!("{:?}", mainstay.events(bench));
         let node = bench.lab.node(mainstay.node());
         let seen = node.run(|| {
-            let read = |pid: &std::path::Path, file: &str| {
+            let read = |pid: &Path, file: &str| {
                 std::fs::read(pid.join(file))
                     .map(|text| String::from_utf8_lossy(&text).into_owned())
             };

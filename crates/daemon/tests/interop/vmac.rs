@@ -363,6 +363,24 @@ fn nothing_leaves_with_the_virtual_mac_when_the_lease_of_a_dead_or_frozen_node_i
     }
 }
 
+/// They are alone on their macvlan, where the first of them is primary for the others.
+#[test]
+fn all_vips_on_a_virtual_mac_are_gone_soon_after_all_is_dead() {
+    let mode = V3_IPV4;
+    let vips = ["193.168.0.6/16", "193.168.0.7/16", "193.168.0.8/16"];
+    let part = |priority| Part::new(mode, priority).with("use_vmac").holding(&vips);
+    let Some((bench, us, _peer)) = pair(mode, part) else { return };
+    let left = || bench.lab.node("ours").foreign_addresses();
+    assert!(wait_for(PATIENCE, || left().len() == vips.len()).is_some(), "{:?}", left());
+    // Twice renewed at least, each with all the others there.
+    sleep(SECOND * 3 / 2);
+    us.freeze(&bench);
+    us.kill(&bench);
+    let gone = wait_for(PATIENCE, || left().is_empty());
+    say(&format!("three VIPs on a virtual MAC: gone {gone:.1?} after the death"));
+    assert!(gone.is_some_and(|took| took < SECOND * 5), "{:?}", left());
+}
+
 #[test]
 fn an_engine_that_dies_is_replaced_and_nobody_notices() {
     for mode in [V3_IPV4.every(SECOND), V3_IPV6.every(SECOND)] {

@@ -86,7 +86,8 @@ fn an_exporter_finds_the_version_and_that_there_is_json() {
             assert_eq!(numbers, Some(vec![true; 3]), "{first}");
             assert!(said.contains("--enable-json"), "{said}");
             assert!(said.contains("Config options:") && said.contains("DBUS"), "{said}");
-            assert_eq!(said.contains("--enable-snmp"), who == Who::Keepalived, "{said}");
+            assert!(said.contains("--enable-snmp") && said.contains("SNMP_VRRP"), "{said}");
+            assert_eq!(said.contains("SNMP_CHECKER"), who == Who::Keepalived, "{said}");
         }
     }
 }

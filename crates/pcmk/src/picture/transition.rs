@@ -1,32 +1,27 @@
 //! What is done, from left to right: a lane for each top-level resource, one for the cluster.
+//!
+//! Lanes in which the same is done at the same time after the same share one, where there would be
+//! too many otherwise.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sched::{Step, StepKind, Task, Transition};
+use sched::Transition;
 
-use super::{LINE, NAMES, Sheet, lanes, short};
+use super::cards::{Card, Shown, cards};
+use super::{LINE, NAMES, Sheet, short};
 
 const BOX: usize = 190;
 const GAP: usize = 34;
 const TALL: usize = 36;
+/// More lanes than this are put together.
+const MANY: usize = 20;
 
-/// What is drawn as one box: an action, or all actions of a kind that belong together.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Kind {
-    /// The lane: the place of a top-level resource, or none for the cluster.
-    lane: Option<usize>,
-    what: String,
-    place: String,
-    colour: &'static str,
-}
-
-struct Card {
-    kind: Kind,
-    count: usize,
-    /// Cards it waits for.
-    after: BTreeSet<usize>,
-    /// How many cards at most come before it, one after the other.
-    level: usize,
+/// Lanes that are drawn as one, by the first of them.
+struct Lane {
+    /// Of each: its name.
+    names: Vec<String>,
+    /// The cards of each.
+    cards: Vec<Vec<usize>>,
 }
 
 /// The picture of a transition.
@@ -35,18 +30,27 @@ pub fn transition(transition: &Transition) -> String {
     let cards = cards(transition);
     let mut sheet = Sheet::new();
     let mut y = 10;
-    let mut order: Vec<Option<usize>> = vec![None];
-    order.extend(transition.top.iter().copied().map(Some));
     let title = |lane: Option<usize>| match lane {
         Some(top) => transition.resources[top].id.to_string(),
         None => "cluster".to_owned(),
     };
+    let waits = |card: &Card| waits(card, &cards, &title);
+    let mut order: Vec<Option<usize>> = vec![None];
+    order.extend(transition.top.iter().copied().map(Some));
+    let mut lanes: Vec<Lane> = Vec::new();
     for lane in order {
-        let own: Vec<usize> = (0..cards.len()).filter(|at| cards[*at].kind.lane == lane).collect();
-        if own.is_empty() {
-            continue;
+        let own: Vec<usize> = (0..cards.len()).filter(|at| cards[*at].lane == lane).collect();
+        if !own.is_empty() {
+            lanes.push(Lane { names: vec![title(lane)], cards: vec![own] });
         }
-        y = draw(&mut sheet, &cards, &own, y, &title(lane), &title);
+    }
+    if lanes.len() > MANY {
+        lanes = together(lanes, |own| {
+            own.iter().map(|at| look(&cards, own, *at, &waits)).collect::<Vec<_>>()
+        });
+    }
+    for lane in &lanes {
+        y = draw(&mut sheet, &cards, lane, y, &waits);
     }
     if cards.is_empty() {
         sheet.text((20, 24), "nothing is to be done", "");
@@ -55,14 +59,53 @@ pub fn transition(transition: &Transition) -> String {
     sheet.finish()
 }
 
+/// What a card waits for in other lanes.
+fn waits(card: &Card, cards: &[Card], title: &impl Fn(Option<usize>) -> String) -> Vec<String> {
+    let elsewhere = card.after.iter().map(|first| &cards[*first]);
+    let named = elsewhere.filter(|first| first.lane != card.lane).map(|first| match first.lane {
+        Some(lane) => title(Some(lane)),
+        None => first.what(false),
+    });
+    named.collect::<BTreeSet<String>>().into_iter().collect()
+}
+
+/// Puts lanes together that look alike.
+fn together<T: Ord>(lanes: Vec<Lane>, look: impl Fn(&[usize]) -> T) -> Vec<Lane> {
+    let mut known: BTreeMap<T, usize> = BTreeMap::new();
+    let mut kept: Vec<Lane> = Vec::new();
+    for lane in lanes {
+        let at = *known.entry(look(&lane.cards[0])).or_insert(kept.len());
+        match kept.get_mut(at) {
+            Some(first) => {
+                first.names.extend(lane.names);
+                first.cards.extend(lane.cards);
+            }
+            None => kept.push(lane),
+        }
+    }
+    kept
+}
+
+/// What of a card has to be the same in lanes that are put together: all but names and places.
+fn look(
+    cards: &[Card],
+    own: &[usize],
+    at: usize,
+    waits: &impl Fn(&Card) -> Vec<String>,
+) -> (usize, String, Vec<usize>, Vec<String>) {
+    let card = &cards[at];
+    let after = own.iter().enumerate().filter(|(_, other)| card.after.contains(other));
+    (card.level, card.what(true), after.map(|(place, _)| place).collect(), waits(card))
+}
+
 fn draw(
     sheet: &mut Sheet,
     cards: &[Card],
-    own: &[usize],
+    lane: &Lane,
     top: usize,
-    name: &str,
-    title: &impl Fn(Option<usize>) -> String,
+    waits: &impl Fn(&Card) -> Vec<String>,
 ) -> usize {
+    let own = &lane.cards[0];
     let mut stacked: BTreeMap<usize, usize> = BTreeMap::new();
     let mut places: BTreeMap<usize, (usize, usize)> = BTreeMap::new();
     // Levels at which this lane does nothing take no room in it.
@@ -81,129 +124,30 @@ fn draw(
             sheet.arrow((first.0 + BOX, first.1 + TALL / 2), (place.0, place.1 + TALL / 2));
         }
     }
-    for (at, place) in &places {
-        let card = &cards[*at];
-        sheet.area(*place, (BOX, TALL), card.kind.colour, "#777777");
-        let times = if card.count > 1 { format!(" ×{}", card.count) } else { String::new() };
-        let room = 24 - times.chars().count();
-        let text = format!("{}{times}", short(&card.kind.what, room));
+    for (number, at) in own.iter().enumerate() {
+        let (card, place) = (&cards[*at], places[at]);
+        let alike: Vec<&Card> = lane.cards.iter().map(|own| &cards[own[number]]).collect();
+        let Shown { what, times, place: whereabouts } = Shown::of(&alike);
+        sheet.area(place, (BOX, TALL), card.colour, "#777777");
+        let text = format!("{}{times}", short(&what, 24 - times.chars().count()));
         sheet.text((place.0 + 6, place.1 + 14), &text, "font-weight=\"bold\"");
-        sheet.text((place.0 + 6, place.1 + 29), &short(&card.kind.place, 24), "fill=\"#333333\"");
-        let elsewhere: BTreeSet<String> = card
-            .after
-            .iter()
-            .filter(|first| !places.contains_key(first))
-            .map(|first| match cards[*first].kind.lane {
-                Some(lane) => title(Some(lane)),
-                None => cards[*first].kind.what.clone(),
-            })
-            .collect();
+        sheet.text((place.0 + 6, place.1 + 29), &short(&whereabouts, 24), "fill=\"#333333\"");
+        let elsewhere = waits(card);
         if !elsewhere.is_empty() {
-            let all: Vec<String> = elsewhere.into_iter().collect();
-            let text = short(&format!("after {}", all.join(", ")), 32);
-            sheet.text(
-                (place.0 + 6, place.1 + TALL + 12),
-                &text,
-                "fill=\"#7a5c00\" font-size=\"10\"",
-            );
+            let text = short(&format!("after {}", elsewhere.join(", ")), 32);
+            let style = "fill=\"#7a5c00\" font-size=\"10\"";
+            sheet.text((place.0 + 6, place.1 + TALL + 12), &text, style);
         }
     }
-    sheet.text((6, top + 30), &short(name, 22), "font-weight=\"bold\"");
+    let mut names: Vec<String> = lane.names.iter().take(2).cloned().collect();
+    if lane.names.len() > names.len() {
+        names.push(format!("and {} alike", lane.names.len() - names.len()));
+    }
+    for (line, name) in names.iter().enumerate() {
+        let style = if line == 2 { "" } else { "font-weight=\"bold\"" };
+        let first = if names.len() > 1 { top + 20 } else { top + 30 };
+        sheet.text((6, first + line * LINE), &short(name, 22), style);
+    }
     sheet.area((4, bottom + 2), (NAMES + levels.len() * (BOX + GAP), 1), "#dddddd", "none");
     bottom + 6
-}
-
-/// The cards of a plan; milestones are seen through. Put together is only what is equally far from
-/// the beginning, so that no two cards wait for each other.
-fn cards(transition: &Transition) -> Vec<Card> {
-    let lanes = lanes(transition);
-    let mut cards: Vec<Card> = Vec::new();
-    let mut known: BTreeMap<(usize, Kind), usize> = BTreeMap::new();
-    // The card each step is on, or the cards it waits for where it has none; in an order in which
-    // those of all before it are known.
-    let mut seen: Vec<BTreeSet<usize>> = vec![BTreeSet::new(); transition.steps.len()];
-    for at in crate::execute::order(transition) {
-        let step = &transition.steps[at];
-        let firsts: BTreeSet<usize> =
-            step.inputs.iter().flat_map(|input| seen[*input].iter().copied()).collect();
-        let Some(kind) = kind(transition, &lanes, step) else {
-            seen[at] = firsts;
-            continue;
-        };
-        let level = firsts.iter().map(|first| cards[*first].level + 1).max().unwrap_or(0);
-        let card = *known.entry((level, kind.clone())).or_insert(cards.len());
-        if card == cards.len() {
-            cards.push(Card { kind, count: 0, after: BTreeSet::new(), level });
-        }
-        cards[card].count += 1;
-        cards[card].after.extend(firsts);
-        seen[at] = BTreeSet::from([card]);
-    }
-    cards
-}
-
-fn kind(transition: &Transition, lanes: &BTreeMap<String, usize>, step: &Step) -> Option<Kind> {
-    let node = step.node.as_ref().map(|(name, _)| name.to_string()).unwrap_or_default();
-    if step.kind == StepKind::Pseudo && step.task != Task::Fence {
-        return None;
-    }
-    let id = step.resource_id.as_deref().unwrap_or_default();
-    let lane = lanes.get(id).copied();
-    let base = transition.resources.iter().find(|view| *view.id == *id).map(|view| &*view.base);
-    let base = base.unwrap_or(id);
-    let one = |what: String, colour| Some(Kind { lane, what, place: node.clone(), colour });
-    match step.task {
-        Task::Monitor if step.interval == 0 => {
-            let what = "look what is there".to_owned();
-            Some(Kind { lane, what, place: "wherever unknown".into(), colour: "#eeeeee" })
-        }
-        Task::Monitor => {
-            let place = format!("{} on {node}", step.task);
-            Some(Kind { lane, what: format!("watch {base}"), place, colour: "#f4f4f4" })
-        }
-        Task::Fence => {
-            Some(Kind { lane: None, what: format!("fence {node}"), place: node, colour: "#f2a39b" })
-        }
-        Task::Start | Task::Promote | Task::MigrateFrom => {
-            one(format!("{} {base}", step.task.word().replace('_', " ")), "#bfe6bf")
-        }
-        Task::Stop | Task::Demote | Task::MigrateTo => {
-            one(format!("{} {base}", step.task.word().replace('_', " ")), "#f7d2b5")
-        }
-        task => one(format!("{} {base}", task.word().replace('_', " ")), "#dfe7f5"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A promoted instance that tells the others of all it does, on a node that is to be left.
-    const CIB: &str = "<cib have-quorum='1' dc-uuid='1'><configuration><crm_config>\
-        <cluster_property_set id='o'><nvpair id='o1' name='stonith-enabled' value='false'/>\
-        </cluster_property_set></crm_config><nodes><node id='1' uname='n'><instance_attributes \
-        id='i'><nvpair id='i1' name='standby' value='true'/></instance_attributes></node></nodes>\
-        <resources><clone id='c'><meta_attributes id='m'><nvpair id='m1' name='promotable' \
-        value='true'/><nvpair id='m2' name='notify' value='true'/></meta_attributes><primitive \
-        id='p' class='ocf' provider='x' type='t'/></clone></resources><constraints/>\
-        </configuration><status><node_state id='1' uname='n' in_ccm='true' crmd='online' \
-        join='member' expected='member'><lrm id='1'><lrm_resources><lrm_resource id='p' class='ocf' \
-        provider='x' type='t'><lrm_rsc_op id='p_last_0' operation='promote' interval='0' \
-        call-id='1' rc-code='0' op-status='0' transition-key='1:1:0:u'/></lrm_resource>\
-        </lrm_resources></lrm></node_state></status></cib>";
-
-    #[test]
-    fn nothing_is_drawn_before_what_it_waits_for() {
-        let plan = sched::plan(&cib::Cib::parse(CIB).expect("a CIB"), cib::dates::WallTime(0));
-        let cards = cards(&plan);
-        let notifies = cards.iter().filter(|card| card.kind.what == "notify p").count();
-        assert!(notifies > 1, "those before and after are two");
-        for card in &cards {
-            for first in &card.after {
-                assert!(cards[*first].level < card.level, "{:?}", card.kind);
-            }
-        }
-        let at = |what: &str| cards.iter().find(|card| card.kind.what == what).map(|it| it.level);
-        assert!(at("demote p") < at("stop p") && at("stop p").is_some());
-    }
 }

@@ -29,6 +29,17 @@ impl World<'_> {
     pub(super) fn compare_room(&self, a: NodeId, b: NodeId) -> Ordering {
         let (x, y) = (&self[a].capacity, &self[b].capacity);
         let mut result: i64 = 0;
+        // As a rule all nodes have the same capacities.
+        if x.len() == y.len() && x.keys().eq(y.keys()) {
+            for (left, right) in x.values().zip(y.values()) {
+                match left.cmp(right) {
+                    Ordering::Greater => result -= 1,
+                    Ordering::Less => result += 1,
+                    Ordering::Equal => {}
+                }
+            }
+            return result.cmp(&0);
+        }
         for name in x.keys().chain(y.keys().filter(|name| !x.contains_key(*name))) {
             let (left, right) = (x.get(name).unwrap_or(&0), y.get(name).unwrap_or(&0));
             match left.cmp(right) {

@@ -57,8 +57,12 @@ impl World<'_> {
         }
     }
 
-    /// How many other instances hold a place on a node without being counted there.
+    /// How many other instances hold a place on a node without being counted there. To what cannot
+    /// leave its own place that is nothing.
     pub(super) fn held_by_others(&self, held: &Held, instance: RscId, node: NodeId) -> i64 {
+        if held.0.iter().any(|(other, _)| *other == instance) {
+            return 0;
+        }
         let others = held.0.iter().filter(|(other, place)| {
             let counted = !self[*other].provisional && self.nodes_of(*other, false).contains(&node);
             *other != instance && *place == node && !counted

@@ -29,6 +29,9 @@ fn damp(factor: Factor, score: Score) -> Factor {
 }
 
 fn scaled(factor: Factor, score: Score) -> Score {
+    if factor == ONE || score == Score::ZERO {
+        return score;
+    }
     let exact = factor * i128::from(score.get());
     let half = if exact < 0 { -ONE / 2 } else { ONE / 2 };
     let mut delta = (exact + half) / ONE;
@@ -254,8 +257,13 @@ impl World<'_> {
         factor: Factor,
         flags: Mix,
     ) {
-        let next = if flags.this_with { self.this_with(source) } else { self.with_this(source) };
-        for coloc in next {
+        // Nothing here makes or ends colocations.
+        let list = |world: &Self| {
+            if flags.this_with { &world[source].with } else { &world[source].with_this }.len()
+        };
+        for place in 0..list(self) {
+            let it = &self[source];
+            let coloc = if flags.this_with { it.with[place] } else { it.with_this[place] };
             let (dependent, primary, score) = {
                 let coloc = self.coloc(coloc);
                 (coloc.dependent, coloc.primary, coloc.score)
@@ -283,8 +291,7 @@ impl World<'_> {
         non_negative: bool,
     ) {
         let attribute = self.coloc(coloc).attribute.clone();
-        let nodes: Vec<NodeId> = work.iter().map(|(node, _)| node).collect();
-        for node in nodes {
+        for (node, entry) in work.iter_mut() {
             let score = match &attribute {
                 None => match self[source].allowed.score(node) {
                     Some(score) if self.node_available(node, None, false) => score,
@@ -304,7 +311,9 @@ impl World<'_> {
                 continue;
             }
             let delta = scaled(factor, score);
-            let Some(entry) = work.get_mut(node).filter(|entry| !entry.spared) else { continue };
+            if entry.spared {
+                continue;
+            }
             let sum = delta + entry.score;
             if non_negative && sum < Score::ZERO {
                 if entry.score > Score::ZERO {

@@ -141,7 +141,7 @@ impl World<'_> {
     }
 
     fn any_required(&self, clone: RscId, task: Task) -> bool {
-        self.leaves(clone).into_iter().any(|leaf| {
+        self.leaves(clone).into_iter().filter(|leaf| self[*leaf].managed).any(|leaf| {
             self[leaf].actions.iter().any(|id| {
                 let action = &self[*id];
                 let lost = action.node.is_some_and(|node| task == Task::Stop && self[node].unclean);
@@ -151,14 +151,21 @@ impl World<'_> {
         })
     }
 
-    /// Whether a task would have to be done, and cannot.
-    fn any_blocked(&self, clone: RscId, task: Task) -> bool {
-        self.leaves(clone).into_iter().any(|leaf| {
-            self[leaf].actions.iter().any(|id| {
-                let action = &self[*id];
-                action.task == task && !action.optional() && !action.runnable()
-            })
-        })
+    /// Whether something ought to stop that must not, and nothing else stops.
+    fn stops_are_stuck(&self, clone: RscId) -> bool {
+        let mut stops = self.leaves(clone).into_iter().flat_map(|leaf| {
+            let stops = self.tasks_of(leaf, Task::Stop, None).into_iter();
+            stops.filter(|stop| !self[*stop].optional())
+        });
+        let stuck = |stop: ActionId| {
+            let action = &self[stop];
+            let left_alone = action.rsc.is_some_and(|rsc| !self[rsc].managed);
+            !action.pseudo()
+                && (left_alone || !action.runnable())
+                && action.node.is_some_and(|node| !self[node].remote_requires_reset)
+        };
+        let first = stops.next();
+        first.is_some_and(stuck) && stops.all(stuck)
     }
 
     fn notify_instances(&mut self, clone: RscId, notice: &Notice) {
@@ -168,9 +175,16 @@ impl World<'_> {
             {
                 self[id].flags.remove(Flags::OPTIONAL);
             }
-        } else if notice.task != Task::Stop || self.any_blocked(clone, Task::Stop) {
-            // A stop may be implied by fencing; everything else is then not done at all. Nor is a stop
-            // that is blocked, and to announce it would be to announce it in every plan.
+        } else if notice.task != Task::Stop {
+            // A stop may be implied by fencing; everything else is then not done at all.
+            return;
+        } else if self.stops_are_stuck(clone) {
+            // What is announced and never comes would be announced again in each plan.
+            for id in
+                [notice.pre, notice.pre_done, notice.post, notice.post_done].into_iter().flatten()
+            {
+                self[id].flags.insert(Flags::OPTIONAL);
+            }
             return;
         }
         for leaf in self.leaves(clone) {

@@ -103,6 +103,11 @@ impl World<'_> {
 
     fn cancel_before_change(&mut self, rsc: RscId, node: Option<NodeId>, op: &Recurring) {
         let Some(node) = node else { return };
+        // What is cancelled is not there any more, whatever would have it done again.
+        if let Some(ended) = self.find(rsc, &Key::Op(op.task, op.interval), Some(node)) {
+            self[rsc].actions.retain(|id| *id != ended);
+            self[ended].node = None;
+        }
         let cancel = self.cancel_action(rsc, node, op.task, op.interval);
         let after = match (self[rsc].role, self[rsc].next_role) {
             (Role::Started | Role::Unpromoted, Role::Promoted) => Some(Key::PROMOTE),

@@ -198,15 +198,20 @@ fn report(lan: &Lan, plan: &Plan, begin: Instant) -> String {
     }
     for node in lan.nodes() {
         let _ = writeln!(text, "{} (its clock shows {}):", node.name(), node.clock(lan.now()));
+        let status = node.router.status();
         for config in node.configs() {
+            let of = |one: &&vrrp::InstanceStatus| one.name == config.name;
             let _ = writeln!(
                 text,
-                "  {} vrid {} prio {} every {:?}, {:?}, on {:?}",
+                "  {} vrid {} prio {} every {:?} x {}, lease {}, {:?}, due {:?}, on {:?}",
                 config.name,
                 config.vrid,
                 config.priority,
                 config.interval.as_duration(),
+                config.missed_adverts,
+                config.lease,
                 config.preempt,
+                status.instances.iter().find(of).and_then(|one| one.deadline),
                 config.reach.clone(),
             );
         }

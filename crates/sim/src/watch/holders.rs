@@ -1,14 +1,16 @@
 //! How many hold: at most one among those that hear each other, and after the heal exactly one.
 
 use core::time::Duration;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use base::{Instant, State, Subject, What};
+use base::{Instant, State, Subject, Vip, What};
+use vrrp::InstanceConfig;
 
 use super::Climate;
 use super::rule::{Rule, Violation};
 use super::since::Spans;
 use crate::lan::Lan;
+use crate::node::{Node, vr_of};
 use crate::sight::{Sight, Vr};
 
 /// S1: what a takeover's overlap may take beyond an interval and two delays.
@@ -25,6 +27,9 @@ pub(crate) struct Holders {
     held: Spans<(usize, usize, Vr)>,
     lost: BTreeMap<(usize, usize), Instant>,
     changes: BTreeMap<(usize, Vr), u32>,
+    /// What began beside VIPs without a lease on an interface that it is not told of: nothing says
+    /// whose they are (`docs/known-failures.md`).
+    strays: BTreeSet<(usize, Vr)>,
     longest: Duration,
 }
 
@@ -45,6 +50,15 @@ impl Holders {
                 self.changes.clear();
             }
             Sight::Disturbed | Sight::Lost { .. } => self.changes.clear(),
+            Sight::Began { node, .. } => {
+                self.strays.retain(|(of, _)| of != node);
+                let this = &lan.nodes()[*node];
+                let stray = |config: &&InstanceConfig| {
+                    !config.lease && config.all_vips().any(|vip| is_astray(this, config, vip))
+                };
+                let found = this.configs().iter().filter(stray);
+                self.strays.extend(found.map(|config| (*node, vr_of(config))));
+            }
             Sight::Event { node, event, .. } => {
                 if let (What::StateChanged { .. }, Subject::Instance(name)) =
                     (&event.what, &event.subject)
@@ -82,10 +96,17 @@ impl Holders {
                 let linked = || {
                     lan.are_linked(one, other, vr.segment) && !lost(one, other) && !lost(other, one)
                 };
+                let astray = |at: usize| {
+                    self.strays.contains(&(at, vr))
+                        && nodes[at]
+                            .config_of(vr)
+                            .zip(vip)
+                            .is_some_and(|(config, vip)| is_astray(&nodes[at], config, vip))
+                };
                 let leased = |at: usize| {
                     (nodes[at].config_of(vr).is_none_or(|config| config.lease)
                         && nodes[at].kernel().leases())
-                        || nodes[at].is_awake(now)
+                        || nodes[at].is_awake(now) && !astray(at)
                 };
                 let both_have = has[one] && has[other] && linked() && leased(one) && leased(other);
 
@@ -121,6 +142,16 @@ impl Holders {
         }
         Ok(())
     }
+}
+
+/// Whether a node has a VIP, and nowhere but where its configuration has none.
+fn is_astray(node: &Node, config: &InstanceConfig, vip: &Vip) -> bool {
+    let kernel = node.kernel();
+    let place = kernel.named(config.below(&vip.interface).as_str()).map(|link| link.index);
+    let device = kernel.named(vip.interface.as_str()).map(|link| link.index);
+    let mut there = kernel.addresses().filter(|fact| fact.address == vip.address).peekable();
+    there.peek().is_some()
+        && there.all(|fact| Some(fact.index) != place && Some(fact.index) != device)
 }
 
 /// Exactly one node is Active, its kernel has every VIP, and nobody else's has one.

@@ -39,6 +39,8 @@ struct Shadow {
     resigned_at: Option<Instant>,
     preempt_at: Option<Instant>,
     last: Option<Glimpse>,
+    /// Whether its wait began again cannot be told from here.
+    unsure: bool,
     /// Heard a better claim while Active.
     must_yield: bool,
     advert_due: Instant,
@@ -69,6 +71,7 @@ impl Shadow {
             resigned_at: None,
             preempt_at: None,
             last: None,
+            unsure: false,
             must_yield: false,
             advert_due: now,
             spoke_at: None,
@@ -116,11 +119,27 @@ impl Shadow {
     /// When it has taken over at the latest. One that was away listens anew (DESIGN §4, stall guard).
     fn latest(&self, config: &InstanceConfig, awake: Instant) -> Instant {
         let anew = if awake > self.heard_at { awake + self.down(config) } else { awake };
-        self.takes_over_at(config).max(anew).max(self.told_at) + LATE
+        let again = match config.preempt {
+            Preempt::After(delay) if self.unsure => delay + self.down(config),
+            _ => Duration::ZERO,
+        };
+        self.takes_over_at(config).max(anew).max(self.told_at) + again + LATE
     }
 
     fn down(&self, config: &InstanceConfig) -> Duration {
         self.interval(config) * config.missed_adverts.into() + self.skew(config)
+    }
+
+    /// It has heard what another has.
+    fn hears_as(&mut self, former: &Self) {
+        self.heard_at = former.heard_at;
+        self.remembered = former.remembered;
+        self.heard_again = former.heard_again;
+        self.learned = former.learned;
+        self.resigned_at = former.resigned_at;
+        self.preempt_at = former.preempt_at;
+        self.last = former.last;
+        self.must_yield = former.must_yield;
     }
 
     fn respect(&mut self, now: Instant, advert: &Glimpse, again: bool) {
@@ -128,10 +147,11 @@ impl Shadow {
         self.heard_again = again;
         self.learned = Some(advert.interval);
         self.resigned_at = None;
+        self.unsure = false;
     }
 
     /// VRRP-055..060.
-    fn hear(&mut self, now: Instant, config: &InstanceConfig, advert: &Glimpse) {
+    fn hear(&mut self, now: Instant, awake: Instant, config: &InstanceConfig, advert: &Glimpse) {
         if let Reach::Unicast { peers, check_source: true, .. } = &config.reach
             && !peers.iter().any(|peer| peer.address == advert.source)
         {
@@ -151,10 +171,14 @@ impl Shadow {
                 self.must_yield |= advert.priority > ours || tie;
             }
             State::Backup if advert.priority == 0 => {
-                let sooner = now + self.skew(config) < self.takes_over_at(config);
-                if sooner {
+                let at = now + self.skew(config);
+                if at < self.takes_over_at(config) {
                     self.resigned_at = Some(now);
                     self.preempt_at = None;
+                } else if awake > self.heard_at && at < awake + self.down(config) {
+                    // One that was away listens anew, if it was away for long enough: its wait may
+                    // have begun again by this.
+                    self.unsure = true;
                 }
             }
             State::Backup if advert.priority >= ours => {
@@ -188,6 +212,8 @@ pub(crate) struct Shadows {
     left: BTreeSet<(usize, Vr)>,
     /// What a new version is just being told of: it goes on to the instant.
     handed: BTreeSet<(usize, Vr)>,
+    /// What the version before it knew, to which a node goes back that the new one fails.
+    former: BTreeMap<(usize, Vr), Shadow>,
 }
 
 impl Shadows {
@@ -212,8 +238,10 @@ impl Shadows {
                 self.match_configs(lan, *node);
             }
             Sight::HandedOver { node } => {
-                let of_node = self.all.keys().filter(|(of, _)| of == node);
-                self.handed.extend(of_node.copied());
+                let of_node = || self.all.iter().filter(|((of, _), _)| of == node);
+                self.handed.extend(of_node().map(|(key, _)| *key));
+                self.former.retain(|(of, _), _| of != node);
+                self.former.extend(of_node().map(|(key, shadow)| (*key, shadow.clone())));
             }
             Sight::TookOver { node, idle } => {
                 self.handed.clear();
@@ -224,8 +252,12 @@ impl Shadows {
                 }
             }
             Sight::WentBack { node, states } => {
-                for ((_, vr), shadow) in self.all.iter_mut().filter(|((of, _), _)| of == node) {
-                    shadow.state = states.get(vr).copied().unwrap_or(State::Initialize);
+                for (key, shadow) in self.all.iter_mut().filter(|((of, _), _)| of == node) {
+                    shadow.state = states.get(&key.1).copied().unwrap_or(State::Initialize);
+                    // What came meanwhile it hears now, and says nothing of what the other one said.
+                    if let Some(former) = self.former.remove(key) {
+                        shadow.hears_as(&former);
+                    }
                 }
             }
             Sight::Reloaded { node } => self.match_configs(lan, *node),
@@ -236,11 +268,12 @@ impl Shadows {
                 return Err(violation(lan, Rule::Swayed, *node, difference.clone()));
             }
             Sight::Handed { node, advert, valid: true } => {
-                let clock = lan.nodes()[*node].clock(lan.now());
-                if let Some(config) = lan.nodes()[*node].config_of(advert.vr)
+                let this = &lan.nodes()[*node];
+                let clock = this.clock(lan.now());
+                if let Some(config) = this.config_of(advert.vr)
                     && let Some(shadow) = self.all.get_mut(&(*node, advert.vr))
                 {
-                    shadow.hear(clock, config, advert);
+                    shadow.hear(clock, this.awake_clock(), config, advert);
                     if shadow.must_yield {
                         self.claims.push((*node, advert.vr));
                     }
@@ -417,6 +450,7 @@ impl Shadows {
             (_, State::Initialize) => (shadow.remembered, shadow.heard_again) = (None, false),
             _ => {}
         }
+        shadow.unsure = false;
         shadow.resigned_at = None;
         shadow.preempt_at = None;
         Ok(())
@@ -474,7 +508,15 @@ impl Shadows {
                 State::Backup => {
                     let latest = shadow.latest(config, awake);
                     if now > latest {
-                        let evidence = format!("{vr:?} is Backup at {now}, due by {latest}");
+                        let evidence = format!(
+                            "{vr:?} is Backup at {now}, due by {latest}: heard at {}, interval {:?}, \
+                             resigned {:?}, preempts {:?}, awake since {awake}, told at {}",
+                            shadow.heard_at,
+                            shadow.interval(config),
+                            shadow.resigned_at,
+                            shadow.preempt_at,
+                            shadow.told_at,
+                        );
                         return Err(violation(lan, Rule::TooLate, at, evidence));
                     }
                 }

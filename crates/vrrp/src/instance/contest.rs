@@ -87,7 +87,9 @@ impl Instance {
         let interval = self.config.interval.as_duration();
         // A flood of claims must not make us flood as well.
         let answered_at = self.troubles.get().and_then(|troubles| troubles.answered_at);
-        if self.config.answer_rivals && elapsed(answered_at, turn.now, interval / 4) {
+        // One that stalled is itself the rival, perhaps.
+        let answers = self.config.answer_rivals && !self.is_stalled(turn.now);
+        if answers && elapsed(answered_at, turn.now, interval / 4) {
             self.troubles.note().answered_at = Some(turn.now);
             self.send(turn, self.priority());
         }
@@ -132,7 +134,8 @@ impl Instance {
     /// interval, if that is longer), however often rivals speak; but what was due earlier is only
     /// put off, since the last to be seen may have misled the neighbours as well.
     pub(crate) fn take_reassert(&mut self, now: Instant) -> Option<Reassert> {
-        if base::planted!(NoReassert) || self.reassert_at().is_none_or(|at| now < at) {
+        let planted = base::planted!(NoReassert);
+        if planted || self.is_stalled(now) || self.reassert_at().is_none_or(|at| now < at) {
             return None;
         }
         let troubles = self.troubles.known()?;

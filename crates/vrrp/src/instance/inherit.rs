@@ -66,13 +66,15 @@ impl Instance {
             PhaseV1::Active { advert_at } => {
                 // The engine before spoke an interval earlier, and peers count from there.
                 self.note_sent(advert_at - self.config.interval.as_duration());
-                self.silenced = self.is_leased();
                 let advert_at = if base::planted!(AdvertForgotten) {
                     turn.now + self.config.interval.as_duration()
                 } else {
                     advert_at
                 };
-                Phase::Active { advert_at }
+                self.phase = Phase::Active { advert_at };
+                // What has arrived is heard before it claims anything, if it is that late.
+                self.silenced = self.is_leased() || self.is_stalled(turn.now);
+                self.phase
             }
             PhaseV1::Backup { armed_at, preempting, resigned, preempt_at } => {
                 let waiting = match resigned {
@@ -117,7 +119,10 @@ impl Instance {
             name: self.config.name.clone(),
             phase: match self.phase {
                 Phase::Initialize => PhaseV1::Initialize,
-                Phase::Active { advert_at } => PhaseV1::Active { advert_at },
+                // By clocks that count while the machine sleeps, as its peers' do.
+                Phase::Active { advert_at } => {
+                    PhaseV1::Active { advert_at: advert_at - self.slept }
+                }
                 Phase::Backup { armed_at, waiting, preempt_at } => PhaseV1::Backup {
                     armed_at,
                     preempting: waiting == Waiting::Preempting,

@@ -559,9 +559,15 @@ impl Instance {
             let advert_at = if kept { advert_at } else { advert_at.min(latest) };
             self.phase = Phase::Active { advert_at };
         }
-        let from = self.priority();
+        let (from, waited) = (self.priority(), self.deadline().is_some_and(|at| turn.now < at));
         self.config = config;
         let to = self.priority();
+        // What is over by a shorter interval is over now: this node has not been late for it.
+        if let (Some(deadline), Phase::Backup { armed_at, .. }) = (self.deadline(), &mut self.phase)
+            && waited
+        {
+            *armed_at = *armed_at + turn.now.since(deadline);
+        }
         if from != to {
             let what = What::PriorityChanged { from, to };
             turn.out.event(turn.now, self.subject(), what, Reason::Reload, []);

@@ -29,6 +29,11 @@ impl Instance {
         self.silenced
     }
 
+    /// Whether it goes on for an engine that died, if the lease of that one lives, which is not known yet.
+    pub(crate) fn is_unproven_heir(&self) -> bool {
+        self.silenced && self.sent_at.is_none()
+    }
+
     /// Its VIPs are heard again, and nobody else can have taken them: it claims them at once.
     pub(crate) fn speak_again(&mut self, turn: &mut Turn<'_>) {
         self.silenced = false;
@@ -54,6 +59,12 @@ impl Instance {
         let patience = self.sent_at.map(|(_, patience)| patience);
         self.state() == State::Active
             && patience.is_none_or(|patience| self.silence_until(now) >= patience.max(FLOOR))
+    }
+
+    /// Whether it last spoke so long ago that a peer can have taken over. Of an heir that does not know
+    /// when the engine before it spoke, its lease tells.
+    pub(crate) fn is_stalled(&self, now: Instant) -> bool {
+        self.sent_at.is_some() && self.may_be_overtaken(now)
     }
 
     /// How long it has said nothing.

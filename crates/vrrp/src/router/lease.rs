@@ -90,6 +90,17 @@ impl Router {
         if !seat.instance.is_silenced() {
             return;
         }
+        // What has arrived is heard first, and may end its time as holder.
+        if self.doubts.contains_key(&slot) || seat.instance.is_stalled(now) {
+            return;
+        }
+        self.go_on(now, slot);
+    }
+
+    /// It has its lease and nobody else can hold: it claims its VIPs again.
+    fn go_on(&mut self, now: Instant, slot: Slot) {
+        let Some(seat) = self.seats.get_mut(&slot) else { return };
+        let holder = slot.holder();
         let event = seat.silenced_by.take();
         let vips = seat.present.clone();
         seat.instance.speak_again(&mut Turn { now, wall: self.wall.at(now), out: &mut self.out });
@@ -190,8 +201,7 @@ impl Router {
             if lets_go || !base::planted!(LapseIsNoDoubt) && seat.instance.may_be_overtaken(now) {
                 seat.instance.stand_back(&mut turn, doubt.event);
             } else if seat.granted {
-                seat.instance.speak_again(&mut turn);
-                self.announce_late(now, slot.holder());
+                self.go_on(now, slot);
             } else {
                 self.leases.handle(now, lease::Input::Again { holder: slot.holder() });
             }
@@ -237,13 +247,9 @@ impl Router {
             self.clearing.remove(&holder);
         }
         // An heir whose lease was found alive before it could run.
-        if seat.granted && seat.instance.is_silenced() && !self.doubts.contains_key(&slot) {
-            seat.instance.speak_again(&mut Turn {
-                now,
-                wall: self.wall.at(now),
-                out: &mut self.out,
-            });
-            self.announce_late(now, holder);
+        let certain = !self.doubts.contains_key(&slot) && !seat.instance.is_stalled(now);
+        if seat.granted && seat.instance.is_silenced() && certain {
+            self.go_on(now, slot);
         }
     }
 }

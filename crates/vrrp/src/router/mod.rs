@@ -500,7 +500,10 @@ impl Router {
             self.keeper.handle(now, input);
             self.ways.handle(now, vip::ways::Input::Hold { holder, holds: installs });
         }
-        if holds && !matches!(seat.will, Will::Told(_)) {
+        // The will of an engine that died stands until it is known that its lease lives: if it does not,
+        // an heir stands back without a word, and only the guardian can tell the peers.
+        let unproven = seat.instance.is_unproven_heir() && !seat.granted;
+        if holds && !unproven && !matches!(seat.will, Will::Told(_)) {
             seat.will = Will::Told(seat.whereabouts(&self.links));
             self.leaving.remove(&holder);
             let links = &self.links;

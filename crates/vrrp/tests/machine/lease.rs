@@ -1,5 +1,6 @@
 //! What a lease, its lapse and a pause mean for an instance (DESIGN §4).
 
+use ::vip::last_will::Edit;
 use base::{Event, KernelFact, LeaseOp, Name, Reason, State, What};
 use vrrp::{Input, InstanceConfig};
 
@@ -311,6 +312,7 @@ fn an_heir_goes_on_with_a_lease_that_lives_without_a_moment_of_silence() {
         };
         assert!(!order.iter().any(touched), "{order:?}");
         assert_eq!(outs.adverts().len(), 1);
+        assert!(matches!(outs.wills()[..], [Edit::Hold(_)]), "{:?}", outs.wills());
         let outs = run(&mut bench, secs(2));
         assert_eq!((outs.adverts().len(), outs.changes().len()), (2, 0));
     }
@@ -321,6 +323,8 @@ fn an_heir_whose_lease_has_ended_holds_nothing_and_says_nothing() {
     for configured_first in [true, false] {
         let (mut bench, outs) = heir(millis(700), configured_first);
         assert!(outs.adverts().is_empty(), "{:?}", order(&outs));
+        // Seen in the lab: it said that it holds, the guardian was content, and peers heard no farewell.
+        assert!(outs.wills().is_empty(), "the will of the one before stands: {:?}", outs.wills());
         assert_eq!(bench.state(), State::Backup);
         assert!(silent(&bench));
         bench.kernel();
@@ -390,4 +394,49 @@ fn a_hand_over_goes_on_with_the_lease_without_a_moment_of_silence() {
     let outs = run(&mut bench, secs(2));
     assert_eq!(outs.changes().len(), 0);
     assert!(outs.adverts().len() >= 2);
+}
+
+/// The engine after this one, which is handed over so long after its last turn; before anything is read.
+fn successor(
+    old: &mut Bench,
+    config: InstanceConfig,
+    after: core::time::Duration,
+) -> (Bench, Outs) {
+    let image = old.router.image();
+    let (mut bench, _) = Bench::silent(Vec::new());
+    bench.now = old.now + after;
+    bench.table = std::mem::take(&mut old.table);
+    bench.addresses.push(address(2, VIP));
+    bench.snapshot(vec![link(2, "eth0")]);
+    bench.feed(Input::Adopt { image: Some(image), held: Vec::new(), events: 100 });
+    let outs = bench.feed(Input::Configure(vec![config]));
+    (bench, outs)
+}
+
+/// Found by the simulator (seeds 6113, 16543, 18545, 20868): asked where it stood in the very turn in
+/// which it ran again, and the heir spoke as soon as its lease was granted.
+#[test]
+fn an_heir_of_one_that_stalled_hears_what_has_arrived_before_it_claims_anything() {
+    for config in [config(100), leased(100)] {
+        let mut old = Bench::active(config.clone());
+        let (mut bench, mut outs) = successor(&mut old, config, secs(13));
+        outs.0.extend(bench.feed(Input::Wake { drained: false }).0);
+        assert_eq!(bench.state(), State::Active);
+        assert!(outs.adverts().is_empty(), "{:?}", order(&outs));
+        assert!(!order(&outs).contains(&"frame".to_owned()), "{:?}", order(&outs));
+        outs.0.extend(bench.feed(Input::Wake { drained: true }).0);
+        assert!(outs.adverts().is_empty(), "{:?}", order(&outs));
+        assert_eq!(bench.state(), State::Backup);
+    }
+}
+
+/// Seed 5516: the machine slept, its clock with it, and the heir counted by that clock.
+#[test]
+fn what_an_engine_slept_is_not_forgotten_by_its_heir() {
+    let mut old = Bench::active(leased(100));
+    old.feed(Input::Slept { span: secs(18) });
+    let (mut bench, mut outs) = successor(&mut old, leased(100), millis(1));
+    outs.0.extend(bench.wake().0);
+    assert!(outs.adverts().is_empty(), "{:?}", order(&outs));
+    assert_eq!(bench.state(), State::Backup);
 }

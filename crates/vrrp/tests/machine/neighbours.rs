@@ -281,3 +281,18 @@ fn arp_007_a_silenced_holder_answers_nobody_until_it_knows_that_it_still_holds()
     assert_eq!((outs.spoken(), bench.state()), (vec![100], State::Active));
     assert!(!outs.announced().is_empty());
 }
+
+/// Found by the simulator (seed 9574): the first thing it read when it ran again was the ARP of whoever
+/// had taken over from it.
+#[test]
+fn arp_007_one_that_stalled_contradicts_nobody_before_it_has_heard_everything() {
+    let mut bench = holder(config(100));
+    bench.pass(secs(9));
+    let mut outs = bench.feed(arp(VIP, THEIRS));
+    outs.0.extend(bench.hear(saying(LOWER, 50)).0);
+    assert!(outs.adverts().is_empty());
+    assert!(outs.announced().is_empty());
+    outs.0.extend(bench.wake().0);
+    assert!(outs.adverts().is_empty());
+    assert_eq!(bench.state(), State::Backup);
+}

@@ -249,3 +249,16 @@ fn vrrp_066_removed_and_added_again_it_is_new() {
     assert_eq!(outs.changes(), [(State::Initialize, State::Backup, Reason::Startup)]);
     assert_eq!(bench.only().traffic.sent, 0);
 }
+
+/// Found by the simulator (seed 18966): what was over by the new interval was taken for a stall, and
+/// waited for anew.
+#[test]
+fn vrrp_066_what_is_over_by_a_shorter_interval_is_over_now() {
+    let mut bench = Bench::new(InstanceConfig { interval: centis(800), ..config(100) });
+    bench.pass(secs(20));
+    assert_eq!(bench.state(), State::Backup);
+    let outs = bench.feed(Input::Configure(vec![config(100)]));
+    assert!(outs.changes().is_empty());
+    let outs = bench.wake();
+    assert_eq!(outs.changes(), [(State::Backup, State::Active, Reason::HolderSilent)]);
+}

@@ -5,6 +5,7 @@
 //! numbers of rounds, and the difference is what one round costs.
 
 mod figures;
+mod leases;
 mod page;
 mod planning;
 
@@ -48,6 +49,9 @@ const MOVES: [(&str, &[&str]); 2] = [
     ),
 ];
 
+/// What is built: the daemon, and its hot paths.
+const JUDGED: [&str; 3] = ["--bins", "--example", "hotpaths"];
+
 /// Rounds of each hot path under valgrind.
 const ROUNDS: [u64; 2] = [1, 3];
 
@@ -65,7 +69,7 @@ pub(crate) fn run(root: &Path, runs: usize) -> ExitCode {
 /// Counts the instructions of the hot paths and nothing else: the same on a busy machine, and without
 /// any right.
 pub(crate) fn count(root: &Path) -> ExitCode {
-    match build(root).and_then(|()| instructions(root)) {
+    match build(root, &JUDGED).and_then(|()| instructions(root)) {
         Ok(found) if !found.is_empty() => {
             print!("{}", page::instructions(&found));
             ExitCode::SUCCESS
@@ -74,6 +78,17 @@ pub(crate) fn count(root: &Path) -> ExitCode {
             eprintln!("error: `valgrind` cannot be run");
             ExitCode::FAILURE
         }
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// What leases cost.
+pub(crate) fn lease(root: &Path) -> ExitCode {
+    match leases::bench(root) {
+        Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");
             ExitCode::FAILURE
@@ -95,7 +110,7 @@ pub(crate) fn plan(root: &Path, runs: usize) -> ExitCode {
 fn bench(root: &Path, runs: usize) -> Result<(), String> {
     let lab = root.ancestors().map(|above| above.join("shared/lab")).find(|lab| lab.is_dir());
     let lab = lab.ok_or_else(|| format!("no shared/lab beside or above {}", root.display()))?;
-    build(root)?;
+    build(root, &JUDGED)?;
     let binary = root.join("target/release/mainstay");
     let mainstay = format!("{} run -f {{conf}} --control {{dir}}/control.sock", binary.display());
     let contenders = [KEEPALIVED, mainstay.as_str()];
@@ -132,11 +147,11 @@ fn bench(root: &Path, runs: usize) -> Result<(), String> {
     Ok(())
 }
 
-fn build(root: &Path) -> Result<(), String> {
+fn build(root: &Path, targets: &[&str]) -> Result<(), String> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
-    command.current_dir(root).args(["build", "--release", "-p", "daemon", "--bins"]);
-    let done = command.args(["--example", "hotpaths"]).status();
+    command.current_dir(root).args(["build", "--release", "-p", "daemon"]);
+    let done = command.args(targets).status();
     match done {
         Ok(status) if status.success() => Ok(()),
         Ok(status) => Err(format!("cargo build: {status}")),

@@ -12,6 +12,7 @@ use pcmk::execute::Outcome;
 use sched::{NodeKind, Shape, StepKind, Task};
 
 use crate::bytes::Bytes;
+use crate::unrest::Unrest;
 
 /// When all of it is planned, where the document does not say.
 const NOW: WallTime = WallTime(1_700_000_000);
@@ -66,6 +67,8 @@ pub struct Verdict {
     pub rounds: usize,
     /// Whether the last of them left nothing to be done.
     pub rests: bool,
+    /// If not, what the last of them came to.
+    pub unrest: Option<Unrest>,
 }
 
 /// Plans for a document, carries the plan out on paper, and plans again, until nothing is left.
@@ -104,10 +107,12 @@ pub fn judge(text: &str) -> Result<Verdict, xml::Error> {
         };
         if !plan.steps.iter().any(works) {
             verdict.rests = true;
+            verdict.unrest = None;
             multiple(&plan, round, &mut verdict.wrong);
             break;
         }
         verdict.rounds += 1;
+        verdict.unrest = Some(Unrest::of(&plan));
         last = plan.steps.iter().map(|step| step.key.to_string()).collect();
         let known = pcmk::simulate::names(&plan);
         let mut paper = pcmk::paper::Tree::new(&mut document.root);

@@ -9,6 +9,7 @@ mod bytes;
 pub mod clusters;
 mod documents;
 mod driven;
+pub mod unrest;
 
 use vip::last_will::{Bequest, Death, Edit, LastWill};
 use vrrp::{Image, Input};
@@ -165,6 +166,9 @@ pub fn cluster(seed: u64) -> String {
 mod tests {
     use std::path::PathBuf;
 
+    use super::clusters::{Class, judge};
+    use super::unrest::Unrest;
+
     fn each(target: &str, run: impl Fn(&[u8])) {
         let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("corpus").join(target);
         let files = std::fs::read_dir(&folder).expect("every target has a corpus");
@@ -188,5 +192,25 @@ mod tests {
         each("patch", super::patch);
         each("rules", super::rules);
         each("sched", super::sched);
+    }
+    /// Clusters that do not come to rest, and why: a cluster may ask for what cannot last.
+    const RESTLESS: [(u64, Unrest); 1] = [(25, Unrest::MovesSingles)];
+
+    /// Plans carried out one after the other: nothing starts where it is banned, nothing stays
+    /// active too often, and there is an end to it.
+    #[test]
+    fn plans_lead_to_rest_and_to_nothing_that_must_not_be() {
+        let (mut restless, mut planned) = (Vec::new(), 0);
+        for seed in 0..60 {
+            let verdict = judge(&super::cluster(seed)).expect("a document");
+            planned += verdict.rounds;
+            restless.extend(verdict.unrest.map(|unrest| (seed, unrest)));
+            for (class, what) in verdict.wrong {
+                let told = matches!(class, Class::Restless | Class::Held);
+                assert!(told, "seed {seed}: {}: {what}", class.told());
+            }
+        }
+        assert!(planned > 40, "nothing was to be done");
+        assert_eq!(restless, RESTLESS);
     }
 }

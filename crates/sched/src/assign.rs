@@ -11,6 +11,7 @@ mod inherit;
 mod instances;
 mod mixing;
 mod promotion;
+mod staying;
 
 use std::cmp::Ordering;
 use std::collections::HashMap;
@@ -190,8 +191,10 @@ impl World<'_> {
     fn take_best(&mut self, rsc: RscId, prefer: Option<NodeId>) {
         let most_free = self.ban_insufficient(rsc);
         self.note_candidates(rsc);
-        let prefer = prefer.or(most_free);
-        let nodes = self.sorted_nodes(rsc);
+        let closed = std::mem::take(&mut self[rsc].closed);
+        let prefer = prefer.or(most_free).filter(|node| !closed.contains(node));
+        let mut nodes = self.sorted_nodes(rsc);
+        nodes.retain(|node| !closed.contains(node));
         let Some(best) = nodes.first().copied() else {
             self.settle_on(rsc, None, false);
             return;

@@ -359,6 +359,7 @@ impl<'c> World<'c> {
             next_role: Role::Unknown,
             with: Vec::new(),
             with_this: Vec::new(),
+            closed: Vec::new(),
             locations: Vec::new(),
             actions: Vec::new(),
             fillers: Vec::new(),

@@ -258,6 +258,8 @@ pub(crate) struct Rsc<'c> {
     pub ignore_health: bool,
     pub instances: Instances,
     pub allowed: Table,
+    /// Nodes it does not choose this time.
+    pub closed: Vec<NodeId>,
     pub running_on: Vec<NodeId>,
     pub known_on: Vec<NodeId>,
     pub assigned: Option<NodeId>,

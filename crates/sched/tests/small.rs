@@ -370,6 +370,56 @@ fn nothing_migrates_across_a_restart_that_follows_from_another() {
     assert_eq!(transition.warnings, Vec::<String>::new());
 }
 
+/// A clone with these settings.
+fn cloned(id: &str, inner: &str, settings: &[(&str, &str)]) -> String {
+    let list: String = settings
+        .iter()
+        .map(|(name, value)| format!("<nvpair id='{id}-{name}' name='{name}' value='{value}'/>"))
+        .collect();
+    format!("<clone id='{id}'><meta_attributes id='{id}-m'>{list}</meta_attributes>{inner}</clone>")
+}
+
+fn everywhere<'a>(names: &[&'a str]) -> Vec<(&'static str, &'a str)> {
+    names.iter().flat_map(|name| ["n1", "n2", "n3"].map(|node| (node, *name))).collect()
+}
+
+#[test]
+fn alike_instances_do_not_exchange_nodes() {
+    // The one on the fuller n1 would rather be on n2, but another of them fills that.
+    let prefers = "<rsc_location id='l' rsc='c' node='n3' score='INFINITY'/>\
+                   <rsc_location id='k' rsc='e' node='n1' score='INFINITY'/>";
+    let loose = [("resource-stickiness", "0")];
+    let group = format!("<group id='g'>{}{}</group>", rsc("a", ""), rsc("b", ""));
+    for (inner, names) in [(rsc("a", ""), &["a"][..]), (group, &["a", "b"])] {
+        let resources = rsc("e", "") + &cloned("c", &inner, &loose);
+        let mut running = everywhere(names);
+        running.push(("n1", "e"));
+        let text = document(3, "", &resources, prefers, &running);
+        assert_eq!(actions(&text), Vec::<String>::new(), "{names:?}");
+    }
+    // Where there is room on the better node, one goes.
+    let text = document(
+        3,
+        "",
+        &(rsc("e", "") + &cloned("c", &rsc("a", ""), &[("clone-max", "2"), loose[0]])),
+        prefers,
+        &[("n1", "e"), ("n1", "a"), ("n2", "a")],
+    );
+    assert_eq!(actions(&text), ["a_start_0@n3", "a_stop_0@n1"]);
+}
+
+#[test]
+fn instances_do_not_go_round_among_those_they_would_rather_avoid() {
+    for interleave in ["false", "true"] {
+        let clone =
+            |id: &str, inner: &str| cloned(id, &rsc(inner, ""), &[("interleave", interleave)]);
+        let resources = clone("c", "a") + &clone("d", "b");
+        let averse = "<rsc_colocation id='l' rsc='d' with-rsc='c' score='-100'/>";
+        let text = document(3, "", &resources, averse, &everywhere(&["a", "b"]));
+        assert_eq!(actions(&text), Vec::<String>::new(), "interleave={interleave}");
+    }
+}
+
 #[test]
 fn a_stop_that_is_stuck_is_not_announced() {
     let (a, b) = (rsc("a", ""), rsc("b", ""));

@@ -236,7 +236,11 @@ impl World<'_> {
             }
         }
         if self.can_interleave(coloc_id) {
-            let mate = self.compatible_instance(dependent, primary, Role::Unknown, false, None);
+            let mate = if coloc.score < Score::ZERO {
+                self.mate_to_avoid(dependent, primary)
+            } else {
+                self.compatible_instance(dependent, primary, Role::Unknown, false, None)
+            };
             if let Some(mate) = mate {
                 return self.apply_coloc(dependent, mate, coloc_id, true);
             }
@@ -258,10 +262,50 @@ impl World<'_> {
             return Score::ZERO;
         }
         let mut delta = Score::ZERO;
-        for instance in self[primary].children.clone() {
+        for instance in self.nearest_last(dependent, primary, coloc.score) {
             delta = delta + self.apply_coloc(dependent, instance, coloc_id, false);
         }
         delta
+    }
+
+    /// The instances of a clone; where an instance of another is averse to them, the one beside it
+    /// comes last. When no node is left without any of them, the aversion to the last one is forgotten:
+    /// that one, then, so that the instance need not go from one of them to the next in every plan.
+    /// (What has a name of its own ends such a journey by itself.)
+    fn nearest_last(&self, dependent: RscId, primary: RscId, score: Score) -> Vec<RscId> {
+        let mut instances = self[primary].children.clone();
+        let top = self.top_of(dependent, false);
+        if score < Score::ZERO
+            && self[top].variant == Variant::Clone
+            && !self[top].unique
+            && let Some(here) = self.runs_on(dependent)
+        {
+            instances.sort_by_key(|instance| self.location(*instance, false) == Some(here));
+        }
+        instances
+    }
+
+    fn runs_on(&self, rsc: RscId) -> Option<NodeId> {
+        self.current_node(rsc).filter(|_| !self.nodes_of(rsc, true).is_empty())
+    }
+
+    /// The instance that a dependent avoids, where each has one to avoid: not the one beside it, so
+    /// that it need not go from one to the next in every plan.
+    fn mate_to_avoid(&self, dependent: RscId, primary: RscId) -> Option<RscId> {
+        let placed = self.location(dependent, false).is_some();
+        let Some(here) = self.runs_on(dependent).filter(|_| !placed) else {
+            return self.compatible_instance(dependent, primary, Role::Unknown, false, None);
+        };
+        let mut nodes = self.nodes_for_mates(dependent);
+        nodes.sort_by_key(|node| *node == here);
+        nodes
+            .into_iter()
+            .find_map(|node| self.instance_on(primary, node, Role::Unknown, false, None))
+    }
+
+    fn nodes_for_mates(&self, rsc: RscId) -> Vec<NodeId> {
+        let nodes: Vec<NodeId> = self[rsc].allowed.iter().map(|(node, _)| node).collect();
+        merge_sorted(nodes, &|a, b| self.compare_nodes(&self[rsc].allowed, *a, *b, None))
     }
 
     /// Whether anything of a resource is blocked.
@@ -307,10 +351,7 @@ impl World<'_> {
         if let Some(node) = self.location(rsc, current) {
             return self.instance_on(collective, node, role, current, attribute);
         }
-        let nodes: Vec<NodeId> = self[rsc].allowed.iter().map(|(node, _)| node).collect();
-        let nodes =
-            merge_sorted(nodes, &|a, b| self.compare_nodes(&self[rsc].allowed, *a, *b, None));
-        nodes
+        self.nodes_for_mates(rsc)
             .into_iter()
             .find_map(|node| self.instance_on(collective, node, role, current, attribute))
     }

@@ -11,6 +11,7 @@ use cib::Score;
 use crate::world::{ColocId, RscId, World};
 
 /// The colocations of a resource and all it consists of, to be put back later.
+#[derive(Clone)]
 pub(super) struct Inherited(Vec<(RscId, Vec<ColocId>, Vec<ColocId>)>);
 
 impl World<'_> {

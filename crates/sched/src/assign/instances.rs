@@ -5,6 +5,8 @@ use std::cmp::Ordering;
 use cib::Score;
 
 use super::held::Held;
+use super::inherit::Inherited;
+use super::staying::Staying;
 use crate::world::{Allowed, NodeId, RscId, Table, Variant, World};
 
 impl World<'_> {
@@ -168,18 +170,20 @@ impl World<'_> {
         self[collective].instances.roomy = max < usable;
         let optimal = if usable > 0 { (max / usable).max(1) } else { 1 };
         let held = self.hold_instances(instances);
+        let mut staying = Staying::default();
         let mut assigned = 0;
         // First those that may stay where they are …
         for instance in instances {
-            if assigned >= max {
+            if assigned + staying.len() >= max {
                 break;
             }
             if !self[*instance].provisional {
                 continue;
             }
-            if let Some(node) = self.preferred_place(*instance, optimal)
-                && self.assign_early(*instance, node, per_node, &held)
-            {
+            let Some(node) = self.preferred_place(*instance, optimal) else { continue };
+            let left = max - assigned - staying.len();
+            let others = (instances, left - 1, &mut staying);
+            if self.assign_early(*instance, node, (per_node, &held), others) {
                 assigned += 1;
             }
         }
@@ -188,16 +192,22 @@ impl World<'_> {
             if !self[*instance].provisional {
                 continue;
             }
-            if assigned >= max {
-                self.ban(*instance, None, "collective_limit_reached");
-            } else if self.assign_instance(*instance, per_node, &held).is_some() {
-                assigned += 1;
-            }
+            let chosen = match staying.take(*instance) {
+                Some((node, inherited)) => {
+                    self.assign_staying(*instance, node, inherited, (per_node, &held), &staying)
+                }
+                None if assigned + staying.len() >= max => {
+                    self.ban(*instance, None, "collective_limit_reached");
+                    None
+                }
+                None => self.assign_instance(*instance, (per_node, &held), &staying),
+            };
+            assigned += i64::from(chosen.is_some());
         }
         self[collective].instances.allocated = assigned;
     }
 
-    fn preferred_place(&self, instance: RscId, optimal: i64) -> Option<NodeId> {
+    pub(super) fn preferred_place(&self, instance: RscId, optimal: i64) -> Option<NodeId> {
         if self.nodes_of(instance, true).is_empty() || self[instance].failed {
             return None;
         }
@@ -238,15 +248,49 @@ impl World<'_> {
         }
     }
 
-    fn assign_instance(&mut self, instance: RscId, per_node: i64, held: &Held) -> Option<NodeId> {
+    fn assign_instance(
+        &mut self,
+        instance: RscId,
+        (per_node, held): (i64, &Held),
+        staying: &Staying,
+    ) -> Option<NodeId> {
         if self[instance].allocating {
             return None;
         }
         self.inherit_from_collective(instance);
         self.ban_full_nodes(instance, per_node, held);
+        self.close_filled(instance, staying, per_node);
         let chosen = self.assign(instance, None);
         self.count_instance(instance, chosen);
         chosen
+    }
+
+    /// Gives an instance the node that it was found to keep.
+    fn assign_staying(
+        &mut self,
+        instance: RscId,
+        node: NodeId,
+        inherited: Inherited,
+        (per_node, held): (i64, &Held),
+        staying: &Staying,
+    ) -> Option<NodeId> {
+        let (before, marks) = (self.colocations_of(instance), self.marks(instance));
+        self.restore_colocations(inherited);
+        self.ban_full_nodes(instance, per_node, held);
+        self.close_others(instance, node);
+        let chosen = self.assign(instance, Some(node));
+        if chosen.is_none() && !self[instance].allocating {
+            // What was placed meanwhile took it away.
+            self.restore_colocations(before);
+            self.go_back(&marks);
+            return self.assign_instance(instance, (per_node, held), staying);
+        }
+        self.count_instance(instance, chosen);
+        chosen
+    }
+
+    fn tables_of(&self, instance: RscId) -> Vec<(RscId, Table)> {
+        self.family(instance).into_iter().map(|id| (id, self.table_of(id))).collect()
     }
 
     fn count_instance(&mut self, instance: RscId, node: Option<NodeId>) {
@@ -257,8 +301,14 @@ impl World<'_> {
         }
     }
 
-    /// Lets an instance stay where it is, unless somewhere else is better.
-    fn assign_early(&mut self, instance: RscId, node: NodeId, per_node: i64, held: &Held) -> bool {
+    /// Lets an instance stay where it is, unless somewhere else is better; or finds that it will.
+    fn assign_early(
+        &mut self,
+        instance: RscId,
+        node: NodeId,
+        (per_node, held): (i64, &Held),
+        (instances, left, staying): (&[RscId], i64, &mut Staying),
+    ) -> bool {
         if self[instance].allocating {
             return false;
         }
@@ -268,23 +318,26 @@ impl World<'_> {
             return false;
         }
         self.ban_full_nodes(instance, per_node, held);
-        let banned: Vec<(RscId, Table)> =
-            self.family(instance).into_iter().map(|id| (id, self.table_of(id))).collect();
+        let (banned, inherited) = (self.tables_of(instance), self.colocations_of(instance));
+        self.close_filled(instance, staying, per_node);
         match self.assign(instance, Some(node)) {
             Some(chosen) if chosen == node => {
                 self.count_instance(instance, Some(node));
                 true
             }
-            Some(_) => {
+            Some(better) => {
+                self.unassign(instance);
                 for (id, table) in banned {
                     self[id].allowed = table;
+                    self[id].provisional = true;
                 }
-                self.unassign(instance);
+                self.restore_colocations(inherited.clone());
+                let seats = self.seats(instance, instances, staying);
+                if self.stays_beside(instance, (node, better), (seats, left), (staying, per_node)) {
+                    staying.add(instance, node, inherited);
+                }
                 if self[instance].variant == Variant::Group {
                     self.restore_colocations(colocations);
-                }
-                for id in self.family(instance) {
-                    self[id].provisional = true;
                 }
                 false
             }

@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use base::{Event, Instant, Name, Reason, State, Subject, What};
 use compat::snmp::{Mark, Scene, Trap, View, protocol_error};
-use compat::{Face, Snapshot, Standing};
+use compat::{Snapshot, Standing};
 use linux::{Interest, clock};
 use vrrp::{InstanceConfig, RouterStatus};
 
@@ -27,7 +27,7 @@ impl Control {
             self.agent = loaded.agent.as_ref().map(|terms| Agent::new(now, terms));
         }
         if let Some(agent) = &mut self.agent {
-            agent.instances = postcard::from_bytes(&self.packed).unwrap_or_default();
+            agent.instances = self.packed.all().unwrap_or_default();
             let known = |name: &Name| agent.instances.iter().any(|one| one.name == *name);
             agent.marks.retain(|name, _| known(name));
         }
@@ -129,7 +129,7 @@ impl Control {
     ) {
         let now = clock::monotonic();
         let (Some(loaded), Some(agent)) = (&self.loaded, &mut self.agent) else { return };
-        let face: Face = postcard::from_bytes(&loaded.face).unwrap_or_default();
+        let face = loaded.face.whole();
         let verdicts =
             self.trackers.each().map(|(tracker, verdict, _, _)| (tracker, verdict)).collect();
         let links = agent.links(now).by_name.clone();

@@ -15,12 +15,13 @@
 //! *Rebirth.* A life that was declared over releases everything; when nothing is left another begins.
 
 mod courier;
+mod roll;
 mod turn;
 mod wire;
 
 use std::collections::{BTreeMap, VecDeque};
 
-use base::{Instant, Name, WallClock};
+use base::{Instant, Name, Wall, WallClock};
 
 pub use courier::Parcel;
 use courier::{Courier, is_void};
@@ -79,7 +80,14 @@ pub struct Node {
     knows: u64,
     lease_told: Option<Instant>,
     over_at: Option<Instant>,
+    /// The engine's members, once it has told them; by them the cluster's are put right.
+    roll: Option<BTreeMap<Name, Role>>,
+    roll_at: Option<Instant>,
     leaving: bool,
+    part_at: Option<Instant>,
+    /// When the next attribute is due, and when that is looked at.
+    settling: Option<Wall>,
+    settle_at: Option<Instant>,
     gone: bool,
     void: u64,
     outputs: VecDeque<Output>,
@@ -115,7 +123,12 @@ impl Node {
             knows: 0,
             lease_told: None,
             over_at: Some(now),
+            roll: None,
+            roll_at: None,
             leaving: false,
+            part_at: None,
+            settling: None,
+            settle_at: None,
             gone: false,
             void: 0,
             outputs: VecDeque::new(),
@@ -211,7 +224,10 @@ impl Node {
                 let round = if base::planted!(ConfirmedAtAnswer) { now } else { round };
                 self.grantor.confirmed(round);
             }
-            Tell::Members(_) => {}
+            Tell::Members(members) => {
+                self.roll = Some(members);
+                self.roll_at = Some(now);
+            }
             Tell::Take => {
                 let (index, bytes) = (self.state.applied(), self.state.encode());
                 self.outputs.push_back(Output::Ask(Ask::Snapshot { index, bytes }));
@@ -258,6 +274,7 @@ impl Node {
             self.grantor.lead(now, false);
             self.abdicate(now);
             self.lead_at = mine.then_some(now);
+            self.roll_at = Some(now);
             self.grantor.lead(now, mine);
         }
         self.leadership = leadership;
@@ -285,6 +302,12 @@ impl Node {
                 && !matches!(outcome, Outcome::Refused(_));
             if mine {
                 self.begin_directing(now);
+                return;
+            }
+            if matches!(outcome, Outcome::Refused(_)) {
+                // Nobody leads by that; this node does once it is a member.
+                let own = entry.by == self.config.node && self.is_engines_leader();
+                self.lead_at = own.then_some(now + turn::AGAIN).or(self.lead_at);
                 return;
             }
             self.abdicate(now);
@@ -421,8 +444,9 @@ impl Node {
             self.void += 1;
             return;
         }
-        // Without a lease nothing begins; it is offered again, and the lease may come.
-        if begins && self.holder.may(now) != May::Act {
+        // Without a lease nothing begins; it is offered again, and the lease may come. Nor does
+        // anything where all is to end.
+        if begins && (self.leaving || self.holder.may(now) != May::Act) {
             return;
         }
         let key = parcel.order.key.clone();
@@ -437,6 +461,10 @@ impl Node {
             self.outputs.push_back(Output::Send(from, taken));
         }
         self.executor.handle(now, executor::Input::Order(parcel.order));
+    }
+
+    fn is_engines_leader(&self) -> bool {
+        self.leadership.leader.as_ref() == Some(&self.config.node)
     }
 
     fn is_witness(&self) -> bool {

@@ -227,7 +227,7 @@ impl State {
                 self.attribute(node, name, value.as_deref(), *dampen)
             }
             Operation::Settle => Ok(self.settle()),
-            Operation::Admit { node, id, role, lease } => Ok(self.admit(node, id, *role, *lease)),
+            Operation::Admit { node, id, role, lease } => self.admit(node, id, *role, *lease),
             Operation::Expel { node } => self.expel(node),
             Operation::Verdict { node, life, verdict } => self.verdict(node, *life, *verdict),
             Operation::Lead { node } => {
@@ -286,13 +286,26 @@ impl State {
         Ok(changed || failures)
     }
 
-    fn admit(&mut self, node: &Name, id: &Name, role: Role, lease: Duration) -> bool {
+    fn admit(
+        &mut self,
+        node: &Name,
+        id: &Name,
+        role: Role,
+        lease: Duration,
+    ) -> Result<bool, Refusal> {
+        if let Some((other, _)) =
+            self.members.iter().find(|(name, it)| it.id == *id && *name != node)
+        {
+            return Err(Refusal::Bad(format!(
+                "{other} has the id {id} already: give {node} another"
+            )));
+        }
         if let Some(known) = self.members.0.get_mut(node) {
             let same = (&known.id, known.role, known.lease) == (id, role, lease);
             // Never shorter while one under the old terms may run: the longer of both counts until
             // it is heard in its next life.
             (known.id, known.role, known.lease) = (id.clone(), role, known.lease.max(lease));
-            return !same;
+            return Ok(!same);
         }
         self.members.0.insert(
             node.clone(),
@@ -309,7 +322,7 @@ impl State {
         if role != Role::Witness && status::configure(&mut self.cib, node, id) {
             self.version().bumped(Touched::Configuration).write(&mut self.cib);
         }
-        true
+        Ok(true)
     }
 
     fn expel(&mut self, node: &Name) -> Result<bool, Refusal> {

@@ -276,3 +276,68 @@ fn an_order_held_back_while_its_node_was_lost_and_found_is_void() {
     it.run(500);
     assert_eq!(it.served(), before);
 }
+
+#[test]
+fn who_leaves_holds_nothing_first_who_went_is_expelled_and_who_comes_is_admitted() {
+    let mut it = World::new();
+    it.run(2000);
+    it.all_served("at first");
+    let (a, c) = (it.at("a"), it.at("c"));
+    let attribute = |name: &str, value: &str, dampen| Operation::Attribute {
+        node: "c".into(),
+        name: name.into(),
+        value: Some(value.into()),
+        dampen,
+    };
+    // Whoever sets an attribute that may wait does not come again to have it written.
+    let dampen = Duration::from_millis(500);
+    it.tell(a, Input::Submit(1, attribute("load", "7", dampen)));
+    it.run(1500);
+    let written = |it: &World| it.seats[c].node.state().cib().to_string().contains("\"load\"");
+    assert!(written(&it), "it was settled");
+    it.tell(a, Input::Submit(2, attribute("shutdown", "100", Duration::ZERO)));
+    it.run(3000);
+    it.all_served("c has left");
+    assert!(it.seats[c].started.values().all(|started| !started), "{:?}", it.seats[c].started);
+    let standing = |it: &World| {
+        it.seats[a].node.state().members().get(&"c".into()).map(|member| member.standing)
+    };
+    assert_eq!(standing(&it), Some(Standing::Absent));
+    assert!(it.seats[c].node.status(it.now).lease.is_none());
+    // The engine lets it go, and so does the cluster.
+    it.cut("c", true);
+    let roll = |names: &[&str]| {
+        names.iter().map(|name| (Name::from(*name), Role::Voter)).collect::<BTreeMap<_, _>>()
+    };
+    it.tell(a, Input::Engine(Tell::Members(roll(&["a", "b"]))));
+    it.run(1500);
+    assert_eq!(standing(&it), None);
+    let cib = it.seats[a].node.state().cib().to_string();
+    assert!(!cib.contains("uname=\"c\""), "{cib}");
+    // And takes another of its name in, under an id that is free.
+    it.tell(a, Input::Engine(Tell::Members(roll(&["a", "b", "c"]))));
+    it.run(1500);
+    let member = it.seats[a].node.state().members().get(&"c".into()).cloned().expect("admitted");
+    assert_eq!((&*member.id, member.standing), ("3", Standing::Absent));
+}
+
+#[test]
+fn who_went_without_a_word_is_expelled_only_when_it_is_certain_to_hold_nothing() {
+    let mut it = World::new();
+    it.run(2000);
+    it.cut("c", true);
+    let roll = [("a", Role::Voter), ("b", Role::Voter)].map(|(name, role)| (name.into(), role));
+    let a = it.at("a");
+    it.tell(a, Input::Engine(Tell::Members(roll.into())));
+    let gone = |it: &World| it.seats[a].node.state().members().get(&"c".into()).is_none();
+    for _ in 0..1000 {
+        it.step();
+        if gone(&it) {
+            break;
+        }
+        it.seats[a].node.state().members().get(&"c".into()).expect("asked before it is certain");
+    }
+    assert!(gone(&it));
+    let lease = it.seats[it.at("c")].lease;
+    assert!(lease.is_none_or(|ends| ends < it.now), "its lease was over before");
+}

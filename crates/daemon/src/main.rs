@@ -10,6 +10,7 @@ mod adverts;
 mod ask;
 mod channel;
 mod check;
+mod cluster;
 mod control;
 mod document;
 mod engine;
@@ -80,6 +81,8 @@ fn main() -> ExitCode {
         Command::Reload(args) => ask::reload(&args),
         Command::Upgrade(args) => ask::upgrade(args),
         Command::Cib(args) => document::main(&args),
+        Command::Cluster(args) => cluster::main(&args),
+        Command::Node(args) => cluster::node(&args),
         Command::Demo(args) => return demo(&args),
         Command::Simulate(args) => return simulate::simulate(&args),
     };

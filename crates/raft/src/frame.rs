@@ -79,6 +79,8 @@ pub(crate) enum Call {
     Propose(Vec<Entry>, usize),
     /// You lead: make these the members.
     Members(Vec<Peer>),
+    /// You lead: this node was invited; let it follow, and vote when it has caught up.
+    Enter(Peer),
 }
 
 /// What comes of it.

@@ -63,6 +63,85 @@ pub(crate) async fn ask(
     }
 }
 
+/// Lets a node in that was invited, here or by who leads: it follows at once, and votes, if it is to,
+/// when it has caught up ([`promote`]).
+pub(crate) async fn ask_in(core: &Arc<Core>, peer: Peer) -> Result<u64, Failure> {
+    match core.metrics().current_leader {
+        Some(leader) if leader == core.id => enter(core, peer).await,
+        Some(leader) => {
+            let link = core.mesh.link(leader).ok_or_else(|| Failure::Refused(nobody()))?;
+            let sent = link
+                .call(Call::Enter(peer))
+                .map_err(|error| Failure::Refused(format!("the leader is {error}: try again")))?;
+            match sent.wait(STEP * 2).await {
+                Ok(Answer::Done(answer)) => answer,
+                _ => Err(Failure::Unknown),
+            }
+        }
+        None => Err(Failure::Refused(nobody())),
+    }
+}
+
+/// The same, on the node that leads.
+pub(crate) async fn enter(core: &Arc<Core>, peer: Peer) -> Result<u64, Failure> {
+    let _one_at_a_time = core.changing.lock().await;
+    let metrics = core.metrics();
+    if !core.is_leader(&metrics) {
+        return Err(Failure::Refused(nobody()));
+    }
+    let id = peer.key.id();
+    for (known, member) in metrics.membership_config.membership().nodes() {
+        if *known == id && member.name == peer.name && member.address == peer.address {
+            return Ok(core.outlet.told());
+        }
+        let other = *known != id;
+        if other && member.name == peer.name {
+            return Err(Failure::Refused(format!(
+                "{} is a member already, with another key: have it removed first, or give the new \
+                 node another name",
+                peer.name
+            )));
+        }
+        if other && member.address == peer.address {
+            return Err(Failure::Refused(format!(
+                "{} is at {} already: have it removed first, or give the new node another address",
+                member.name, peer.address
+            )));
+        }
+    }
+    let one = BTreeMap::from([(id, peer)]);
+    let known = metrics.membership_config.membership().get_node(&id).is_some();
+    let change = if known { ChangeMembers::SetNodes(one) } else { ChangeMembers::AddNodes(one) };
+    step(core, change).await?;
+    Ok(core.outlet.told())
+}
+
+/// Has a node vote that is to, once it is heard and has caught up: one at a time, on who leads.
+pub(crate) fn promote(core: &Arc<Core>) {
+    let metrics = core.metrics();
+    if !core.is_leader(&metrics) {
+        return;
+    }
+    let membership = metrics.membership_config.membership();
+    let voters: BTreeSet<NodeId> = membership.voter_ids().collect();
+    let heard = core.mesh.heard();
+    let last = metrics.last_log_index.unwrap_or_default();
+    let has = |id: &NodeId| metrics.replication.as_ref()?.get(id).copied().flatten();
+    let ready = membership.nodes().find(|(id, peer)| {
+        peer.role != Role::Learner
+            && !voters.contains(id)
+            && heard.contains_key(id)
+            && has(id).is_some_and(|has| has.index + NEAR >= last)
+    });
+    let Some((id, _)) = ready else { return };
+    let (id, core) = (*id, Arc::clone(core));
+    tokio::spawn(async move {
+        let Ok(_one_at_a_time) = core.changing.try_lock() else { return };
+        // If it is in vain, it is tried again.
+        let _ = step(&core, ChangeMembers::AddVoterIds(BTreeSet::from([id]))).await;
+    });
+}
+
 /// Makes these the members, and no others.
 pub(crate) async fn change(core: &Arc<Core>, peers: Vec<Peer>) -> Result<u64, Failure> {
     let _one_at_a_time = core.changing.lock().await;

@@ -14,6 +14,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("sched", &["cib"]),
     ("cluster", &["base", "vip", "cib", "sched"]),
     ("raft", &["base", "cluster"]),
+    ("node", &["base", "cib", "cluster", "linux", "raft", "sched", "ui"]),
     ("pcmk", &["cib", "sched"]),
     ("linux", &["base"]),
     ("ui", &["base"]),
@@ -23,7 +24,10 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("lab", &["base", "linux"]),
     (
         "daemon",
-        &["base", "bfd", "vip", "vrrp", "conf", "linux", "ui", "lab", "cib", "pcmk", "compat"],
+        &[
+            "base", "bfd", "vip", "vrrp", "conf", "linux", "ui", "lab", "cib", "pcmk", "compat",
+            "node", "sched",
+        ],
     ),
     ("xtask", &["conf"]),
 ];

@@ -30,6 +30,9 @@ impl Node {
             self.courier.poll_timeout(),
             self.over_at.filter(|_| self.directs.is_some()),
             self.lead_at,
+            self.roll_at.filter(|_| self.roll.is_some() && self.is_engines_leader()),
+            self.part_at,
+            self.settle_at.filter(|_| self.directs.is_some()),
         ];
         let again = self.again.iter().map(|(at, ..)| *at);
         parts.into_iter().flatten().chain(again).min()
@@ -38,10 +41,12 @@ impl Node {
     pub(super) fn turn(&mut self, now: Instant) {
         self.hold(now);
         self.obey(now);
+        self.call_roll(now);
         self.lead(now);
         self.executor.handle(now, executor::Input::Tick);
         if self.directs.is_some() {
             self.judge(now);
+            self.settle(now);
             self.direct(now, controller::Input::Tick);
             self.fencer.handle(now, fencer::Input::Tick);
             for parcel in self.courier.due(now, &self.state) {
@@ -50,6 +55,7 @@ impl Node {
         }
         self.liveness.handle(now, liveness::Input::Tick);
         while self.drain(now) {}
+        self.part(now);
         self.be_reborn(now);
     }
 
@@ -140,6 +146,27 @@ impl Node {
                 let verdict = Verdict::LeaseOver(epoch);
                 self.propose(now, Operation::Verdict { node, life, verdict }, Origin::Once);
             }
+        }
+    }
+
+    /// Has attributes written that have waited long enough, by the clock of those who set them.
+    fn settle(&mut self, now: Instant) {
+        let waits =
+            self.settle_at.is_some_and(|at| at > now) && self.settling == self.state.settle_at();
+        if waits {
+            return;
+        }
+        self.settling = self.state.settle_at();
+        let Some(due) = self.settling else {
+            self.settle_at = None;
+            return;
+        };
+        let wall = self.wall.at(now);
+        if due > wall {
+            self.settle_at = Some(now + due.distance(wall));
+        } else {
+            self.settle_at = Some(now + AGAIN);
+            self.propose(now, Operation::Settle, Origin::Once);
         }
     }
 

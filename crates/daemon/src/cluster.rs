@@ -20,6 +20,8 @@ use ui::cluster::{Change, Client, Request, Response, page};
 use crate::document::print;
 use crate::exit::Exit;
 
+const NO_AGENTS: &str = "this version of mainstay calls no agents yet";
+
 /// `mainstay cluster`
 pub(crate) fn main(args: &ClusterArgs) -> Exit {
     finish(match &args.command {
@@ -33,6 +35,11 @@ pub(crate) fn main(args: &ClusterArgs) -> Exit {
         }
         ClusterCommand::Status(args) => status(&args.ask.control, args.json),
     })
+}
+
+/// `mainstay cluster status`, of the node that listens there.
+pub(crate) fn status_at(control: &Path, json: bool) -> Exit {
+    finish(status(control, json))
 }
 
 /// `mainstay node`
@@ -129,7 +136,7 @@ fn take_part(args: &ClusterRunArgs) -> Result<Exit, String> {
     watch(signals, send.clone()).map_err(|error| format!("signals cannot be had: {error}"))?;
     let log = Arc::new(|line: &str| eprintln!("cluster: {line}"));
     let options = Options { home, control: args.control.clone(), log };
-    let hands = |back| Box::new(Empty::new(back)) as Box<dyn Hands>;
+    let hands = |back| Box::new(Empty::new(back, NO_AGENTS)) as Box<dyn Hands>;
     run::run(options, (send, receive), hands).map_err(|error| error.to_string())?;
     Ok(Exit::Ok)
 }

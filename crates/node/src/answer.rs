@@ -43,7 +43,7 @@ impl Loop {
                 reply.answer(answer.unwrap_or_else(Response::Error));
             }
             Request::Leave => self.leave(now, reply),
-            Request::Remove { node } => self.remove(now, &node, reply),
+            Request::Remove { node } => self.remove(&node, reply),
         }
     }
 
@@ -112,7 +112,7 @@ impl Loop {
         }
     }
 
-    fn remove(&mut self, now: Instant, node: &str, reply: Reply) {
+    fn remove(&mut self, node: &str, reply: Reply) {
         let name = Name::from(node);
         let why = if name == self.home.identity.name {
             Some(
@@ -131,9 +131,7 @@ impl Loop {
         if let Some(why) = why {
             return reply.answer(Response::Error(why));
         }
-        let others = self.members.iter().filter(|(it, _)| **it != name);
-        let others = others.map(|(name, role)| (name.clone(), *role)).collect();
-        self.change(now, others, Some(reply));
+        self.expel(name, Some(reply));
     }
 }
 

@@ -57,15 +57,14 @@ pub trait Hands: Send {
 #[derive(Debug)]
 pub struct Empty {
     back: Back,
+    why: String,
 }
 
-const EMPTY: &str = "this version of mainstay calls no agents yet";
-
 impl Empty {
-    /// It tells by this way.
+    /// It tells by this way, and this is why it is.
     #[must_use]
-    pub fn new(back: Back) -> Self {
-        Self { back }
+    pub fn new(back: Back, why: impl Into<String>) -> Self {
+        Self { back, why: why.into() }
     }
 }
 
@@ -79,16 +78,16 @@ impl Hands for Empty {
                     "stop" | "demote" => (0, OpStatus::Done),
                     _ => (5, OpStatus::NotInstalled),
                 };
-                let reason = if rc == 5 { EMPTY.to_owned() } else { String::new() };
+                let reason = if rc == 5 { self.why.clone() } else { String::new() };
                 let done = CallDone { number: call.number, rc, status, reason };
                 self.back.tell(Told::Done(done));
             }
-            Act::Fence(call) => self.back.tell(Told::FenceDone(call.number, Err(EMPTY.into()))),
+            Act::Fence(call) => self.back.tell(Told::FenceDone(call.number, Err(self.why.clone()))),
             Act::Kill(_) | Act::FenceKill(_) | Act::Reborn => {}
         }
     }
 
     fn trouble(&self) -> Option<String> {
-        Some(EMPTY.into())
+        Some(self.why.clone())
     }
 }

@@ -14,6 +14,7 @@ mod answer;
 pub mod hands;
 pub mod home;
 pub mod join;
+mod part;
 mod report;
 pub mod run;
 mod serve;

@@ -18,8 +18,8 @@ use std::time::Duration;
 use base::{Instant, Name, Wall};
 use cib::dates::WallTime;
 use cib::xml::Element;
-use cluster::node::{Config, Input, Message, Node, Output};
-use cluster::seam::{Ask, Engine as _, Failure, Tell, Ticket};
+use cluster::node::{Config, Input, Node, Output};
+use cluster::seam::{Engine as _, Failure, Tell, Ticket};
 use cluster::{Operation, Role, liveness};
 use raft::{Engine, Out, Timing};
 use sched::Transition;
@@ -32,10 +32,6 @@ use crate::serve::{self, Reply};
 /// How long a change is proposed again while nobody leads.
 const ELECTION: Duration = Duration::from_secs(15);
 const AGAIN: Duration = Duration::from_millis(50);
-/// Stopping in good order gives up after this when nothing runs here: nobody may be there to agree.
-const FAREWELL: Duration = Duration::from_secs(10);
-/// The engine is asked so often to let this node go.
-const PARTINGS: u32 = 10;
 /// Tickets of this loop's own; the node's count up from one.
 const OURS: u64 = 1 << 63;
 const NEWS: usize = 20;
@@ -96,7 +92,7 @@ pub fn now() -> Instant {
     linux::clock::boottime()
 }
 
-fn wall() -> Wall {
+pub(crate) fn wall() -> Wall {
     let (seconds, nanos) = linux::clock::wall();
     Wall::new(u64::try_from(seconds).unwrap_or(0), nanos)
 }
@@ -153,8 +149,8 @@ pub(crate) struct Loop {
     pub(crate) changes: BTreeMap<Ticket, Option<Reply>>,
     pub(crate) members: BTreeMap<Name, Role>,
     pub(crate) goal: Goal,
-    partings: u32,
-    part_at: Option<Instant>,
+    pub(crate) partings: u32,
+    pub(crate) part_at: Option<Instant>,
     pub(crate) lease: Option<Instant>,
     pub(crate) news: VecDeque<String>,
     log: Arc<dyn Fn(&str) + Send + Sync>,
@@ -381,7 +377,7 @@ impl Loop {
         }
         if self.part_at.is_some_and(|at| at <= now) {
             self.part_at = None;
-            self.part(now);
+            self.part();
         }
         if matches!(&self.goal, Goal::Stop { until, .. } if *until <= now) {
             self.give_up(now);
@@ -412,7 +408,7 @@ impl Loop {
                     self.hands.act(Act::Reborn);
                     self.tell("another life has begun: what ran here was stopped".into());
                 }
-                Output::Left => self.left(now),
+                Output::Left => self.left(),
             }
         }
         Ok(())
@@ -427,46 +423,12 @@ impl Loop {
         self.node.handle(now, Input::Submit(number, operation));
     }
 
-    /// A change of members that somebody waits for, or this loop itself.
-    pub(crate) fn change(
-        &mut self,
-        now: Instant,
-        members: BTreeMap<Name, Role>,
-        reply: Option<Reply>,
-    ) {
+    /// Has the engine let a node go, for somebody who waits or for this loop itself.
+    pub(crate) fn expel(&mut self, node: Name, reply: Option<Reply>) {
         self.asked += 1;
         let ticket = Ticket(OURS + self.asked);
         self.changes.insert(ticket, reply);
-        self.engine.ask(now, Ask::Members(ticket, members));
-    }
-
-    fn changed(
-        &mut self,
-        now: Instant,
-        ticket: Ticket,
-        answer: Result<u64, Failure>,
-    ) -> Result<(), RunError> {
-        let Some(reply) = self.changes.remove(&ticket) else { return Ok(()) };
-        match (reply, answer) {
-            (Some(reply), Ok(_)) => {
-                reply.answer(Response::Done(self.version()));
-            }
-            (Some(reply), Err(failure)) => reply.answer(Response::Error(failure.to_string())),
-            // This node's own parting.
-            (None, Ok(_)) => self.gone()?,
-            (None, Err(failure)) => {
-                self.partings += 1;
-                if self.partings >= PARTINGS {
-                    self.refuse_parting(format!(
-                        "all is stopped here, but the cluster has not let this node go: {failure}. It \
-                         is still a member: start it again, or have it removed by another node"
-                    ));
-                } else {
-                    self.part_at = Some(now + Duration::from_millis(500));
-                }
-            }
-        }
-        Ok(())
+        self.engine.expel(ticket, node);
     }
 
     pub(crate) fn version(&self) -> String {
@@ -495,96 +457,5 @@ impl Loop {
                 }
             }
         }
-    }
-
-    /// Told to stop: in good order if that can be, and at once when told again.
-    fn stop(&mut self, now: Instant) {
-        match &self.goal {
-            Goal::Stay => self.depart(now, false, None),
-            Goal::Stop { .. } | Goal::End => self.goal = Goal::End,
-        }
-    }
-
-    /// Has everything here stopped; then goes.
-    pub(crate) fn depart(&mut self, now: Instant, forever: bool, reply: Option<Reply>) {
-        let far = Duration::from_secs(365 * 24 * 3600);
-        let until = now + if forever { far } else { FAREWELL };
-        self.goal = Goal::Stop { forever, reply, until };
-        let own = self.node.state().members().get(&self.home.identity.name);
-        let serves = own.is_some_and(cluster::Member::serves);
-        let known = self.node.status(now).leader.is_some();
-        match (own.is_some(), serves, known || forever) {
-            // It was never admitted, or nobody is there to say it to.
-            (false, ..) | (_, _, false) => self.left(now),
-            // A witness runs nothing that would have to be stopped first.
-            (true, false, _) => {
-                let own = self.home.identity.name.clone();
-                self.node.handle(now, Input::Message(own, Message::Leave));
-            }
-            (true, true, _) => {
-                let (node, name) = (self.home.identity.name.clone(), Name::from("shutdown"));
-                let value = Some(wall().seconds().to_string());
-                let operation = Operation::Attribute { node, name, value, dampen: Duration::ZERO };
-                self.submit(now, operation, None);
-            }
-        }
-    }
-
-    /// Nothing is left here.
-    fn left(&mut self, now: Instant) {
-        match self.goal {
-            Goal::Stop { forever: true, .. } => self.part(now),
-            Goal::Stop { .. } => self.goal = Goal::End,
-            Goal::Stay | Goal::End => {}
-        }
-    }
-
-    /// Has the engine let this node go.
-    fn part(&mut self, now: Instant) {
-        let own = &self.home.identity.name;
-        let others = self.members.iter().filter(|(name, _)| *name != own);
-        let others = others.map(|(name, role)| (name.clone(), *role)).collect();
-        self.change(now, others, None);
-    }
-
-    /// This node is no member any more.
-    fn gone(&mut self) -> Result<(), RunError> {
-        let goal = std::mem::replace(&mut self.goal, Goal::End);
-        crate::home::quit(&self.home)?;
-        self.tell("left the cluster for good".into());
-        if let Goal::Stop { reply: Some(reply), .. } = goal {
-            reply.answer(Response::Left);
-            reply.flushed();
-        }
-        Ok(())
-    }
-
-    fn refuse_parting(&mut self, why: String) {
-        self.tell(why.clone());
-        match std::mem::replace(&mut self.goal, Goal::Stay) {
-            Goal::Stop { reply: Some(reply), .. } => reply.answer(Response::Error(why)),
-            // A signal is obeyed, in whatever order.
-            Goal::Stop { .. } | Goal::End => self.goal = Goal::End,
-            Goal::Stay => {}
-        }
-    }
-
-    fn give_up(&mut self, now: Instant) {
-        let runs = self
-            .node
-            .status(now)
-            .executor
-            .resources
-            .iter()
-            .any(|it| it.held != cluster::executor::Held::No || it.running.is_some());
-        if runs {
-            // What runs here is stopped first, by the cluster or by the end of the lease.
-            if let Goal::Stop { until, .. } = &mut self.goal {
-                *until = now + FAREWELL;
-            }
-            return;
-        }
-        self.tell("nobody has agreed to this node's leaving: it ends all the same".into());
-        self.goal = Goal::End;
     }
 }

@@ -129,6 +129,9 @@ impl Core {
             Call::Members(peers) => {
                 Box::pin(async move { Answer::Done(members::change(&core, peers).await) })
             }
+            Call::Expel(name) => {
+                Box::pin(async move { Answer::Done(members::expel(&core, name).await) })
+            }
             Call::Enter(peer) => {
                 Box::pin(async move { Answer::Done(members::enter(&core, peer).await) })
             }

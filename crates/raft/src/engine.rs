@@ -145,6 +145,7 @@ enum Command {
     Send(Name, Message),
     Know(Vec<Peer>),
     Invite(Invitation),
+    Expel(Ticket, Name),
     Init(mpsc::Sender<Result<(), String>>),
 }
 
@@ -266,6 +267,11 @@ impl Engine {
     /// These nodes are about to become members: they are called and let in.
     pub fn know(&self, peers: Vec<Peer>) {
         self.command(Command::Know(peers));
+    }
+
+    /// Has a node let go; answered under this ticket as [`Ask::Members`] is.
+    pub fn expel(&self, ticket: Ticket, node: Name) {
+        self.command(Command::Expel(ticket, node));
     }
 
     /// Makes an invitation: whoever shows this secret within that time, once, becomes a member.
@@ -464,6 +470,15 @@ async fn obey(core: Arc<Core>, peer: Peer, mut commands: queue::UnboundedReceive
             Command::Know(peers) => {
                 lock(&core.known).extend(peers.into_iter().map(|peer| (peer.key.id(), peer)));
                 core.meet();
+            }
+            Command::Expel(ticket, node) => {
+                let core = Arc::clone(&core);
+                tokio::spawn(async move {
+                    // Who was let go itself is told nothing more: what it was told has to do.
+                    let answer = members::ask_out(&core, node).await;
+                    let answer = answer.map(|_| core.outlet.told());
+                    core.answered(ticket, answer).await;
+                });
             }
             Command::Invite(invitation) => lock(&core.invitations).add(invitation),
             Command::Init(answer) => {

@@ -81,6 +81,8 @@ pub(crate) enum Call {
     Members(Vec<Peer>),
     /// You lead: this node was invited; let it follow, and vote when it has caught up.
     Enter(Peer),
+    /// You lead: let this node go.
+    Expel(base::Name),
 }
 
 /// What comes of it.

@@ -36,6 +36,12 @@ fn three_nodes_agree_lose_their_leader_and_go_on() {
     let mut names: Vec<&str> = names.lines().collect();
     names.sort_unstable();
     assert_eq!(names, NODES, "all are in the document");
+    let page = bench.ok("n3", &["status"]);
+    assert!(page.contains("n3: quorum (3 of 3 votes, 2 needed)"), "{page}");
+    assert!(
+        page.contains(&format!("DC: {dc} ")) && page.contains("* Online: [ n1 n2 n3 ]"),
+        "{page}"
+    );
     let refused = bench.refused("n3", &["cib", "query", "--scope", "nose"]);
     assert!(refused.contains("there is no scope `nose`"), "{refused}");
 

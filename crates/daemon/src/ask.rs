@@ -9,19 +9,30 @@ use base::{EventId, Name};
 use ui::cli::{AskArgs, EventsArgs, MetricsArgs, ReloadArgs, SwitchoverArgs, UpgradeArgs, WhyArgs};
 use ui::client::Client;
 use ui::metrics::{self, Format};
-use ui::protocol::EventRecord;
+use ui::protocol::{DEFAULT_SOCKET, EventRecord};
 use ui::text;
 
+use crate::cluster;
 use crate::exit::Exit;
 
-/// `mainstay status`
+/// `mainstay status`: of the daemon, and of the cluster node beside it. Where only one of them runs, it
+/// alone answers.
 pub(crate) fn status(args: &AskArgs) -> Exit {
-    finish(Client::connect(&args.control).and_then(|mut client| client.status()).and_then(
-        |status| {
-            let page = if args.json { json(&status)? } else { text::status(&status) };
-            print(&page)
-        },
-    ))
+    let asked = Client::connect(&args.control).and_then(|mut client| client.status());
+    let usual = args.control == Path::new(DEFAULT_SOCKET);
+    let cluster = Path::new(ui::cluster::DEFAULT_SOCKET);
+    let beside = usual && cluster.exists();
+    if asked.is_err() && beside {
+        return cluster::status_at(cluster, args.json);
+    }
+    let told = asked.and_then(|status| {
+        let page = if args.json { json(&status)? } else { text::status(&status) };
+        print(&page)
+    });
+    match told {
+        Ok(()) if beside && !args.json => cluster::status_at(cluster, false),
+        told => finish(told),
+    }
 }
 
 /// `mainstay events`

@@ -1,4 +1,5 @@
-//! `mainstay cib`: look at, compare, check and change a CIB in a file.
+//! `mainstay cib`: look at, compare, check and change a CIB in a file; without a file, the cluster's
+//! (`cluster`).
 //!
 //! Thin: reading and writing files is here, everything else in the room `cib`. A file is replaced
 //! whole or not at all, and keeps its mode and owner's rights.
@@ -15,14 +16,22 @@ use ::cib::xml::{Document, Element, parse};
 use ::cib::xpath::{Part, XPath};
 use ui::cli::{CibArgs, CibCommand, Place};
 
+use crate::cluster;
 use crate::exit::Exit;
 
 /// Does what was asked; errors go to standard error.
 pub(crate) fn main(args: &CibArgs) -> Exit {
     let result = match &args.command {
-        CibCommand::Query { file, place } => query(file, place),
-        CibCommand::Replace { file, with, place } => replace(file, with, place),
-        CibCommand::Patch { file, patch } => apply(file, patch),
+        CibCommand::Query { file: Some(file), place, .. } => query(file, place),
+        CibCommand::Query { file: None, place, ask } => cluster::query(ask, place),
+        CibCommand::Replace { first, second: Some(with), place, .. } => replace(first, with, place),
+        CibCommand::Replace { first, second: None, place, ask } => {
+            read(first).and_then(|(text, _)| cluster::replace(ask, place, text))
+        }
+        CibCommand::Patch { first, second: Some(patch), .. } => apply(first, patch),
+        CibCommand::Patch { first, second: None, ask } => {
+            read(first).and_then(|(text, _)| cluster::patch(ask, text))
+        }
         CibCommand::Diff { old, new, no_version } => compare(old, new, !no_version),
         CibCommand::Validate { file } => check(file),
         CibCommand::Upgrade { file } => bring_up(file),
@@ -169,7 +178,7 @@ fn xpath(place: &Place) -> Result<Option<XPath>, String> {
 }
 
 /// A reader that has seen enough is no error.
-fn print(text: &str) -> Result<Exit, String> {
+pub(crate) fn print(text: &str) -> Result<Exit, String> {
     match io::stdout().write_all(text.as_bytes()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.to_string()),
         _ => Ok(Exit::Ok),

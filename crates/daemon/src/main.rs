@@ -10,6 +10,7 @@ mod adverts;
 mod ask;
 mod channel;
 mod check;
+mod cluster;
 mod control;
 mod document;
 mod engine;
@@ -91,6 +92,8 @@ fn play() -> ExitCode {
         Command::Reload(args) => ask::reload(&args),
         Command::Upgrade(args) => ask::upgrade(args),
         Command::Cib(args) => document::main(&args),
+        Command::Cluster(args) => cluster::main(&args),
+        Command::Node(args) => cluster::node(&args),
         Command::Demo(args) => return demo(&args),
         Command::Simulate(args) => return simulate::simulate(&args),
     };

@@ -22,6 +22,7 @@ use tokio::time::{Instant, timeout};
 use crate::Disk;
 use crate::canvass::{Hears, may_stand};
 use crate::frame::{Answer, Call};
+use crate::join::Invitations;
 use crate::members;
 use crate::mesh::Mesh;
 use crate::outlet::Outlet;
@@ -65,12 +66,18 @@ pub(crate) struct Core {
     pub(crate) disk: Arc<Disk>,
     /// Nodes that are no members yet, and how to reach them.
     pub(crate) known: Mutex<BTreeMap<NodeId, Peer>>,
+    /// Whom this node was told of when it joined: they count until it knows the members, and no longer,
+    /// since somebody may have been removed meanwhile.
+    pub(crate) hearsay: Mutex<BTreeMap<NodeId, Peer>>,
     /// Whether openraft may stand for election.
     pub(crate) may_stand: AtomicBool,
     /// The term in which this node was said to lead; none: it was not.
     pub(crate) leads: AtomicU64,
     /// One change of members at a time.
     pub(crate) changing: tokio::sync::Mutex<()>,
+    pub(crate) invitations: Mutex<Invitations>,
+    /// What those are given that join, beside the members.
+    pub(crate) dowry: Vec<u8>,
 }
 
 type Answering = Pin<Box<dyn Future<Output = Answer> + Send>>;
@@ -122,6 +129,12 @@ impl Core {
             Call::Members(peers) => {
                 Box::pin(async move { Answer::Done(members::change(&core, peers).await) })
             }
+            Call::Expel(name) => {
+                Box::pin(async move { Answer::Done(members::expel(&core, name).await) })
+            }
+            Call::Enter(peer) => {
+                Box::pin(async move { Answer::Done(members::enter(&core, peer).await) })
+            }
         }
     }
 
@@ -136,6 +149,7 @@ impl Core {
         let named = metrics.borrow().membership_config.membership().get_node(&id).cloned();
         named
             .or_else(|| lock(&self.known).get(&id).cloned())
+            .or_else(|| lock(&self.hearsay).get(&id).cloned())
             .map_or_else(|| Name::from(format!("{id:016x}")), |peer| peer.name)
     }
 
@@ -180,8 +194,13 @@ impl Core {
         let mut known = lock(&self.known);
         // From now on the membership alone says whether it belongs.
         known.retain(|id, _| members.get_node(id).is_none());
-        let mut peers = known.clone();
-        drop(known);
+        let mut hearsay = lock(&self.hearsay);
+        if members.nodes().next().is_some() {
+            hearsay.clear();
+        }
+        let mut peers = hearsay.clone();
+        peers.extend(known.iter().map(|(id, peer)| (*id, peer.clone())));
+        drop((known, hearsay));
         peers.extend(members.nodes().map(|(id, peer)| (*id, peer.clone())));
         self.mesh.set(&peers);
     }

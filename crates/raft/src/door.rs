@@ -3,7 +3,12 @@
 //! Nobody is heard before the handshake has shown whose key it is, and each frame is looked at with
 //! the question whether that key still counts: a node that was removed is cut off in the midst of its
 //! connection. A connection over which anything wrong comes is ended; the node makes another.
-//! Calls of one connection are taken up in their order; answers may overtake each other.
+//! Calls of one connection are taken up in their order; answers may overtake each other. What was
+//! taken up while a node was a member is still answered when it is none any more, so that who leaves
+//! learns that it has.
+//!
+//! Who was invited says so in the first word of its handshake, is asked for its invitation and nothing
+//! else (`join`), and comes back by the other way when it is a member.
 
 use std::io;
 use std::net::SocketAddr;
@@ -11,16 +16,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::ServerConfig;
+use rustls::server::Acceptor;
 use tokio::io::{AsyncWriteExt, WriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
-use tokio_rustls::TlsAcceptor;
+use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use crate::core::Core;
 use crate::frame::{self, Frame};
+use crate::join;
 use crate::key;
 use crate::outlet::Event;
 
@@ -32,10 +39,18 @@ const SILENCE: Duration = Duration::from_secs(10);
 const SHAKING: usize = 32;
 /// How many calls of one peer may be unanswered.
 const CALLS: usize = 128;
+/// Who is a member no more is still answered for so long.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// How this node is called: by members, and by those that come to join.
+pub(crate) struct Called {
+    pub(crate) members: Arc<ServerConfig>,
+    pub(crate) invited: Arc<ServerConfig>,
+}
 
 /// Lets peers in, for as long as the engine runs.
-pub(crate) async fn open(listener: TcpListener, config: Arc<ServerConfig>, core: Arc<Core>) {
-    let acceptor = TlsAcceptor::from(config);
+pub(crate) async fn open(listener: TcpListener, called: Called, core: Arc<Core>) {
+    let called = Arc::new(called);
     let shaking = Arc::new(Semaphore::new(SHAKING));
     loop {
         let Ok((stream, from)) = listener.accept().await else {
@@ -48,12 +63,13 @@ pub(crate) async fn open(listener: TcpListener, config: Arc<ServerConfig>, core:
             core.outlet.event(Event::TurnedAway(from, why));
             continue;
         };
-        let (acceptor, core) = (acceptor.clone(), Arc::clone(&core));
+        let (called, core) = (Arc::clone(&called), Arc::clone(&core));
         tokio::spawn(async move {
-            let shaken = timeout(HANDSHAKE, shake(acceptor, stream)).await;
+            let shaken = timeout(HANDSHAKE, shake(&called, stream)).await;
             drop(place);
             match shaken {
-                Ok(Ok(stream)) => serve(stream, from, &core).await,
+                Ok(Ok((stream, true))) => join::serve(stream, from, &core).await,
+                Ok(Ok((stream, false))) => serve(stream, from, &core).await,
                 Ok(Err(error)) => {
                     core.outlet.event(Event::TurnedAway(from, key::why(&error)));
                 }
@@ -66,9 +82,14 @@ pub(crate) async fn open(listener: TcpListener, config: Arc<ServerConfig>, core:
     }
 }
 
-async fn shake(acceptor: TlsAcceptor, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
+/// The connection, and whether it is of somebody who comes to join.
+async fn shake(called: &Called, stream: TcpStream) -> io::Result<(TlsStream<TcpStream>, bool)> {
     stream.set_nodelay(true)?;
-    acceptor.accept(stream).await
+    let begun = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
+    let joins =
+        begun.client_hello().alpn().is_some_and(|mut words| words.any(|it| it == key::JOIN));
+    let config = if joins { &called.invited } else { &called.members };
+    Ok((begun.into_stream(Arc::clone(config)).await?, joins))
 }
 
 async fn serve(stream: TlsStream<TcpStream>, from: SocketAddr, core: &Arc<Core>) {
@@ -92,6 +113,10 @@ async fn serve(stream: TlsStream<TcpStream>, from: SocketAddr, core: &Arc<Core>)
             Err(_) => break format!("silent for {SILENCE:?}"),
         };
         if let Err(refused) = core.mesh.trust.who(print) {
+            drop(answers);
+            let last = async { while tasks.join_next().await.is_some() {} };
+            // What is not answered by then is left unanswered.
+            let _ = timeout(LAST_WORDS, last).await;
             break refused.to_string();
         }
         match frame {

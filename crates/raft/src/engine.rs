@@ -9,7 +9,7 @@
 //! openraft may stand for election only when others would vote. And who is called and let in follows
 //! the membership.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
@@ -27,13 +27,15 @@ use tokio::sync::mpsc as queue;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use crate::core::{Core, Item, Origin, Raft, busy, lock};
-use crate::key::{self, Key, Trust};
+use crate::door::{self, Called};
+use crate::join::{Invitation, Secret};
+use crate::key::{self, Key, KeyError, Print, Trust};
 use crate::link::Signs;
 use crate::mesh::{Callers, Mesh};
 use crate::outlet::{Out, Outlet, Wake};
 use crate::types::{NodeId, Peer};
 use crate::watch::Watch;
-use crate::{DiskError, Journal, Machine, door, members};
+use crate::{DiskError, Journal, Machine, members};
 
 /// How many proposals may wait.
 const QUEUE: usize = 65_536;
@@ -92,6 +94,8 @@ pub struct Config {
     pub known: Vec<Peer>,
     /// The state a cluster begins with; the same on all nodes.
     pub birth: State,
+    /// What those are given that join by an invitation of this node's, beside the members.
+    pub dowry: Vec<u8>,
     /// How often, and how long.
     pub timing: Timing,
     /// The clock.
@@ -130,12 +134,18 @@ pub struct Status {
     pub peers: BTreeMap<Name, (bool, Role)>,
     /// Whether the engine may stand for election now.
     pub may_stand: bool,
+    /// Who votes already; the others that are to will when they have caught up.
+    pub voters: BTreeSet<Name>,
+    /// Where each member is, this node as well, and which key it has.
+    pub addresses: BTreeMap<Name, (SocketAddr, Print)>,
 }
 
 enum Command {
     Members(Ticket, BTreeMap<Name, Role>),
     Send(Name, Message),
     Know(Vec<Peer>),
+    Invite(Invitation),
+    Expel(Ticket, Name),
     Init(mpsc::Sender<Result<(), String>>),
 }
 
@@ -171,7 +181,8 @@ impl Engine {
         listener.set_nonblocking(true).map_err(listen)?;
         let listens = listener.local_addr().map_err(listen)?;
         let trust = Trust::default();
-        let called = key::called(&config.key, &trust)?;
+        let members = key::called(&config.key, &trust)?;
+        let called = Called { members, invited: key::invited(&config.key)? };
         let (outlet, out) = Outlet::new(Arc::clone(&config.wake));
         let (proposals, proposed) = queue::channel(QUEUE);
         let (commands, commanded) = queue::unbounded_channel();
@@ -258,6 +269,21 @@ impl Engine {
         self.command(Command::Know(peers));
     }
 
+    /// Has a node let go; answered under this ticket as [`Ask::Members`] is.
+    pub fn expel(&self, ticket: Ticket, node: Name) {
+        self.command(Command::Expel(ticket, node));
+    }
+
+    /// Makes an invitation: whoever shows this secret within that time, once, becomes a member.
+    ///
+    /// # Errors
+    /// When the system gives no randomness.
+    pub fn invite(&self, role: Role, lifetime: Duration) -> Result<Secret, KeyError> {
+        let secret = Secret::draw()?;
+        self.command(Command::Invite(Invitation::new(&secret, role, lifetime)));
+        Ok(secret)
+    }
+
     /// Says something to a peer; it is lost when the peer is not reached.
     pub fn send(&self, to: Name, message: Message) {
         self.command(Command::Send(to, message));
@@ -328,7 +354,7 @@ struct Parts {
     config: Config,
     peer: Peer,
     trust: Trust,
-    called: Arc<rustls::ServerConfig>,
+    called: Called,
     listener: TcpListener,
     outlet: Outlet,
     proposals: queue::Sender<Item>,
@@ -389,7 +415,7 @@ async fn run(
             return;
         }
     };
-    let known = config.known.iter().map(|peer| (peer.key.id(), peer.clone())).collect();
+    let hearsay = config.known.iter().map(|peer| (peer.key.id(), peer.clone())).collect();
     let core = Arc::new(Core {
         id,
         raft,
@@ -399,10 +425,13 @@ async fn run(
         lease: timing.election.1,
         led: Mutex::default(),
         disk,
-        known: Mutex::new(known),
+        known: Mutex::default(),
+        hearsay: Mutex::new(hearsay),
         may_stand: AtomicBool::new(false),
         leads: AtomicU64::new(0),
         changing: tokio::sync::Mutex::default(),
+        invitations: Mutex::default(),
+        dowry: config.dowry,
     });
     let mut watch = Watch::new(Arc::clone(&core), parts.status);
     watch.look();
@@ -442,6 +471,16 @@ async fn obey(core: Arc<Core>, peer: Peer, mut commands: queue::UnboundedReceive
                 lock(&core.known).extend(peers.into_iter().map(|peer| (peer.key.id(), peer)));
                 core.meet();
             }
+            Command::Expel(ticket, node) => {
+                let core = Arc::clone(&core);
+                tokio::spawn(async move {
+                    // Who was let go itself is told nothing more: what it was told has to do.
+                    let answer = members::ask_out(&core, node).await;
+                    let answer = answer.map(|_| core.outlet.told());
+                    core.answered(ticket, answer).await;
+                });
+            }
+            Command::Invite(invitation) => lock(&core.invitations).add(invitation),
             Command::Init(answer) => {
                 let done = core.raft.initialize(BTreeMap::from([(core.id, peer.clone())])).await;
                 let _ = answer.send(done.map_err(|error| error.to_string()));

@@ -79,6 +79,10 @@ pub(crate) enum Call {
     Propose(Vec<Entry>, usize),
     /// You lead: make these the members.
     Members(Vec<Peer>),
+    /// You lead: this node was invited; let it follow, and vote when it has caught up.
+    Enter(Peer),
+    /// You lead: let this node go.
+    Expel(base::Name),
 }
 
 /// What comes of it.

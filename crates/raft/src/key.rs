@@ -31,6 +31,9 @@ use sha2::{Digest, Sha256};
 
 use crate::types::NodeId;
 
+/// What those say that come to join, in the first word of their handshake (ALPN).
+pub(crate) const JOIN: &[u8] = b"mainstay-join/1";
+
 /// SHA-256 of a public key, in the form that travels (SubjectPublicKeyInfo).
 #[derive(
     Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, serde::Serialize, serde::Deserialize,
@@ -194,6 +197,8 @@ struct Verifier {
     trust: Trust,
     /// The only one that will do, for who calls.
     pinned: Option<Print>,
+    /// Whoever is not a member yet is heard as well: an invitation decides, not the key.
+    open: bool,
     provider: Arc<CryptoProvider>,
 }
 
@@ -202,6 +207,7 @@ impl Verifier {
         let shown = Print::of(shown);
         let judged = match self.pinned {
             Some(pinned) if pinned != shown => Err(Refused::Other { shown, pinned }),
+            _ if self.open => Ok(()),
             _ => self.trust.who(shown).map(|_| ()),
         };
         judged.map_err(|refused| CertificateError::Other(OtherError(Arc::new(refused))).into())
@@ -309,9 +315,24 @@ impl ClientCertVerifier for Verifier {
 /// # Errors
 /// When TLS cannot be had as it has to be.
 pub fn caller(key: &Key, trust: &Trust, pinned: Print) -> Result<Arc<ClientConfig>, Error> {
+    let verifier = verifier(trust, Some(pinned), false);
+    Ok(Arc::new(calling(key, verifier)?))
+}
+
+/// How a node that is to become a member calls the one that invited it, whose key is `pinned`.
+pub(crate) fn joiner(key: &Key, pinned: Print) -> Result<Arc<ClientConfig>, Error> {
+    let mut config = calling(key, verifier(&Trust::default(), Some(pinned), true))?;
+    config.alpn_protocols = vec![JOIN.to_vec()];
+    Ok(Arc::new(config))
+}
+
+fn verifier(trust: &Trust, pinned: Option<Print>, open: bool) -> Verifier {
     let provider = Arc::new(provider::default_provider());
-    let verifier =
-        Verifier { trust: trust.clone(), pinned: Some(pinned), provider: Arc::clone(&provider) };
+    Verifier { trust: trust.clone(), pinned, open, provider }
+}
+
+fn calling(key: &Key, verifier: Verifier) -> Result<ClientConfig, Error> {
+    let provider = Arc::clone(&verifier.provider);
     let mut config = ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS13])?
         .dangerous()
@@ -321,7 +342,7 @@ pub fn caller(key: &Key, trust: &Trust, pinned: Print) -> Result<Arc<ClientConfi
         ))));
     config.resumption = Resumption::disabled();
     config.enable_sni = false;
-    Ok(Arc::new(config))
+    Ok(config)
 }
 
 /// How this node is called.
@@ -329,8 +350,18 @@ pub fn caller(key: &Key, trust: &Trust, pinned: Print) -> Result<Arc<ClientConfi
 /// # Errors
 /// When TLS cannot be had as it has to be.
 pub fn called(key: &Key, trust: &Trust) -> Result<Arc<ServerConfig>, Error> {
-    let provider = Arc::new(provider::default_provider());
-    let verifier = Verifier { trust: trust.clone(), pinned: None, provider: Arc::clone(&provider) };
+    Ok(Arc::new(answering(key, verifier(trust, None, false))?))
+}
+
+/// How this node is called by those who were invited, and are no members yet.
+pub(crate) fn invited(key: &Key) -> Result<Arc<ServerConfig>, Error> {
+    let mut config = answering(key, verifier(&Trust::default(), None, true))?;
+    config.alpn_protocols = vec![JOIN.to_vec()];
+    Ok(Arc::new(config))
+}
+
+fn answering(key: &Key, verifier: Verifier) -> Result<ServerConfig, Error> {
+    let provider = Arc::clone(&verifier.provider);
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS13])?
         .with_client_cert_verifier(Arc::new(verifier))
@@ -339,7 +370,7 @@ pub fn called(key: &Key, trust: &Trust) -> Result<Arc<ServerConfig>, Error> {
         ))));
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;
-    Ok(Arc::new(config))
+    Ok(config)
 }
 
 /// The print of the key that was shown on a connection.

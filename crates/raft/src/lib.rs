@@ -4,7 +4,7 @@
 //! itself. Its memory: [`disk`] is the one file and what may be believed of it, [`journal`] is vote
 //! and log as openraft asks for them, [`machine`] the replicated [`State`](cluster::State) with its
 //! snapshots. Its voice: [`key`] says who is who, [`frame`] what travels, `link` and `door` call and
-//! are called, `mesh` is all of them. Its manners: [`canvass`] lets it stand for election only when
+//! are called, `mesh` is all of them, [`join`] lets in who was invited. Its manners: [`canvass`] lets it stand for election only when
 //! others would vote. [`engine`] is the whole of it behind the seam.
 //!
 //! Two promises of the seam are kept here, and everything above rests on them. A vote is on disk
@@ -19,6 +19,7 @@ pub mod disk;
 mod door;
 pub mod engine;
 pub mod frame;
+pub mod join;
 pub mod journal;
 pub mod key;
 mod link;
@@ -36,8 +37,9 @@ use cluster::State;
 
 pub use disk::{Disk, DiskError};
 pub use engine::{Config, Engine, StartError, Timing};
+pub use join::{JoinError, Secret, Token, Welcome};
 pub use journal::Journal;
-pub use key::{Key, Print};
+pub use key::{Key, KeyError, Print};
 pub use machine::Machine;
 pub use outlet::{Event, Out};
 pub use types::{Batch, NodeId, Peer, Reply, Types};

@@ -12,7 +12,7 @@ use std::time::Duration;
 use cluster::Role;
 use cluster::seam::Failure;
 use openraft::ChangeMembers;
-use openraft::error::{ClientWriteError, RaftError};
+use openraft::error::{ChangeMembershipError, ClientWriteError, RaftError};
 use openraft::raft::ClientWriteResponse;
 use tokio::time::{Instant, sleep};
 
@@ -28,6 +28,8 @@ const CATCH_UP: Duration = Duration::from_secs(30);
 const NEAR: u64 = 16;
 /// One step is to take no longer.
 const STEP: Duration = Duration::from_secs(10);
+/// What is waited for is looked at so often.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// Has the members changed, here or by who leads.
 pub(crate) async fn ask(
@@ -61,6 +63,132 @@ pub(crate) async fn ask(
         }
         None => Err(Failure::Refused(nobody())),
     }
+}
+
+/// Lets a node in that was invited, here or by who leads: it follows at once, and votes, if it is to,
+/// when it has caught up ([`promote`]).
+pub(crate) async fn ask_in(core: &Arc<Core>, peer: Peer) -> Result<u64, Failure> {
+    let limit = Instant::now() + STEP;
+    // An election is nothing whoever joins should have to know of.
+    while core.metrics().current_leader.is_none() && Instant::now() < limit {
+        sleep(PAUSE).await;
+    }
+    match core.metrics().current_leader {
+        Some(leader) if leader == core.id => enter(core, peer).await,
+        Some(leader) => {
+            let link = core.mesh.link(leader).ok_or_else(|| Failure::Refused(nobody()))?;
+            let sent = link
+                .call(Call::Enter(peer))
+                .map_err(|error| Failure::Refused(format!("the leader is {error}: try again")))?;
+            match sent.wait(STEP * 2).await {
+                Ok(Answer::Done(answer)) => answer,
+                _ => Err(Failure::Unknown),
+            }
+        }
+        None => Err(Failure::Refused(nobody())),
+    }
+}
+
+/// The same, on the node that leads.
+pub(crate) async fn enter(core: &Arc<Core>, peer: Peer) -> Result<u64, Failure> {
+    let _one_at_a_time = core.changing.lock().await;
+    let metrics = core.metrics();
+    if !core.is_leader(&metrics) {
+        return Err(Failure::Refused(nobody()));
+    }
+    let id = peer.key.id();
+    for (known, member) in metrics.membership_config.membership().nodes() {
+        if *known == id && member.name == peer.name && member.address == peer.address {
+            return Ok(core.outlet.told());
+        }
+        let other = *known != id;
+        if other && member.name == peer.name {
+            return Err(Failure::Refused(format!(
+                "{} is a member already, with another key: have it removed first, or give the new \
+                 node another name",
+                peer.name
+            )));
+        }
+        if other && member.address == peer.address {
+            return Err(Failure::Refused(format!(
+                "{} is at {} already: have it removed first, or give the new node another address",
+                member.name, peer.address
+            )));
+        }
+    }
+    let one = BTreeMap::from([(id, peer)]);
+    let known = metrics.membership_config.membership().get_node(&id).is_some();
+    let change = if known { ChangeMembers::SetNodes(one) } else { ChangeMembers::AddNodes(one) };
+    step(core, change).await?;
+    Ok(core.outlet.told())
+}
+
+/// Lets a node go, here or by who leads. Who else is a member stays one, also those this node does not
+/// know of yet.
+pub(crate) async fn ask_out(core: &Arc<Core>, name: base::Name) -> Result<u64, Failure> {
+    match core.metrics().current_leader {
+        Some(leader) if leader == core.id => expel(core, name).await,
+        Some(leader) => {
+            let link = core.mesh.link(leader).ok_or_else(|| Failure::Refused(nobody()))?;
+            let sent = link
+                .call(Call::Expel(name))
+                .map_err(|error| Failure::Refused(format!("the leader is {error}: try again")))?;
+            match sent.wait(STEP * 2).await {
+                Ok(Answer::Done(answer)) => answer,
+                _ => Err(Failure::Unknown),
+            }
+        }
+        None => Err(Failure::Refused(nobody())),
+    }
+}
+
+/// The same, on the node that leads; that may be the one to go.
+pub(crate) async fn expel(core: &Arc<Core>, name: base::Name) -> Result<u64, Failure> {
+    let _one_at_a_time = core.changing.lock().await;
+    let metrics = core.metrics();
+    if !core.is_leader(&metrics) {
+        return Err(Failure::Refused(nobody()));
+    }
+    let membership = metrics.membership_config.membership();
+    let Some(id) = membership.nodes().find(|(_, peer)| peer.name == name).map(|(id, _)| *id) else {
+        return Ok(core.outlet.told());
+    };
+    let one = BTreeSet::from([id]);
+    if membership.voter_ids().all(|voter| voter == id) {
+        return Err(Failure::Refused("a cluster needs a voter: keep one".into()));
+    }
+    if membership.voter_ids().any(|voter| voter == id) {
+        carried(core.raft.change_membership(ChangeMembers::RemoveVoters(one), false)).await?;
+    } else {
+        step(core, ChangeMembers::RemoveNodes(one)).await?;
+    }
+    Ok(core.outlet.told())
+}
+
+/// Has a node vote that is to, once it is heard and has caught up: one at a time, on who leads.
+pub(crate) fn promote(core: &Arc<Core>) {
+    let metrics = core.metrics();
+    if !core.is_leader(&metrics) {
+        return;
+    }
+    let membership = metrics.membership_config.membership();
+    let voters: BTreeSet<NodeId> = membership.voter_ids().collect();
+    let heard = core.mesh.heard();
+    let last = metrics.last_log_index.unwrap_or_default();
+    let has = |id: &NodeId| metrics.replication.as_ref()?.get(id).copied().flatten();
+    let ready = membership.nodes().find(|(id, peer)| {
+        peer.role != Role::Learner
+            && !voters.contains(id)
+            && heard.contains_key(id)
+            && has(id).is_some_and(|has| has.index + NEAR >= last)
+    });
+    let Some((id, _)) = ready else { return };
+    let (id, core) = (*id, Arc::clone(core));
+    tokio::spawn(async move {
+        let Ok(_one_at_a_time) = core.changing.try_lock() else { return };
+        // If it is in vain, it is tried again.
+        let _ = step(&core, ChangeMembers::AddVoterIds(BTreeSet::from([id]))).await;
+    });
 }
 
 /// Makes these the members, and no others.
@@ -122,7 +250,17 @@ fn own((id, peer): (&NodeId, &Peer)) -> (NodeId, Peer) {
 }
 
 async fn step(core: &Core, change: ChangeMembers<NodeId, Peer>) -> Result<(), Failure> {
-    carried(core.raft.change_membership(change, true)).await
+    let limit = Instant::now() + STEP;
+    loop {
+        let changing = core.raft.change_membership(change.clone(), true);
+        match tokio::time::timeout(STEP, changing).await {
+            // One before it, perhaps an earlier leader's, is not committed yet.
+            Ok(Err(RaftError::APIError(ClientWriteError::ChangeMembershipError(
+                ChangeMembershipError::InProgress(_),
+            )))) if Instant::now() < limit => sleep(PAUSE).await,
+            done => return judged(done),
+        }
+    }
 }
 
 /// Other voters: who does not vote any more goes, or goes on as a learner.
@@ -152,10 +290,14 @@ async fn replace(
     Ok(())
 }
 
-async fn carried(
-    changing: impl Future<Output = Result<Written, RaftError<NodeId, ClientWriteError<NodeId, Peer>>>>,
-) -> Result<(), Failure> {
-    match tokio::time::timeout(STEP, changing).await {
+type Changed = Result<Written, RaftError<NodeId, ClientWriteError<NodeId, Peer>>>;
+
+async fn carried(changing: impl Future<Output = Changed>) -> Result<(), Failure> {
+    judged(tokio::time::timeout(STEP, changing).await)
+}
+
+fn judged(done: Result<Changed, tokio::time::error::Elapsed>) -> Result<(), Failure> {
+    match done {
         Ok(Ok(_)) => Ok(()),
         Ok(Err(RaftError::APIError(ClientWriteError::ChangeMembershipError(error)))) => {
             Err(Failure::Refused(error.to_string()))

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, mpsc};
 
 use base::Name;
+use cluster::Role;
 use cluster::node::Message;
 use cluster::seam::Tell;
 use tokio::sync::watch;
@@ -33,9 +34,20 @@ pub enum Event {
     /// Somebody was turned away before it could say anything.
     #[error("turned away a caller from {0}: {1}")]
     TurnedAway(SocketAddr, String),
+    /// A node was let in by an invitation of this one's.
+    #[error("{0} was let in as a {role}", role = role_word(*.1))]
+    Joined(Name, Role),
     /// A peer's connection was ended for what came over it.
     #[error("ended the connection of {0}: {1}")]
     Ended(Name, String),
+}
+
+fn role_word(role: Role) -> &'static str {
+    match role {
+        Role::Voter => "voter",
+        Role::Learner => "learner",
+        Role::Witness => "witness",
+    }
 }
 
 /// Wakes whoever reads what comes out.

@@ -1,6 +1,6 @@
 //! What follows from where the engine is: who leads, who the members are, whether it may stand.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::core::{Core, Metrics, lock};
 use crate::engine::Status;
+use crate::members;
 use crate::types::LogId;
 
 /// Looks again and again, and says what is new.
@@ -35,7 +36,10 @@ impl Watch {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
-                _ = ticks.tick() => self.core.canvass(),
+                _ = ticks.tick() => {
+                    self.core.canvass();
+                    members::promote(&self.core);
+                }
                 changed = changes.changed() => if changed.is_err() { return },
             }
             if !self.look() {
@@ -81,7 +85,15 @@ impl Watch {
             .filter(|(id, _)| **id != self.core.id)
             .map(|(id, peer)| (peer.name.clone(), (heard.contains_key(id), peer.role)))
             .collect();
+        let membership = metrics.membership_config.membership();
+        let votes: BTreeSet<_> = membership.voter_ids().collect();
+        let voters = membership.nodes().filter(|(id, _)| votes.contains(id));
+        let voters = voters.map(|(_, peer)| peer.name.clone()).collect();
+        let addresses =
+            membership.nodes().map(|(_, it)| (it.name.clone(), (it.address, it.key))).collect();
         *lock(&self.status) = Status {
+            voters,
+            addresses,
             leadership,
             applied: self.core.outlet.told(),
             last: metrics.last_log_index,

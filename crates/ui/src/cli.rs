@@ -1,10 +1,18 @@
 //! What people type.
 
+mod cluster;
+
 use std::path::PathBuf;
 
 use base::Centis;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use serde::{Deserialize, Serialize};
+
+pub use cluster::{
+    ClusterArgs, ClusterAskArgs, ClusterCommand, ClusterRunArgs, ClusterStatusArgs, InitArgs,
+    InviteArgs, JoinArgs, MaintenanceArgs, NodeArgs, NodeAskArgs, NodeCommand, PlaceArgs,
+    RemoveArgs, RoleWord,
+};
 
 use crate::protocol::DEFAULT_SOCKET;
 
@@ -49,8 +57,13 @@ pub enum Command {
     Demo(DemoArgs),
     /// Show what the cluster would do about a CIB, and why; nothing is done
     Simulate(Box<SimulateArgs>),
-    /// Look at, compare, check and change a cluster document (CIB) in a file
+    /// Look at and change the cluster's document (CIB), or look at, compare, check and change one in a
+    /// file
     Cib(CibArgs),
+    /// Begin, enter, leave and look at a cluster of nodes that agree by quorum
+    Cluster(ClusterArgs),
+    /// Take a node of the cluster out of service, and put it back
+    Node(NodeArgs),
 }
 
 /// `mainstay run`
@@ -342,28 +355,42 @@ pub struct CibArgs {
 pub enum CibCommand {
     /// Print it, or the part of it at a place
     Query {
-        /// The CIB
-        file: PathBuf,
+        /// The CIB; without it, the cluster's
+        file: Option<PathBuf>,
         /// Which part.
         #[command(flatten)]
         place: Place,
+        /// Whom to ask.
+        #[command(flatten)]
+        ask: ClusterAskArgs,
     },
     /// Put another document, section or element in its place; the version is raised
     Replace {
-        /// The CIB, which is changed
-        file: PathBuf,
-        /// What to put there
-        with: PathBuf,
+        /// The CIB, which is changed; the cluster's, if only one file is named
+        #[arg(value_name = "FILE")]
+        first: PathBuf,
+        /// What to put there; it is the only file named when the cluster's CIB is meant
+        #[arg(value_name = "WITH")]
+        second: Option<PathBuf>,
         /// Where.
         #[command(flatten)]
         place: Place,
+        /// Whom to ask.
+        #[command(flatten)]
+        ask: ClusterAskArgs,
     },
     /// Apply a patch that was made for exactly this version
     Patch {
-        /// The CIB, which is changed
-        file: PathBuf,
-        /// The patch, as `diff` and crm_diff print it
-        patch: PathBuf,
+        /// The CIB, which is changed; the cluster's, if only one file is named
+        #[arg(value_name = "FILE")]
+        first: PathBuf,
+        /// The patch, as `diff` and crm_diff print it; the only file named when the cluster's CIB is
+        /// meant
+        #[arg(value_name = "PATCH")]
+        second: Option<PathBuf>,
+        /// Whom to ask.
+        #[command(flatten)]
+        ask: ClusterAskArgs,
     },
     /// Print the patch that leads from one CIB to another; nothing when they say the same
     Diff {

@@ -15,6 +15,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("cluster", &["base", "vip", "cib", "sched"]),
     ("raft", &["base", "cluster"]),
     ("agents", &["base", "cib", "cluster", "linux"]),
+    ("node", &["base", "cib", "cluster", "linux", "raft", "sched", "ui"]),
     ("pcmk", &["cib", "sched"]),
     ("linux", &["base"]),
     ("ui", &["base"]),
@@ -25,8 +26,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     (
         "daemon",
         &[
-            "agents", "base", "bfd", "vip", "vrrp", "conf", "linux", "ui", "lab", "cib", "pcmk",
-            "compat",
+            "agents", "base", "bfd", "vip", "vrrp", "conf", "linux", "node", "sched", "ui", "lab",
+            "cib", "pcmk", "compat",
         ],
     ),
     ("xtask", &["conf"]),

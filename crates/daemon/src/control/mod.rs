@@ -590,7 +590,7 @@ fn interest(backlog: usize) -> Interest {
     if backlog > 0 { Interest::Both } else { Interest::Read }
 }
 
-pub(super) fn host_name() -> String {
+pub(crate) fn host_name() -> String {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     name.trim().to_string()
 }

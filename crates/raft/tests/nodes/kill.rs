@@ -57,6 +57,7 @@ fn node() {
         role: Role::Voter,
         known: peers.clone(),
         birth: birth(),
+        dowry: Vec::new(),
         timing: patient(),
         clock: Arc::new(now),
         wake: Arc::new(move || {
@@ -65,6 +66,7 @@ fn node() {
     })
     .expect("it starts");
     let mut out = std::io::stdout().lock();
+    engine.know(peers.clone());
     if at == 0 && engine.init().is_ok() {
         let roles = peers.iter().map(|peer| (peer.name.clone(), Role::Voter)).collect();
         while engine.status().leadership.leader.is_none() {

@@ -218,3 +218,70 @@ fn members_come_learn_vote_and_go() {
     assert!(answer.to_string().contains("let it join first"), "{answer}");
     assert_eq!(world.nodes[1].said.last, last);
 }
+
+#[test]
+fn who_is_invited_follows_votes_when_it_has_caught_up_and_whoever_is_not_stays_out() {
+    use raft::join::{JoinError, knock};
+    use raft::{Key, Token};
+
+    let mut world = World::new(3, patient());
+    world.nodes[0].engine().init().expect("a cluster of one");
+    world.commit(0);
+    let token = |world: &mut World, role| Token {
+        address: world.nodes[0].engine().listens(),
+        key: world.nodes[0].key.print(),
+        secret: world.nodes[0].engine().invite(role, Duration::from_secs(60)).expect("a secret"),
+    };
+    let peers = world.peers();
+    let join = |token: Token, key: Key, peer: raft::Peer| {
+        std::thread::spawn(move || knock(&token, &key, &peer))
+    };
+    let wait = |world: &mut World, joining: std::thread::JoinHandle<_>| {
+        while !joining.is_finished() {
+            world.pass(Duration::from_millis(5));
+        }
+        joining.join().expect("no panic")
+    };
+    // n2 is down when it joins: it costs the cluster of one nothing, and votes once it is there.
+    world.crash(1);
+    let (key, good) = (world.nodes[1].key.clone(), token(&mut world, Role::Voter));
+    let joining = join(good.clone(), key.clone(), peers[1].clone());
+    let welcome = wait(&mut world, joining).expect("let in");
+    assert_eq!((welcome.role, welcome.peers.len()), (Role::Voter, 2));
+    assert_eq!(welcome.dowry, b"a dowry");
+    world.commit(0);
+    let voters = |world: &World| world.nodes[0].engine.as_ref().expect("runs").status().voters;
+    world.pass(Duration::from_millis(300));
+    assert_eq!(voters(&world), ["n1".into()].into());
+    world.start(1);
+    world.until("it votes", |world| voters(world).len() == 2);
+    world.commit(1);
+    // The same invitation again: for the same key an answer that was lost, for another a refusal.
+    let joining = join(good.clone(), key, peers[1].clone());
+    assert_eq!(wait(&mut world, joining).expect("again").peers.len(), 2);
+    let other = world.nodes[2].key.clone();
+    let joining = join(good.clone(), other.clone(), peers[2].clone());
+    let why = wait(&mut world, joining).expect_err("used").to_string();
+    assert!(why.contains("another node in already"), "{why}");
+    // A name that is taken, and then still good for who has another.
+    let fresh = token(&mut world, Role::Learner);
+    let taken = raft::Peer { name: "n1".into(), ..peers[2].clone() };
+    let joining = join(fresh.clone(), other.clone(), taken);
+    let why = wait(&mut world, joining).expect_err("taken").to_string();
+    assert!(why.contains("n1 is a member already, with another key"), "{why}");
+    // Another node at the address that was named.
+    let forged = Token { key: other.print(), ..fresh.clone() };
+    let joining = join(forged, other.clone(), peers[2].clone());
+    let lost = wait(&mut world, joining).expect_err("another key");
+    assert!(
+        matches!(&lost, JoinError::Unreached(_, why) if why.contains("was expected")),
+        "{lost}"
+    );
+    let joining = join(fresh, other, peers[2].clone());
+    let welcome = wait(&mut world, joining).expect("let in");
+    assert_eq!((welcome.role, welcome.peers.len()), (Role::Learner, 3));
+    world.until("it follows", |world| world.nodes[2].said.members.len() == 3);
+    world.commit(2);
+    assert_eq!(voters(&world).len(), 2, "a learner follows");
+    world.equal();
+}

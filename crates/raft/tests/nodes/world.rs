@@ -232,13 +232,16 @@ impl World {
             listen: SocketAddr::new(node.listen, 0),
             address: node.address,
             role: Role::Voter,
-            known,
+            known: known.clone(),
             birth: birth(),
+            dowry: b"a dowry".to_vec(),
             timing,
             clock: Arc::new(now),
             wake: Arc::new(|| {}),
         })
         .unwrap_or_else(|error| panic!("{}: {error}", node.name));
+        // As an administrator does who is about to make them members.
+        engine.know(known);
         *node.target.lock().expect("whole") = Some(engine.listens());
         node.engine = Some(engine);
         node.state = birth();

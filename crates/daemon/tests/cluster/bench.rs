@@ -1,0 +1,201 @@
+//! The nodes, and what is asked of them.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use lab::{CommandLine, Lab, Need, Process, ProcessSignal, wait_for};
+use ui::cluster::Status;
+
+const BINARY: &str = env!("CARGO_BIN_EXE_mainstay");
+/// Where a node lives in its container.
+pub(crate) const HOME: &str = "/run/lab/cluster";
+/// For whatever must come about, on a machine that others use as well.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(40);
+/// Twice the usual: the machine is shared.
+const LEASE: &str = "1200";
+
+pub(crate) struct Bench {
+    pub(crate) lab: Lab,
+    processes: BTreeMap<String, Process>,
+}
+
+impl Bench {
+    pub(crate) fn new(nodes: u8) -> Option<Self> {
+        if !lab::requires(&[Need::Root]) {
+            return None;
+        }
+        let lab = Lab::article(nodes).unwrap();
+        Some(Self { lab, processes: BTreeMap::new() })
+    }
+
+    fn line(arguments: &[impl AsRef<str>]) -> CommandLine {
+        let mut all = vec![BINARY.to_owned()];
+        all.extend(arguments.iter().map(|it| it.as_ref().to_owned()));
+        CommandLine { arguments: all }
+    }
+
+    /// Runs a command to its end: whether it succeeded, and what it wrote.
+    fn command(&self, node: &str, arguments: &[impl AsRef<str>]) -> (bool, String) {
+        let process = self.lab.node(node).spawn(&Self::line(arguments)).unwrap();
+        match process.wait(PATIENCE) {
+            Some(status) => (status.success(), process.log()),
+            None => {
+                process.signal(ProcessSignal::KILL);
+                (false, format!("it did not end; it wrote: {}", process.log()))
+            }
+        }
+    }
+
+    pub(crate) fn ok(&self, node: &str, arguments: &[impl AsRef<str>]) -> String {
+        let (ok, text) = self.command(node, arguments);
+        let words: Vec<&str> = arguments.iter().map(AsRef::as_ref).collect();
+        assert!(ok, "{node}: mainstay {}: {text}\n{}", words.join(" "), self.story());
+        text
+    }
+
+    pub(crate) fn refused(&self, node: &str, arguments: &[impl AsRef<str>]) -> String {
+        let (ok, text) = self.command(node, arguments);
+        let words: Vec<&str> = arguments.iter().map(AsRef::as_ref).collect();
+        assert!(!ok && text.contains("error: "), "{node}: mainstay {}: {text}", words.join(" "));
+        text
+    }
+
+    fn address(&self, node: &str) -> String {
+        self.lab.node(node).address().unwrap().to_string()
+    }
+
+    fn place(&self, node: &str) -> Vec<String> {
+        ["--home", HOME, "--address", &self.address(node)].map(str::to_owned).to_vec()
+    }
+
+    pub(crate) fn init(&self, node: &str) {
+        let mut words = ["cluster", "init", "--lease", LEASE].map(str::to_owned).to_vec();
+        words.extend(self.place(node));
+        let said = self.ok(node, &words);
+        assert!(said.contains("is the first node"), "{said}");
+    }
+
+    /// The command by which a node joins with a token.
+    pub(crate) fn joining(&self, node: &str, token: &str) -> Vec<String> {
+        let mut words = ["cluster", "join", token].map(str::to_owned).to_vec();
+        words.extend(self.place(node));
+        words
+    }
+
+    pub(crate) fn join(&self, node: &str, by: &str) {
+        let token = self.ok(by, &["cluster", "invite"]);
+        let said = self.ok(node, &self.joining(node, token.trim()));
+        assert!(said.contains("is a member of the cluster now"), "{said}");
+    }
+
+    /// Three nodes, and who leads.
+    pub(crate) fn three(&mut self) -> String {
+        self.init("n1");
+        self.run("n1");
+        for node in ["n2", "n3"] {
+            self.join(node, "n1");
+            self.run(node);
+        }
+        self.settled(&["n1", "n2", "n3"])
+    }
+
+    pub(crate) fn run(&mut self, node: &str) {
+        let words = ["cluster", "run", "--home", HOME];
+        let process = self.lab.node(node).spawn(&Self::line(&words)).unwrap();
+        self.processes.insert(node.to_owned(), process.clone());
+        let up = wait_for(PATIENCE, || self.status(node).is_some() || process.ended().is_some());
+        assert!(up.is_some() && process.ended().is_none(), "{node}: {}", process.log());
+    }
+
+    pub(crate) fn process(&self, node: &str) -> &Process {
+        &self.processes[node]
+    }
+
+    pub(crate) fn kill(&self, node: &str) {
+        let process = self.process(node);
+        process.signal(ProcessSignal::KILL);
+        assert!(process.wait(PATIENCE).is_some());
+    }
+
+    /// Takes a file out of a node's home.
+    pub(crate) fn lose(&self, node: &str, file: &str) {
+        let path = format!("{HOME}/{file}");
+        self.lab.node(node).run(move || std::fs::remove_file(path)).unwrap();
+    }
+
+    pub(crate) fn status(&self, node: &str) -> Option<Status> {
+        let (ok, text) = self.command(node, &["cluster", "status", "--json"]);
+        ok.then(|| serde_json::from_str(&text).expect("the status is as documented"))
+    }
+
+    /// Who leads, as soon as these agree on it and have quorum.
+    pub(crate) fn dc_among(&self, nodes: &[&str]) -> String {
+        let mut dc = None;
+        let agreed = wait_for(PATIENCE, || {
+            let dcs: Vec<_> = nodes
+                .iter()
+                .map(|node| self.status(node).filter(|it| it.quorum).and_then(|it| it.dc))
+                .collect();
+            let same = dcs.iter().all(|it| it.is_some() && *it == dcs[0]);
+            dc = dcs[0].as_ref().map(ToString::to_string);
+            same && nodes.contains(&dc.as_deref().unwrap_or_default())
+        });
+        assert!(agreed.is_some(), "{nodes:?} do not agree\n{}", self.story());
+        dc.unwrap()
+    }
+
+    /// These are all the members, all vote and are alive, and agree on who leads.
+    pub(crate) fn settled(&self, nodes: &[&str]) -> String {
+        let all = wait_for(PATIENCE, || {
+            nodes.iter().all(|node| {
+                self.status(node).is_some_and(|status| {
+                    let well = status
+                        .members
+                        .iter()
+                        .all(|it| it.votes && it.reached && it.standing == "alive");
+                    well && status.members.len() == nodes.len()
+                })
+            })
+        });
+        assert!(all.is_some(), "{nodes:?} are not settled\n{}", self.story());
+        self.dc_among(nodes)
+    }
+
+    /// What is known on `node` of another comes to be so.
+    pub(crate) fn standing(&self, node: &str, of: &str, is: impl Fn(&str) -> bool) {
+        let known = wait_for(PATIENCE, || {
+            let status = self.status(node);
+            status.is_some_and(|it| it.members.iter().any(|it| &*it.node == of && is(&it.standing)))
+        });
+        assert!(known.is_some(), "{node} of {of}\n{}", self.story());
+    }
+
+    /// Replaces a section.
+    pub(crate) fn replace(&mut self, node: &str, scope: &str, xml: &str) {
+        let file = "/run/lab/section.xml";
+        self.lab.node_mut(node).write(file, xml, 0o600).unwrap();
+        let said = self.ok(node, &["cib", "replace", file, "--scope", scope]);
+        assert!(said.starts_with("done: the CIB has version"), "{said}");
+    }
+
+    /// A query comes to find this.
+    pub(crate) fn reads(&self, node: &str, xpath: &str, want: &str) {
+        let mut last = String::new();
+        let read = wait_for(PATIENCE, || {
+            last = self.command(node, &["cib", "query", "--xpath", xpath]).1;
+            last == want
+        });
+        assert!(read.is_some(), "{node}: {xpath} is {last:?}, not {want:?}\n{}", self.story());
+    }
+
+    /// What all nodes say and have said.
+    pub(crate) fn story(&self) -> String {
+        let mut text = String::new();
+        for (node, process) in &self.processes {
+            let (_, status) = self.command(node, &["cluster", "status"]);
+            let _ = writeln!(text, "--- {node}:\n{status}\n{}", process.log());
+        }
+        text
+    }
+}

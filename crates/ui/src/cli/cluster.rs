@@ -1,0 +1,223 @@
+//! What people type about clusters.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Subcommand, ValueEnum};
+
+use crate::cluster::DEFAULT_SOCKET;
+
+/// Where a node lives unless told otherwise.
+const HOME: &str = "/var/lib/mainstay/cluster";
+
+/// `mainstay cluster`
+#[derive(Args, Debug, Clone)]
+pub struct ClusterArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: ClusterCommand,
+}
+
+/// The subcommands of `mainstay cluster`.
+#[derive(Subcommand, Debug, Clone)]
+pub enum ClusterCommand {
+    /// Begin a cluster whose first node this one is
+    Init(InitArgs),
+    /// Make an invitation, and print the token by which another node joins, once
+    Invite(InviteArgs),
+    /// Enter the cluster that a token was made in
+    Join(JoinArgs),
+    /// Take part: run this node, in the foreground
+    Run(ClusterRunArgs),
+    /// Stop what runs on this node in good order, and leave the cluster for good
+    Leave(ClusterAskArgs),
+    /// Have another node removed that will not come back
+    Remove(RemoveArgs),
+    /// Show who belongs to the cluster, who leads, and whether there is quorum
+    Status(ClusterStatusArgs),
+}
+
+/// Where a node is.
+#[derive(Args, Debug, Clone)]
+pub struct PlaceArgs {
+    /// The address by which the other nodes reach this one, with its port if that is not 5419
+    #[arg(long, value_name = "ADDRESS[:PORT]", value_parser = endpoint)]
+    pub address: SocketAddr,
+    /// What this node is called; without it, as the host
+    #[arg(long)]
+    pub name: Option<String>,
+    /// The directory this node lives in
+    #[arg(long, default_value = HOME, value_name = "DIR")]
+    pub home: PathBuf,
+}
+
+/// `mainstay cluster init`
+#[derive(Args, Debug, Clone)]
+pub struct InitArgs {
+    /// Where this node is.
+    #[command(flatten)]
+    pub place: PlaceArgs,
+    /// Milliseconds for which a node may hold without hearing from the leader; all other times
+    /// follow from it. The same on all nodes, for good
+    #[arg(long, default_value = "600", value_name = "MILLISECONDS", value_parser = millis)]
+    pub lease: Duration,
+}
+
+/// `mainstay cluster join`
+#[derive(Args, Debug, Clone)]
+pub struct JoinArgs {
+    /// What `mainstay cluster invite` printed on a node of the cluster; `-`: the first line of
+    /// standard input, so that it is in nobody's list of processes
+    pub token: String,
+    /// Where this node is.
+    #[command(flatten)]
+    pub place: PlaceArgs,
+}
+
+/// What a node is to its cluster.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub enum RoleWord {
+    /// Votes, and runs resources
+    Voter,
+    /// Follows, and runs resources
+    Learner,
+    /// Votes, and runs none
+    Witness,
+}
+
+impl RoleWord {
+    /// The word over the socket.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Voter => "voter",
+            Self::Learner => "learner",
+            Self::Witness => "witness",
+        }
+    }
+}
+
+/// `mainstay cluster invite`
+#[derive(Args, Debug, Clone)]
+pub struct InviteArgs {
+    /// What the new node is to be
+    #[arg(long, value_enum, default_value_t = RoleWord::Voter)]
+    pub role: RoleWord,
+    /// For so many seconds the token may be used
+    #[arg(long = "for", default_value_t = 3600, value_name = "SECONDS")]
+    pub lifetime: u64,
+    /// Whom to ask.
+    #[command(flatten)]
+    pub ask: ClusterAskArgs,
+}
+
+/// `mainstay cluster run`
+#[derive(Args, Debug, Clone)]
+pub struct ClusterRunArgs {
+    /// The directory this node lives in
+    #[arg(long, default_value = HOME, value_name = "DIR")]
+    pub home: PathBuf,
+    /// Where to listen for questions
+    #[arg(long, default_value = DEFAULT_SOCKET)]
+    pub control: PathBuf,
+}
+
+/// Whom to ask.
+#[derive(Args, Debug, Clone)]
+pub struct ClusterAskArgs {
+    /// The cluster node's control socket
+    #[arg(long, default_value = DEFAULT_SOCKET)]
+    pub control: PathBuf,
+}
+
+/// `mainstay cluster remove`
+#[derive(Args, Debug, Clone)]
+pub struct RemoveArgs {
+    /// Which
+    pub node: String,
+    /// Whom to ask.
+    #[command(flatten)]
+    pub ask: ClusterAskArgs,
+}
+
+/// `mainstay cluster status`
+#[derive(Args, Debug, Clone)]
+pub struct ClusterStatusArgs {
+    /// Whom to ask.
+    #[command(flatten)]
+    pub ask: ClusterAskArgs,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `mainstay node`
+#[derive(Args, Debug, Clone)]
+pub struct NodeArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: NodeCommand,
+}
+
+/// The subcommands of `mainstay node`.
+#[derive(Subcommand, Debug, Clone)]
+pub enum NodeCommand {
+    /// Have a node hold nothing, until `online`
+    Standby(NodeAskArgs),
+    /// Let a node hold resources again after `standby`
+    Online(NodeAskArgs),
+    /// Leave alone what a node runs, and start nothing there
+    Maintenance(MaintenanceArgs),
+}
+
+/// Which node, and whom to ask.
+#[derive(Args, Debug, Clone)]
+pub struct NodeAskArgs {
+    /// Which
+    pub node: String,
+    /// Whom to ask.
+    #[command(flatten)]
+    pub ask: ClusterAskArgs,
+}
+
+/// `mainstay node maintenance`
+#[derive(Args, Debug, Clone)]
+pub struct MaintenanceArgs {
+    /// Which
+    pub node: String,
+    /// Look after it again
+    #[arg(long)]
+    pub off: bool,
+    /// Whom to ask.
+    #[command(flatten)]
+    pub ask: ClusterAskArgs,
+}
+
+/// An address, with a port or the usual one.
+fn endpoint(text: &str) -> Result<SocketAddr, String> {
+    let bare = text.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, 5419));
+    bare.or_else(|_| text.parse()).map_err(|_| {
+        format!("`{text}` is no address such as 10.0.0.1, 10.0.0.1:5419 or [fd00::1]:5419")
+    })
+}
+
+fn millis(text: &str) -> Result<Duration, String> {
+    let bad = |_| format!("`{text}` is no number of milliseconds");
+    text.parse().map(Duration::from_millis).map_err(bad)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_has_a_port_or_the_usual_one() {
+        let usual = [("10.0.0.1", "10.0.0.1:5419"), ("fd00::1", "[fd00::1]:5419")];
+        let named = [("10.0.0.1:7", "10.0.0.1:7"), ("[fd00::1]:7", "[fd00::1]:7")];
+        for (text, want) in usual.into_iter().chain(named) {
+            assert_eq!(endpoint(text), Ok(want.parse().unwrap()), "{text}");
+        }
+        assert!(endpoint("n1").is_err() && endpoint("10.0.0").is_err());
+    }
+}

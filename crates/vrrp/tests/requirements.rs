@@ -102,6 +102,12 @@ const SETTINGS: &[&str] = &[
     "json_dump_file",
     "dbus_service_name",
     "dbus_no_interface_name",
+    "enable_snmp_vrrp",
+    "enable_snmp_rfc",
+    "enable_snmp_rfcv2",
+    "enable_snmp_rfcv3",
+    "enable_traps",
+    "snmp_socket",
 ];
 
 #[test]

@@ -17,7 +17,7 @@ const POLICY: &str =
     "<!DOCTYPE busconfig PUBLIC '-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN'
  'http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd'><busconfig><type>session</type>
  <listen>unix:path=SOCKET</listen><auth>EXTERNAL</auth><policy context='default'><allow user='*'/>
- <allow own='*'/><allow send_destination='*'/></policy></busconfig>";
+ <allow own='*'/><allow send_destination='*'/><allow receive_sender='*'/></policy></busconfig>";
 
 type States = Arc<Mutex<BTreeMap<String, String>>>;
 

@@ -6,7 +6,6 @@
 #![allow(clippy::unwrap_used, reason = "in a test, a panic is the message")]
 
 mod bench;
-mod speed;
 
 use std::time::{Duration, Instant};
 

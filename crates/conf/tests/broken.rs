@@ -248,7 +248,7 @@ fn blocks_and_values_that_are_missing_or_too_many() {
     refused(&instance(" «priority»"), Code::ValueMissing);
     refused(&instance(" «notify»"), Code::ValueMissing);
     refused(&instance(" virtual_ipaddress { 192.0.2.1 «dev» }"), Code::ValueMissing);
-    refused(&instance(" authentication { auth_type PASS\n auth_pass «\"\"» }"), Code::ValueMissing);
+    refused(&instance(" authentication { auth_type PASS\n auth_pass «\"\"» }"), Code::BadPassword);
     refused(&instance(" «authentication» { auth_type PASS }"), Code::ValueMissing);
     refused(&instance(" «authentication» { auth_pass x }"), Code::ValueMissing);
     refused(&instance(" priority 100 «200»"), Code::TooManyValues);

@@ -167,11 +167,11 @@ fn announcements_inherit_as_keepalived_s_do() {
 fn globals_reach_the_instances_that_do_not_say_otherwise() {
     let i = instance(
         "vrrp_lower_prio_no_advert\n vrrp_higher_prio_send_advert on\n vrrp_down_timer_adverts 7\n \
-         v3_checksum_as_v2\n vrrp_skip_check_adv_addr\n vrrp_strict\n vrrp_mcast_group4 224.0.0.19",
+         v3_checksum_as_v2\n vrrp_skip_check_adv_addr\n vrrp_mcast_group4 224.0.0.19",
         "",
     );
     assert!(!i.answer_weaker && i.answer_stronger && i.v3_checksum_as_v2);
-    assert!(i.skip_vip_list_check && i.strict);
+    assert!(i.skip_vip_list_check && !i.strict);
     assert_eq!(i.down_adverts, 7);
     assert_eq!(i.reach, Reach::Multicast { group: ip("224.0.0.19") });
     let i = instance(
@@ -328,7 +328,9 @@ fn strictness_takes_no_traffic_from_a_vip() {
     // file that everybody copies switches it on.
     for lines in ["", "version 3\n advert_int 0.5", "nopreempt", "accept", "no_accept"] {
         let lax = instance("", lines);
-        let strict = InstanceConfig { strict: true, ..lax.clone() };
+        // What it does as keepalived does: it answers no adverts, and announces nothing again for them.
+        let mut strict = InstanceConfig { strict: true, answer_weaker: false, ..lax.clone() };
+        strict.announce.weaker_heard = Burst { repeat: 0, again_after: None };
         assert_eq!(lax.accept, lines != "no_accept", "{lines}: only who asks for it is filtered");
         assert_eq!(instance("vrrp_strict", lines), strict, "{lines}");
         assert_eq!(instance("", &format!("strict_mode on\n{lines}")), strict, "{lines}");

@@ -77,7 +77,7 @@ fn i13_three_kinds_we_are_the_last() {
 
 #[test]
 fn i13_three_kinds_over_ipv6_we_are_the_strongest() {
-    killed_in_order(V3_IPV6, [200, 100, 150]);
+    killed_in_order(V3_IPV6, [200, 150, 100]);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 //! what differs is listed here, each with its reason. And a master agent that says anything.
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 
@@ -360,6 +360,9 @@ fn a_master_agent_that_goes_and_comes_is_called_again() {
         });
         let (mut caller, _) = caller.unwrap_or_else(|| panic!("{}", lab.node(NODE).log()));
         caller.write_all(&saying).unwrap();
+        // It is heard out, and hung up on.
+        caller.set_read_timeout(Some(PATIENCE)).unwrap();
+        let _ = caller.read_to_end(&mut Vec::new());
     }
     lab.node(NODE).run(|| std::fs::remove_file(MASTER).unwrap());
     drop(listener);

@@ -13,7 +13,15 @@ use std::fs;
 use std::path::PathBuf;
 
 use base::Family;
-use conf::{Code, Config, Diagnostic, InstanceConfig, Reach};
+use conf::{Code, Config, Diagnostic, InstanceConfig, Reach, Span};
+
+/// An instance names an interface that this machine has not.
+fn absent(name: &str, span: Span, instance: &InstanceConfig) -> Diagnostic {
+    let what = format!("there is no interface `{name}` on this machine");
+    Diagnostic::warning(Code::HostInterface, span, what)
+        .label(format!("`{}` waits for it", instance.name))
+        .help("correct the name as `ip link` shows it, or bring the interface up")
+}
 
 /// Everything this machine has to say.
 pub(crate) fn findings(config: &Config) -> Vec<Diagnostic> {
@@ -62,15 +70,7 @@ impl Host {
         let span = instance.places.interface.0;
         let base = format!("/sys/class/net/{name}");
         if !self.has(&base) {
-            out.push(
-                Diagnostic::warning(
-                    Code::HostInterface,
-                    span,
-                    format!("there is no interface `{name}` on this machine"),
-                )
-                .label(format!("`{}` waits for it", instance.name))
-                .help("correct the name as `ip link` shows it, or bring the interface up"),
-            );
+            out.push(absent(name.as_str(), span, instance));
             return;
         }
         let flags = self

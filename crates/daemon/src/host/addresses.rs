@@ -112,15 +112,7 @@ impl Here {
         let mut told: BTreeSet<&str> = instance.interface.iter().map(|own| own.as_str()).collect();
         for (name, span) in named {
             if !self.links.contains(name) && told.insert(name) {
-                out.push(
-                    Diagnostic::warning(
-                        Code::HostInterface,
-                        span,
-                        format!("there is no interface `{name}` on this machine"),
-                    )
-                    .label(format!("`{}` waits for it", instance.name))
-                    .help("correct the name as `ip link` shows it, or bring the interface up"),
-                );
+                out.push(super::absent(name, span, instance));
             }
         }
     }

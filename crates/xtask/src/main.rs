@@ -22,6 +22,7 @@ fn main() -> ExitCode {
         ["bench"] => bench::run(&root(), 3),
         ["bench", "instructions"] => bench::count(&root()),
         ["bench", "lease"] => bench::lease(&root()),
+        ["bench", "faults", ref rest @ ..] => faults(rest),
         ["bench", "sched"] => bench::plan(&root(), 3),
         ["bench", "sched", "--runs", runs] => match runs.parse() {
             Ok(runs) if runs > 0 => bench::plan(&root(), runs),
@@ -36,6 +37,27 @@ fn main() -> ExitCode {
     }
 }
 
+fn faults(mut arguments: &[&str]) -> ExitCode {
+    let (mut runs, mut only) = (3, None);
+    loop {
+        arguments = match arguments {
+            [] => return bench::fault(&root(), runs, only),
+            ["--runs", number, rest @ ..] => match number.parse() {
+                Ok(number) if number > 0 => {
+                    runs = number;
+                    rest
+                }
+                _ => return usage(),
+            },
+            ["--only", row, rest @ ..] => {
+                only = Some(*row);
+                rest
+            }
+            _ => return usage(),
+        };
+    }
+}
+
 fn usage() -> ExitCode {
     eprintln!("usage: cargo xtask lint    check the rules of the house (ARCHITECTURE.md)");
     eprintln!("       cargo xtask sim     run seeds of the simulator; --help says which");
@@ -46,6 +68,8 @@ fn usage() -> ExitCode {
     eprintln!("                           measure against keepalived, write docs/performance.md");
     eprintln!("       cargo xtask bench lease");
     eprintln!("                           measure leases against `lease off`");
+    eprintln!("       cargo xtask bench faults [--runs N] [--only ROW]");
+    eprintln!("                           play the table of faults with keepalived and mainstay");
     eprintln!("       cargo xtask bench sched [--runs N]");
     eprintln!("                           measure planning against crm_simulate");
     eprintln!("       cargo xtask clusters --seeds A..B");

@@ -4,6 +4,7 @@
 //! machine cannot tell, instructions do: the hot paths are run under valgrind twice, with different
 //! numbers of rounds, and the difference is what one round costs.
 
+mod faults;
 mod figures;
 mod leases;
 mod page;
@@ -90,6 +91,17 @@ pub(crate) fn count(root: &Path) -> ExitCode {
 /// What leases cost.
 pub(crate) fn lease(root: &Path) -> ExitCode {
     match leases::bench(root) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Faults, with either daemon; `runs` times each, all of them or one.
+pub(crate) fn fault(root: &Path, runs: usize, only: Option<&str>) -> ExitCode {
+    match faults::bench(root, runs, only) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");
@@ -292,7 +304,7 @@ fn machine() -> String {
     let kernel = read("/proc/sys/kernel/osrelease");
     let _ = write!(
         text,
-        "Linux {kernel}, {cores} cores, both nodes in network namespaces of one machine; \
+        "Linux {kernel}, {cores} cores, all nodes in network namespaces of one machine; \
          {version}; load before: {}",
         load()
     );

@@ -38,19 +38,23 @@ fn main() -> ExitCode {
 }
 
 fn faults(mut arguments: &[&str]) -> ExitCode {
-    let (mut runs, mut only) = (3, None);
+    let mut choice = bench::Faults { runs: 3, only: None, binary: None };
     loop {
         arguments = match arguments {
-            [] => return bench::fault(&root(), runs, only),
+            [] => return bench::fault(&root(), &choice),
             ["--runs", number, rest @ ..] => match number.parse() {
                 Ok(number) if number > 0 => {
-                    runs = number;
+                    choice.runs = number;
                     rest
                 }
                 _ => return usage(),
             },
             ["--only", row, rest @ ..] => {
-                only = Some(*row);
+                choice.only = Some(row);
+                rest
+            }
+            ["--binary", path, rest @ ..] => {
+                choice.binary = Some(path);
                 rest
             }
             _ => return usage(),
@@ -68,7 +72,7 @@ fn usage() -> ExitCode {
     eprintln!("                           measure against keepalived, write docs/performance.md");
     eprintln!("       cargo xtask bench lease");
     eprintln!("                           measure leases against `lease off`");
-    eprintln!("       cargo xtask bench faults [--runs N] [--only ROW]");
+    eprintln!("       cargo xtask bench faults [--runs N] [--only ROW] [--binary PATH]");
     eprintln!("                           play the table of faults with keepalived and mainstay");
     eprintln!("       cargo xtask bench sched [--runs N]");
     eprintln!("                           measure planning against crm_simulate");

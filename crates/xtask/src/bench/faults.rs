@@ -55,11 +55,30 @@ struct Scene {
     who: Who,
 }
 
-/// Plays all rows, or those whose word for `faults.sh` is `only`.
-pub(super) fn bench(root: &Path, runs: usize, only: Option<&str>) -> Result<(), String> {
+/// What is to be played.
+#[derive(Debug)]
+pub(crate) struct Choice<'a> {
+    /// How often.
+    pub(crate) runs: usize,
+    /// The row that `faults.sh` knows by this word, and no other.
+    pub(crate) only: Option<&'a str>,
+    /// This mainstay, and not one that is built for it.
+    pub(crate) binary: Option<&'a str>,
+}
+
+/// Plays what was chosen; the page is written when that is all.
+pub(super) fn bench(root: &Path, choice: &Choice<'_>) -> Result<(), String> {
+    let Choice { runs, only, binary } = *choice;
     let lab = root.ancestors().map(|above| above.join("shared/lab")).find(|lab| lab.is_dir());
     let lab = lab.ok_or_else(|| format!("no shared/lab beside or above {}", root.display()))?;
-    super::build(root, &["--bins", "--example", "forge"])?;
+    let built = root.join("target/release/mainstay");
+    let binary = match binary {
+        Some(binary) => {
+            super::build(root, &["--example", "forge"])?;
+            root.join(binary)
+        }
+        None => super::build(root, &["--bins", "--example", "forge"]).map(|()| built)?,
+    };
     let mut machine = format!("Runs of each: {runs}; {}", machine());
     let mut scenes = Vec::new();
     for (number, fault) in FAULTS.iter().enumerate() {
@@ -76,7 +95,7 @@ pub(super) fn bench(root: &Path, runs: usize, only: Option<&str>) -> Result<(), 
         let words: Vec<&str> = FAULTS.iter().map(|fault| fault.word).collect();
         return Err(format!("no such row; there are {}", words.join(", ")));
     }
-    let stage = Stage { root: root.to_path_buf(), lab };
+    let stage = Stage { root: root.to_path_buf(), lab, binary };
     let mut found: Vec<Vec<Outcome>> = scenes.iter().map(|_| Vec::new()).collect();
     for loud in [false, true] {
         // Run by run through all rows, so that both meet the same weather.
@@ -112,6 +131,7 @@ pub(super) fn bench(root: &Path, runs: usize, only: Option<&str>) -> Result<(), 
 struct Stage {
     root: PathBuf,
     lab: PathBuf,
+    binary: PathBuf,
 }
 
 impl Stage {
@@ -119,7 +139,7 @@ impl Stage {
         let fault = &FAULTS[fault];
         let binary = match who {
             Who::Keepalived => PathBuf::from("/usr/sbin/keepalived"),
-            Who::Mainstay => self.root.join("target/release/mainstay"),
+            Who::Mainstay => self.binary.clone(),
         };
         let script = self.root.join("crates/lab/faults.sh");
         let (script, binary) = (script.display(), binary.display());

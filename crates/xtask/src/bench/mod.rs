@@ -15,6 +15,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
+pub(crate) use faults::Choice as Faults;
 use figures::{Figure, Spread};
 use page::{Page, Row};
 
@@ -99,9 +100,9 @@ pub(crate) fn lease(root: &Path) -> ExitCode {
     }
 }
 
-/// Faults, with either daemon; `runs` times each, all of them or one.
-pub(crate) fn fault(root: &Path, runs: usize, only: Option<&str>) -> ExitCode {
-    match faults::bench(root, runs, only) {
+/// Faults, with either daemon.
+pub(crate) fn fault(root: &Path, choice: &Faults<'_>) -> ExitCode {
+    match faults::bench(root, choice) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");

@@ -8,6 +8,7 @@ mod campaign;
 mod fuzz;
 mod house;
 mod rooms;
+mod standing;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -17,6 +18,13 @@ fn main() -> ExitCode {
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["lint"] => lint(),
         ["man"] => man(),
+        ["watch", names, map] => match standing::write(&root(), names, map) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("error: {error}");
+                ExitCode::FAILURE
+            }
+        },
         ["fuzz", ref rest @ ..] => fuzz::run(&root(), rest),
         ["sim", ref arguments @ ..] => campaign::sim(&root(), arguments),
         ["bench"] => bench::run(&root(), 3),
@@ -67,6 +75,8 @@ fn usage() -> ExitCode {
     eprintln!("       cargo xtask sim     run seeds of the simulator; --help says which");
     eprintln!("       cargo xtask fuzz    look for bytes that break something");
     eprintln!("       cargo xtask man     write {PAGE} from the keyword table");
+    eprintln!("       cargo xtask watch NAMES MAP");
+    eprintln!("                           write the order in which a release is linked");
     eprintln!("       cargo xtask bench [--runs N]");
     eprintln!("       cargo xtask bench instructions");
     eprintln!("                           measure against keepalived, write docs/performance.md");

@@ -44,7 +44,7 @@ const GARBAGE: [Change; 8] = [
 fn frame(change: Change) -> Option<Vec<u8>> {
     let body = Body::V3 { interval: Centis::MAX };
     let advert = Advert::new(Vrid::new(VRID)?, Priority::new(254), vec![VIP.into()], body).ok()?;
-    let mut payload = advert.encode(ChecksumForm::Rfc9568, SOURCE.into(), GROUP_V4.into());
+    let mut payload = advert.encode(ChecksumForm::Rfc5798, SOURCE.into(), GROUP_V4.into());
     let mut header = Ipv4Header::of_advert(SOURCE, GROUP_V4);
     change(&mut payload, &mut header);
     let (mut datagram, mut frame) = (Vec::new(), Vec::new());

@@ -82,7 +82,7 @@ fn usage() -> ExitCode {
     eprintln!("                           measure against keepalived, write docs/performance.md");
     eprintln!("       cargo xtask bench lease");
     eprintln!("                           measure leases against `lease off`");
-    eprintln!("       cargo xtask bench faults [--runs N] [--only ROW] [--binary PATH]");
+    eprintln!("       cargo xtask bench faults [--runs N] [--only ROW,...] [--binary PATH]");
     eprintln!("                           play the table of faults with keepalived and mainstay");
     eprintln!("       cargo xtask bench sched [--runs N]");
     eprintln!("                           measure planning against crm_simulate");

@@ -60,13 +60,13 @@ struct Scene {
 pub(crate) struct Choice<'a> {
     /// How often.
     pub(crate) runs: usize,
-    /// The row that `faults.sh` knows by this word, and no other.
+    /// The rows that `faults.sh` knows by these words, with commas between, and no others.
     pub(crate) only: Option<&'a str>,
     /// This mainstay, and not one that is built for it.
     pub(crate) binary: Option<&'a str>,
 }
 
-/// Plays what was chosen; the page is written when that is all.
+/// Plays what was chosen, and writes the page or, of one row, that row of it.
 pub(super) fn bench(root: &Path, choice: &Choice<'_>) -> Result<(), String> {
     let Choice { runs, only, binary } = *choice;
     let lab = root.ancestors().map(|above| above.join("shared/lab")).find(|lab| lab.is_dir());
@@ -82,7 +82,7 @@ pub(super) fn bench(root: &Path, choice: &Choice<'_>) -> Result<(), String> {
     let mut machine = format!("Runs of each: {runs}; {}", machine());
     let mut scenes = Vec::new();
     for (number, fault) in FAULTS.iter().enumerate() {
-        if only.is_some_and(|only| only != fault.word) {
+        if only.is_some_and(|only| !only.split(',').any(|word| word == fault.word)) {
             continue;
         }
         for advert in fault.adverts {
@@ -119,10 +119,15 @@ pub(super) fn bench(root: &Path, choice: &Choice<'_>) -> Result<(), String> {
         }
     }
     let _ = write!(machine, ", after: {}", load());
-    let text = page(&machine, &scenes, &found);
-    if only.is_none() {
-        std::fs::write(root.join(PAGE), &text).map_err(|error| format!("{PAGE}: {error}"))?;
-    }
+    let text = match only {
+        None => page(&machine, &scenes, &found),
+        Some(_) => {
+            let known = std::fs::read_to_string(root.join(PAGE)).unwrap_or_default();
+            eprintln!("{machine}");
+            replaced(&known, &table(&scenes, &found))
+        }
+    };
+    std::fs::write(root.join(PAGE), &text).map_err(|error| format!("{PAGE}: {error}"))?;
     print!("{text}");
     Ok(())
 }
@@ -212,6 +217,27 @@ fn page(machine: &str, scenes: &[Scene], found: &[Vec<Outcome>]) -> String {
          | who | without an answer, ms | two have it, ms | two answer, ms | moves | holders | probe late, ms \
          | besides |\n|---|---|---|---|---|---|---|---|---|---|---|\n",
     );
+    text += &table(scenes, found);
+    text
+}
+
+/// The page with these rows in the place of those of the same fault, interval and daemon.
+fn replaced(page: &str, rows: &str) -> String {
+    let of = |line: &str| -> Option<[String; 3]> {
+        let cells: Vec<&str> = line.strip_prefix("| ")?.split(" | ").collect();
+        Some([cells.first()?, cells.get(2)?, cells.get(3)?].map(|cell| (*cell).to_owned()))
+    };
+    let mut text = String::new();
+    for line in page.lines() {
+        let same = rows.lines().find(|row| of(row).is_some() && of(row) == of(line));
+        text += same.unwrap_or(line);
+        text.push('\n');
+    }
+    text
+}
+
+fn table(scenes: &[Scene], found: &[Vec<Outcome>]) -> String {
+    let mut text = String::new();
     for (scene, outcomes) in scenes.iter().zip(found) {
         let Fault { what, bound, .. } = &FAULTS[scene.fault];
         let all = |figure: fn(&Outcome) -> Option<Figure>| -> Spread {
@@ -255,6 +281,16 @@ mod tests {
         let of = |text: &str| moves(&serde_json::from_str(text).unwrap());
         assert_eq!(of(r#"[[0,"n1","add"],[9,"n1","del"],[9.5,"n1","add"]]"#), Some(Figure(0)));
         assert_eq!(of(r#"[[0,"n1","add"],[9,"n1","del"],[9,"n2","add"]]"#), Some(Figure(1000)));
+    }
+
+    #[test]
+    fn a_row_that_is_played_again_takes_the_place_of_what_was_there() {
+        let page = "# Faults\n\n| a | b | 1 | mainstay | 7 |\n| a | b | 1 | keepalived | 9 |\n";
+        let text = replaced(page, "| a | b | 1 | keepalived | 8 |\n");
+        assert_eq!(
+            text,
+            "# Faults\n\n| a | b | 1 | mainstay | 7 |\n| a | b | 1 | keepalived | 8 |\n"
+        );
     }
 
     #[test]

@@ -38,8 +38,8 @@ pub(crate) fn config(mut raw: RawConfig, mut tables: Tables<'_>, report: &mut Re
     tables.look_in(["iproute_etc_dir", "iproute_usr_dir"].map(|name| globals.given.text(name)));
     let tables = &tables;
     across::check_names(&mut raw.instances, report);
-    let known = trackers::Known::new(&raw, &globals, report);
-    let mut grouped = groups::groups(&raw, &globals, &known, report);
+    let known = trackers::Known::new(&mut raw, &globals, report);
+    let mut grouped = groups::groups(&mut raw, &globals, &known, report);
     let instances: Vec<_> = core::mem::take(&mut raw.instances)
         .into_iter()
         .filter_map(|raw| {
@@ -50,7 +50,7 @@ pub(crate) fn config(mut raw: RawConfig, mut tables: Tables<'_>, report: &mut Re
     across::check_routers(&instances, report);
     across::check_vips(&instances, report);
     across::check_vmacs(&instances, report);
-    let track_groups = groups::track_groups(&raw, &instances, report);
+    let track_groups = groups::track_groups(&mut raw, &instances, report);
     let statics = node::statics(&mut raw, &globals, &track_groups, tables, report);
     Config {
         globals: Globals {

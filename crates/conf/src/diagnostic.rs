@@ -100,6 +100,7 @@ base::codes! {
     OnePath = "C105", "All adverts of an instance take one path.";
     FaultEverywhere = "C106", "The same trouble takes all nodes out at once.";
     VipAsNode = "C107", "An address that moves stands where a node's own belongs.";
+    UnfitVip = "C108", "A VIP is an address that no host of its network can have.";
     NodesVersion = "C110", "Nodes speak different versions of VRRP.";
     NodesInterval = "C111", "Nodes have different advert intervals.";
     NodesPassword = "C112", "Nodes are authenticated differently.";

@@ -30,6 +30,8 @@ fn leading(word: &str) -> (i64, bool) {
 pub(crate) fn number(keyword: &str, word: &str, min: i64, max: i64) -> Option<i64> {
     let (value, whole) = leading(word);
     let number = match keyword.trim_start_matches("vrrp_") {
+        // Also where a legal one was written before.
+        "priority" if max == 255 => 100,
         "garp_master_repeat" | "garp_master_refresh_repeat" if value >= 0 => value.max(1),
         "garp_lower_prio_repeat" | "down_timer_adverts" if value >= 0 => value,
         "rt_priority" | "bfd_rt_priority" if whole => value.clamp(1, 99),
@@ -137,7 +139,8 @@ mod tests {
         assert_eq!(number("/LENGTH", "24x", 0, 32), Some(24));
         assert_eq!(number("weight of a script", "-300", -253, 253), Some(-253));
         assert_eq!(number("weight of a process", "255", -254, 254), None);
-        assert_eq!(number("priority", "300", 1, 255), None);
+        assert_eq!(number("priority", "300", 1, 255), Some(100));
+        assert_eq!(number("vrrp_priority", "20", -20, 19), None);
     }
 
     #[test]

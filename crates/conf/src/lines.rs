@@ -142,7 +142,8 @@ impl Reader<'_> {
                     };
                     // The kernel knows one length, and where there is a peer it is the peer's.
                     if line.options.peer.is_some()
-                        && let Some(length) = length {
+                        && let Some(length) = length
+                    {
                         let most = i64::from(family.host_prefix());
                         let number = self.integer("/LENGTH", length, span, 0, most, "")?;
                         line.prefix = u8::try_from(number).ok()?;

@@ -109,7 +109,9 @@ impl Reader<'_> {
             Shape::Text(what) | Shape::MaybeText(what) => {
                 Value::Text(self.text_value(keyword, what, &word, span)?)
             }
-            Shape::Weight(most) => Value::Weight(self.weight(weight_of(keyword.within), arguments, most)?),
+            Shape::Weight(most) => {
+                Value::Weight(self.weight(weight_of(keyword.within), arguments, most)?)
+            }
             Shape::Numbers(_) => Value::Numbers(self.numbers(keyword.name, arguments)?),
             Shape::Words(..) | Shape::Repeated(_) => Value::Words(
                 arguments
@@ -135,7 +137,7 @@ impl Reader<'_> {
             }
             Shape::Account => Value::RunAs(self.run_as(arguments)?),
             Shape::Script | Shape::MaybeScript | Shape::Command => {
-                Value::Command(self.command(arguments)?)
+                Value::Command(self.command(&arguments[..most.min(arguments.len())])?)
             }
             Shape::Flag | Shape::Free(_) => Value::Bare,
             Shape::Block(_) | Shape::NamedBlock(_) | Shape::Lines(_) => {
@@ -192,18 +194,14 @@ impl Reader<'_> {
     ) -> Option<i64> {
         let digits = word.strip_prefix(['-', '+']).unwrap_or(word);
         let space = if unit.is_empty() { "" } else { " " };
-        let (code, message) =
-            if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
-                (Code::NotANumber, format!("{} is not a whole number", shown(word)))
-            } else {
-                match word.parse() {
-                    Ok(number) if (min..=max).contains(&number) => return Some(number),
-                    _ => (
-                        Code::OutOfRange,
-                        format!("{} is out of range for `{what}`", shown(word)),
-                    ),
-                }
-            };
+        let (code, message) = if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
+            (Code::NotANumber, format!("{} is not a whole number", shown(word)))
+        } else {
+            match word.parse() {
+                Ok(number) if (min..=max).contains(&number) => return Some(number),
+                _ => (Code::OutOfRange, format!("{} is out of range for `{what}`", shown(word))),
+            }
+        };
         let instead = lenient::number(what, word, min, max).filter(|_| self.report.lenient);
         let diagnostic = Diagnostic::error(code, span, message)
             .label(format!("expected {min} to {max}{space}{unit}"))
@@ -341,17 +339,16 @@ impl Reader<'_> {
                 let first = raw.split(|byte| *byte == b'"').next().unwrap_or_default();
                 let first = core::str::from_utf8(first).ok().filter(|text| !text.is_empty());
                 let cut = first.map(str::to_owned).filter(|_| self.report.lenient);
-                let diagnostic =
-                    Diagnostic::error(
-                        Code::BadPassword,
-                        span,
-                        "where this password ends is not clear",
-                    )
-                    .label("no character, or a quote within it")
-                    .help(
-                        "write 1 to 8 characters without double quotes in them, in double quotes \
+                let diagnostic = Diagnostic::error(
+                    Code::BadPassword,
+                    span,
+                    "where this password ends is not clear",
+                )
+                .label("no character, or a quote within it")
+                .help(
+                    "write 1 to 8 characters without double quotes in them, in double quotes \
                              where they have a blank, `#` or `!`",
-                    );
+                );
                 match &cut {
                     Some(_) => self
                         .report
@@ -479,7 +476,8 @@ impl Reader<'_> {
         .help(format!("write {list}"));
         match instead {
             Some(word) => {
-                self.report.tolerate_as(diagnostic, &format!("taken for {word}, as keepalived does"));
+                self.report
+                    .tolerate_as(diagnostic, &format!("taken for {word}, as keepalived does"));
             }
             None => self.report.tolerate(diagnostic),
         }

@@ -67,12 +67,12 @@ fn intervals_are_rounded() {
 #[test]
 fn times_have_keepalived_s_unit() {
     use core::time::Duration;
-    let announce = |line: &str| lenient(&instance(line)).instances[0].announce.clone();
+    let announce = |line: &str| lenient(&instance(line)).instances[0].announce;
     let seconds = |line| announce(line).takeover.again_after;
     assert_eq!(seconds("garp_master_delay 7s"), Some(Duration::from_secs(7)));
     assert_eq!(seconds("garp_master_delay -1"), Some(Duration::from_secs(5)));
     let text = format!("global_defs {{\n vrrp_garp_master_refresh 5m\n}}\n{}", instance(""));
-    let refresh = lenient(&text).instances[0].announce.refresh.clone();
+    let refresh = lenient(&text).instances[0].announce.refresh;
     assert_eq!(refresh.map(|refresh| refresh.every), Some(Duration::from_secs(5)));
     let text = format!("global_defs {{\n vrrp_garp_interval 5ms\n}}\n{}", instance(""));
     assert_eq!(lenient(&text).globals.arp_gap, Duration::from_micros(5));
@@ -143,7 +143,8 @@ fn vips() {
 
 #[test]
 fn names_given_twice_and_lists_that_are_cut() {
-    let script = |number: u8| format!("vrrp_script s {{\n script \"/bin/true\"\n fall {number}\n}}\n");
+    let script =
+        |number: u8| format!("vrrp_script s {{\n script \"/bin/true\"\n fall {number}\n}}\n");
     let config = lenient(&(script(3) + &script(4) + &instance("")));
     assert_eq!((config.scripts.len(), config.scripts[0].fall), (1, 3));
     let groups = "vrrp_sync_group G {\n group { A }\n}\nvrrp_sync_group H {\n group { A }\n}\nvrrp_sync_group I {\n group { }\n}\n";

@@ -397,7 +397,9 @@ impl Expander<'_> {
         }
         match code {
             // keepalived stops for an include that must find something, and there is no end to the others.
-            Code::IncludeCycle | Code::IncludeMissing | Code::TooLong => self.report.push(diagnostic),
+            Code::IncludeCycle | Code::IncludeMissing | Code::TooLong => {
+                self.report.push(diagnostic)
+            }
             _ => self.report.tolerate(diagnostic),
         }
     }

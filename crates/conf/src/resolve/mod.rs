@@ -123,6 +123,15 @@ impl Resolver<'_> {
             self.raw.given.integer("notify_before_release_timeout").map(Duration::from_secs);
         trackers::default_user(notify.commands_mut(), self.globals);
         let place = |span: Option<Span>| Place(span.unwrap_or(name_span));
+        let own = self.raw.interface.as_ref().map(|at| &at.value);
+        let given = &self.raw.given;
+        let ways = ways(&given.routes, &given.rules, own, self.tables, self.report);
+        if self.report.lenient {
+            // Those that cannot be made are gone.
+            let made = |place: Place| ways.iter().any(|way| way.place.0 == place.0);
+            self.raw.given.routes.retain(|route| made(route.place));
+            self.raw.given.rules.retain(|rule| made(rule.place));
+        }
         let raw = self.raw;
         let globals = self.globals;
         Some(InstanceConfig {
@@ -166,13 +175,7 @@ impl Resolver<'_> {
                 .unwrap_or(false),
             hmac: extras.hmac,
             allowed_sources: extras.allowed_sources,
-            ways: ways(
-                &raw.given.routes,
-                &raw.given.rules,
-                raw.interface.as_ref().map(|at| &at.value),
-                self.tables,
-                self.report,
-            ),
+            ways,
             routes: raw.given.routes,
             rules: raw.given.rules,
             promote_secondaries: extras.promote_secondaries,

@@ -188,8 +188,9 @@ fn check_host_looks_into_the_namespace_that_is_named() {
     node.write("/run/lab/rules.nft", rules, 0o644).unwrap();
     for line in [
         "ip netns add blue",
-        "ip -n blue link add blue0 type dummy",
+        "ip -n blue link add blue0 type veth peer name blue1",
         "ip -n blue link set blue0 up",
+        "ip -n blue link set blue1 up",
         "ip -n blue address add 198.51.100.1/24 dev blue0",
         "ip netns exec blue nft -f {dir}/rules.nft",
     ] {

@@ -28,7 +28,7 @@ impl Reader<'_> {
             _ => (&*whole, false),
         };
         if word.is_empty() || word.contains(char::is_whitespace) || word.contains(['/', ':']) {
-            self.report.push(
+            self.report.tolerate(
                 Diagnostic::error(
                     Code::BadCommand,
                     span,
@@ -71,7 +71,7 @@ impl Reader<'_> {
     }
 
     fn bad_command(&mut self, span: Span, message: &str, why: &str) {
-        self.report.push(Diagnostic::error(Code::BadCommand, span, message).label(why).help(
+        self.report.tolerate(Diagnostic::error(Code::BadCommand, span, message).label(why).help(
             "write the path and its arguments in double quotes, an argument with blanks in single \
              quotes within: \"/usr/bin/logger 'two words'\"",
         ));

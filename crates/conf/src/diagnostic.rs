@@ -100,6 +100,7 @@ base::codes! {
     OnePath = "C105", "All adverts of an instance take one path.";
     FaultEverywhere = "C106", "The same trouble takes all nodes out at once.";
     VipAsNode = "C107", "An address that moves stands where a node's own belongs.";
+    UnfitVip = "C108", "A VIP is an address that no host of its network can have.";
     NodesVersion = "C110", "Nodes speak different versions of VRRP.";
     NodesInterval = "C111", "Nodes have different advert intervals.";
     NodesPassword = "C112", "Nodes are authenticated differently.";
@@ -232,13 +233,18 @@ impl Report {
 
     /// Adds something keepalived would only log, going on without: an error, or when leniency was
     /// asked for a warning. Whoever calls then does as keepalived does.
-    pub(crate) fn tolerate(&mut self, mut diagnostic: Diagnostic) {
+    pub(crate) fn tolerate(&mut self, diagnostic: Diagnostic) {
+        self.tolerate_as(diagnostic, "ignored, as keepalived does");
+    }
+
+    /// The same where keepalived does something else than to ignore it, and what that is.
+    pub(crate) fn tolerate_as(&mut self, mut diagnostic: Diagnostic, instead: &str) {
         if self.lenient && diagnostic.severity == Severity::Error {
             diagnostic.severity = Severity::Warning;
             if !diagnostic.label.is_empty() {
                 diagnostic.label.push_str("; ");
             }
-            diagnostic.label.push_str("ignored, as keepalived does");
+            diagnostic.label.push_str(instead);
         }
         self.push(diagnostic);
     }

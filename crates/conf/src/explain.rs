@@ -214,6 +214,10 @@ pub(crate) const fn more(code: Code) -> &'static [&'static str] {
         Code::VipAsNode => &[
             "A VIP is on one node at a time, and on none while it moves. Adverts sent from it cannot leave a Backup, and those sent to it come back to the holder. Only the owner of an address, priority 255, uses one and the same for both.",
         ],
+        Code::UnfitVip => &[
+            "The first address of an IPv4 network is its name and the last one reaches all of it; hosts and routers drop or flood what is sent there. In IPv6 the first one is every router's at once. 0.0.0.0/8 and 240.0.0.0/4 are nobody's, and 169.254.0.0/16 is not forwarded, so its scope is the link.",
+            "The length written behind the VIP says which network it is of. Without one it is 32 or 128 and nothing can be seen; `check --host` asks the interface instead. Multicast, loopback and unspecified addresses are refused when the file is read (C027).",
+        ],
         Code::FaultEverywhere => &[
             "A check without weight takes a node out entirely. When it watches something all nodes share (a gateway, a database) its failure takes all of them out at once, and the VIPs are served by nobody.",
         ],

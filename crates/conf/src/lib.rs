@@ -20,6 +20,7 @@ mod expand;
 mod explain;
 mod given;
 pub mod keywords;
+mod lenient;
 mod lexer;
 mod lines;
 pub mod manual;
@@ -127,7 +128,10 @@ pub fn load_in(source: Source<'_>, options: Options, around: &Surroundings<'_>) 
     } else {
         origins = expand::expand(source, around, &mut report);
         let text = origins.text();
-        let statements = tree::statements(text, &mut report);
+        let mut statements = tree::statements(text, &mut report);
+        if options.lenient {
+            statements = lenient::braces(text, statements, keywords::Within::Top, &mut report);
+        }
         let mut reader = Reader::new(text, options, report);
         let raw = reader.top(&statements);
         report = reader.report;

@@ -106,11 +106,17 @@ impl Reader<'_> {
                 }
                 "label" => {
                     let (word, span) = self.option_value(&name, option, words.next())?;
-                    line.label = Some(self.label(&word, span, family)?);
+                    match self.label(&word, span, family) {
+                        None if self.report.lenient && family == Family::V6 => {}
+                        label => line.label = Some(label?),
+                    }
                 }
                 "scope" => {
                     let (word, span) = self.option_value(&name, option, words.next())?;
-                    line.scope = self.scope(&word, span)?;
+                    match self.scope(&word, span) {
+                        None if self.report.lenient => {}
+                        scope => line.scope = scope?,
+                    }
                 }
                 "brd" | "broadcast" => {
                     let (word, span) = self.option_value(&name, option, words.next())?;
@@ -119,8 +125,10 @@ impl Reader<'_> {
                 "-nodad" => line.flags.no_dad = false,
                 "preferred_lft" => {
                     let (word, span) = self.option_value(&name, option, words.next())?;
-                    (line.flags.deprecated, line.options.preferred) =
-                        self.preferred(&word, span)?;
+                    match self.preferred(&word, span) {
+                        None if self.report.lenient => {}
+                        given => (line.flags.deprecated, line.options.preferred) = given?,
+                    }
                 }
                 "peer" => {
                     let (word, span) = self.option_value(&name, option, words.next())?;
@@ -128,9 +136,14 @@ impl Reader<'_> {
                         Some((peer, length)) => (peer.to_owned(), Some(length)),
                         None => (word.clone(), None),
                     };
-                    line.options.peer = Some(self.address(&peer, span)?);
+                    line.options.peer = match self.address(&peer, span) {
+                        None if self.report.lenient => None,
+                        peer => Some(peer?),
+                    };
                     // The kernel knows one length, and where there is a peer it is the peer's.
-                    if let Some(length) = length {
+                    if line.options.peer.is_some()
+                        && let Some(length) = length
+                    {
                         let most = i64::from(family.host_prefix());
                         let number = self.integer("/LENGTH", length, span, 0, most, "")?;
                         line.prefix = u8::try_from(number).ok()?;
@@ -170,7 +183,7 @@ impl Reader<'_> {
         value: Option<Span>,
     ) -> Option<(String, Span)> {
         let Some(span) = value else {
-            self.report.push(
+            self.report.tolerate(
                 Diagnostic::error(Code::ValueMissing, option, format!("`{name}` needs a value"))
                     .label("nothing follows")
                     .help(format!("write a value behind `{name}`, on the same line")),
@@ -260,7 +273,7 @@ impl Reader<'_> {
         } else {
             return Some(Name::from(word));
         };
-        self.report.push(
+        self.report.tolerate(
             Diagnostic::error(Code::BadOption, span, format!("{} cannot be a label", shown(word)))
                 .label(why)
                 .help("write the interface's name and a suffix, as in `eth0:1`, or leave it out"),
@@ -275,7 +288,7 @@ impl Reader<'_> {
         if let Ok(number) = word.parse() {
             return Some(Scope(number));
         }
-        self.report.push(
+        self.report.tolerate(
             Diagnostic::error(Code::NotAChoice, span, format!("{} is no scope", shown(word)))
                 .label("expected global, site, link, host, nowhere or 0 to 255")
                 .help("write `scope global`, which is also the default"),
@@ -285,7 +298,7 @@ impl Reader<'_> {
 
     fn broadcast(&mut self, word: &str, span: Span, family: Family) -> Option<Broadcast> {
         if family == Family::V6 {
-            self.report.push(
+            self.report.tolerate(
                 Diagnostic::error(Code::BadOption, span, "IPv6 has no broadcast addresses")
                     .label("for an IPv6 address")
                     .help("remove `brd` and its value"),
@@ -298,7 +311,7 @@ impl Reader<'_> {
             _ => match self.address(word, span)? {
                 IpAddr::V4(address) => Some(Broadcast::Address(address)),
                 IpAddr::V6(_) => {
-                    self.report.push(
+                    self.report.tolerate(
                         Diagnostic::error(
                             Code::WrongAddress,
                             span,

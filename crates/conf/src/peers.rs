@@ -7,7 +7,7 @@ use base::{Name, TrackEffect};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::reader::{At, Reader, shown};
 use crate::tree::Block;
-use crate::{Peer, Place, Span};
+use crate::{Peer, Place, Span, Weight};
 
 /// A tracked interface's line.
 #[derive(Clone, Debug)]
@@ -43,7 +43,7 @@ impl Reader<'_> {
                 } else {
                     "a peer's line is `ADDRESS [min_ttl N] [max_ttl N]`"
                 };
-                self.report.push(
+                self.report.tolerate(
                     Diagnostic::error(
                         Code::BadOption,
                         option,
@@ -52,6 +52,9 @@ impl Reader<'_> {
                     .label("expected min_ttl or max_ttl")
                     .help(help),
                 );
+                if self.report.lenient {
+                    break;
+                }
                 return None;
             }
             let (word, at) = self.option_value(&name, option, words.next())?;
@@ -114,7 +117,7 @@ impl Reader<'_> {
             return Some(InterfaceLine { interface, effect: TrackEffect::FaultWhileBad });
         };
         if &*self.word(option)? != "weight" {
-            self.report.push(
+            self.report.tolerate(
                 Diagnostic::error(
                     Code::BadOption,
                     option,
@@ -126,9 +129,22 @@ impl Reader<'_> {
             return None;
         }
         let (_, at) = self.option_value("weight", option, words.get(2).copied())?;
-        let weight = match words.get(3) {
-            Some(reverse) => self.weight(&[at, *reverse], 253)?,
-            None => self.weight(&[at], 253)?,
+        let words_of_weight = [Some(at), words.get(3).copied()];
+        let words_of_weight: Vec<_> = words_of_weight.into_iter().flatten().collect();
+        // keepalived lowers 254 to 253, and what is further out weighs nothing: it faults.
+        let word = self.word(at)?.into_owned();
+        let what = match word.as_str() {
+            "254" | "-254" => "weight of a script",
+            _ if word.starts_with(|c: char| c == '-' || c == '+' || c.is_ascii_digit())
+                && !word.ends_with(|c: char| c.is_ascii_digit()) =>
+            {
+                "weight of a script"
+            }
+            _ => "weight",
+        };
+        let weight = match self.weight(what, &words_of_weight, 253) {
+            None if self.report.lenient => Weight::default(),
+            weight => weight?,
         };
         if !self.at_most("a tracked interface", words, 4) {
             return None;

@@ -90,7 +90,11 @@ impl<'a> Reader<'a> {
             .label("this word")
             .help("write the character itself"),
         };
-        self.report.push(diagnostic);
+        // keepalived makes nothing of a backslash before nothing either.
+        match error {
+            WordError::Escape { at } if at + 1 >= raw.len() => self.report.tolerate(diagnostic),
+            _ => self.report.push(diagnostic),
+        }
     }
 
     /// Holds a line of the block `within` against the keyword table. `Some` when it is now up to the
@@ -102,10 +106,16 @@ impl<'a> Reader<'a> {
         seen: &mut Seen,
     ) -> Option<Recognised> {
         let span = statement.keyword();
+        if self.options.lenient && word::text(self.raw(span)).is_err() {
+            // What cannot be read is no keyword, whatever it is.
+            let name = String::from_utf8_lossy(self.raw(span)).into_owned();
+            self.unknown(within, &name, span);
+            return None;
+        }
         let name = self.word(span)?;
         if keywords::INCLUDES.contains(&&*name) {
             // Those that could be done are done, and gone from the text.
-            self.report.push(
+            self.report.tolerate(
                 Diagnostic::error(
                     Code::Macro,
                     span,
@@ -250,7 +260,7 @@ impl<'a> Reader<'a> {
     fn push_lenient(&mut self, mut diagnostic: Diagnostic) {
         if self.options.lenient {
             diagnostic.severity = crate::Severity::Warning;
-            diagnostic.label.push_str("; skipped with its block");
+            diagnostic.label.push_str("; ignored, as keepalived does");
         }
         self.report.push(diagnostic);
     }
@@ -337,7 +347,7 @@ impl<'a> Reader<'a> {
             None => String::new(),
         };
         if name.is_empty() {
-            self.report.push(
+            self.report.tolerate(
                 Diagnostic::error(
                     Code::NameMissing,
                     at.unwrap_or(statement.keyword()),

@@ -287,7 +287,7 @@ impl Reader<'_> {
             }
         }
         let Some((prefix, any)) = to else {
-            self.report.push(
+            self.report.tolerate(
                 Diagnostic::error(Code::ValueMissing, place, "this route leads nowhere")
                     .label("no destination")
                     .help(
@@ -485,7 +485,7 @@ impl Reader<'_> {
             }
         }
         let Some(action) = action else {
-            self.report.push(
+            self.report.tolerate(
                 Diagnostic::error(Code::ValueMissing, place, "this rule does nothing")
                     .label("no table, goto, blackhole, unreachable or prohibit")
                     .help("add `table NUMBER`: the table to look into"),
@@ -506,7 +506,7 @@ impl Reader<'_> {
             .zip(rule.to)
             .is_some_and(|(from, to)| Family::of(&from.address) != Family::of(&to.address));
         if mixed {
-            self.report.push(
+            self.report.tolerate(
                 Diagnostic::error(Code::MixedFamilies, place, "this rule mixes IPv4 and IPv6")
                     .label("from and to differ")
                     .help("make one rule for each family"),
@@ -533,7 +533,7 @@ impl Reader<'_> {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("no word of {what}"),
         };
-        self.report.push(
+        self.report.tolerate(
             Diagnostic::error(
                 Code::BadOption,
                 span,

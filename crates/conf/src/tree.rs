@@ -62,6 +62,7 @@ pub(crate) fn statements(text: &[u8], report: &mut Report) -> Vec<Statement> {
         may_open: false,
         skipped: 0,
         nul_seen: false,
+        unreadable: false,
     };
     for token in tokens(text) {
         builder.token(token.kind, token.span);
@@ -90,6 +91,8 @@ struct Builder<'a> {
     /// Blocks open beyond [`MAX_DEPTH`].
     skipped: usize,
     nul_seen: bool,
+    /// The line cannot be taken apart, and is left out with what it says.
+    unreadable: bool,
 }
 
 impl Builder<'_> {
@@ -106,7 +109,8 @@ impl Builder<'_> {
 
     fn word(&mut self, span: Span, unterminated: Option<usize>) {
         if let Some(quote) = unterminated {
-            self.report.push(
+            self.unreadable = self.report.lenient;
+            self.report.tolerate(
                 Diagnostic::error(
                     Code::UnterminatedQuote,
                     Span::new(quote, quote + 1),
@@ -159,6 +163,9 @@ impl Builder<'_> {
             return;
         }
         let words = core::mem::take(&mut self.words);
+        if core::mem::take(&mut self.unreadable) {
+            return;
+        }
         self.list.push(Statement { words, block: None });
         self.may_open = true;
     }
@@ -202,7 +209,7 @@ impl Builder<'_> {
         self.end_statement();
         self.may_open = false;
         if !self.pop_frame() {
-            self.report.push(
+            self.report.tolerate(
                 Diagnostic::error(Code::UnexpectedClose, span, "there is no block to close here")
                     .label("closes nothing")
                     .help("remove this brace, or look for a missing `{` before it"),
@@ -231,10 +238,11 @@ impl Builder<'_> {
                 Some(keyword) => format!("the block of {} is never closed", shown(&keyword)),
                 None => "this block is never closed".to_owned(),
             };
-            self.report.push(
+            self.report.tolerate_as(
                 Diagnostic::error(Code::MissingClose, frame.open, message)
                     .label("opened here")
                     .help("add a `}` where it should end"),
+                "ends with the text, as for keepalived",
             );
             self.pop_frame();
         }

@@ -6,7 +6,8 @@ use core::time::Duration;
 use base::Name;
 
 use crate::diagnostic::{Code, Diagnostic};
-use crate::keywords::{Keyword, Shape, nearest};
+use crate::keywords::{Keyword, Shape, Within, nearest};
+use crate::lenient;
 use crate::reader::{At, Reader, example, shown};
 use crate::tree::Statement;
 use crate::word;
@@ -108,7 +109,9 @@ impl Reader<'_> {
             Shape::Text(what) | Shape::MaybeText(what) => {
                 Value::Text(self.text_value(keyword, what, &word, span)?)
             }
-            Shape::Weight(most) => Value::Weight(self.weight(arguments, most)?),
+            Shape::Weight(most) => {
+                Value::Weight(self.weight(weight_of(keyword.within), arguments, most)?)
+            }
             Shape::Numbers(_) => Value::Numbers(self.numbers(keyword.name, arguments)?),
             Shape::Words(..) | Shape::Repeated(_) => Value::Words(
                 arguments
@@ -134,7 +137,7 @@ impl Reader<'_> {
             }
             Shape::Account => Value::RunAs(self.run_as(arguments)?),
             Shape::Script | Shape::MaybeScript | Shape::Command => {
-                Value::Command(self.command(arguments)?)
+                Value::Command(self.command(&arguments[..most.min(arguments.len())])?)
             }
             Shape::Flag | Shape::Free(_) => Value::Bare,
             Shape::Block(_) | Shape::NamedBlock(_) | Shape::Lines(_) => {
@@ -191,33 +194,25 @@ impl Reader<'_> {
     ) -> Option<i64> {
         let digits = word.strip_prefix(['-', '+']).unwrap_or(word);
         let space = if unit.is_empty() { "" } else { " " };
-        if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
-            self.report.tolerate(
-                Diagnostic::error(
-                    Code::NotANumber,
-                    span,
-                    format!("{} is not a whole number", shown(word)),
-                )
-                .label(format!("expected {min} to {max}{space}{unit}"))
-                .help(format!("`{what}` takes a whole number from {min} to {max}")),
-            );
-            return None;
-        }
-        match word.parse() {
-            Ok(number) if (min..=max).contains(&number) => Some(number),
-            _ => {
-                self.report.tolerate(
-                    Diagnostic::error(
-                        Code::OutOfRange,
-                        span,
-                        format!("{} is out of range for `{what}`", shown(word)),
-                    )
-                    .label(format!("expected {min} to {max}{space}{unit}"))
-                    .help(format!("`{what}` takes a whole number from {min} to {max}")),
-                );
-                None
+        let (code, message) = if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
+            (Code::NotANumber, format!("{} is not a whole number", shown(word)))
+        } else {
+            match word.parse() {
+                Ok(number) if (min..=max).contains(&number) => return Some(number),
+                _ => (Code::OutOfRange, format!("{} is out of range for `{what}`", shown(word))),
             }
+        };
+        let instead = lenient::number(what, word, min, max).filter(|_| self.report.lenient);
+        let diagnostic = Diagnostic::error(code, span, message)
+            .label(format!("expected {min} to {max}{space}{unit}"))
+            .help(format!("`{what}` takes a whole number from {min} to {max}"));
+        match instead {
+            Some(number) => self
+                .report
+                .tolerate_as(diagnostic, &format!("taken for {number}, as keepalived does")),
+            None => self.report.tolerate(diagnostic),
         }
+        instead
     }
 
     fn time(
@@ -235,8 +230,16 @@ impl Reader<'_> {
             Some(_) => (Code::OutOfRange, format!("{} is out of range for `{what}`", shown(word))),
             None => (Code::NotATime, format!("{} is not a time in seconds", shown(word))),
         };
-        self.report.tolerate(Diagnostic::error(code, span, message).label(expected).help(help));
-        None
+        let instead = lenient::time(what, word, min, max).filter(|_| self.report.lenient);
+        let diagnostic = Diagnostic::error(code, span, message).label(expected).help(help);
+        match instead {
+            Some(time) => {
+                let instead = format!("taken for {} seconds, as keepalived does", decimal(time));
+                self.report.tolerate_as(diagnostic, &instead);
+            }
+            None => self.report.tolerate(diagnostic),
+        }
+        instead
     }
 
     fn millis(
@@ -267,17 +270,17 @@ impl Reader<'_> {
     }
 
     /// `NUMBER [reverse|noreverse]`.
-    pub(crate) fn weight(&mut self, words: &[Span], most: i64) -> Option<Weight> {
+    pub(crate) fn weight(&mut self, what: &str, words: &[Span], most: i64) -> Option<Weight> {
         let span = *words.first()?;
         let word = self.word(span)?.into_owned();
-        let number = self.integer("weight", &word, span, -most, most, "")?;
+        let number = self.integer(what, &word, span, -most, most, "")?;
         let reverse = match words.get(1).copied() {
             None => false,
             Some(span) => match &*self.word(span)? {
                 "reverse" => true,
                 "noreverse" | "no_reverse" => false,
                 other => {
-                    self.report.push(
+                    self.report.tolerate(
                         Diagnostic::error(
                             Code::BadOption,
                             span,
@@ -286,7 +289,10 @@ impl Reader<'_> {
                         .label("expected reverse or noreverse")
                         .help("`reverse` swaps good and bad"),
                     );
-                    return None;
+                    if !self.report.lenient {
+                        return None;
+                    }
+                    false
                 }
             },
         };
@@ -313,7 +319,7 @@ impl Reader<'_> {
         if !word.is_empty() {
             return Some(word.to_owned());
         }
-        self.report.push(
+        self.report.tolerate(
             Diagnostic::error(Code::ValueMissing, span, format!("`{}` is empty", keyword.name))
                 .label(format!("expected {what}"))
                 .help(example(keyword)),
@@ -329,19 +335,27 @@ impl Reader<'_> {
             // What is no text at all was said when the file was read.
             Some(Err(_)) => None,
             _ => {
-                self.report.push(
-                    Diagnostic::error(
-                        Code::BadPassword,
-                        span,
-                        "where this password ends is not clear",
-                    )
-                    .label("no character, or a quote within it")
-                    .help(
-                        "write 1 to 8 characters without double quotes in them, in double quotes \
+                let raw = self.raw(span);
+                let first = raw.split(|byte| *byte == b'"').next().unwrap_or_default();
+                let first = core::str::from_utf8(first).ok().filter(|text| !text.is_empty());
+                let cut = first.map(str::to_owned).filter(|_| self.report.lenient);
+                let diagnostic = Diagnostic::error(
+                    Code::BadPassword,
+                    span,
+                    "where this password ends is not clear",
+                )
+                .label("no character, or a quote within it")
+                .help(
+                    "write 1 to 8 characters without double quotes in them, in double quotes \
                              where they have a blank, `#` or `!`",
-                    ),
                 );
-                None
+                match &cut {
+                    Some(_) => self
+                        .report
+                        .tolerate_as(diagnostic, "ends at its first quote, as for keepalived"),
+                    None => self.report.push(diagnostic),
+                }
+                cut
             }
         }
     }
@@ -360,7 +374,7 @@ impl Reader<'_> {
         } else {
             return Some(Name::from(word));
         };
-        self.report.push(
+        self.report.tolerate(
             Diagnostic::error(
                 Code::BadInterface,
                 span,
@@ -384,7 +398,7 @@ impl Reader<'_> {
         } else {
             "write an address such as 192.0.2.1 or 2001:db8::1; names are not looked up"
         };
-        self.report.push(
+        self.report.tolerate(
             Diagnostic::error(
                 Code::NotAnAddress,
                 span,
@@ -407,7 +421,7 @@ impl Reader<'_> {
         if address.is_multicast() && right_family(&address) {
             return Some(address);
         }
-        self.report.push(
+        self.report.tolerate(
             Diagnostic::error(
                 Code::WrongAddress,
                 span,
@@ -452,16 +466,32 @@ impl Reader<'_> {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("expected {list}"),
         };
-        self.report.tolerate(
-            Diagnostic::error(
-                Code::NotAChoice,
-                span,
-                format!("{} is no value of `{}`", shown(word), keyword.name),
-            )
-            .label(label)
-            .help(format!("write {list}")),
-        );
-        None
+        let instead = lenient::choice(keyword.name).filter(|_| self.report.lenient);
+        let diagnostic = Diagnostic::error(
+            Code::NotAChoice,
+            span,
+            format!("{} is no value of `{}`", shown(word), keyword.name),
+        )
+        .label(label)
+        .help(format!("write {list}"));
+        match instead {
+            Some(word) => {
+                self.report
+                    .tolerate_as(diagnostic, &format!("taken for {word}, as keepalived does"));
+            }
+            None => self.report.tolerate(diagnostic),
+        }
+        instead.and_then(|word| words.iter().copied().find(|known| *known == word))
+    }
+}
+
+/// What a weight is called where it stands.
+fn weight_of(within: Within) -> &'static str {
+    match within {
+        Within::Script => "weight of a script",
+        Within::TrackProcess => "weight of a process",
+        Within::TrackFile => "weight of a file",
+        _ => "weight",
     }
 }
 

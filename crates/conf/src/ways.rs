@@ -163,7 +163,7 @@ pub(crate) fn ways(
             Ok(way) => {
                 all.push(HeldWay { way, guarded: !untracked, track_group: group.clone(), place });
             }
-            Err(why) => report.push(
+            Err(why) => report.tolerate(
                 Diagnostic::error(Code::BadOption, place.0, why)
                     .label("in this line")
                     .help("correct it, or remove the line if you can do without"),

@@ -225,12 +225,12 @@ fn load_balancing_is_somebody_elses() {
 #[test]
 fn lenient_skips_what_is_unknown_and_nothing_else() {
     let lenient = Options { lenient: true, ..Options::default() };
-    let text = instance(" priorty 7\n frob { a { b } }\n priority 9");
+    let text = instance(" priorty 7\n priority 9\n frob 3") + "frob { a { b } }\n";
     let loaded = read(text.as_bytes(), lenient);
     assert_eq!(loaded.config.unwrap().instances[0].priority.get(), 9);
-    assert_eq!(loaded.diagnostics.len(), 2);
+    assert_eq!(loaded.diagnostics.len(), 5);
     assert!(loaded.diagnostics.iter().all(|d| d.severity == Severity::Warning));
-    for line in [" use_ipvlan 192.0.2.8/24", " interface a/b", " virtual_ipaddress { no }"] {
+    for line in [" use_ipvlan 192.0.2.8/24", " virtual_ipaddress { 224.0.0.5 }"] {
         assert!(read(instance(line).as_bytes(), lenient).config.is_none(), "{line}");
     }
 }

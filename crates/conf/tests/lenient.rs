@@ -33,7 +33,7 @@ fn a_value_that_is_refused_leaves_the_default() {
     let config = tolerated(&instance(" priority 300"), Code::OutOfRange);
     assert_eq!(config.instances[0].priority, Priority::DEFAULT);
     let config = tolerated(&instance(" garp_master_repeat many"), Code::NotANumber);
-    assert_eq!(config.instances[0].announce.takeover.repeat, 5);
+    assert_eq!(config.instances[0].announce.takeover.repeat, 1);
     tolerated(&instance(" preempt_delay 2000"), Code::OutOfRange);
     tolerated(&instance(" state FOO"), Code::NotAChoice);
     tolerated(&instance(" priority"), Code::ValueMissing);
@@ -76,7 +76,7 @@ fn what_keepalived_stops_for_is_an_error_still() {
         instance("").replace("virtual_router_id 5", "virtual_router_id 300"),
         instance("").replace(" virtual_router_id 5\n", ""),
         instance("").replace(" interface eth0\n", ""),
-        instance("}"),
+        instance("frob {\n a\n}\n b"),
         instance("").replace(" virtual_ipaddress {\n  192.0.2.5\n }", " version 3"),
     ] {
         assert!(read(&text, true).config.is_none(), "{text}");

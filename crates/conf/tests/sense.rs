@@ -171,6 +171,40 @@ fn a_node_s_own_address_is_its_own() {
 }
 
 #[test]
+fn a_vip_is_an_address_that_a_host_can_have() {
+    let vip = |line: &str| instance("A", 5, "").replace("192.0.2.5/24", line);
+    for line in [
+        "192.0.2.0/24",
+        "192.0.2.255/24",
+        "10.1.0.0/16",
+        "198.51.100.4/30",
+        "198.51.100.7/30",
+        "169.254.7.7/16",
+        "169.254.7.7",
+        "240.0.0.1/24",
+        "0.0.0.7/24",
+        "2001:db8::/64",
+    ] {
+        says(&vip(line), &[Code::UnfitVip]);
+    }
+    for line in [
+        "192.0.2.5/24",
+        "192.0.2.0",
+        "192.0.2.255/32",
+        "192.0.2.0/31",
+        "10.1.0.0/8",
+        "169.254.7.7/16 scope link",
+        "2001:db8::1/64",
+        "2001:db8::/127",
+        "fe80::1/64",
+    ] {
+        says(&vip(line), &[]);
+    }
+    let excluded = instance("A", 5, " virtual_ipaddress_excluded {\n 192.0.2.255/24\n }");
+    says(&excluded, &[Code::UnfitVip]);
+}
+
+#[test]
 fn weights_must_reach_the_next_node() {
     let node = |priority: u8| {
         format!("{SCRIPT}{}", instance("A", 5, &format!(" priority {priority}\n{TRACK}")))

@@ -23,9 +23,30 @@ fn absent(name: &str, span: Span, instance: &InstanceConfig) -> Diagnostic {
         .help("correct the name as `ip link` shows it, or bring the interface up")
 }
 
-/// Everything this machine has to say.
+/// Everything this machine has to say; of the network namespace that the configuration works in, if it
+/// names one.
 pub(crate) fn findings(config: &Config) -> Vec<Diagnostic> {
-    let mut out = Host { root: "/".into() }.findings(config);
+    let Some(name) = &config.node.run.namespace else { return here(config, false) };
+    let looked = std::thread::scope(|scope| {
+        let there = scope.spawn(|| {
+            linux::look_into_network(name)?;
+            Ok::<_, std::io::Error>(here(config, true))
+        });
+        there.join().unwrap_or_else(|_| Err(std::io::ErrorKind::Other.into()))
+    });
+    looked.unwrap_or_else(|why| {
+        let what = format!("the network namespace `{name}` cannot be looked into: {why}");
+        let first = config.instances.first().map(|one| one.places.name.0);
+        vec![
+            Diagnostic::warning(Code::HostInterface, first.unwrap_or_default(), what)
+                .label("nothing is said about its interfaces, addresses and firewall")
+                .help(format!("`ip netns add {name}`, and run this check as root")),
+        ]
+    })
+}
+
+fn here(config: &Config, elsewhere: bool) -> Vec<Diagnostic> {
+    let mut out = Host { root: "/".into(), elsewhere }.findings(config);
     addresses::findings(config, &mut out);
     if !config.instances.is_empty() {
         firewall::findings(config, &mut out);
@@ -36,6 +57,8 @@ pub(crate) fn findings(config: &Config) -> Vec<Diagnostic> {
 /// The machine whose files are below this directory.
 struct Host {
     root: PathBuf,
+    /// It is a network namespace that no manager of this machine's network sees.
+    elsewhere: bool,
 }
 
 impl Host {
@@ -46,7 +69,9 @@ impl Host {
             self.interface(instance, &mut out);
         }
         if let Some(first) = config.instances.first() {
-            self.managers(first, &mut out);
+            if !self.elsewhere {
+                self.managers(first, &mut out);
+            }
             self.virtual_macs(config, &mut out);
             self.nonlocal_bind(config, &mut out);
         }
@@ -274,7 +299,7 @@ mod tests {
             let name = format!("mainstay-host-{name}-{}", std::process::id());
             let root = std::env::temp_dir().join(name);
             let _ = fs::remove_dir_all(&root);
-            let fake = Fake(Host { root });
+            let fake = Fake(Host { root, elsewhere: false });
             fake.put("/sys/class/net/eth0/flags", "0x1003\n");
             fake.put("/sys/class/net/eth0/ifindex", "7\n");
             for (path, text) in files {

@@ -62,6 +62,21 @@ pub fn enter_network(name: &str) -> io::Result<()> {
     Ok(nix::sched::setns(&namespace, nix::sched::CloneFlags::CLONE_NEWNET)?)
 }
 
+/// Has the calling thread look at a network namespace as [`enter_network`] has it work there, and see
+/// its interfaces below `/sys` too, which shows those of the namespace it was mounted in. Only this thread
+/// does, and what it starts.
+///
+/// # Errors
+/// Those of [`enter_network`]; `EPERM` where no file system can be mounted.
+pub fn look_into_network(name: &str) -> io::Result<()> {
+    enter_network(name)?;
+    // SAFETY: descriptors stay shared (no UnshareFlags::FILES).
+    unsafe { unshare_unsafe(UnshareFlags::NEWNS) }?;
+    mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)?;
+    let quiet = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC | MountFlags::RDONLY;
+    Ok(mount("sysfs", "/sys", "sysfs", quiet, None)?)
+}
+
 /// Gives the calling thread its own network, mount, IPC and host name namespaces, and a `tmpfs` on
 /// [`PRIVATE_DIR`]; returns the network namespace, and whether `/etc` is private.
 pub(crate) fn separate_thread(host_name: &str) -> io::Result<(OwnedFd, bool)> {

@@ -426,12 +426,15 @@ impl Notify {
 
     /// The same, to be changed.
     pub(crate) fn commands_mut(&mut self) -> impl Iterator<Item = &mut Command> {
+        self.slots_mut().into_iter().flatten()
+    }
+
+    /// Where each script stands or could stand, to be changed.
+    pub fn slots_mut(&mut self) -> [&mut Option<Command>; 8] {
         let Self {
             active, backup, fault, stop, any, deleted, weaker_heard, before_release, ..
         } = self;
         [active, backup, fault, stop, any, deleted, weaker_heard, before_release]
-            .into_iter()
-            .flatten()
     }
 }
 

@@ -395,7 +395,13 @@ impl Expander<'_> {
         {
             diagnostic = diagnostic.related(in_file(self.line.file, self.line.span), "used here");
         }
-        self.report.push(diagnostic);
+        match code {
+            // keepalived stops for an include that must find something, and there is no end to the others.
+            Code::IncludeCycle | Code::IncludeMissing | Code::TooLong => {
+                self.report.push(diagnostic)
+            }
+            _ => self.report.tolerate(diagnostic),
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use base::{Family, Interval, Name};
 use super::Resolver;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::given::Given;
+use crate::lenient;
 use crate::reader::{At, shown};
 use crate::{ExtraAnnounce, Hmac, Ipvlan, OldChecksum, Vmac};
 
@@ -92,13 +93,15 @@ impl Resolver<'_> {
                     "expected 0 to 86400 seconds",
                     "write `garp_extra_if all 60`",
                 );
-                None
+                let seconds = lenient::number("garp_extra_if", &number.value, 1, 86_400)?;
+                let every = Duration::from_secs(u64::try_from(seconds).ok()?);
+                self.report.lenient.then_some(ExtraAnnounce { all, every })
             }
         }
     }
 
     fn bad_words(&mut self, at: &At<String>, label: &str, help: &str) {
-        self.report.push(
+        self.report.tolerate(
             Diagnostic::error(
                 Code::BadOption,
                 at.span,

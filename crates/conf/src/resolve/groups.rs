@@ -38,21 +38,24 @@ impl Grouped {
 
 /// Resolves the sync groups.
 pub(super) fn groups(
-    raw: &RawConfig,
+    raw: &mut RawConfig,
     globals: &RawGlobals,
     known: &Known,
     report: &mut Report,
 ) -> Grouped {
-    check_unique("vrrp_sync_group", &raw.groups, report);
+    check_unique("vrrp_sync_group", &mut raw.groups, report);
+    let raw = &*raw;
     let names: Vec<&str> = raw.instances.iter().map(|i| i.name.value.as_str()).collect();
     let mut grouped = Grouped { groups: Vec::new(), members: HashMap::new() };
     for block in &raw.groups {
         let keeps_weights = block.given.flag("sync_group_tracking_weight");
-        let (members, places) = members(block, &names, report);
+        let (mut members, mut places) = members(block, &names, report);
+        let mut elsewhere = Vec::new();
         for (name, place) in members.iter().zip(&places) {
             let membership = Membership { name: block.name.clone(), keeps_weights };
             if let Some(before) = grouped.members.get(name.as_str()) {
-                report.push(
+                elsewhere.push(name.clone());
+                report.tolerate(
                     Diagnostic::error(
                         Code::TwoGroups,
                         place.0,
@@ -66,6 +69,14 @@ pub(super) fn groups(
                 grouped.members.insert(name.as_str().to_owned(), membership);
             }
         }
+        if report.lenient && !elsewhere.is_empty() {
+            let stays: Vec<bool> = members.iter().map(|name| !elsewhere.contains(name)).collect();
+            let mut at = stays.iter();
+            members.retain(|_| at.next().is_none_or(|stays| *stays));
+            let mut at = stays.iter();
+            places.retain(|_| at.next().is_none_or(|stays| *stays));
+        }
+        let none = members.is_empty() && report.lenient;
         let missing = !block.given.seen.contains_key("group") || block.given.has_rows("group");
         if members.len() < 2 && missing && block.given.listed("group").count() == members.len() {
             let few = if members.is_empty() { "has no members" } else { "has only one member" };
@@ -79,7 +90,10 @@ pub(super) fn groups(
             if members.is_empty() {
                 diagnostic.severity = crate::Severity::Error;
             }
-            report.push(diagnostic);
+            report.tolerate(diagnostic);
+        }
+        if none {
+            continue;
         }
         let given = &block.given;
         let mut notify = Notify {
@@ -183,11 +197,12 @@ fn members(block: &Named, names: &[&str], report: &mut Report) -> (Vec<Name>, Ve
 
 /// Resolves the track groups of static addresses, routes and rules.
 pub(super) fn track_groups(
-    raw: &RawConfig,
+    raw: &mut RawConfig,
     instances: &[InstanceConfig],
     report: &mut Report,
 ) -> Vec<TrackGroup> {
-    check_unique("track_group", &raw.track_groups, report);
+    check_unique("track_group", &mut raw.track_groups, report);
+    let raw = &*raw;
     let names: Vec<&str> = instances.iter().map(|instance| instance.name.as_str()).collect();
     raw.track_groups
         .iter()

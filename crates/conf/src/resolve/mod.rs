@@ -38,8 +38,8 @@ pub(crate) fn config(mut raw: RawConfig, mut tables: Tables<'_>, report: &mut Re
     tables.look_in(["iproute_etc_dir", "iproute_usr_dir"].map(|name| globals.given.text(name)));
     let tables = &tables;
     across::check_names(&mut raw.instances, report);
-    let known = trackers::Known::new(&raw, &globals, report);
-    let mut grouped = groups::groups(&raw, &globals, &known, report);
+    let known = trackers::Known::new(&mut raw, &globals, report);
+    let mut grouped = groups::groups(&mut raw, &globals, &known, report);
     let instances: Vec<_> = core::mem::take(&mut raw.instances)
         .into_iter()
         .filter_map(|raw| {
@@ -50,7 +50,7 @@ pub(crate) fn config(mut raw: RawConfig, mut tables: Tables<'_>, report: &mut Re
     across::check_routers(&instances, report);
     across::check_vips(&instances, report);
     across::check_vmacs(&instances, report);
-    let track_groups = groups::track_groups(&raw, &instances, report);
+    let track_groups = groups::track_groups(&mut raw, &instances, report);
     let statics = node::statics(&mut raw, &globals, &track_groups, tables, report);
     Config {
         globals: Globals {
@@ -123,6 +123,15 @@ impl Resolver<'_> {
             self.raw.given.integer("notify_before_release_timeout").map(Duration::from_secs);
         trackers::default_user(notify.commands_mut(), self.globals);
         let place = |span: Option<Span>| Place(span.unwrap_or(name_span));
+        let own = self.raw.interface.as_ref().map(|at| &at.value);
+        let given = &self.raw.given;
+        let ways = ways(&given.routes, &given.rules, own, self.tables, self.report);
+        if self.report.lenient {
+            // Those that cannot be made are gone.
+            let made = |place: Place| ways.iter().any(|way| way.place.0 == place.0);
+            self.raw.given.routes.retain(|route| made(route.place));
+            self.raw.given.rules.retain(|rule| made(rule.place));
+        }
         let raw = self.raw;
         let globals = self.globals;
         Some(InstanceConfig {
@@ -166,13 +175,7 @@ impl Resolver<'_> {
                 .unwrap_or(false),
             hmac: extras.hmac,
             allowed_sources: extras.allowed_sources,
-            ways: ways(
-                &raw.given.routes,
-                &raw.given.rules,
-                raw.interface.as_ref().map(|at| &at.value),
-                self.tables,
-                self.report,
-            ),
+            ways,
             routes: raw.given.routes,
             rules: raw.given.rules,
             promote_secondaries: extras.promote_secondaries,

@@ -119,7 +119,7 @@ fn mail(given: &Given, report: &mut Report) -> Mail {
             Some(at) => match at.value.parse() {
                 Ok(port) if port > 0 => port,
                 _ => {
-                    report.push(
+                    report.tolerate(
                         Diagnostic::error(
                             Code::OutOfRange,
                             at.span,
@@ -177,7 +177,7 @@ fn fifos(globals: &RawGlobals, report: &mut Report) -> Fifos {
             return None;
         }
         if fifo.is_none() {
-            report.push(
+            report.tolerate(
                 Diagnostic::error(
                     Code::ValueMissing,
                     given.span(script).unwrap_or_default(),
@@ -186,16 +186,19 @@ fn fifos(globals: &RawGlobals, report: &mut Report) -> Fifos {
                 .label("nothing to read")
                 .help(format!("add `{path} PATH`")),
             );
+            if report.lenient {
+                return None;
+            }
         }
         let (path, owner) = fifo.map_or((None, None), |(path, owner)| (Some(path), owner));
         Some(Fifo { path, owner, script: script_command })
     };
     let all = one("notify_fifo", "notify_fifo_script");
-    let vrrp = one("vrrp_notify_fifo", "vrrp_notify_fifo_script");
+    let mut vrrp = one("vrrp_notify_fifo", "vrrp_notify_fifo_script");
     let same =
         all.as_ref().zip(vrrp.as_ref()).is_some_and(|(a, b)| a.path.is_some() && a.path == b.path);
     if same {
-        report.push(
+        report.tolerate(
             Diagnostic::error(
                 Code::SetTwice,
                 given.span("vrrp_notify_fifo").unwrap_or_default(),
@@ -204,6 +207,7 @@ fn fifos(globals: &RawGlobals, report: &mut Report) -> Fifos {
             .label("the path of notify_fifo")
             .help("give each a path of its own"),
         );
+        vrrp = None;
     }
     Fifos { all, vrrp, states_on_reload: given.flag("fifo_write_vrrp_states_on_reload") }
 }
@@ -246,7 +250,7 @@ fn buffers(given: &Given, report: &mut Report) -> Buffers {
             text => text.parse().ok().map(BufferPolicy::Octets),
         };
         if policy.is_none() {
-            report.push(
+            report.tolerate(
                 Diagnostic::error(
                     Code::NotAChoice,
                     at.span,
@@ -286,9 +290,9 @@ fn firewall(given: &Given) -> Firewall {
 
 fn snmp(given: &Given, report: &mut Report) -> Snmp {
     let both = given.flag("enable_snmp_rfc");
-    let socket = given.text("snmp_socket").unwrap_or(Snmp::default().socket);
+    let mut socket = given.text("snmp_socket").unwrap_or(Snmp::default().socket);
     if AgentAddress::parse(&socket).is_none() {
-        report.push(
+        report.tolerate(
             Diagnostic::error(
                 Code::NotAnAddress,
                 given.span("snmp_socket").unwrap_or_default(),
@@ -297,6 +301,7 @@ fn snmp(given: &Given, report: &mut Report) -> Snmp {
             .label("no name but `localhost` is looked up")
             .help("write unix:/PATH, tcp:ADDRESS:PORT or udp:ADDRESS:PORT"),
         );
+        socket = Snmp::default().socket;
     }
     Snmp {
         vrrp: given.flag("enable_snmp_vrrp"),
@@ -311,7 +316,7 @@ fn files(given: &Given, report: &mut Report) -> FilePlaces {
     let umask = given.text("umask").and_then(|text| {
         let parsed = umask(&text);
         if parsed.is_none() {
-            report.push(
+            report.tolerate(
                 Diagnostic::error(
                     Code::NotANumber,
                     given.span("umask").unwrap_or_default(),
@@ -376,7 +381,7 @@ fn links(raw: &RawConfig, globals: &RawGlobals, report: &mut Report) -> LinkRule
         let mut times = numbers.iter().map(|at| seconds(at, report));
         let (down, up) = (times.next().flatten(), times.next().flatten());
         if numbers.is_empty() || numbers.len() > 2 {
-            report.push(
+            report.tolerate(
                 Diagnostic::error(
                     Code::ValueMissing,
                     interface.span,
@@ -440,7 +445,7 @@ fn links(raw: &RawConfig, globals: &RawGlobals, report: &mut Report) -> LinkRule
             }
         }
         if given.span("interface").is_none() && given.rows("interfaces").is_empty() {
-            report.push(
+            report.tolerate(
                 Diagnostic::error(Code::ValueMissing, *span, "this group names no interface")
                     .label("paces nothing")
                     .help("add `interface NAME` or `interfaces { ... }`"),
@@ -465,7 +470,7 @@ fn links(raw: &RawConfig, globals: &RawGlobals, report: &mut Report) -> LinkRule
 fn seconds(at: &At<String>, report: &mut Report) -> Option<Duration> {
     let time = crate::value::parse_time(&at.value).filter(|time| *time <= Duration::from_secs(255));
     if time.is_none() {
-        report.push(
+        report.tolerate(
             Diagnostic::error(Code::NotATime, at.span, format!("{} is no delay", shown(&at.value)))
                 .label("expected 0 to 255 seconds")
                 .help("write seconds, as in 1 or 0.5"),
@@ -492,7 +497,7 @@ pub(super) fn statics(
             let interface = dev.unwrap_or_else(|| default.clone());
             let span = line.address.span;
             if let Some(before) = known.insert((line.address.value, interface.clone()), span) {
-                report.push(
+                report.tolerate(
                     Diagnostic::error(
                         Code::DuplicateVip,
                         span,
@@ -517,7 +522,7 @@ pub(super) fn statics(
         if let Some(group) = group
             && !groups.iter().any(|known| known.name == *group)
         {
-            report.push(
+            report.tolerate(
                 Diagnostic::error(
                     Code::UnknownMember,
                     place.0,

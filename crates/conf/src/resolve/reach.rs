@@ -15,7 +15,8 @@ use crate::{DEFAULT_GROUP_V4, DEFAULT_GROUP_V6, Reach, Span};
 
 impl Resolver<'_> {
     pub(super) fn check_interface(&mut self, reach: &Option<Reach>, has_source: bool) {
-        if self.raw.seen.contains_key("interface") {
+        let refused = self.raw.interface.is_none() && self.report.lenient;
+        if self.raw.seen.contains_key("interface") && !refused {
             return;
         }
         let help = match reach {
@@ -47,11 +48,12 @@ impl Resolver<'_> {
     pub(super) fn source(&mut self, family: Family) -> Option<At<IpAddr>> {
         let source = self.raw.sources.last()?.clone();
         if let Some(other) = self.raw.sources.iter().find(|at| at.value != source.value) {
-            self.report.push(
+            self.report.tolerate_as(
                 Diagnostic::error(Code::TwoSources, source.span, "two source addresses are given")
                     .label("keepalived would use this one")
                     .related(other.span, "and not this one")
                     .help("keep one: the address other nodes list as their peer"),
+                "and so does this",
             );
         }
         let address = source.value;
@@ -71,8 +73,20 @@ impl Resolver<'_> {
     }
 
     pub(super) fn same_family(&mut self, family: Family, address: IpAddr, span: Span, what: &str) {
+        if let Some(diagnostic) = self.other_family(family, address, span, what) {
+            self.report.push(diagnostic);
+        }
+    }
+
+    fn other_family(
+        &self,
+        family: Family,
+        address: IpAddr,
+        span: Span,
+        what: &str,
+    ) -> Option<Diagnostic> {
         if Family::of(&address) == family {
-            return;
+            return None;
         }
         let decided = self.raw.vips.first().map(|vip| vip.address.span);
         let mut diagnostic = Diagnostic::error(
@@ -85,7 +99,7 @@ impl Resolver<'_> {
         if let Some(vip) = decided {
             diagnostic = diagnostic.related(vip, "decides the family");
         }
-        self.report.push(diagnostic);
+        Some(diagnostic)
     }
 
     pub(super) fn reach(&mut self, family: Family, source: Option<&At<IpAddr>>) -> Option<Reach> {
@@ -124,7 +138,30 @@ impl Resolver<'_> {
                     .help("remove it, or the peers for multicast"),
             );
         }
-        let peers = core::mem::take(&mut self.raw.peers);
+        let mut peers = core::mem::take(&mut self.raw.peers);
+        // keepalived leaves out what it cannot read, and multicasts where nobody remains.
+        if self.report.lenient {
+            peers.retain(|peer| {
+                let span = peer.place.0;
+                let odd = self.other_family(family, peer.address, span, "this peer");
+                let keep = odd.is_none();
+                odd.into_iter().for_each(|diagnostic| self.report.tolerate(diagnostic));
+                keep
+            });
+            if peers.is_empty() {
+                self.report.tolerate_as(
+                    Diagnostic::error(
+                        Code::UnicastWithoutPeers,
+                        block,
+                        "no peer of this list can be used",
+                    )
+                    .label("unicast was meant")
+                    .help("list the other nodes' addresses, or remove the block for multicast"),
+                    "multicasts, as keepalived does",
+                );
+                return Some(self.multicast(family));
+            }
+        }
         let mut known = HashMap::new();
         let mut twice = Vec::new();
         for (at, peer) in peers.iter().enumerate() {

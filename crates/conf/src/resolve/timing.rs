@@ -69,8 +69,31 @@ pub(crate) fn interval(raw: &RawInstance, v3: bool, report: &mut Report) -> Opti
             format!("write {} or {}", whole(below.max(1)), whole(below + 1)),
         )
     };
-    report.push(Diagnostic::error(Code::BadInterval, span, message).label(label).help(help));
-    None
+    let rounded = if v3 { nearest_centis(time) } else { nearest_second(time) };
+    let rounded = rounded.filter(|_| report.lenient);
+    let diagnostic = Diagnostic::error(Code::BadInterval, span, message).label(label).help(help);
+    match rounded {
+        Some(interval) => {
+            let rounded = decimal(interval.as_duration());
+            let instead = format!("rounded to {rounded} seconds, as keepalived does");
+            report.tolerate_as(diagnostic, &instead);
+        }
+        None => report.push(diagnostic),
+    }
+    rounded
+}
+
+/// As keepalived rounds for VRRPv2: to the nearest second, and at least one.
+fn nearest_second(time: Duration) -> Option<Interval> {
+    let whole = time.checked_add(Duration::from_millis(500))?.as_secs().clamp(1, 255);
+    seconds(Duration::from_secs(whole))
+}
+
+/// The same for VRRPv3: to hundredths, and no longer than an advert can say.
+fn nearest_centis(time: Duration) -> Option<Interval> {
+    let hundredths = time.checked_add(Duration::from_millis(5))?.as_millis() / 10;
+    let millis = u64::try_from(hundredths.max(1)).ok()?.checked_mul(10)?;
+    centis(Duration::from_millis(millis).min(Centis::MAX.as_duration()))
 }
 
 fn seconds(time: Duration) -> Option<Interval> {
@@ -119,7 +142,7 @@ pub(crate) fn password(
         Some(_) => {}
         None if authentication.seen.contains_key("auth_type") => return None,
         None => {
-            report.push(
+            report.tolerate(
                 Diagnostic::error(
                     Code::ValueMissing,
                     authentication.line,
@@ -135,7 +158,7 @@ pub(crate) fn password(
         if authentication.seen.contains_key("auth_pass") {
             return None;
         }
-        report.push(
+        report.tolerate(
             Diagnostic::error(
                 Code::ValueMissing,
                 authentication.line,

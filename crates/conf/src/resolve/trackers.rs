@@ -14,6 +14,7 @@ use crate::blocks::{RawConfig, RawGlobals};
 use crate::diagnostic::{Code, Diagnostic, Report};
 use crate::given::{Given, Named, Row};
 use crate::keywords::nearest;
+use crate::lenient;
 use crate::reader::{At, shown};
 use crate::{
     ArgumentMatch, BfdSession, Command, InitialValue, Place, Span, TrackFile, TrackProcess,
@@ -43,11 +44,13 @@ pub(super) fn default_user<'a>(
 }
 
 /// Says that a block of this kind and name was there already; keepalived would keep the first.
-pub(super) fn check_unique(what: &str, blocks: &[Named], report: &mut Report) {
-    let mut known = HashMap::new();
-    for block in blocks {
-        if let Some(before) = known.insert(block.name.value.as_str(), block.name.span) {
-            report.push(
+pub(super) fn check_unique(what: &str, blocks: &mut Vec<Named>, report: &mut Report) {
+    let mut known: HashMap<String, Span> = HashMap::new();
+    blocks.retain(|block| {
+        let before = *known.entry(block.name.value.clone()).or_insert(block.name.span);
+        let first = before == block.name.span;
+        if !first {
+            report.tolerate(
                 Diagnostic::error(
                     Code::DuplicateName,
                     block.name.span,
@@ -58,13 +61,18 @@ pub(super) fn check_unique(what: &str, blocks: &[Named], report: &mut Report) {
                 .help("give each a name of its own"),
             );
         }
-    }
+        first
+    });
 }
 
 /// Says that a block lacks what it cannot do without, unless it was given and refused.
 fn missing(block: &Named, keyword: &str, what: &str, report: &mut Report) {
-    if !block.given.seen.contains_key(keyword) {
-        report.push(
+    if !block.given.seen.contains_key(keyword) || report.lenient {
+        // A session without neighbour is down for ever, and with it all that tracks it.
+        let senseless = keyword == "neighbor_ip";
+        let say = if senseless { Report::push } else { Report::tolerate };
+        say(
+            report,
             Diagnostic::error(
                 Code::ValueMissing,
                 block.name.span,
@@ -77,11 +85,11 @@ fn missing(block: &Named, keyword: &str, what: &str, report: &mut Report) {
 }
 
 impl Known {
-    pub(super) fn new(raw: &RawConfig, globals: &RawGlobals, report: &mut Report) -> Self {
-        check_unique("vrrp_script", &raw.scripts, report);
-        check_unique("track_file", &raw.files, report);
-        check_unique("vrrp_track_process", &raw.processes, report);
-        check_unique("bfd_instance", &raw.bfd, report);
+    pub(super) fn new(raw: &mut RawConfig, globals: &RawGlobals, report: &mut Report) -> Self {
+        check_unique("vrrp_script", &mut raw.scripts, report);
+        check_unique("track_file", &mut raw.files, report);
+        check_unique("vrrp_track_process", &mut raw.processes, report);
+        check_unique("bfd_instance", &mut raw.bfd, report);
         let mut known = Self {
             scripts: Vec::new(),
             files: Vec::new(),
@@ -168,7 +176,7 @@ impl Known {
                 }
                 continue;
             };
-            let Some(weight) = weight(row, most, report) else { continue };
+            let Some(weight) = weight(keyword, row, most, report) else { continue };
             if let Some(before) = list.iter().find(|t| t.name == **name) {
                 report.push(
                     Diagnostic::warning(
@@ -193,33 +201,77 @@ impl Known {
 }
 
 /// `NAME [weight N [reverse]]`: the weight, if there is one; `None` when it is illegal.
+///
+/// What keepalived makes of an illegal one: a script is not tracked, a file or a process weighs nothing;
+/// 254 is lowered to 253, and a number ends where its digits do.
 #[expect(clippy::option_option, reason = "not given and not legal are different things")]
-fn weight(row: &Row, most: i32, report: &mut Report) -> Option<Option<Weight>> {
-    let bad = |span: Span, message: String, report: &mut Report| {
-        report.push(
-            Diagnostic::error(Code::BadOption, span, message)
-                .label(format!("expected weight -{most} to {most}"))
-                .help("put each tracker on a line of its own: `NAME [weight N [reverse]]`"),
-        );
-        None
+fn weight(keyword: &str, row: &Row, most: i32, report: &mut Report) -> Option<Option<Weight>> {
+    let [_, rest @ ..] = &row[..] else { return Some(None) };
+    let [word, number, rest @ ..] = rest else {
+        let [word] = rest else { return Some(None) };
+        bad_weight(word.span, format!("unknown option {} of a tracker", shown(&word.value)), most)
+            .said(report, None);
+        return None;
     };
-    match row.get(1..).unwrap_or_default() {
-        [] => Some(None),
-        [word, number, rest @ ..] if word.value == "weight" && rest.len() <= 1 => {
-            let value = number.value.parse::<i32>().ok().filter(|n| (-most..=most).contains(n));
-            let reverse = match rest.first().map(|at| at.value.as_str()) {
-                None | Some("noreverse" | "no_reverse") => Some(false),
-                Some("reverse") => Some(true),
-                Some(_) => None,
-            };
-            match (value, reverse) {
-                (Some(value), Some(reverse)) => Some(Some(Weight { value, reverse })),
-                _ => bad(number.span, format!("{} is no weight", shown(&number.value)), report),
+    if word.value != "weight" {
+        bad_weight(word.span, format!("unknown option {} of a tracker", shown(&word.value)), most)
+            .said(report, None);
+        return None;
+    }
+    let value = number.value.parse::<i32>().ok().filter(|n| (-most..=most).contains(n));
+    let reverse = match rest {
+        [] => Some(false),
+        [word] if matches!(word.value.as_str(), "noreverse" | "no_reverse") => Some(false),
+        [word] if word.value == "reverse" => Some(true),
+        _ => None,
+    };
+    if let (Some(value), Some(reverse)) = (value, reverse) {
+        return Some(Some(Weight { value, reverse }));
+    }
+    let odd = match (value, rest) {
+        (Some(_), [.., word]) => word,
+        _ => number,
+    };
+    let bad = bad_weight(odd.span, format!("{} is no weight", shown(&odd.value)), most);
+    let limit = i64::from(most);
+    let instead = match number.value.as_str() {
+        _ if reverse.is_none() => None,
+        "254" | "-254" => lenient::number("weight of a script", &number.value, -limit, limit),
+        text if text.parse::<i64>().is_err() => {
+            lenient::number("weight of a script", text, -limit, limit)
+        }
+        _ if keyword == "track_script" || keyword == "track_bfd" => None,
+        _ => Some(0),
+    };
+    let instead = instead.and_then(|value| {
+        Some(Weight { value: i32::try_from(value).ok()?, reverse: reverse.unwrap_or(false) })
+    });
+    bad.said(report, instead).map(Some)
+}
+
+/// A weight that is none.
+struct BadWeight(Diagnostic);
+
+fn bad_weight(span: Span, message: String, most: i32) -> BadWeight {
+    BadWeight(
+        Diagnostic::error(Code::BadOption, span, message)
+            .label(format!("expected weight -{most} to {most}"))
+            .help("put each tracker on a line of its own: `NAME [weight N [reverse]]`"),
+    )
+}
+
+impl BadWeight {
+    /// Says so, and what counts in its place.
+    fn said(self, report: &mut Report, instead: Option<Weight>) -> Option<Weight> {
+        let instead = instead.filter(|_| report.lenient);
+        match instead {
+            Some(weight) => {
+                let instead = format!("taken for {}, as keepalived does", weight.value);
+                report.tolerate_as(self.0, &instead);
             }
+            None => report.tolerate_as(self.0, "not tracked, as keepalived does"),
         }
-        [word, ..] => {
-            bad(word.span, format!("unknown option {} of a tracker", shown(&word.value)), report)
-        }
+        instead
     }
 }
 
@@ -302,7 +354,7 @@ fn file(block: &Named, report: &mut Report) -> Option<TrackFile> {
             match (word.value.as_str(), word.value.parse()) {
                 ("overwrite", _) => value.overwrite = true,
                 (_, Ok(number)) => value.value = number,
-                (text, Err(_)) => report.push(
+                (text, Err(_)) => report.tolerate(
                     Diagnostic::error(
                         Code::BadOption,
                         word.span,
@@ -331,20 +383,21 @@ fn process(block: &Named, report: &mut Report) -> Option<TrackProcess> {
         return None;
     };
     let least = given.integer("quorum").unwrap_or(1);
-    let most: Option<u32> = given.integer("quorum_max");
-    if let Some(most) = most
-        && most < least
+    let mut most: Option<u32> = given.integer("quorum_max");
+    if let Some(limit) = most
+        && limit < least
         && given.seen.contains_key("quorum")
     {
-        report.push(
+        report.tolerate(
             Diagnostic::error(
                 Code::OutOfRange,
                 given.span("quorum_max").unwrap_or(block.name.span),
-                format!("at most {most} and at least {least} processes is impossible"),
+                format!("at most {limit} and at least {least} processes is impossible"),
             )
             .label("less than quorum")
             .help("make quorum_max at least quorum"),
         );
+        most = None;
     }
     let delay = given.time("delay").unwrap_or_default();
     Some(TrackProcess {

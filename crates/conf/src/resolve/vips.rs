@@ -19,7 +19,7 @@ impl Resolver<'_> {
             Family::V6 => 90,
         };
         if let Some(vip) = self.raw.vips.get(most) {
-            self.report.push(
+            self.report.tolerate_as(
                 Diagnostic::error(
                     Code::TooManyVips,
                     vip.address.span,
@@ -27,7 +27,13 @@ impl Resolver<'_> {
                 )
                 .label(format!("the first one too many; {most} {family} addresses fit"))
                 .help("move the others to virtual_ipaddress_excluded, or make more instances"),
+                "it and those behind it are excluded, as keepalived does",
             );
+            if self.report.lenient {
+                let mut excluded = self.raw.vips.split_off(most);
+                excluded.append(&mut self.raw.excluded);
+                self.raw.excluded = excluded;
+            }
         }
         if !self.raw.vips.is_empty() || self.raw.vips_written || self.raw.no_vips {
             return;

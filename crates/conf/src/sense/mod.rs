@@ -4,6 +4,7 @@
 //! here makes a configuration unusable; a running daemon does not say it, `mainstay check` does.
 
 mod compare;
+mod fitness;
 mod signing;
 
 use core::net::IpAddr;
@@ -12,6 +13,7 @@ use std::collections::HashMap;
 use base::{Preempt, TrackEffect};
 
 pub use compare::{Difference, compare};
+pub use fitness::unfit;
 
 use crate::diagnostic::{Code, Diagnostic};
 use crate::value::decimal;
@@ -26,6 +28,7 @@ pub fn findings(config: &Config) -> Vec<Diagnostic> {
     }
     passwords(config, &mut out);
     own_addresses(config, &mut out);
+    fitness::vips(config, &mut out);
     for group in &config.groups {
         group_agrees(config, group, &mut out);
     }

@@ -21,6 +21,7 @@ use super::bus::BusTerms;
 use super::dumps::DumpPlaces;
 use super::hooks::{Hook, Hooks};
 use super::keys;
+use super::leniency;
 use super::notify::Notify;
 use super::reload_clock::ReloadTime;
 use super::shelf::{self, Reading, Shelf};
@@ -236,6 +237,9 @@ pub(crate) fn read(path: &Path, reading: &Reading) -> Result<(conf::Loaded, Reso
     let mut findings = Vec::new();
     if let Some(config) = loaded.config.as_mut() {
         keys::read(config, &mut findings);
+        if reading.lenient {
+            findings.extend(forgive(config));
+        }
     }
     let resolved = loaded.meaning().map(|config| {
         let resolved = resolve(config, &mut findings);
@@ -329,6 +333,26 @@ fn resolve(config: &Config, findings: &mut Vec<Diagnostic>) -> Resolved {
     });
     let pipes = pipes.collect();
     Resolved { notify, groups, sensors, pipes, hooks }
+}
+
+/// Leaves out what keepalived would not run.
+fn forgive(config: &mut Config) -> Vec<Diagnostic> {
+    let whole = config.clone();
+    let default = Identity::find(SCRIPT_USER, None).ok();
+    let mut findings = leniency::leave_out(config, |command| {
+        let mut findings = Vec::new();
+        let default = default.clone();
+        Lookup { config: &whole, default, findings: &mut findings }.script(command);
+        findings
+    });
+    for fifo in [&mut config.node.fifos.all, &mut config.node.fifos.vrrp].into_iter().flatten() {
+        if let Some(Err(error)) = fifo.owner.as_ref().map(find)
+            && let Some(owner) = fifo.owner.take()
+        {
+            findings.push(leniency::left_out(unknown_account(&owner, &error)));
+        }
+    }
+    findings
 }
 
 /// Looks scripts up, and keeps what is wrong with them.

@@ -12,6 +12,7 @@ mod facade;
 pub(crate) mod files;
 pub(crate) mod hooks;
 mod keys;
+mod leniency;
 mod notify;
 mod outbox;
 mod outside;

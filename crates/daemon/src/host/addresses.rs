@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
+use conf::sense::unfit;
 use conf::{Code, Config, Diagnostic, InstanceConfig, Reach, Span};
 use linux::Inventory;
 
@@ -13,6 +14,8 @@ struct Here {
     links: BTreeSet<String>,
     /// Each address, and whether it stays for ever.
     addresses: Vec<(IpAddr, bool)>,
+    /// The networks they are of: interface, address and length.
+    networks: Vec<(String, IpAddr, u8)>,
 }
 
 /// Everything the kernel's addresses and interfaces have to say. What cannot be read is not guessed at.
@@ -21,7 +24,12 @@ pub(super) fn findings(config: &Config, out: &mut Vec<Diagnostic>) {
         let mut inventory = Inventory::open().ok()?;
         let links = inventory.links().ok()?;
         let addresses = inventory.addresses().ok()?;
+        let on = |index| links.iter().find(|link| link.index == index);
         Some(Here {
+            networks: addresses
+                .iter()
+                .filter_map(|one| Some((on(one.index)?.name.to_string(), one.address, one.prefix)))
+                .collect(),
             links: links.into_iter().map(|link| link.name.to_string()).collect(),
             addresses: addresses
                 .into_iter()
@@ -34,12 +42,25 @@ pub(super) fn findings(config: &Config, out: &mut Vec<Diagnostic>) {
     }
 }
 
+/// Whether two addresses are of one network of this length.
+fn same_network(one: IpAddr, other: IpAddr, prefix: u8) -> bool {
+    let differ = match (one, other) {
+        (IpAddr::V4(one), IpAddr::V4(other)) => (u32::from(one) ^ u32::from(other)).leading_zeros(),
+        (IpAddr::V6(one), IpAddr::V6(other)) => {
+            (u128::from(one) ^ u128::from(other)).leading_zeros()
+        }
+        _ => return false,
+    };
+    differ >= u32::from(prefix)
+}
+
 impl Here {
     fn findings(&self, config: &Config, out: &mut Vec<Diagnostic>) {
         for instance in &config.instances {
             self.source(instance, out);
             self.peers(instance, out);
             self.vips(instance, out);
+            self.fitness(instance, out);
             self.interfaces(instance, out);
         }
     }
@@ -77,6 +98,30 @@ impl Here {
                 .label("so this peer is the node itself")
                 .help("list the other nodes' addresses; is this the other node's file?"),
             );
+        }
+    }
+
+    /// VIPs that are written without the length of their network, and are no host of it.
+    fn fitness(&self, instance: &InstanceConfig, out: &mut Vec<Diagnostic>) {
+        let places = instance.places.vips.iter().chain(&instance.places.excluded);
+        let all = instance.all_vips().zip(places);
+        for (vip, place) in all.filter(|(vip, _)| vip.prefix == vip.family().host_prefix()) {
+            let network = self.networks.iter().find_map(|(name, own, prefix)| {
+                let of_it = name.as_str() == vip.interface.as_str()
+                    && same_network(*own, vip.address, *prefix);
+                Some((*prefix, unfit(vip.address, *prefix)?)).filter(|_| of_it)
+            });
+            if let Some((prefix, what)) = network {
+                out.push(
+                    Diagnostic::warning(
+                        Code::UnfitVip,
+                        place.0,
+                        format!("the VIP `{}` is {what} on `{}`", vip.address, vip.interface),
+                    )
+                    .label(format!("that network has the length {prefix}"))
+                    .help("write an address between the first and the last of the network"),
+                );
+            }
         }
     }
 
@@ -137,6 +182,7 @@ mod tests {
         let here = Here {
             links: ["lo".to_owned(), "eth0".to_owned()].into(),
             addresses: vec![(address("192.0.2.1"), true), (address("192.0.2.9"), false)],
+            networks: vec![("eth0".to_owned(), address("192.0.2.1"), 24)],
         };
         let mut out = Vec::new();
         here.findings(&config, &mut out);
@@ -162,6 +208,15 @@ mod tests {
         ] {
             assert_eq!(said(&lines, vip), want, "{lines} {vip}");
         }
+    }
+
+    #[test]
+    fn a_vip_without_length_is_held_against_the_interface_s_network() {
+        let unfit = [("C108", Severity::Warning)];
+        assert_eq!(said("", "192.0.2.255"), unfit);
+        assert_eq!(said("", "192.0.2.0"), unfit);
+        assert_eq!(said("", "192.0.2.5"), []);
+        assert_eq!(said("", "198.51.100.255"), []);
     }
 
     #[test]

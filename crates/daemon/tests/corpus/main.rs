@@ -1,7 +1,8 @@
 //! `mainstay check` and Debian's `keepalived -t`, side by side over the corpus of configurations.
 //!
 //! Where one is content and the other is not, docs/differences.md must say why, in its table; and
-//! the table may not explain what is no difference. keepalived runs in a network namespace of its
+//! the table may not explain what is no difference. With `--lenient` mainstay takes what keepalived takes,
+//! but for what that document names. keepalived runs in a network namespace of its
 //! own that has the interfaces the corpus names. What follows a line `--- NAME` in a case is a file of
 //! that name in the directory CASE.d, to be included. Set MAINSTAY_UPDATE=1 to write the list of all
 //! cases in that file anew; the explanations stay yours to write.
@@ -12,7 +13,7 @@
 #[path = "../alike/expand.rs"]
 mod expand;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -134,9 +135,10 @@ impl Drop for Scratch {
 }
 
 /// What mainstay says, and the codes of it that count.
-fn ours(file: &Path) -> (Verdict, Vec<String>) {
+fn ours(file: &Path, options: &[&str]) -> (Verdict, Vec<String>) {
     let output = Command::new(env!("CARGO_BIN_EXE_mainstay"))
         .args(["check", "--json"])
+        .args(options)
         .arg(file)
         .output()
         .expect("mainstay runs");
@@ -198,6 +200,21 @@ fn theirs(directory: &Path) -> Option<BTreeMap<String, (Verdict, String)>> {
     (!verdicts.is_empty()).then_some(verdicts)
 }
 
+/// Each case that stays refused with `--lenient`, of the document's table about that.
+fn refused_all_the_same(document: &str) -> BTreeSet<String> {
+    let section = document.split("## With `--lenient`").nth(1).unwrap_or_default();
+    let section = section.split("\n## ").next().unwrap_or_default();
+    let mut cases = BTreeSet::new();
+    for line in section.lines().filter(|line| line.starts_with("| ")) {
+        let cells: Vec<_> = line.trim_matches('|').split('|').map(str::trim).collect();
+        let [_, names] = cells[..] else { continue };
+        for name in names.split('`').skip(1).step_by(2) {
+            assert!(cases.insert(name.to_owned()), "{name} is explained twice");
+        }
+    }
+    cases
+}
+
 /// The explained cases of the document's table: what it claims both say.
 fn explained(document: &str) -> BTreeMap<String, (String, String)> {
     let mut cases = BTreeMap::new();
@@ -227,7 +244,16 @@ fn every_difference_from_keepalived_is_explained() {
         let theirs = scope.spawn(|| theirs(&scratch.0));
         let ours: BTreeMap<_, _> = cases
             .keys()
-            .map(|name| (name, ours(&scratch.0.join(format!("{name}.conf")))))
+            .map(|name| {
+                let file = scratch.0.join(format!("{name}.conf"));
+                let strict = ours(&file, &[]);
+                // What is not refused strictly is not refused leniently.
+                let lenient = match strict.0 {
+                    Verdict::Refuses => ours(&file, &["--lenient"]).0,
+                    other => other,
+                };
+                (name, (strict, lenient))
+            })
             .collect();
         theirs.join().expect("keepalived was asked").map(|theirs| (ours, theirs))
     });
@@ -242,9 +268,15 @@ fn every_difference_from_keepalived_is_explained() {
     let mut list =
         String::from("| case | mainstay check | codes | keepalived -t |\n|---|---|---|---|\n");
     let mut wrong = Vec::new();
+    let mut firm = refused_all_the_same(&document);
     for name in cases.keys() {
-        let (ours, codes) = ours.remove(name).expect("asked");
+        let ((ours, codes), lenient) = ours.remove(name).expect("asked");
         let (theirs, words) = &theirs[name];
+        let stays = lenient == Verdict::Refuses && *theirs != Verdict::Refuses;
+        if stays != firm.remove(name) {
+            let what = if stays { "refused" } else { "no longer refused" };
+            wrong.push(format!("{name}: {what} with --lenient ({}):\n{words}", codes.join(" ")));
+        }
         list.push_str(&format!("| {name} | {ours} | {} | {theirs} |\n", codes.join(" ")));
         if agree(ours, *theirs) {
             continue;
@@ -254,6 +286,7 @@ fn every_difference_from_keepalived_is_explained() {
             wrong.push(format!("{name}: {ours} ({}), {theirs}:\n{words}", codes.join(" ")));
         }
     }
+    wrong.extend(firm.iter().map(|name| format!("{name}: refused with --lenient, and no case")));
     wrong.extend(unused.keys().map(|name| format!("{name}: explained, and no such difference")));
     let head = document.split("## All cases").next().unwrap_or_default();
     let whole = format!("{head}## All cases\n\n{list}");

@@ -1,6 +1,8 @@
 //! `mainstay check --host` on machines with a real firewall: which of two nodes would not hear the
 //! other, or not be heard, is told from the rules in the kernel, before anything has failed.
 
+use std::collections::BTreeSet;
+
 use lab::{Card, CommandLine, Lab, Need, Plan};
 use serde_json::Value;
 
@@ -171,4 +173,48 @@ fn check_host_finds_a_firewall_that_eats_adverts() {
     set(&mut lab, some);
     let found = found(&mut lab, MULTICAST);
     assert!(matches!(&found[..], [(severity, _)] if severity == "note"), "{found:#?}");
+}
+
+/// The same machine, and a network namespace of it: what is said is said of the one that the file names.
+#[test]
+fn check_host_looks_into_the_namespace_that_is_named() {
+    if !lab::requires(&[Need::Root, Need::program("/usr/sbin/nft")]) {
+        return;
+    }
+    let nodes = vec![(NODE.into(), vec![Card::eth0(2)])];
+    let mut lab = Lab::build(&Plan { nodes, client: Card::eth0(100) }).unwrap();
+    let node = lab.node_mut(NODE);
+    let rules = "add table inet t\nadd chain inet t i { type filter hook input priority 0; policy drop; }\n";
+    node.write("/run/lab/rules.nft", rules, 0o644).unwrap();
+    for line in [
+        "ip netns add blue",
+        "ip -n blue link add blue0 type veth peer name blue1",
+        "ip -n blue link set blue0 up",
+        "ip -n blue link set blue1 up",
+        "ip -n blue address add 198.51.100.1/24 dev blue0",
+        "ip netns exec blue nft -f {dir}/rules.nft",
+    ] {
+        let done = node.output(&CommandLine::parse(line), PATIENCE).unwrap();
+        assert!(done.is_some(), "{line}");
+    }
+    let mut codes = |top: &str, interface: &str| -> BTreeSet<String> {
+        let conf = format!(
+            "{top}\nvrrp_instance A {{\n interface {interface}\n virtual_router_id 5\n priority 100\n \
+             virtual_ipaddress {{\n 198.51.100.255\n }}\n}}\n"
+        );
+        node.write(lab::CONF, conf, 0o644).unwrap();
+        let line = format!("{BINARY} check --host --json {{conf}}");
+        let shown = node.output(&CommandLine::parse(&line), PATIENCE).unwrap().expect("usable");
+        let value: Value = serde_json::from_str(&shown[shown.find('{').unwrap()..]).unwrap();
+        let findings = value["files"][0]["findings"].as_array().unwrap().iter();
+        findings.map(|one| one["code"].as_str().unwrap().to_owned()).collect()
+    };
+    let has = |codes: &BTreeSet<String>| ["C108", "C130", "C133"].map(|code| codes.contains(code));
+    // The VIP is the broadcast address of its network, the interface is there, the firewall drops.
+    assert_eq!(has(&codes("net_namespace blue", "blue0")), [true, false, true]);
+    // The node's own interface is not there; nor is that one on the node.
+    assert!(codes("net_namespace blue", "eth0").contains("C130"));
+    assert_eq!(has(&codes("", "blue0")), [false, true, false]);
+    // One that cannot be looked into is told, and nothing is guessed.
+    assert_eq!(has(&codes("net_namespace green", "blue0")), [false, true, false]);
 }

@@ -149,7 +149,7 @@ fn what_is_on_its_way_off_is_not_present_to_who_takes_over_meanwhile() {
     let rest = two().remove(0);
     world.kernel.install((on, rest.address, rest.prefix)).unwrap();
     world.run();
-    world.manage(1, &[rest.clone()]);
+    world.manage(1, std::slice::from_ref(&rest));
     assert_eq!(world.asked(), [AddressOp::Remove { index: on, vip: rest.clone() }]);
     world.said();
     // The outcome is not known when the holder wants it after all: nothing to announce yet.

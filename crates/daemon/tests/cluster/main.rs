@@ -6,7 +6,9 @@
 #![allow(clippy::unwrap_used, reason = "in a test, a panic is the message")]
 
 mod bench;
+mod fencing;
 mod resources;
+mod vips;
 
 use std::time::{Duration, Instant};
 

@@ -110,10 +110,18 @@ impl Bench {
         self.settled(nodes)
     }
 
+    /// Starts nodes, and waits for nothing.
+    pub(crate) fn begin(&mut self, nodes: &[&str]) {
+        for node in nodes {
+            let words = ["cluster", "run", "--home", HOME, "--fence-agents", FENCE_AGENTS];
+            let process = self.lab.node(node).spawn(&Self::line(&words)).unwrap();
+            self.processes.insert((*node).to_owned(), process);
+        }
+    }
+
     pub(crate) fn run(&mut self, node: &str) {
-        let words = ["cluster", "run", "--home", HOME, "--fence-agents", FENCE_AGENTS];
-        let process = self.lab.node(node).spawn(&Self::line(&words)).unwrap();
-        self.processes.insert(node.to_owned(), process.clone());
+        self.begin(&[node]);
+        let process = self.process(node).clone();
         let up = wait_for(PATIENCE, || self.status(node).is_some() || process.ended().is_some());
         assert!(up.is_some() && process.ended().is_none(), "{node}: {}", process.log());
     }

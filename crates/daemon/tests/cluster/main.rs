@@ -7,6 +7,7 @@
 
 mod bench;
 mod fencing;
+mod figures;
 mod resources;
 mod vips;
 

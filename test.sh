@@ -28,6 +28,8 @@ need crm_simulate pacemaker-cli-utils
 need xmllint libxml2-utils
 need xsltproc xsltproc
 need /usr/lib/ocf/resource.d/heartbeat/IPaddr2 resource-agents
+need /usr/sbin/nginx nginx-light
+need python3 python3-minimal
 need modprobe kmod
 need /usr/lib/ocf/resource.d/pacemaker/Stateful pacemaker-resource-agents
 # Scripts of the corpus name them, and keepalived looks whether they are there.

@@ -311,6 +311,11 @@ impl Node {
                 return;
             }
             self.abdicate(now);
+            // One that led before and has not heard of it yet may say so late: who leads says it again.
+            let said = self.proposed.values().any(|it| matches!(it, Origin::Lead));
+            if self.is_engines_leader() && !said && self.lead_at.is_none() {
+                self.lead_at = Some(now);
+            }
         }
         self.direct(now, controller::Input::Applied(entry, outcome));
     }

@@ -19,7 +19,7 @@ use cib::version::{Touched, Version};
 use cib::xml::Element;
 use serde::{Deserialize, Serialize};
 
-pub(crate) use document::option;
+pub use document::option;
 
 use crate::membership::{Cleared, Member, Members, Role, Standing};
 use crate::operation::{

@@ -251,6 +251,23 @@ fn a_leader_that_is_cut_off_is_replaced_without_two_holders() {
 }
 
 #[test]
+fn a_leader_of_old_that_says_so_late_does_not_unseat_the_one_that_leads() {
+    let mut it = World::new();
+    it.run(2000);
+    it.elect("b");
+    it.run(1000);
+    // It began again, believed for a moment what it remembered, and the engine passed its word on.
+    let (at, by, node) = (Wall::new(100, 0), Name::from("a"), Name::from("a"));
+    it.log.push(Entry { at, by, operation: Operation::Lead { node } });
+    it.run(1000);
+    let leader = &it.seats[1].node;
+    assert!(leader.status(it.now).directing && leader.state().leader() == Some(&"b".into()));
+    it.cut("c", true);
+    it.run(3000);
+    it.all_served("without c");
+}
+
+#[test]
 fn an_order_held_back_while_its_node_was_lost_and_found_is_void() {
     let mut it = World::new();
     it.hold = Some("b".into());

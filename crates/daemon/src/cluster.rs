@@ -7,7 +7,7 @@ use std::io::{self, BufRead as _};
 use std::path::Path;
 use std::sync::{Arc, mpsc};
 
-use ::node::hands::{Empty, Hands};
+use ::node::hands::{Hands, Here};
 use ::node::run::{Event, Options};
 use ::node::{home, join, run};
 use linux::{Interest, Poll, Signal, Signals};
@@ -19,8 +19,6 @@ use ui::cluster::{Change, Client, Request, Response, page};
 
 use crate::document::print;
 use crate::exit::Exit;
-
-const NO_AGENTS: &str = "this version of mainstay calls no agents yet";
 
 /// `mainstay cluster`
 pub(crate) fn main(args: &ClusterArgs) -> Exit {
@@ -135,8 +133,12 @@ fn take_part(args: &ClusterRunArgs) -> Result<Exit, String> {
     let (send, receive) = mpsc::channel();
     watch(signals, send.clone()).map_err(|error| format!("signals cannot be had: {error}"))?;
     let log = Arc::new(|line: &str| eprintln!("cluster: {line}"));
+    let (lease, fence_agents) = (home.identity.founding.lease, args.fence_agents.clone());
     let options = Options { home, control: args.control.clone(), log };
-    let hands = |back| Box::new(Empty::new(back, NO_AGENTS)) as Box<dyn Hands>;
+    let hands = move |back| {
+        let here = Here::start(back, lease, fence_agents)?;
+        Ok(Box::new(here) as Box<dyn Hands>)
+    };
     run::run(options, (send, receive), hands).map_err(|error| error.to_string())?;
     Ok(Exit::Ok)
 }

@@ -1,12 +1,21 @@
 //! What calls agents: asked for acts, it tells how they ended, later and from whatever thread.
+//!
+//! Whoever can do both is [`Hands`]: programs and units by the room `agents`, VIPs by a keeper of this
+//! process' own ([`vips`]), which also ends them when the quorum lease does.
+
+mod here;
+mod silence;
+mod vips;
 
 use std::sync::mpsc::Sender;
 
+use base::Instant;
 use cluster::executor::{Call, CallDone};
 use cluster::fencer;
-use cluster::operation::OpStatus;
 
 use crate::run::Event;
+
+pub use here::Here;
 
 /// What is asked for.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -21,6 +30,19 @@ pub enum Act {
     FenceKill(u64),
     /// Another life has begun: end all calls of agents, and tell nothing of them.
     Reborn,
+    /// The quorum lease ends then; what is held under it is not heard from then on.
+    Lease(Lease),
+}
+
+/// Until when what is held here may be heard.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Lease {
+    /// The quorum lease ends then.
+    Until(Instant),
+    /// There is none: nothing may be heard.
+    None,
+    /// The cluster's policy is to go on without one.
+    Needless,
 }
 
 /// How it ended.
@@ -30,6 +52,8 @@ pub enum Told {
     Done(CallDone),
     /// A fence agent's.
     FenceDone(u64, Result<(), String>),
+    /// Something that belongs into the log.
+    Note(String),
 }
 
 /// The way back; clones share it.
@@ -48,46 +72,6 @@ impl Back {
 pub trait Hands: Send {
     /// Begins an act, and does not wait for it.
     fn act(&mut self, act: Act);
-    /// Why it can do nothing, if that is so.
+    /// What it cannot do here, if there is such a thing.
     fn trouble(&self) -> Option<String>;
-}
-
-/// Calls no agents, and says so for each call: what is placed on such a node fails there, and is not
-/// taken for running anywhere.
-#[derive(Debug)]
-pub struct Empty {
-    back: Back,
-    why: String,
-}
-
-impl Empty {
-    /// It tells by this way, and this is why it is.
-    #[must_use]
-    pub fn new(back: Back, why: impl Into<String>) -> Self {
-        Self { back, why: why.into() }
-    }
-}
-
-impl Hands for Empty {
-    fn act(&mut self, act: Act) {
-        match act {
-            Act::Call(call) => {
-                // Nothing was ever started here: a probe finds nothing, and there is nothing to stop.
-                let (rc, status) = match &*call.order.operation {
-                    "monitor" if call.order.interval == 0 => (7, OpStatus::Done),
-                    "stop" | "demote" => (0, OpStatus::Done),
-                    _ => (5, OpStatus::NotInstalled),
-                };
-                let reason = if rc == 5 { self.why.clone() } else { String::new() };
-                let done = CallDone { number: call.number, rc, status, reason };
-                self.back.tell(Told::Done(done));
-            }
-            Act::Fence(call) => self.back.tell(Told::FenceDone(call.number, Err(self.why.clone()))),
-            Act::Kill(_) | Act::FenceKill(_) | Act::Reborn => {}
-        }
-    }
-
-    fn trouble(&self) -> Option<String> {
-        Some(self.why.clone())
-    }
 }

@@ -18,6 +18,7 @@ use std::time::Duration;
 use base::{Instant, Name, Wall};
 use cib::dates::WallTime;
 use cib::xml::Element;
+use cluster::lease::NoQuorum;
 use cluster::node::{Config, Input, Node, Output};
 use cluster::seam::{Engine as _, Failure, Tell, Ticket};
 use cluster::{Operation, Role, liveness};
@@ -25,7 +26,7 @@ use raft::{Engine, Out, Timing};
 use sched::Transition;
 use ui::cluster::{Request, Response};
 
-use crate::hands::{Act, Back, Hands, Told};
+use crate::hands::{Act, Back, Hands, Lease, Told};
 use crate::home::Home;
 use crate::serve::{self, Reply};
 
@@ -78,6 +79,9 @@ pub enum RunError {
     /// A thread.
     #[error("the system gives no thread: {0}")]
     Thread(#[from] std::io::Error),
+    /// What calls agents.
+    #[error("agents cannot be called: {0}")]
+    Hands(std::io::Error),
     /// The engine has ended.
     #[error("the engine ended: {0}")]
     Engine(String),
@@ -165,7 +169,7 @@ pub(crate) struct Loop {
 pub fn run(
     options: Options,
     events: (Sender<Event>, Receiver<Event>),
-    hands: impl FnOnce(Back) -> Box<dyn Hands>,
+    hands: impl FnOnce(Back) -> std::io::Result<Box<dyn Hands>>,
 ) -> Result<(), RunError> {
     let Options { home, control, log } = options;
     let (send, receive) = events;
@@ -224,7 +228,7 @@ pub fn run(
         identity.address,
         control.display()
     ));
-    let hands = hands(Back(send));
+    let hands = hands(Back(send)).map_err(RunError::Hands)?;
     let mut it = Loop {
         home,
         node,
@@ -325,6 +329,7 @@ impl Loop {
             Event::Told(Told::FenceDone(number, result)) => {
                 self.node.handle(now, Input::FenceDone(number, result));
             }
+            Event::Told(Told::Note(what)) => self.tell(what),
             Event::Asked(request, reply) => self.asked(now, request, reply),
             Event::Stop => self.stop(now),
         }
@@ -402,7 +407,10 @@ impl Loop {
                 Output::Kill(number) => self.hands.act(Act::Kill(number)),
                 Output::FenceCall(call) => self.hands.act(Act::Fence(call)),
                 Output::FenceKill(number) => self.hands.act(Act::FenceKill(number)),
-                Output::Lease(ends) => self.lease = ends,
+                Output::Lease(ends) => {
+                    self.lease = ends;
+                    self.tell_lease();
+                }
                 Output::Answer(number, answer) => self.answered(now, number, answer),
                 Output::Reborn => {
                     self.hands.act(Act::Reborn);
@@ -412,6 +420,17 @@ impl Loop {
             }
         }
         Ok(())
+    }
+
+    /// Until when what is held here may be heard: as the lease and the cluster's policy say.
+    fn tell_lease(&mut self) {
+        let policy = cluster::state::option(self.node.state().cib(), "no-quorum-policy");
+        let lease = match (NoQuorum::parse(policy.unwrap_or_default()), self.lease) {
+            (NoQuorum::Ignore | NoQuorum::Freeze | NoQuorum::Demote, _) => Lease::Needless,
+            (_, Some(ends)) => Lease::Until(ends),
+            (_, None) => Lease::None,
+        };
+        self.hands.act(Act::Lease(lease));
     }
 
     /// Proposes something for whoever waits for the answer.

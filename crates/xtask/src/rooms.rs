@@ -15,7 +15,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("cluster", &["base", "vip", "cib", "sched"]),
     ("raft", &["base", "cluster"]),
     ("agents", &["base", "cib", "cluster", "linux"]),
-    ("node", &["base", "cib", "cluster", "linux", "raft", "sched", "ui"]),
+    ("node", &["agents", "base", "cib", "cluster", "linux", "raft", "sched", "ui", "vip"]),
     ("pcmk", &["cib", "sched"]),
     ("linux", &["base"]),
     ("ui", &["base"]),

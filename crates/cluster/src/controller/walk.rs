@@ -88,8 +88,8 @@ impl Walk {
     fn busy(&self) -> BTreeMap<&str, usize> {
         let mut busy = BTreeMap::new();
         for (at, step) in self.plan.steps.iter().enumerate() {
-            if let (Stand::Running(_), StepKind::Resource, Some(node)) =
-                (self.stands[at], step.kind, place_of(step))
+            if let (Stand::Running(_), true, Some(node)) =
+                (self.stands[at], needs_program(step), place_of(step))
             {
                 *busy.entry(node).or_insert(0) += 1;
             }
@@ -99,7 +99,7 @@ impl Walk {
 
     fn fits(&self, at: usize, limits: &Limits, busy: &BTreeMap<&str, usize>) -> bool {
         let step = &self.plan.steps[at];
-        let Some(node) = place_of(step).filter(|_| step.kind == StepKind::Resource) else {
+        let Some(node) = place_of(step).filter(|_| needs_program(step)) else {
             return true;
         };
         if limits.batch.is_some_and(|most| busy.values().sum::<usize>() >= most) {
@@ -131,6 +131,13 @@ impl Walk {
     pub(super) fn is_complete(&self) -> bool {
         self.stands.iter().all(|stand| *stand == Stand::Done)
     }
+}
+
+/// Whether a program is started for it. What needs none costs a node next to nothing, however many
+/// there are: the VIPs of a whole node are put up in one batch.
+fn needs_program(step: &sched::Step) -> bool {
+    let native = step.resource.as_ref().is_some_and(|it| &*it.provider == "mainstay");
+    step.kind == StepKind::Resource && !native
 }
 
 /// The node whose executor has the work.

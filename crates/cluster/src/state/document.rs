@@ -88,7 +88,8 @@ fn keep_ours(present: &Element, new: &mut Element) {
 }
 
 /// A cluster option, as the first set that has it says.
-pub(crate) fn option<'a>(cib: &'a Element, name: &str) -> Option<&'a str> {
+#[must_use]
+pub fn option<'a>(cib: &'a Element, name: &str) -> Option<&'a str> {
     let sets = cib.child("configuration")?.child("crm_config")?.named("cluster_property_set");
     let mut pairs = sets.flat_map(Element::elements);
     pairs.find(|pair| pair.get("name") == Some(name))?.get("value")

@@ -10,10 +10,15 @@ use ui::cluster::Status;
 const BINARY: &str = env!("CARGO_BIN_EXE_mainstay");
 /// Where a node lives in its container.
 pub(crate) const HOME: &str = "/run/lab/cluster";
+/// Where fence agents of the lab are.
+pub(crate) const FENCE_AGENTS: &str = "/run/lab/agents";
 /// For whatever must come about, on a machine that others use as well.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(40);
-/// Twice the usual: the machine is shared.
-const LEASE: &str = "1200";
+/// How long quorum leases are, for measurements: `LAB_LEASE=600`. Without it twice the usual, for the
+/// machine is shared.
+fn lease() -> String {
+    std::env::var("LAB_LEASE").unwrap_or_else(|_| "1200".to_owned())
+}
 
 pub(crate) struct Bench {
     pub(crate) lab: Lab,
@@ -70,7 +75,7 @@ impl Bench {
     }
 
     pub(crate) fn init(&self, node: &str) {
-        let mut words = ["cluster", "init", "--lease", LEASE].map(str::to_owned).to_vec();
+        let mut words = ["cluster", "init", "--lease", &lease()].map(str::to_owned).to_vec();
         words.extend(self.place(node));
         let said = self.ok(node, &words);
         assert!(said.contains("is the first node"), "{said}");
@@ -91,19 +96,32 @@ impl Bench {
 
     /// Three nodes, and who leads.
     pub(crate) fn three(&mut self) -> String {
-        self.init("n1");
-        self.run("n1");
-        for node in ["n2", "n3"] {
-            self.join(node, "n1");
+        self.all(&["n1", "n2", "n3"])
+    }
+
+    /// All of these, and who leads.
+    pub(crate) fn all(&mut self, nodes: &[&str]) -> String {
+        self.init(nodes[0]);
+        self.run(nodes[0]);
+        for node in &nodes[1..] {
+            self.join(node, nodes[0]);
             self.run(node);
         }
-        self.settled(&["n1", "n2", "n3"])
+        self.settled(nodes)
+    }
+
+    /// Starts nodes, and waits for nothing.
+    pub(crate) fn begin(&mut self, nodes: &[&str]) {
+        for node in nodes {
+            let words = ["cluster", "run", "--home", HOME, "--fence-agents", FENCE_AGENTS];
+            let process = self.lab.node(node).spawn(&Self::line(&words)).unwrap();
+            self.processes.insert((*node).to_owned(), process);
+        }
     }
 
     pub(crate) fn run(&mut self, node: &str) {
-        let words = ["cluster", "run", "--home", HOME];
-        let process = self.lab.node(node).spawn(&Self::line(&words)).unwrap();
-        self.processes.insert(node.to_owned(), process.clone());
+        self.begin(&[node]);
+        let process = self.process(node).clone();
         let up = wait_for(PATIENCE, || self.status(node).is_some() || process.ended().is_some());
         assert!(up.is_some() && process.ended().is_none(), "{node}: {}", process.log());
     }
@@ -189,10 +207,57 @@ impl Bench {
         assert!(read.is_some(), "{node}: {xpath} is {last:?}, not {want:?}\n{}", self.story());
     }
 
+    /// A cluster option.
+    pub(crate) fn options(&mut self, node: &str, options: &[(&str, &str)]) {
+        let pair = |(name, value): &(&str, &str)| {
+            format!("<nvpair id='o-{name}' name='{name}' value='{value}'/>")
+        };
+        let pairs: String = options.iter().map(pair).collect();
+        let set = format!("<cluster_property_set id='o'>{pairs}</cluster_property_set>");
+        self.replace(node, "crm_config", &format!("<crm_config>{set}</crm_config>"));
+    }
+
+    /// The page of `node` comes to say this.
+    pub(crate) fn says(&self, node: &str, what: &str) {
+        let mut page = String::new();
+        let said = wait_for(PATIENCE, || {
+            page = self.command(node, &["cluster", "status"]).1;
+            page.contains(what)
+        });
+        assert!(said.is_some(), "{node} does not say {what:?}\n{}", self.story());
+    }
+
+    /// Where a resource is started, by what this node says, once that is one node.
+    pub(crate) fn holder(&self, node: &str, resource: &str) -> String {
+        let mut holder = None;
+        let line = |page: &str| -> Option<String> {
+            let line = page.lines().find(|it| it.contains(&format!("* {resource}\t")))?;
+            Some(line.split("Started ").nth(1)?.split_whitespace().next()?.to_owned())
+        };
+        let known = wait_for(PATIENCE, || {
+            holder = line(&self.command(node, &["cluster", "status"]).1);
+            holder.as_ref().is_some_and(|it| !it.starts_with('['))
+        });
+        assert!(known.is_some(), "{resource} is not started\n{}", self.story());
+        holder.unwrap()
+    }
+
+    /// Where this command succeeds: the nodes that have power, in order.
+    pub(crate) fn where_is(&self, file: &str) -> Vec<String> {
+        let has = |node: &&lab::Node| {
+            let file = file.to_owned();
+            node.has_power() && node.run(move || std::path::Path::new(&file).exists())
+        };
+        self.lab.nodes().iter().filter(has).map(|it| it.name().to_string()).collect()
+    }
+
     /// What all nodes say and have said.
     pub(crate) fn story(&self) -> String {
         let mut text = String::new();
         for (node, process) in &self.processes {
+            if !self.lab.node(node).has_power() {
+                continue;
+            }
             let (_, status) = self.command(node, &["cluster", "status"]);
             let _ = writeln!(text, "--- {node}:\n{status}\n{}", process.log());
         }

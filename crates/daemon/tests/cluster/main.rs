@@ -6,6 +6,10 @@
 #![allow(clippy::unwrap_used, reason = "in a test, a panic is the message")]
 
 mod bench;
+mod fencing;
+mod figures;
+mod resources;
+mod vips;
 
 use std::time::{Duration, Instant};
 

@@ -17,6 +17,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
 
 use base::{Errno, LeaseAnswer, LeaseClass, LeaseKey, LeaseOp, LeaseTrouble, Mac};
 use netlink_packet_netfilter::nftables::{
@@ -179,21 +180,30 @@ impl LeaseTable {
             LeaseOp::List { class, keys } => self.list(keys, Some(*class))?,
             LeaseOp::Unlist { keys } => self.list(keys, None)?,
             LeaseOp::Arm { class } => {
-                let steps = vec![
-                    Step::destroy_elements("lease", &self.lease(*class, false)),
-                    Step::create("lease", NfTablesMessage::NewSetElement(self.lease(*class, true))),
-                ];
-                self.commit(steps)?;
+                self.arm(*class, class.length())?;
             }
-            LeaseOp::Renew { class } => self.renew(*class)?,
+            LeaseOp::Renew { class } => self.renew(*class, class.length())?,
             LeaseOp::Drop { class } => {
-                self.commit(vec![Step::destroy_elements("lease", &self.lease(*class, false))])?;
+                self.commit(vec![Step::destroy_elements("lease", &self.lease(*class, None))])?;
             }
             LeaseOp::Destroy => {
                 self.commit(vec![Step::destroy_table(step::TABLE, &self.name)])?;
             }
         }
         Ok(LeaseAnswer::Done)
+    }
+
+    /// Begins a lease of a class that ends after `rest`, whether there is one or not: for a lease
+    /// whose end somebody else has set.
+    ///
+    /// # Errors
+    /// See [`LeaseTrouble`].
+    pub fn arm(&mut self, class: LeaseClass, rest: Duration) -> Result<(), LeaseTrouble> {
+        let steps = vec![
+            Step::destroy_elements("lease", &self.lease(class, None)),
+            Step::create("lease", NfTablesMessage::NewSetElement(self.lease(class, Some(rest)))),
+        ];
+        self.commit(steps)
     }
 
     fn commit(&mut self, steps: Vec<Step>) -> Result<(), LeaseTrouble> {
@@ -218,12 +228,16 @@ impl LeaseTable {
         Ok(LeaseAnswer::Built { existed: !sets.is_empty(), listed })
     }
 
-    /// Delete and add in one transaction: the deletion fails once the element has ended, and then
-    /// nothing is added. Never merely add, which would let a woken process begin anew.
-    fn renew(&mut self, class: LeaseClass) -> Result<(), LeaseTrouble> {
+    /// Goes on with a lease that has not ended, until `rest` from now. Delete and add in one
+    /// transaction: the deletion fails once the element has ended, and then nothing is added. Never
+    /// merely add, which would let a woken process begin anew.
+    ///
+    /// # Errors
+    /// [`LeaseTrouble::Lapsed`] if it has ended.
+    pub fn renew(&mut self, class: LeaseClass, rest: Duration) -> Result<(), LeaseTrouble> {
         let steps = vec![
-            Step::delete("lease", NfTablesMessage::DeleteSetElement(self.lease(class, false))),
-            Step::create("lease", NfTablesMessage::NewSetElement(self.lease(class, true))),
+            Step::delete("lease", NfTablesMessage::DeleteSetElement(self.lease(class, None))),
+            Step::create("lease", NfTablesMessage::NewSetElement(self.lease(class, Some(rest)))),
         ];
         match self.nftables.commit(steps) {
             Err(CommitError::Step { number: 0, refusal, .. })
@@ -235,10 +249,12 @@ impl LeaseTable {
         }
     }
 
-    fn lease(&self, class: LeaseClass, timed: bool) -> SetElementMessage {
+    fn lease(&self, class: LeaseClass, rest: Option<Duration>) -> SetElementMessage {
         let mut element = vec![key_element(&class.number().to_be_bytes())];
-        if timed {
-            element.push(SetElementAttribute::Timeout(u64::from(class.number())));
+        if let Some(rest) = rest {
+            // Zero would be for ever.
+            let millis = u64::try_from(rest.as_millis()).unwrap_or(u64::MAX).max(1);
+            element.push(SetElementAttribute::Timeout(millis));
         }
         element_list(&self.name, rules::ALIVE, vec![element])
     }

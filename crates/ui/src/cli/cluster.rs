@@ -121,6 +121,9 @@ pub struct ClusterRunArgs {
     /// Where to listen for questions
     #[arg(long, default_value = DEFAULT_SOCKET)]
     pub control: PathBuf,
+    /// A directory with fence agents, in which they are looked for before `/usr/sbin`
+    #[arg(long, value_name = "DIR")]
+    pub fence_agents: Vec<PathBuf>,
 }
 
 /// Whom to ask.

@@ -1,0 +1,61 @@
+//! Resources that run: Debian's agents on three nodes, as the cluster's document says.
+
+use lab::{Need, ProcessSignal, requires, wait_for};
+
+use crate::NODES;
+use crate::bench::{Bench, PATIENCE};
+
+const DUMMY: &str = "<resources><primitive id='d' class='ocf' provider='heartbeat' type='Dummy'>\
+    <operations><op id='d-monitor' name='monitor' interval='300ms' timeout='20s'/></operations>\
+    </primitive></resources>";
+const STATE: &str = "/run/resource-agents/Dummy-d.state";
+
+fn agents(names: &[&str]) -> bool {
+    let needs =
+        names.iter().map(|it| Need::file(format!("/usr/lib/ocf/resource.d/heartbeat/{it}")));
+    requires(&needs.collect::<Vec<_>>())
+}
+
+#[test]
+fn a_resource_starts_is_recovered_leaves_with_its_node_and_survives_its_node() {
+    if !agents(&["Dummy"]) {
+        return;
+    }
+    let Some(mut bench) = Bench::new(3) else { return };
+    bench.three();
+    bench.options("n1", &[("stonith-enabled", "false")]);
+    bench.replace("n2", "resources", DUMMY);
+    let holder = bench.holder("n3", "d");
+    assert_eq!(bench.where_is(STATE), [&*holder], "{}", bench.story());
+    let started = "//lrm_resource[@id='d']/lrm_rsc_op[@operation='start']/@rc-code";
+    bench.reads("n1", started, "0\n");
+    let monitored = "//lrm_resource[@id='d']/lrm_rsc_op[@interval='300']/@rc-code";
+    bench.reads("n1", monitored, "0\n");
+
+    // It fails; the monitor sees it, and it is started again.
+    bench.lab.node(&holder).run(|| std::fs::remove_file(STATE)).unwrap();
+    bench.reads("n1", "//lrm_rsc_op[@id='d_last_failure_0']/@rc-code", "7\n");
+    let again = wait_for(PATIENCE, || bench.where_is(STATE) == [&*holder]);
+    assert!(again.is_some(), "{}", bench.story());
+    assert_eq!(bench.holder("n2", "d"), holder);
+
+    // Its node is told to stop: what runs there stops first, and begins elsewhere.
+    let process = bench.process(&holder).clone();
+    process.signal(ProcessSignal::TERM);
+    let ended = process.wait(PATIENCE);
+    assert!(ended.is_some_and(|it| it.success()), "{}", bench.story());
+    assert!(!bench.where_is(STATE).contains(&holder), "{}", process.log());
+    let others: Vec<&str> = NODES.into_iter().filter(|it| *it != holder).collect();
+    let next = bench.holder(others[0], "d");
+    assert_ne!(next, holder);
+    bench.run(&holder);
+    bench.settled(&NODES);
+
+    // Its node loses power.
+    bench.lab.crash(&next).unwrap();
+    let others: Vec<&str> = NODES.into_iter().filter(|it| *it != next).collect();
+    let moved = wait_for(PATIENCE, || bench.where_is(STATE).len() == 1);
+    assert!(moved.is_some(), "{}", bench.story());
+    assert_ne!(bench.holder(others[0], "d"), next);
+    bench.says(others[0], &format!("OFFLINE: [ {next} ]"));
+}

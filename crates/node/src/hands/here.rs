@@ -1,0 +1,80 @@
+//! The hands of this machine: a thread that runs agents, and one that keeps VIPs.
+
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use agents::{Ask, Host, Settings};
+
+use super::vips::Vips;
+use super::{Act, Back, Hands, Told};
+
+/// Where the tools are that agents call (`crm_attribute` and the like), if they are installed.
+const TOOLS: &str = "/usr/lib/mainstay/tools";
+
+/// Runs agents as root's programs are run, and VIPs without one.
+#[derive(Debug)]
+pub struct Here {
+    programs: Host,
+    vips: Vips,
+}
+
+impl Here {
+    /// Two threads, which end when this is dropped. Fence agents are looked for in `fence_agents`
+    /// first; `lease` is how long quorum leases are.
+    ///
+    /// # Errors
+    /// `EMFILE` and the like.
+    pub fn start(back: Back, lease: Duration, mut fence_agents: Vec<PathBuf>) -> io::Result<Self> {
+        let mut settings = Settings::default();
+        fence_agents.append(&mut settings.fence_agents);
+        settings.fence_agents = fence_agents;
+        settings.tools = Some(PathBuf::from(TOOLS)).filter(|it| it.is_dir());
+        let vips = Vips::start(back.clone(), lease)?;
+        let tell = move |told| {
+            if let Some(told) = heard(told) {
+                back.tell(told);
+            }
+        };
+        Ok(Self { programs: Host::start(settings, tell)?, vips })
+    }
+}
+
+impl Hands for Here {
+    fn act(&mut self, act: Act) {
+        let ask = match act {
+            Act::Call(call) if Vips::is_for(&call.order) => return self.vips.call(call),
+            Act::Call(call) => Ask::Call(call),
+            Act::Kill(number) => {
+                // Whoever does not know the number has nothing to end.
+                self.vips.kill(number);
+                Ask::Kill(number)
+            }
+            Act::Fence(call) => Ask::Fence(call),
+            Act::FenceKill(number) => Ask::FenceKill(number),
+            Act::Reborn => {
+                self.vips.reborn();
+                Ask::Reborn
+            }
+            Act::Lease(lease) => return self.vips.lease(lease),
+        };
+        self.programs.ask(ask);
+    }
+
+    fn trouble(&self) -> Option<String> {
+        self.vips.trouble()
+    }
+}
+
+fn heard(told: agents::Told) -> Option<Told> {
+    match told {
+        agents::Told::Done(done) => Some(Told::Done(done)),
+        agents::Told::FenceDone(number, result) => Some(Told::FenceDone(number, result)),
+        agents::Told::Wrote(resource, action, lines) => {
+            let text = lines.iter().map(|line| format!("{resource} ({action}): {line}"));
+            Some(Told::Note(text.collect::<Vec<_>>().join("\n")))
+        }
+        // Nobody here asks agents of themselves.
+        agents::Told::Metadata(..) | agents::Told::Validated(..) => None,
+    }
+}

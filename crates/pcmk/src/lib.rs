@@ -12,6 +12,7 @@ pub mod failure;
 pub mod graph;
 pub mod inject;
 mod input;
+pub mod live;
 pub mod matrix;
 pub mod options;
 pub mod paper;

@@ -396,6 +396,7 @@ fn the_page_reads_alike() {
             "crm_mon -1",
             "crm_mon -1 -r -n -A -f -o",
             "crm_mon -1 -r -o -t",
+            "crm_mon -1 -f",
             "crm_mon -1 --output-as=xml",
             "crm_mon -1 -X",
             "crm_mon --one-shot --inactive --output-as xml",

@@ -20,7 +20,7 @@ pub(super) enum Takes {
 pub(super) type Spec = (char, &'static [&'static str], Takes);
 
 /// A command line, read.
-#[derive(Default)]
+#[derive(Default, Debug)]
 pub(super) struct Words {
     pub(super) given: Vec<(char, Option<String>)>,
     pub(super) rest: Vec<String>,
@@ -150,12 +150,12 @@ mod tests {
 
     #[test]
     fn letters_words_and_values_are_read_as_getopt_does() {
-        let it = read(&["-qn", "a", "--name=b", "--wait", "x", "--", "-y"]).ok().expect("read");
+        let it = read(&["-qn", "a", "--name=b", "--wait", "x", "--", "-y"]).expect("read");
         assert_eq!((it.value('n'), it.has('q'), it.has('α')), (Some("b"), true, true));
         assert_eq!(it.rest, ["x", "-y"]);
-        let it = read(&["-p", "db", "-nx"]).ok().expect("read");
+        let it = read(&["-p", "db", "-nx"]).expect("read");
         assert_eq!((it.value('p'), it.value('n')), (Some("db"), Some("x")));
-        let it = read(&["--promotion", "-q"]).ok().expect("read");
+        let it = read(&["--promotion", "-q"]).expect("read");
         assert_eq!((it.has('p'), it.value('p'), it.has('q')), (true, None, true));
         for bad in [&["-x"][..], &["--bogus"], &["-n"], &["-α"]] {
             assert_eq!(read(bad).err().expect("refused").0.status, 64, "{bad:?}");

@@ -8,6 +8,7 @@ use cib::dates::WallTime;
 use sched::{FailedView, Role, Shape};
 
 use super::super::fencing;
+use super::super::node_id;
 use super::super::pairs::Place;
 use super::{Scene, View, history, plural, stamp, status_word};
 use crate::text::{self, Shown, nodes, resources::exit_word};
@@ -25,7 +26,9 @@ pub(super) fn page(scene: &Scene<'_>, view: &View) -> String {
         "fencing",
         "bans",
     ] {
-        if !view.has(section) {
+        // Operations are told with what was counted.
+        let told = section == "failcounts" && view.has("operations");
+        if told || !view.has(section) {
             continue;
         }
         let part = match section {
@@ -191,8 +194,9 @@ fn operations(scene: &Scene<'_>, timing: bool) -> String {
         }
         if done.resource != resource {
             resource.clone_from(&done.resource);
-            let threshold = scene.threshold(&resource);
-            let _ = writeln!(text, "    * {resource}: migration-threshold={threshold}:");
+            let id = node_id(&scene.sheet.root, &node).map(|(id, _)| id).unwrap_or_default();
+            let counts = counted(scene, &id, &node);
+            let _ = writeln!(text, "    * {}:", threshold(scene, &resource, counts.get(&resource)));
         }
         let task = if done.task == "monitor" && done.interval == 0 { "probe" } else { &done.task };
         let _ = write!(text, "      * ({}) {task}", done.call);
@@ -216,23 +220,40 @@ fn operations(scene: &Scene<'_>, timing: bool) -> String {
     text
 }
 
+/// The failures of a node's resources: how many are counted, and when the last one was.
+pub(super) fn counted(scene: &Scene<'_>, id: &str, name: &str) -> BTreeMap<String, (Score, i64)> {
+    let mut counts: BTreeMap<String, (Score, i64)> = BTreeMap::new();
+    for it in Place::transient(id, name).all(&scene.sheet.root) {
+        let count = it.name.strip_prefix("fail-count-").and_then(|it| it.split('#').next());
+        let last = it.name.strip_prefix("last-failure-").and_then(|it| it.split('#').next());
+        if let (Some(of), Some(by)) = (count, Score::parse(&it.value)) {
+            let entry = counts.entry(of.to_owned()).or_insert((Score::ZERO, 0));
+            entry.0 = entry.0 + by;
+        }
+        if let (Some(of), Ok(at)) = (last, it.value.parse::<i64>()) {
+            let entry = counts.entry(of.to_owned()).or_insert((Score::ZERO, 0));
+            entry.1 = entry.1.max(at);
+        }
+    }
+    counts.retain(|_, (count, _)| *count != Score::ZERO);
+    counts
+}
+
+fn threshold(scene: &Scene<'_>, of: &str, failures: Option<&(Score, i64)>) -> String {
+    let mut text = format!("{of}: migration-threshold={}", scene.threshold(of));
+    if let Some((count, last)) = failures {
+        let _ = write!(text, " fail-count={count}");
+        if *last > 0 {
+            let _ = write!(text, " last-failure='{}'", stamp(WallTime(*last)));
+        }
+    }
+    text
+}
+
 fn fail_counts(scene: &Scene<'_>) -> String {
     let mut text = String::new();
     for node in &scene.sheet.seen.nodes {
-        let all = Place::transient(&node.id, &node.name).all(&scene.sheet.root);
-        let mut counts: BTreeMap<String, (Score, i64)> = BTreeMap::new();
-        for it in &all {
-            let count = it.name.strip_prefix("fail-count-").and_then(|it| it.split('#').next());
-            let last = it.name.strip_prefix("last-failure-").and_then(|it| it.split('#').next());
-            if let (Some(of), Some(by)) = (count, Score::parse(&it.value)) {
-                let entry = counts.entry(of.to_owned()).or_insert((Score::ZERO, 0));
-                entry.0 = entry.0 + by;
-            }
-            if let (Some(of), Ok(at)) = (last, it.value.parse::<i64>()) {
-                let entry = counts.entry(of.to_owned()).or_insert((Score::ZERO, 0));
-                entry.1 = entry.1.max(at);
-            }
-        }
+        let counts = counted(scene, &node.id, &node.name);
         if counts.is_empty() {
             continue;
         }
@@ -240,16 +261,8 @@ fn fail_counts(scene: &Scene<'_>) -> String {
             text.push_str("Migration Summary:\n");
         }
         let _ = writeln!(text, "  * {}: {}:", nodes::kind(node), node.name);
-        for (of, (count, last)) in counts {
-            let last = match last {
-                0 => String::new(),
-                at => format!(" last-failure='{}'", stamp(WallTime(at))),
-            };
-            let threshold = scene.threshold(&of);
-            let _ = writeln!(
-                text,
-                "    * {of}: migration-threshold={threshold} fail-count={count}{last}"
-            );
+        for (of, failures) in &counts {
+            let _ = writeln!(text, "    * {}", threshold(scene, of, Some(failures)));
         }
     }
     text
@@ -276,13 +289,13 @@ pub(crate) fn failure(it: &FailedView) -> String {
     let _ = match it.status {
         0 => write!(text, " returned '{}'", exit_word(it.rc)),
         -1 => write!(text, " pending"),
-        status => write!(text, " could not be executed ({})", status_word(status)),
+        status => {
+            let reason = it.reason.as_deref().map_or_else(String::new, |it| format!(": {it}"));
+            write!(text, " could not be executed ({}{reason})", status_word(status))
+        }
     };
-    if let Some(reason) = &it.reason {
-        let _ = match it.status {
-            0 => write!(text, " ({reason})"),
-            _ => write!(text, " because '{reason}'"),
-        };
+    if let Some(reason) = it.reason.as_deref().filter(|_| it.status == 0) {
+        let _ = write!(text, " ({reason})");
     }
     if let Some(at) = it.last_rc_change {
         let _ = write!(text, " at {}", stamp(WallTime(at)));
@@ -338,4 +351,49 @@ fn bans(scene: &Scene<'_>) -> String {
         let _ = writeln!(lines, "  * {}\tprevents {} {what} on {}", ban.id, ban.resource, ban.node);
     }
     if lines.is_empty() { lines } else { format!("Negative Location Constraints:\n{lines}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failures_are_told_with_all_that_is_known_of_them() {
+        let it = FailedView {
+            resource: "b".into(),
+            node: "n2".into(),
+            task: "start".into(),
+            interval: 0,
+            rc: 198,
+            status: 2,
+            call_id: 12,
+            reason: Some("Resource agent did not complete in time".into()),
+            last_rc_change: Some(1_700_000_200),
+            exec_time: Some("20002".into()),
+            queue_time: None,
+        };
+        assert_eq!(
+            failure(&it),
+            "b start on n2 could not be executed (Timed Out: Resource agent did not complete in \
+             time) at Tue Nov 14 22:16:40 2023 after 20.002s"
+        );
+        let monitor = FailedView {
+            task: "monitor".into(),
+            interval: 90_000,
+            rc: 7,
+            status: 0,
+            reason: None,
+            exec_time: Some("0".into()),
+            ..it
+        };
+        assert_eq!(
+            failure(&monitor),
+            "b 90s-interval monitor on n2 returned 'not running' at Tue Nov 14 22:16:40 2023"
+        );
+        for (millis, text) in
+            [(20, "20ms"), (1_000, "1s"), (61_500, "1m1.500s"), (3_600_000, "1h0s")]
+        {
+            assert_eq!(span(millis), text);
+        }
+    }
 }

@@ -6,7 +6,8 @@ use cib::xml::{Element, Node};
 use sched::{Health, NodeKind, NodeView, Observed, ResourceView, Role, Shape};
 
 use super::super::fencing;
-use super::text::attributes_of;
+use super::super::node_id;
+use super::text::{attributes_of, counted};
 use super::{Done, Scene, View, bans, history, stamp, status_word};
 use crate::text::resources::exit_word;
 
@@ -216,10 +217,9 @@ fn bundle(seen: &Observed, it: &ResourceView, target: bool) -> Element {
         .with("failed", word(it.failed));
     for (number, replica) in view.replicas.iter().enumerate() {
         let mut one = Element::new("replica").with("id", &number.to_string());
-        for at in [replica.ip, replica.child, Some(replica.container), replica.remote] {
-            if let Some(at) = at {
-                one.push(resource(seen, &seen.resources[at], target));
-            }
+        let parts = [replica.ip, replica.child, Some(replica.container), replica.remote];
+        for at in parts.into_iter().flatten() {
+            one.push(resource(seen, &seen.resources[at], target));
         }
         told.push(one);
     }
@@ -313,12 +313,18 @@ fn operations(scene: &Scene<'_>) -> Element {
         let Node::Element(node) = &mut all.children[place] else { continue };
         let place = at(node, "resource_history", "id", &done.resource).unwrap_or_else(|| {
             let known = scene.sheet.resource(&done.resource).ok();
-            node.push(
-                Element::new("resource_history")
-                    .with("id", &done.resource)
-                    .with("orphan", word(known.is_none_or(|it| it.orphan)))
-                    .with("migration-threshold", &scene.threshold(&done.resource)),
-            );
+            let mut told = Element::new("resource_history")
+                .with("id", &done.resource)
+                .with("orphan", word(known.is_none_or(|it| it.orphan)))
+                .with("migration-threshold", &scene.threshold(&done.resource));
+            let id = node_id(&scene.sheet.root, &done.node).map(|(id, _)| id).unwrap_or_default();
+            if let Some((count, last)) = counted(scene, &id, &done.node).get(&done.resource) {
+                told.set("fail-count", &count.to_string());
+                if *last > 0 {
+                    told.set("last-failure", &stamp(WallTime(*last)));
+                }
+            }
+            node.push(told);
             node.children.len() - 1
         });
         let Node::Element(resource) = &mut node.children[place] else { continue };

@@ -111,7 +111,7 @@ fn element<'a>(sheet: &'a Sheet, resource: &str) -> Result<&'a Element, Failure>
 pub(super) fn xml(sheet: &Sheet, resource: &str, raw: bool) -> Result<Said, Failure> {
     let element = element(sheet, resource)?;
     if raw {
-        return Ok(Said::text(format!("{}", element.pretty())));
+        return Ok(Said::text(element.pretty()));
     }
     let shown = Shown { places: true, inactive: true, pending: true };
     let line = text::resource(&sheet.seen, sheet.resource(resource)?, shown);

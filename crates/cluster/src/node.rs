@@ -293,7 +293,7 @@ impl Node {
     }
 
     fn applied(&mut self, now: Instant, entry: Entry, outcome: Outcome) {
-        let configured = matches!(entry.operation, Operation::Cib { .. });
+        let configured = matches!(entry.operation.bare(), Operation::Cib { .. });
         self.learn(now, configured);
         if let Operation::Lead { node } = &entry.operation {
             let mine = *node == self.config.node

@@ -9,6 +9,7 @@ pub mod answer;
 pub mod dot;
 pub mod execute;
 pub mod failure;
+pub mod glance;
 pub mod graph;
 pub mod inject;
 mod input;

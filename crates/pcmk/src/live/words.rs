@@ -158,7 +158,7 @@ mod tests {
         let it = read(&["--promotion", "-q"]).expect("read");
         assert_eq!((it.has('p'), it.value('p'), it.has('q')), (true, None, true));
         for bad in [&["-x"][..], &["--bogus"], &["-n"], &["-α"]] {
-            assert_eq!(read(bad).err().expect("refused").0.status, 64, "{bad:?}");
+            assert_eq!(read(bad).expect_err("refused").0.status, 64, "{bad:?}");
         }
     }
 }

@@ -6,6 +6,8 @@
 mod text;
 pub(crate) mod xml;
 
+pub(crate) use text::failure;
+
 use std::ffi::OsString;
 
 use cib::dates::WallTime;

@@ -10,6 +10,8 @@ use ui::cluster::Status;
 const BINARY: &str = env!("CARGO_BIN_EXE_mainstay");
 /// Where a node lives in its container.
 pub(crate) const HOME: &str = "/run/lab/cluster";
+/// Where Pacemaker's tools are laid out.
+pub(crate) const TOOLS: &str = "/run/lab/tools";
 /// For whatever must come about, on a machine that others use as well.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(40);
 /// Twice the usual: the machine is shared.
@@ -45,6 +47,22 @@ impl Bench {
                 (false, format!("it did not end; it wrote: {}", process.log()))
             }
         }
+    }
+
+    /// Runs one of Pacemaker's tools, from where they are laid out: whether it succeeded, and what it
+    /// wrote.
+    pub(crate) fn tool(&self, node: &str, words: &[&str]) -> (bool, String) {
+        let mut arguments: Vec<String> = words.iter().map(|it| (*it).to_owned()).collect();
+        arguments[0] = format!("{TOOLS}/{}", words[0]);
+        let process = self.lab.node(node).spawn(&CommandLine { arguments }).unwrap();
+        let ended = process.wait(PATIENCE);
+        (ended.is_some_and(|it| it.success()), process.log())
+    }
+
+    /// One that succeeds, and says this.
+    pub(crate) fn says(&self, node: &str, words: &[&str], want: &str) {
+        let (ok, text) = self.tool(node, words);
+        assert!(ok && text == want, "{node}: {words:?}: {text:?}\n{}", self.story());
     }
 
     pub(crate) fn ok(&self, node: &str, arguments: &[impl AsRef<str>]) -> String {

@@ -52,6 +52,8 @@ fn three_nodes_agree_lose_their_leader_and_go_on() {
     let unknown = bench.refused("n1", &["node", "standby", "n9"]);
     assert!(unknown.contains("there are: n1, n2, n3"), "{unknown}");
 
+    tools(&bench);
+
     // The leader is killed: another leads, nothing is lost, and it comes back by its disk.
     let others: Vec<&str> = NODES.into_iter().filter(|node| **node != *dc).collect();
     let began = Instant::now();
@@ -98,6 +100,78 @@ fn three_nodes_agree_lose_their_leader_and_go_on() {
     bench.join("n2", "n3");
     bench.run("n2");
     bench.settled(&NODES);
+}
+
+/// Pacemaker's tools, by their names, and the same verbs by ours.
+fn tools(bench: &Bench) {
+    for node in NODES {
+        bench.ok(node, &["cluster", "tools", bench::TOOLS]);
+    }
+    let id = |node: &str| bench.tool(node, &["crm_node", "-i"]).1.trim().to_owned();
+    let mut list: Vec<String> =
+        NODES.iter().map(|node| format!("{} {node} member\n", id(node))).collect();
+    list.sort();
+    bench.says("n2", &["crm_node", "-n"], "n2\n");
+    bench.says("n2", &["crm_node", "-l"], &list.concat());
+    bench.says("n2", &["crm_node", "-q"], "1\n");
+    let (_, members) = bench.tool("n3", &["crm_node", "-p"]);
+    assert_eq!(members.split_whitespace().count(), 3, "{members}");
+
+    // Attributes: set here, there when it has returned; read elsewhere.
+    let attribute = |words: &'static str| words.split(' ').collect::<Vec<_>>();
+    bench.says("n1", &attribute("crm_attribute -N n2 -l reboot -n pingd -v 100"), "");
+    bench.says("n1", &attribute("crm_attribute -N n2 -l reboot -n pingd -G -q"), "100\n");
+    bench.reads("n3", "//node_state[@uname='n2']//nvpair[@name='pingd']/@value", "100\n");
+    bench.says(
+        "n2",
+        &attribute("attrd_updater -n pingd -Q"),
+        "name=\"pingd\" host=\"n2\" value=\"100\"\n",
+    );
+    bench.says("n2", &attribute("attrd_updater -n pingd -D"), "");
+    let (there, _) = bench.tool("n2", &attribute("crm_attribute -N n2 -l reboot -n pingd -G -q"));
+    assert!(!there);
+    bench.says("n3", &attribute("crm_attribute -N n1 -l forever -n site -v here"), "");
+    bench.reads("n2", "//node[@uname='n1']//nvpair[@name='site']/@value", "here\n");
+    bench.says(
+        "n3",
+        &attribute("crm_attribute -N n1 -n site -G"),
+        "scope=nodes  name=site value=here\n",
+    );
+
+    // A resource whose agent nobody has: it fails everywhere, which is told, forgotten, and tried again.
+    let xml = "<primitive id='missing' class='ocf' provider='lab' type='Missing'/>";
+    bench.says("n1", &["cibadmin", "-C", "-o", "resources", "-X", xml], "");
+    let failed = |node: &str| {
+        let (_, page) = bench.tool(node, &["crm_mon", "-1"]);
+        page.contains("Failed Resource Actions:\n  * missing ") && page.contains("not installed")
+    };
+    assert!(wait_for(PATIENCE, || failed("n2")).is_some(), "{}", bench.story());
+    let (_, xml) = bench.tool("n3", &["crm_mon", "-1", "--output-as=xml"]);
+    let root = cib::xml::parse(&xml).expect("XML").root;
+    let nodes = root.child("nodes").expect("nodes");
+    assert_eq!(nodes.named("node").filter(|it| it.get("online") == Some("true")).count(), 3);
+    let page = bench.ok("n1", &["cluster", "status"]);
+    assert!(page.contains("Not running, because:") && page.contains("* missing: "), "{page}");
+    let said = bench.ok("n2", &["resource", "ban", "missing", "n1", "--for", "PT1H"]);
+    assert!(said.contains("Migration will take effect until: "), "{said}");
+    let page = bench.ok("n3", &["cluster", "status"]);
+    assert!(
+        page.contains("missing not on n1, until ") && page.contains("cli-ban-missing-on-n1"),
+        "{page}"
+    );
+    let said = bench.ok("n3", &["resource", "clear", "missing"]);
+    assert_eq!(said, "Removing constraint: cli-ban-missing-on-n1\n");
+    let nowhere = bench.refused("n1", &["resource", "move", "missing", "n9"]);
+    assert!(nowhere.contains("Node 'n9' not found"), "{nowhere}");
+    bench.ok("n1", &["resource", "stop", "missing"]);
+    let cleaned = bench.ok("n2", &["resource", "cleanup", "missing"]);
+    assert!(cleaned.contains("Cleaned up missing on n"), "{cleaned}");
+    let clean = wait_for(PATIENCE, || {
+        let (_, page) = bench.tool("n2", &["crm_mon", "-1r"]);
+        !page.contains("Failed Resource Actions") && page.contains("Stopped (disabled)")
+    });
+    assert!(clean.is_some(), "{}", bench.story());
+    bench.says("n1", &["crm_resource", "-D", "-r", "missing", "-t", "primitive"], "");
 }
 
 #[test]

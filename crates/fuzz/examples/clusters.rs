@@ -1,5 +1,6 @@
 //! `clusters --seeds A..B` (or files): plans for the clusters of these numbers, each until it is at
 //! rest, and counts by class what must not be. `clusters --print SEED` writes one of them.
+//! `clusters --generated A..B` takes the random CIBs of the scheduler suite's generator instead of our own.
 //!
 //! Not every cluster can come to rest. One that does not is given to Debian's crm_simulate, plan
 //! after plan likewise: where that does not rest either, it is counted, and no fault. Without
@@ -7,9 +8,11 @@
 //! the plan says is blocked.
 
 use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Write};
+use std::ops::Range;
 use std::panic;
 use std::path::Path;
-use std::process::{Command, ExitCode};
+use std::process::{Command, ExitCode, Stdio};
 
 use fuzz::clusters::{Class, judge};
 use fuzz::unrest::Unrest;
@@ -108,15 +111,20 @@ fn main() -> ExitCode {
     }
     let ask = alone.is_none();
     if let [option, range] = &arguments[..]
-        && option == "--seeds"
+        && (option == "--seeds" || option == "--generated")
     {
         let ends = range.split_once("..").map(|(from, to)| (from.parse(), to.parse()));
         let Some((Ok(from), Ok(to))) = ends else {
-            eprintln!("--seeds {range}: a range is given as 0..1000");
+            eprintln!("{option} {range}: a range is given as 0..1000");
             return ExitCode::from(2);
         };
-        for seed in from..to {
-            one(&format!("seed {seed}"), &fuzz::cluster(seed), ask, &mut counts);
+        if option == "--seeds" {
+            for seed in from..to {
+                one(&format!("seed {seed}"), &fuzz::cluster(seed), ask, &mut counts);
+            }
+        } else if let Err(error) = generated(from..to, ask, &mut counts) {
+            eprintln!("--generated {range}: {error}");
+            return ExitCode::FAILURE;
         }
     } else {
         for name in &arguments {
@@ -127,6 +135,67 @@ fn main() -> ExitCode {
         }
     }
     if report(&counts) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Runs the suite's generator for each line of arguments it reads, in one process: a new interpreter
+/// for each CIB would take longer than planning does. A NUL ends a CIB.
+const DRIVER: &str = r"
+import sys
+path = sys.argv[1]
+code = compile(open(path).read(), path, 'exec')
+for line in sys.stdin:
+    sys.argv = [path] + line.split()
+    exec(code, {'__name__': '__main__'})
+    sys.stdout.write('\0')
+    sys.stdout.flush()
+";
+const STATES: [&str; 5] = ["stopped", "running", "nodefail", "failures", "join"];
+
+/// What the generator is asked for under this number: 2-5 nodes, 4-15 primitives, 0-12 constraints,
+/// each state in turn.
+fn wish(seed: u64) -> String {
+    let mut rest = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 16;
+    let mut draw = |limit: u64| {
+        let drawn = rest % limit;
+        rest /= limit;
+        drawn
+    };
+    let (nodes, resources, constraints) = (2 + draw(4), 4 + draw(12), draw(13));
+    let state = usize::try_from(seed % 5).map_or(STATES[0], |at| STATES[at]);
+    format!(
+        "--shape random --nodes {nodes} --resources {resources} --constraints {constraints} --state {state} --seed {seed}"
+    )
+}
+
+/// Judges the generator's CIBs of these numbers.
+fn generated(seeds: Range<u64>, ask: bool, counts: &mut Counts) -> std::io::Result<()> {
+    let missing = || std::io::Error::other("no shared/suites/scheduler above the project");
+    let above = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors();
+    let generator = above
+        .map(|folder| folder.join("shared/suites/scheduler/gen_cib.py"))
+        .find(|script| script.is_file())
+        .ok_or_else(missing)?;
+    let mut python = Command::new("python3");
+    python.args(["-c", DRIVER]).arg(generator).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = python.spawn()?;
+    let (Some(mut asked), Some(answers)) = (child.stdin.take(), child.stdout.take()) else {
+        return Err(std::io::Error::other("python3 has no pipes"));
+    };
+    let mut answers = BufReader::new(answers);
+    for seed in seeds {
+        writeln!(asked, "{}", wish(seed))?;
+        asked.flush()?;
+        let mut text = Vec::new();
+        answers.read_until(0, &mut text)?;
+        if text.pop() != Some(0) {
+            return Err(std::io::Error::other(format!("the generator ended at {seed}")));
+        }
+        let text = String::from_utf8(text).map_err(std::io::Error::other)?;
+        one(&format!("seed {seed}"), &text, ask, counts);
+    }
+    drop(asked);
+    child.wait()?;
+    Ok(())
 }
 
 /// Tells what was found; whether there was nothing that must not be.

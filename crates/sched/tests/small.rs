@@ -421,6 +421,24 @@ fn instances_do_not_go_round_among_those_they_would_rather_avoid() {
 }
 
 #[test]
+fn an_instance_that_has_nowhere_to_go_while_others_stay_is_asked_again() {
+    // Those drawn to n2 and n3 leave one of them for n4, where another is and may stay.
+    let at = |id: &str, rsc: &str, node: &str, score: &str| {
+        format!("<rsc_location id='{id}' rsc='{rsc}' node='{node}' score='{score}'/>")
+    };
+    let constraints = at("l1", "c", "n2", "INFINITY")
+        + &at("l2", "c", "n3", "INFINITY")
+        + &at("l3", "d", "n2", "INFINITY")
+        + &at("l4", "d", "n4", "100")
+        + "<rsc_colocation id='l5' rsc='d' with-rsc='c' score='-INFINITY'/>";
+    let resources = cloned("c", &rsc("a", ""), &[("interleave", "true")])
+        + &cloned("d", &rsc("b", ""), &[("interleave", "false")]);
+    let running = ["n1", "n2", "n3", "n4"].map(|node| (node, "a"));
+    let text = document(4, "", &resources, &constraints, &running);
+    assert_eq!(actions(&text), Vec::<String>::new());
+}
+
+#[test]
 fn a_stop_that_is_stuck_is_not_announced() {
     let (a, b) = (rsc("a", ""), rsc("b", ""));
     let both = [("n1", "a"), ("n1", "b"), ("n2", "a"), ("n2", "b")];

@@ -4,7 +4,7 @@ use cib::Score;
 
 use super::mixing::same;
 use crate::sorting::merge_sorted;
-use crate::world::{ColocId, NodeId, Role, RscId, Table, Variant, World};
+use crate::world::{ColocId, NodeId, Role, RscId, Variant, World};
 
 /// What a colocation bears upon.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -430,9 +430,5 @@ impl World<'_> {
             return Score::MINUS_INFINITY;
         }
         Score::ZERO
-    }
-
-    pub(super) fn table_of(&self, rsc: RscId) -> Table {
-        self[rsc].allowed.clone()
     }
 }

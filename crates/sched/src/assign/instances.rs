@@ -7,7 +7,7 @@ use cib::Score;
 use super::held::Held;
 use super::inherit::Inherited;
 use super::staying::Staying;
-use crate::world::{Allowed, NodeId, RscId, Table, Variant, World};
+use crate::world::{Allowed, NodeId, RscId, Variant, World};
 
 impl World<'_> {
     pub(super) fn assign_clone(&mut self, rsc: RscId) {
@@ -289,10 +289,6 @@ impl World<'_> {
         chosen
     }
 
-    fn tables_of(&self, instance: RscId) -> Vec<(RscId, Table)> {
-        self.family(instance).into_iter().map(|id| (id, self.table_of(id))).collect()
-    }
-
     fn count_instance(&mut self, instance: RscId, node: Option<NodeId>) {
         let Some(node) = node else { return };
         let above = self[instance].parent.unwrap_or(instance);
@@ -318,22 +314,28 @@ impl World<'_> {
             return false;
         }
         self.ban_full_nodes(instance, per_node, held);
-        let (banned, inherited) = (self.tables_of(instance), self.colocations_of(instance));
-        self.close_filled(instance, staying, per_node);
+        let (marks, inherited) = (self.marks(instance), self.colocations_of(instance));
+        let closed = self.close_filled(instance, staying, per_node);
         match self.assign(instance, Some(node)) {
             Some(chosen) if chosen == node => {
                 self.count_instance(instance, Some(node));
                 true
             }
-            Some(better) => {
+            None if !closed => false,
+            // Nowhere, while the places of those who stay are closed: it is asked again with the others.
+            chosen => {
                 self.unassign(instance);
-                for (id, table) in banned {
-                    self[id].allowed = table;
-                    self[id].provisional = true;
-                }
+                self.go_back(&marks);
                 self.restore_colocations(inherited.clone());
                 let seats = self.seats(instance, instances, staying);
-                if self.stays_beside(instance, (node, better), (seats, left), (staying, per_node)) {
+                if let Some(better) = chosen
+                    && self.stays_beside(
+                        instance,
+                        (node, better),
+                        (seats, left),
+                        (staying, per_node),
+                    )
+                {
                     staying.add(instance, node, inherited);
                 }
                 if self[instance].variant == Variant::Group {
@@ -341,7 +343,6 @@ impl World<'_> {
                 }
                 false
             }
-            None => false,
         }
     }
 

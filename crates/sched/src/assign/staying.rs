@@ -11,8 +11,9 @@
 use cib::Score;
 
 use super::inherit::Inherited;
+use crate::action::Flags;
 use crate::reason::Reasons;
-use crate::world::{NodeId, Role, RscId, Table, World};
+use crate::world::{ActionId, NodeId, Role, RscId, Table, World};
 
 /// Instances that will stay, each with its node and what it is colocated with.
 #[derive(Default)]
@@ -47,6 +48,7 @@ pub(super) struct Mark {
     resource: RscId,
     allowed: Table,
     next_role: Role,
+    flags: Vec<(ActionId, Flags)>,
 }
 
 impl World<'_> {
@@ -71,11 +73,17 @@ impl World<'_> {
         }
     }
 
-    /// Closes the nodes that those who stay fill.
-    pub(super) fn close_filled(&mut self, instance: RscId, staying: &Staying, per_node: i64) {
+    /// Closes the nodes that those who stay fill; whether there are any.
+    pub(super) fn close_filled(
+        &mut self,
+        instance: RscId,
+        staying: &Staying,
+        per_node: i64,
+    ) -> bool {
         let places: Vec<NodeId> = staying.nodes().collect();
         let full = self.filled(instance, &places, per_node);
         self.close(instance, &full);
+        !full.is_empty()
     }
 
     /// Closes all nodes but one.
@@ -133,6 +141,9 @@ impl World<'_> {
             it.allowed = mark.allowed.clone();
             it.next_role = mark.next_role;
             it.provisional = true;
+            for (action, flags) in &mark.flags {
+                self[*action].flags = *flags;
+            }
         }
     }
 
@@ -141,6 +152,7 @@ impl World<'_> {
             resource,
             allowed: self[resource].allowed.clone(),
             next_role: self[resource].next_role,
+            flags: self[resource].actions.iter().map(|id| (*id, self[*id].flags)).collect(),
         };
         self.family(instance).into_iter().map(mark).collect()
     }

@@ -78,10 +78,12 @@ impl Slot {
         self.unrest.flight.is_some()
     }
 
-    /// Whether it is present beyond doubt: good enough to be told to somebody for the first time.
+    /// Whether it is present beyond doubt, and not on its way off: good enough to be told to somebody
+    /// for the first time.
     pub(super) fn is_sure(&self) -> bool {
+        let leaves = |flight: &Flight| flight.act == Act::Remove;
         let in_doubt = self.unrest.doubt
-            || self.unrest.flight.as_ref().is_some_and(|f| f.doubted || f.gone_seen);
+            || self.unrest.flight.as_ref().is_some_and(|f| f.doubted || f.gone_seen || leaves(f));
         self.have == Have::Present && !in_doubt
     }
 

@@ -143,6 +143,23 @@ fn vrrp_067_a_vip_present_though_not_held_is_removed() {
 }
 
 #[test]
+fn what_is_on_its_way_off_is_not_present_to_who_takes_over_meanwhile() {
+    let mut world = World::with_links(&["eth0"]);
+    let on = index(&world, "eth0");
+    let rest = two().remove(0);
+    world.kernel.install((on, rest.address, rest.prefix)).unwrap();
+    world.run();
+    world.manage(1, &[rest.clone()]);
+    assert_eq!(world.asked(), [AddressOp::Remove { index: on, vip: rest.clone() }]);
+    world.said();
+    // The outcome is not known when the holder wants it after all: nothing to announce yet.
+    world.hold(1);
+    assert_eq!(world.said(), []);
+    world.settle();
+    assert_eq!(world.said(), [present(&[rest])]);
+}
+
+#[test]
 fn vrrp_067_somebody_who_takes_it_again_and_again_is_met_at_a_pace() {
     let mut world = holding(&two());
     let taken = two().remove(0);

@@ -29,7 +29,7 @@ pub(crate) struct World {
     pub(crate) asked: Vec<AddressOp>,
     pub(crate) batches: u32,
     told: BTreeSet<(HolderId, String)>,
-    under_way: BTreeMap<u64, Vec<Addressed>>,
+    under_way: BTreeMap<u64, Vec<AddressOp>>,
 }
 
 impl World {
@@ -78,17 +78,19 @@ impl World {
         match output {
             Output::Batch(Batch { ticket, ops }) => {
                 let keys: Vec<Addressed> = ops.iter().map(addressed).collect();
-                let busy: BTreeSet<&Addressed> = self.under_way.values().flatten().collect();
-                let distinct: BTreeSet<&Addressed> = keys.iter().collect();
+                let busy: BTreeSet<Addressed> =
+                    self.under_way.values().flatten().map(addressed).collect();
+                let distinct: BTreeSet<Addressed> = keys.iter().copied().collect();
                 assert_eq!(distinct.len(), keys.len(), "an address twice in one batch: {ops:?}");
                 assert!(busy.is_disjoint(&distinct), "two operations under way: {ops:?}");
                 assert!(!ops.is_empty(), "an empty batch");
-                self.under_way.insert(ticket.number(), keys);
+                self.under_way.insert(ticket.number(), ops.clone());
             }
             Output::Present { holder, vips } => {
                 assert!(!vips.is_empty());
                 for vip in vips {
                     assert!(self.is_there(vip) || self.removal_unread(vip), "not there: {vip}");
+                    assert!(!self.is_leaving(vip), "we are removing it: {vip}");
                     assert!(self.told.insert((*holder, vip.to_string())), "told twice: {vip}");
                 }
             }
@@ -110,6 +112,14 @@ impl World {
         self.kernel
             .index_of(&vip.interface)
             .is_some_and(|i| self.kernel.addresses.contains(&(i, vip.address, vip.prefix)))
+    }
+
+    /// Whether the keeper has asked for its removal and does not know the outcome.
+    fn is_leaving(&self, vip: &Vip) -> bool {
+        let at = self.kernel.index_of(&vip.interface).map(|i| (i, vip.address, vip.prefix));
+        let removals = self.under_way.values().flatten();
+        let mut removals = removals.filter(|op| matches!(op, AddressOp::Remove { .. }));
+        removals.any(|op| Some(addressed(op)) == at)
     }
 
     /// Whether the keeper cannot yet know that it is not there.

@@ -92,7 +92,12 @@ impl Instance {
         self.changed_at = image.changed_at;
         self.peer = image.peer.map(|peer| {
             let PeerV1 { source, priority, interval, at, event } = peer;
-            let standing = if proven { Standing::Again } else { Standing::Once };
+            let standing = match phase {
+                // It was heard before this node took over.
+                Phase::Active { .. } => Standing::Past,
+                _ if proven => Standing::Again,
+                _ => Standing::Once,
+            };
             Peer { source, priority, interval, at, event, standing }
         });
         true

@@ -9,7 +9,9 @@ use vrrp::{
     Image, Input, InstanceConfig, InstanceV1, InstanceV2, MarkV2, PeerV1, PhaseV1, Tracked,
 };
 
-use crate::bench::{Bench, HIGHER, VIP, address, config, link, millis, saying, secs};
+use crate::bench::{
+    Bench, HIGHER, Saying, VIP, address, centis, config, link, millis, saying, secs,
+};
 
 /// Another engine on the same node, which goes on from this one.
 fn next(before: &Bench, config: InstanceConfig) -> (Bench, crate::seen::Outs) {
@@ -50,6 +52,18 @@ fn a_backup_goes_on_waiting_for_the_holder_it_heard() {
     let outs = after.sleep();
     assert_eq!(outs.changes(), [(State::Backup, State::Active, Reason::HolderSilent)]);
     assert_eq!(outs.ops(), ["+192.0.2.100"]);
+}
+
+#[test]
+fn vrrp_075_whom_a_holder_heard_long_ago_is_a_stranger_to_the_next_engine_too() {
+    let mut before = Bench::new(config(100));
+    before.hear(saying(HIGHER, 200));
+    before.sleep();
+    let (mut after, _) = next(&before, config(100));
+    // Its address in one forged advert is believed no more than any other's.
+    let outs = after.hear(Saying { interval: centis(4095), ..saying(HIGHER, 254) });
+    assert_eq!(outs.changes().len(), 1);
+    assert_eq!(after.only().active_interval, secs(3));
 }
 
 #[test]

@@ -138,12 +138,16 @@ fn tools(bench: &Bench) {
         "scope=nodes  name=site value=here\n",
     );
 
+    // Without a fence device nothing would be started.
+    bench.says("n2", &attribute("crm_attribute -n stonith-enabled -v false"), "");
+
     // A resource whose agent nobody has: it fails everywhere, which is told, forgotten, and tried again.
     let xml = "<primitive id='missing' class='ocf' provider='lab' type='Missing'/>";
     bench.says("n1", &["cibadmin", "-C", "-o", "resources", "-X", xml], "");
     let failed = |node: &str| {
         let (_, page) = bench.tool(node, &["crm_mon", "-1"]);
-        page.contains("Failed Resource Actions:\n  * missing ") && page.contains("not installed")
+        page.contains("Failed Resource Actions:")
+            && page.contains("* missing start on n1 could not")
     };
     assert!(wait_for(PATIENCE, || failed("n2")).is_some(), "{}", bench.story());
     let (_, xml) = bench.tool("n3", &["crm_mon", "-1", "--output-as=xml"]);

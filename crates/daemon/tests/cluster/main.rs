@@ -137,45 +137,6 @@ fn tools(bench: &Bench) {
         &attribute("crm_attribute -N n1 -n site -G"),
         "scope=nodes  name=site value=here\n",
     );
-
-    // Without a fence device nothing would be started.
-    bench.says("n2", &attribute("crm_attribute -n stonith-enabled -v false"), "");
-
-    // A resource whose agent nobody has: it fails everywhere, which is told, forgotten, and tried again.
-    let xml = "<primitive id='missing' class='ocf' provider='lab' type='Missing'/>";
-    bench.says("n1", &["cibadmin", "-C", "-o", "resources", "-X", xml], "");
-    let failed = |node: &str| {
-        let (_, page) = bench.tool(node, &["crm_mon", "-1"]);
-        page.contains("Failed Resource Actions:")
-            && page.contains("* missing start on n1 could not")
-    };
-    assert!(wait_for(PATIENCE, || failed("n2")).is_some(), "{}", bench.story());
-    let (_, xml) = bench.tool("n3", &["crm_mon", "-1", "--output-as=xml"]);
-    let root = cib::xml::parse(&xml).expect("XML").root;
-    let nodes = root.child("nodes").expect("nodes");
-    assert_eq!(nodes.named("node").filter(|it| it.get("online") == Some("true")).count(), 3);
-    let page = bench.ok("n1", &["cluster", "status"]);
-    assert!(page.contains("Not running, because:") && page.contains("* missing: "), "{page}");
-    let said = bench.ok("n2", &["resource", "ban", "missing", "n1", "--for", "PT1H"]);
-    assert!(said.contains("Migration will take effect until: "), "{said}");
-    let page = bench.ok("n3", &["cluster", "status"]);
-    assert!(
-        page.contains("missing not on n1, until ") && page.contains("cli-ban-missing-on-n1"),
-        "{page}"
-    );
-    let said = bench.ok("n3", &["resource", "clear", "missing"]);
-    assert_eq!(said, "Removing constraint: cli-ban-missing-on-n1\n");
-    let nowhere = bench.refused("n1", &["resource", "move", "missing", "n9"]);
-    assert!(nowhere.contains("Node 'n9' not found"), "{nowhere}");
-    bench.ok("n1", &["resource", "stop", "missing"]);
-    let cleaned = bench.ok("n2", &["resource", "cleanup", "missing"]);
-    assert!(cleaned.contains("Cleaned up missing on n"), "{cleaned}");
-    let clean = wait_for(PATIENCE, || {
-        let (_, page) = bench.tool("n2", &["crm_mon", "-1r"]);
-        !page.contains("Failed Resource Actions") && page.contains("Stopped (disabled)")
-    });
-    assert!(clean.is_some(), "{}", bench.story());
-    bench.says("n1", &["crm_resource", "-D", "-r", "missing", "-t", "primitive"], "");
 }
 
 #[test]

@@ -419,7 +419,6 @@ fn what_the_document_does_not_say_is_kept_until_its_node_leaves() {
     let copy = State::decode(&it.state.encode()).expect("a snapshot");
     assert_eq!(copy, it.state);
     assert_eq!(copy.attribute_of(&a, &gtid).as_deref(), Some("8"));
-    // Who takes it away need not know how it was kept.
     it.done(attribute("a", "gtid", None, 0));
     assert_eq!(it.state.attribute_of(&a, &gtid), None);
     it.done(private(Some("9")));
@@ -465,7 +464,6 @@ fn who_is_bound_by_acls_changes_what_they_allow_and_nothing_else() {
         let xml = format!("<rsc_location id='{id}' rsc='r' node='a' score='-INFINITY'/>");
         create("constraints", &xml)
     };
-    // Another change than theirs, and what nobody but root may ask for.
     for (user, operation) in [
         ("ann", create("resources", "<primitive id='q' class='ocf' provider='p' type='t'/>")),
         ("eve", ban("b")),
@@ -476,7 +474,6 @@ fn who_is_bound_by_acls_changes_what_they_allow_and_nothing_else() {
         assert_eq!(*it.state.cib(), before, "and nothing has changed");
     }
     it.done(by("ann", ban("b")));
-    // Those in a group, and an attribute that is to be written later.
     it.done(by("eve", attribute("a", "ping", Some("1"), 0)));
     it.done(by("eve", attribute("a", "pong", Some("1"), 9)));
     let nobody = Operation::As {

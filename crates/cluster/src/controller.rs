@@ -218,7 +218,7 @@ impl Controller {
             Outcome::Unchanged => false,
             Outcome::Refused(_) => return,
         };
-        match &entry.operation {
+        match entry.operation.bare() {
             Operation::Record(record) => self.recorded(record),
             Operation::Fenced(fenced) => {
                 let step = self.step_of(|step| {

@@ -37,6 +37,10 @@ use crate::operation::{Entry, Life, Operation};
 use crate::seam::{Ask, Failure, Leadership, Tell, Ticket};
 use crate::state::{Outcome, State, option};
 
+/// How many outcomes of this node's own proposals are kept until they are asked for: more than are ever
+/// under way, since engines tell all of a batch before they answer the first of it.
+const OUTCOMES: usize = 4_096;
+
 /// Whose proposal it was.
 #[derive(Clone, Debug)]
 enum Origin {
@@ -212,7 +216,7 @@ impl Node {
                 let outcome = self.state.apply(index, &entry);
                 if entry.by == self.config.node {
                     self.outcomes.insert(index, outcome.clone());
-                    while self.outcomes.len() > 256 {
+                    while self.outcomes.len() > OUTCOMES {
                         self.outcomes.pop_first();
                     }
                 }
@@ -293,7 +297,7 @@ impl Node {
     }
 
     fn applied(&mut self, now: Instant, entry: Entry, outcome: Outcome) {
-        let configured = matches!(entry.operation, Operation::Cib { .. });
+        let configured = matches!(entry.operation.bare(), Operation::Cib { .. });
         self.learn(now, configured);
         if let Operation::Lead { node } = &entry.operation {
             let mine = *node == self.config.node

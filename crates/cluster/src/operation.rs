@@ -126,6 +126,36 @@ pub enum Operation {
     },
     /// A fence device has answered, or all have failed.
     Fenced(Fenced),
+    /// The same for somebody who may not do everything: it counts if the ACLs allow what it changes.
+    As {
+        /// The account.
+        user: String,
+        /// The groups it belongs to.
+        groups: Vec<String>,
+        /// What.
+        operation: Box<Operation>,
+    },
+    /// A value that agents of a node keep with the cluster until it leaves, and that the document never
+    /// says.
+    Private {
+        /// Whose.
+        node: Name,
+        /// Its name.
+        name: Name,
+        /// Its value; `None`: it goes.
+        value: Option<String>,
+    },
+}
+
+impl Operation {
+    /// What it is about, whoever asks for it.
+    #[must_use]
+    pub fn bare(&self) -> &Self {
+        match self {
+            Self::As { operation, .. } => operation.bare(),
+            other => other,
+        }
+    }
 }
 
 /// What is known of a node.

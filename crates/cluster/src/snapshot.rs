@@ -12,7 +12,9 @@ use crate::membership::Members;
 use crate::state::{Fencing, State, Waiting};
 
 const MAGIC: &[u8; 8] = b"mstaycib";
-const FORM: u16 = 2;
+/// The form before did not know what the document does not say (`State::private`), which follows the rest.
+const WITHOUT_PRIVATE: u16 = 2;
+const FORM: u16 = 3;
 
 /// Why bytes are no snapshot.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -56,7 +58,8 @@ impl State {
         };
         let mut bytes = MAGIC.to_vec();
         bytes.extend(FORM.to_be_bytes());
-        match postcard::to_extend(&image, bytes) {
+        let written = postcard::to_extend(&image, bytes);
+        match written.and_then(|bytes| postcard::to_extend(&self.private, bytes)) {
             Ok(bytes) => bytes,
             Err(error) => unreachable!("memory takes whatever is written: {error}"),
         }
@@ -70,12 +73,16 @@ impl State {
         let rest = bytes.strip_prefix(MAGIC).ok_or(SnapshotError::Foreign)?;
         let (form, rest) = rest.split_first_chunk::<2>().ok_or(SnapshotError::Foreign)?;
         let form = u16::from_be_bytes(*form);
-        if form != FORM {
+        if !matches!(form, FORM | WITHOUT_PRIVATE) {
             return Err(SnapshotError::Form(form));
         }
         let damaged = |what: String| SnapshotError::Damaged(what);
         let (image, left) =
             postcard::take_from_bytes::<Image>(rest).map_err(|error| damaged(error.to_string()))?;
+        let (private, left) = match form {
+            FORM => postcard::take_from_bytes(left).map_err(|error| damaged(error.to_string()))?,
+            _ => (BTreeMap::new(), left),
+        };
         if !left.is_empty() {
             return Err(damaged(format!("{} bytes too many", left.len())));
         }
@@ -89,6 +96,7 @@ impl State {
             time: image.time,
             waiting: image.waiting,
             fencings: image.fencings,
+            private,
         })
     }
 }

@@ -6,6 +6,7 @@
 //! are one tree here, so that transient attributes, histories and configuration can never be of
 //! different ages.
 
+mod account;
 mod attributes;
 mod document;
 mod record;
@@ -44,6 +45,8 @@ pub struct State {
     /// Attributes that wait to be written: (node, name) to value and time.
     pub(crate) waiting: BTreeMap<(Name, Name), Waiting>,
     pub(crate) fencings: VecDeque<Fencing>,
+    /// What agents keep here and the document does not say: (node, name) to value.
+    pub(crate) private: BTreeMap<(Name, Name), String>,
 }
 
 /// An attribute that waits to be written.
@@ -110,6 +113,9 @@ pub enum Refusal {
         /// Which it was.
         asked: Epoch,
     },
+    /// The ACLs do not allow it.
+    #[error("{0}")]
+    Denied(String),
 }
 
 impl State {
@@ -127,6 +133,7 @@ impl State {
             time: Wall::default(),
             waiting: BTreeMap::new(),
             fencings: VecDeque::new(),
+            private: BTreeMap::new(),
         }
     }
 
@@ -191,15 +198,15 @@ impl State {
         self.applied = index;
         // Proposers' clocks may differ; what depends on time only ever sees it go on.
         self.time = self.time.max(entry.at);
-        match self.change(entry) {
+        match self.change(entry, &entry.operation) {
             Ok(true) => Outcome::Done(self.version().into()),
             Ok(false) => Outcome::Unchanged,
             Err(refusal) => Outcome::Refused(refusal),
         }
     }
 
-    fn change(&mut self, entry: &Entry) -> Result<bool, Refusal> {
-        match &entry.operation {
+    fn change(&mut self, entry: &Entry, operation: &Operation) -> Result<bool, Refusal> {
+        match operation {
             Operation::Cib { expect, change } => {
                 let have = self.version().into();
                 if let Some(expected) = expect.filter(|expected| *expected != have) {
@@ -243,6 +250,10 @@ impl State {
                 Ok(news)
             }
             Operation::Fenced(fenced) => self.fenced(entry.at, fenced),
+            Operation::As { user, groups, operation } => {
+                self.change_as(entry, user, groups, operation)
+            }
+            Operation::Private { node, name, value } => self.keep(node, name, value.as_deref()),
         }
     }
 
@@ -334,7 +345,7 @@ impl State {
         }
         let id = member.id.clone();
         self.members.0.remove(node);
-        self.waiting.retain(|(owner, _), _| owner != node);
+        self.drop_attributes(node);
         if status::forget_node(&mut self.cib, node, &id) {
             self.version().bumped(Touched::Configuration).write(&mut self.cib);
         }
@@ -390,7 +401,7 @@ impl State {
             self.touched(true);
         }
         if standing != Standing::Alive || fresh {
-            self.waiting.retain(|(owner, _), _| owner != node);
+            self.drop_attributes(node);
         }
         true
     }

@@ -402,6 +402,94 @@ fn dampened_attributes_wait_for_each_other_and_make_one_change() {
 }
 
 #[test]
+fn what_the_document_does_not_say_is_kept_until_its_node_leaves() {
+    let mut it = Cluster::new();
+    it.done(verdict("a", 1, Verdict::Alive));
+    let private = |value: Option<&str>| Operation::Private {
+        node: "a".into(),
+        name: "gtid".into(),
+        value: value.map(str::to_owned),
+    };
+    let (a, gtid) = ("a".into(), "gtid".into());
+    it.done(private(Some("7")));
+    assert_eq!(it.state.attribute_of(&a, &gtid).as_deref(), Some("7"));
+    assert!(!it.state.cib().to_string().contains("gtid"), "it is nobody's business");
+    assert_eq!(it.apply(private(Some("7"))), Outcome::Unchanged);
+    it.done(private(Some("++")));
+    let copy = State::decode(&it.state.encode()).expect("a snapshot");
+    assert_eq!(copy, it.state);
+    assert_eq!(copy.attribute_of(&a, &gtid).as_deref(), Some("8"));
+    it.done(attribute("a", "gtid", None, 0));
+    assert_eq!(it.state.attribute_of(&a, &gtid), None);
+    it.done(private(Some("9")));
+    it.done(attribute("a", "ping", Some("100"), 30));
+    assert_eq!(
+        it.state.attribute_of(&a, &"ping".into()).as_deref(),
+        Some("100"),
+        "though it waits"
+    );
+    it.done(verdict("a", 1, Verdict::Left));
+    assert_eq!(it.state.attribute_of(&a, &gtid), None);
+    assert!(matches!(it.apply(private(Some("1"))), Outcome::Refused(Refusal::Bad(_))));
+}
+
+#[test]
+fn who_is_bound_by_acls_changes_what_they_allow_and_nothing_else() {
+    let mut it = Cluster::new();
+    it.done(verdict("a", 1, Verdict::Alive));
+    let by = |user: &str, operation: Operation| Operation::As {
+        user: user.to_owned(),
+        groups: vec!["ops".to_owned()],
+        operation: Box::new(operation),
+    };
+    let create = |scope: &str, xml: &str| Operation::Cib {
+        expect: None,
+        change: CibChange::Create { scope: scope.into(), xml: xml.into() },
+    };
+    let vip = create("resources", "<primitive id='r' class='ocf' provider='p' type='t'/>");
+    it.done(by("eve", vip));
+    let acls = "<acls><acl_role id='placer'><acl_permission id='p1' kind='write' \
+                xpath='/cib/configuration/constraints'/></acl_role><acl_role id='watcher'>\
+                <acl_permission id='p2' kind='write' xpath='//transient_attributes'/></acl_role>\
+                <acl_target id='ann'><role id='placer'/></acl_target>\
+                <acl_group id='ops'><role id='watcher'/></acl_group></acls>";
+    it.done(create("configuration", acls));
+    let enable = "<crm_config><cluster_property_set id='s'><nvpair id='e' name='enable-acl' \
+                  value='true'/></cluster_property_set></crm_config>";
+    let change =
+        CibChange::Modify { scope: "crm_config".into(), xml: enable.into(), allow_create: true };
+    it.done(Operation::Cib { expect: None, change });
+    let before = it.state.cib().clone();
+    let ban = |id: &str| {
+        let xml = format!("<rsc_location id='{id}' rsc='r' node='a' score='-INFINITY'/>");
+        create("constraints", &xml)
+    };
+    for (user, operation) in [
+        ("ann", create("resources", "<primitive id='q' class='ocf' provider='p' type='t'/>")),
+        ("eve", ban("b")),
+        ("ann", Operation::Expel { node: "b".into() }),
+    ] {
+        let outcome = it.apply(by(user, operation));
+        assert!(matches!(outcome, Outcome::Refused(Refusal::Denied(_))), "{outcome:?}");
+        assert_eq!(*it.state.cib(), before, "and nothing has changed");
+    }
+    it.done(by("ann", ban("b")));
+    it.done(by("eve", attribute("a", "ping", Some("1"), 0)));
+    it.done(by("eve", attribute("a", "pong", Some("1"), 9)));
+    let nobody = Operation::As {
+        user: "zoe".into(),
+        groups: Vec::new(),
+        operation: Box::new(attribute("a", "ping", Some("2"), 9)),
+    };
+    assert!(matches!(it.apply(nobody), Outcome::Refused(Refusal::Denied(_))));
+    assert_eq!(it.state.attribute_of(&"a".into(), &"ping".into()).as_deref(), Some("1"));
+    it.done(by(
+        "root",
+        create("resources", "<primitive id='q' class='ocf' provider='p' type='t'/>"),
+    ));
+}
+
+#[test]
 fn who_may_hold_something_is_not_expelled() {
     let mut it = Cluster::new();
     it.done(verdict("b", 1, Verdict::Alive));

@@ -32,6 +32,7 @@ pub(crate) fn main(args: &ClusterArgs) -> Exit {
             done(&args.ask, &Request::Remove { node: args.node.clone() })
         }
         ClusterCommand::Status(args) => status(&args.ask.control, args.json),
+        ClusterCommand::Tools(args) => tools(&args.directory),
     })
 }
 
@@ -159,6 +160,12 @@ fn watch(signals: Signals, events: mpsc::Sender<Event>) -> io::Result<()> {
     Ok(())
 }
 
+fn tools(directory: &Path) -> Result<Exit, String> {
+    let at = |error| format!("{}: {error}", directory.display());
+    crate::tools::lay_out(directory).map_err(at)?;
+    Ok(Exit::Ok)
+}
+
 fn leave(args: &ClusterAskArgs) -> Result<Exit, String> {
     let mut client = Client::connect(&args.control)?;
     client.be_patient()?;
@@ -174,20 +181,22 @@ fn status(control: &Path, json: bool) -> Result<Exit, String> {
         Response::Status(status) => status,
         other => return Err(unexpected(&other)),
     };
-    if json {
-        let text = serde_json::to_string_pretty(&status).map_err(|error| error.to_string())?;
-        return print(&(text + "\n"));
-    }
     let text = match client.ask(&Request::Query { scope: None, xpath: None })? {
         Response::Found(text) => text,
         other => return Err(unexpected(&other)),
     };
-    let document = ::cib::xml::parse(&text).map_err(|error| error.to_string())?;
-    let now = ::cib::dates::WallTime(linux::clock::wall().0);
-    let seen = sched::observe(&::cib::Cib::read(&document.root), now);
-    let resources = pcmk::text::status("What the cluster knows of its resources:", &seen, true);
-    let held_back = pcmk::text::held_back(&seen);
-    print(&format!("{}{held_back}{resources}", page(&status)))
+    let mut root = ::cib::xml::parse(&text).map_err(|error| error.to_string())?.root;
+    ::cib::blank::strip(&mut root);
+    let now = crate::tools::now();
+    if json {
+        let whole = serde_json::to_value(&status).map_err(|error| error.to_string())?;
+        let mut whole = whole.as_object().cloned().unwrap_or_default();
+        whole.insert("document".into(), pcmk::glance::json(&root, now));
+        let text = serde_json::to_string_pretty(&whole).map_err(|error| error.to_string())?;
+        return print(&(text + "\n"));
+    }
+    let fenced = ui::cluster::fencings(&status);
+    print(&format!("{}{}{fenced}", page(&status), pcmk::glance::page(&root, now)))
 }
 
 fn done(ask: &ClusterAskArgs, request: &Request) -> Result<Exit, String> {

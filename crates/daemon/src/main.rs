@@ -1,8 +1,8 @@
 //! mainstay: keeps virtual IPs served, whatever breaks.
 //!
 //! One binary. `mainstay run` is the daemon; the other commands ask it, check a file, or show the
-//! whole thing on this machine. Started as `keepalived` it takes keepalived's options, started as
-//! `crm_simulate` that tool's.
+//! whole thing on this machine. Started as `keepalived` it takes keepalived's options, started as one of
+//! Pacemaker's tools (`crm_mon`, `crm_resource`, ...) that tool's.
 
 #![forbid(unsafe_code)]
 
@@ -23,6 +23,7 @@ mod mail;
 mod messages;
 mod passed_over;
 mod place;
+mod resource;
 mod role;
 mod rows;
 mod run;
@@ -32,6 +33,7 @@ mod shape;
 mod simulate;
 mod terms;
 mod tidy;
+mod tools;
 mod translate;
 
 use std::alloc::System;
@@ -70,6 +72,11 @@ fn play() -> ExitCode {
     if name == Some(OsStr::new("crm_verify")) {
         return simulate::as_crm_verify(&arguments);
     }
+    if let Some(status) =
+        name.and_then(OsStr::to_str).and_then(|name| tools::main(name, &arguments))
+    {
+        return ExitCode::from(status);
+    }
     let exit = match Cli::parse().command {
         Command::Run(args) => run(args),
         Command::Check(args) => check::nodes(&check::Asked {
@@ -94,6 +101,7 @@ fn play() -> ExitCode {
         Command::Cib(args) => document::main(&args),
         Command::Cluster(args) => cluster::main(&args),
         Command::Node(args) => cluster::node(&args),
+        Command::Resource(args) => resource::main(&args),
         Command::Demo(args) => return demo(&args),
         Command::Simulate(args) => return simulate::simulate(&args),
     };

@@ -92,7 +92,7 @@ pub use sysctl::Sysctl;
 pub use system_calls::only_sockets_and_time;
 pub use tap::{Hear, Tap};
 pub use udp::{Asked, UdpAnswerer};
-pub use users::{Identity, UserError};
+pub use users::{Account, Identity, UserError, account, group};
 pub use ways::Ways;
 
 /// For opening files: not through a symbolic link at the end of the path (`open(2)`).

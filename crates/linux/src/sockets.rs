@@ -6,7 +6,8 @@ use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt}
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
-use rustix::net::sockopt::socket_peercred;
+use nix::sys::socket::getsockopt;
+use nix::sys::socket::sockopt::PeerCredentials;
 use socket2::{Domain, SockAddr, Socket, Type};
 
 /// Connections waiting to be accepted, at most.
@@ -15,8 +16,8 @@ const BACKLOG: i32 = 64;
 /// The process at the other end of a Unix stream when it connected (`SO_PEERCRED`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Peer {
-    /// Its process number as seen from here. A number may be another's by now: good for a log, not
-    /// for a decision.
+    /// Its process number as seen from here; 0 if it has none here (it is in a container, or this is
+    /// one). A number may be another's by now: good for a log, not for a decision.
     pub pid: i32,
     /// Its effective user.
     pub uid: u32,
@@ -29,12 +30,9 @@ pub struct Peer {
 /// # Errors
 /// None for a connected stream.
 pub fn peer(stream: &UnixStream) -> io::Result<Peer> {
-    let found = socket_peercred(stream)?;
-    Ok(Peer {
-        pid: found.pid.as_raw_nonzero().get(),
-        uid: found.uid.as_raw(),
-        gid: found.gid.as_raw(),
-    })
+    // Not rustix's: it has no number for a process that has none here, and calls that an error.
+    let found = getsockopt(stream, PeerCredentials)?;
+    Ok(Peer { pid: found.pid(), uid: found.uid(), gid: found.gid() })
 }
 
 /// Why a Unix socket could not be bound.
@@ -135,6 +133,38 @@ mod tests {
         assert_eq!(u32::try_from(found.pid).unwrap(), std::process::id());
         assert_eq!(found.uid, rustix::process::geteuid().as_raw());
         assert_eq!(found.gid, rustix::process::getegid().as_raw());
+    }
+
+    /// Runs itself once more, as who listens, in a namespace of process numbers of its own.
+    #[test]
+    fn a_peer_without_a_number_here_is_known_by_its_user() {
+        const AT: &str = "MAINSTAY_TEST_LISTENS_AT";
+        if let Some(path) = std::env::var_os(AT) {
+            let listener = bind_unix(Path::new(&path), 0o600, 0o755).unwrap();
+            let found = peer(&listener.accept().unwrap().0).unwrap();
+            assert_eq!((found.pid, found.uid, found.gid), (0, 0, 0));
+            return;
+        }
+        if !rustix::process::geteuid().is_root() {
+            eprintln!("only root can make a namespace: not tried");
+            return;
+        }
+        let directory = Directory::new();
+        let path = directory.path().join("control");
+        let mut there = std::process::Command::new("unshare")
+            .args(["--pid", "--fork"])
+            .arg(std::env::current_exe().unwrap())
+            .args(["--exact", "sockets::tests::a_peer_without_a_number_here_is_known_by_its_user"])
+            .env(AT, &path)
+            .stdout(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        let until = std::time::Instant::now() + std::time::Duration::from_secs(20);
+        while UnixStream::connect(&path).is_err() && there.try_wait().unwrap().is_none() {
+            assert!(std::time::Instant::now() < until, "nobody listens");
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+        assert!(there.wait().unwrap().success());
     }
 
     #[test]

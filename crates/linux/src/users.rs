@@ -77,6 +77,31 @@ impl Identity {
     }
 }
 
+/// A user as accounts are spoken of: by name.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Account {
+    /// What it is called.
+    pub name: String,
+    /// The names of the groups it belongs to.
+    pub groups: Vec<String>,
+}
+
+/// The account of a user number; none if no name belongs to it.
+#[must_use]
+pub fn account(uid: u32) -> Option<Account> {
+    let user = User::from_uid(Uid::from_raw(uid)).ok()??;
+    let name = CString::new(user.name.as_str()).ok()?;
+    let groups = getgrouplist(&name, user.gid).unwrap_or_default().into_iter();
+    let groups = groups.filter_map(|gid| Group::from_gid(gid).ok()?).map(|group| group.name);
+    Some(Account { name: user.name, groups: groups.collect() })
+}
+
+/// The number of a group.
+#[must_use]
+pub fn group(name: &str) -> Option<u32> {
+    Group::from_name(name).ok()?.map(|group| group.gid.as_raw())
+}
+
 fn find_group(
     group: &str,
     lookup: &impl Fn(&str, nix::Error) -> UserError,
@@ -98,6 +123,15 @@ mod tests {
         assert_eq!((root.uid, root.gid), (0, 0));
         assert!(root.groups.contains(&0));
         assert_eq!(Identity::find("0", None).unwrap(), root);
+    }
+
+    #[test]
+    fn an_account_has_a_name_and_the_names_of_its_groups() {
+        let root = account(0).unwrap();
+        assert_eq!(root.name, "root");
+        assert!(root.groups.iter().any(|group| group == "root"));
+        assert_eq!(group("root"), Some(0));
+        assert_eq!((account(u32::MAX - 7), group("nobody of that name")), (None, None));
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! Questions, and what is done about them.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use base::{Instant, Name};
+use cib::acl::Acl;
 use cib::edit::{self, Scope};
 use cib::xml::Element;
 use cib::xpath::{Part, XPath};
@@ -13,17 +15,28 @@ use ui::cluster::{Change, Request, Response};
 
 use crate::report::status;
 use crate::run::{Goal, Loop};
-use crate::serve::Reply;
+use crate::serve::{Reply, Who};
 
 /// The longest time an invitation may be used.
 const LIFETIME: u64 = 7 * 24 * 3600;
 
 impl Loop {
     pub(crate) fn asked(&mut self, now: Instant, request: Request, reply: Reply) {
+        let theirs =
+            !matches!(request, Request::Invite { .. } | Request::Leave | Request::Remove { .. });
+        if let (Who::Bound { user, .. }, false) = (reply.who(), theirs) {
+            let text = format!("{user} cannot ask for that: only root can");
+            return reply.answer(Response::Denied(text));
+        }
         match request {
             Request::Status => reply.answer(Response::Status(Box::new(status(self, now)))),
             Request::Query { scope, xpath } => {
-                let found = query(self.node.state().cib(), scope.as_deref(), xpath.as_deref());
+                let cib = self.node.state().cib();
+                let Some(seen) = readable(cib, reply.who()) else {
+                    let text = "the ACLs let you see nothing of it".into();
+                    return reply.answer(Response::Denied(text));
+                };
+                let found = query(&seen, scope.as_deref(), xpath.as_deref());
                 reply.answer(found.map_or_else(Response::Error, Response::Found));
             }
             Request::Change { expect, change } => {
@@ -44,7 +57,44 @@ impl Loop {
             }
             Request::Leave => self.leave(now, reply),
             Request::Remove { node } => self.remove(&node, reply),
+            Request::SetAttribute { node, name, value, dampen_ms, private } => {
+                let (node, name) = (Name::from(node), Name::from(name));
+                let dampen = Duration::from_millis(dampen_ms);
+                let operation = match private {
+                    true => Operation::Private { node, name, value },
+                    false => Operation::Attribute { node, name, value, dampen },
+                };
+                self.submit(now, operation, Some(reply));
+            }
+            Request::Attributes { name, node } => {
+                let found = self.attributes(&Name::from(name), node.as_deref(), reply.who());
+                reply.answer(Response::Attributes(found));
+            }
+            Request::Forget { node, resource } => {
+                let (node, resource) = (Name::from(node), resource.map(Name::from));
+                self.submit(now, Operation::Forget { node, resource }, Some(reply));
+            }
+            Request::Absolve { node, resource } => {
+                let (node, resource) = (Name::from(node), Name::from(resource));
+                self.submit(now, Operation::Absolve { node, resource }, Some(reply));
+            }
         }
+    }
+
+    /// What nodes have under a name, as far as who asks may see it.
+    fn attributes(&self, name: &Name, only: Option<&str>, who: &Who) -> Vec<(String, String)> {
+        let state = self.node.state();
+        let seen = readable(state.cib(), who);
+        let all = state.members().iter().filter(|(node, member)| {
+            let asked = only.is_none_or(|only| *only == ***node || *only == *member.id);
+            // Who does not see a node does not see what it has.
+            let path = format!("/cib/status/node_state[@id='{}']", member.id);
+            let sees =
+                |cib: &Element| XPath::parse(&path).is_ok_and(|it| !it.select(cib).is_empty());
+            asked && seen.as_deref().is_some_and(sees)
+        });
+        let value = |node: &Name| Some((node.to_string(), state.attribute_of(node, name)?));
+        all.filter_map(|(node, _)| value(node)).collect()
     }
 
     /// Sets an attribute of a node in the configuration, or takes it away.
@@ -151,6 +201,17 @@ fn of(change: Change) -> CibChange {
     }
 }
 
+/// What of a document somebody may see.
+fn readable<'a>(cib: &'a Element, who: &Who) -> Option<Cow<'a, Element>> {
+    let Who::Bound { user, groups } = who else { return Some(Cow::Borrowed(cib)) };
+    let groups: Vec<&str> = groups.iter().map(String::as_str).collect();
+    let acl = Acl::of(cib, user, &groups);
+    if acl.is_unbound() {
+        return Some(Cow::Borrowed(cib));
+    }
+    acl.readable(cib).map(Cow::Owned)
+}
+
 /// What the document says at a place.
 fn query(cib: &Element, scope: Option<&str>, xpath: Option<&str>) -> Result<String, String> {
     let names = || edit::SCOPES.map(|(name, _)| name).join(", ");
@@ -249,6 +310,24 @@ mod tests {
         assert_eq!(permanent(&cib, "a", "maintenance", "true", false), Ok(None));
         let unknown = permanent(&cib, "c", "standby", "on", true).expect_err("nobody");
         assert!(unknown.contains("there are: a, b"), "{unknown}");
+    }
+
+    #[test]
+    fn who_is_bound_sees_what_the_acls_let_it_see() {
+        let text = CIB.replace(
+            "<crm_config/>",
+            "<crm_config><cluster_property_set id='s'><nvpair id='e' name='enable-acl' value='true'/>\
+             </cluster_property_set></crm_config>",
+        );
+        let acls = "<constraints/><acls><acl_role id='r'><acl_permission id='p' kind='read' \
+                    xpath='//nodes'/></acl_role><acl_target id='ann'><role id='r'/></acl_target></acls>";
+        let cib = cib::xml::parse(&text.replace("<constraints/>", acls)).expect("a CIB").root;
+        let who = |user: &str| Who::Bound { user: user.into(), groups: Vec::new() };
+        let seen = readable(&cib, &who("ann")).expect("something");
+        assert_eq!(query(&seen, None, Some("//node[@id='2']/@uname")), Ok("b\n".into()));
+        assert!(query(&seen, None, Some("//acl_role")).is_err());
+        assert!(readable(&cib, &who("eve")).is_none());
+        assert_eq!(readable(&cib, &Who::Above).as_deref(), Some(&cib));
     }
 
     #[test]

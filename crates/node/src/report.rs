@@ -2,7 +2,7 @@
 
 use base::Instant;
 use cluster::{Cleared, Role, Standing};
-use ui::cluster::{Member, Status};
+use ui::cluster::{Fencing, Member, Status};
 
 use crate::run::Loop;
 
@@ -21,6 +21,19 @@ fn standing(standing: Standing) -> &'static str {
         Standing::Lost(Cleared::No) => "lost",
         Standing::Lost(Cleared::LeaseOver) => "lost (lease over)",
         Standing::Lost(Cleared::Fenced) => "lost (fenced)",
+    }
+}
+
+fn fencing(it: &cluster::state::Fencing) -> Fencing {
+    let fenced = &it.fenced;
+    Fencing {
+        at: it.at.seconds(),
+        node: fenced.node.to_string(),
+        action: fenced.action.word().into(),
+        origin: fenced.origin.to_string(),
+        devices: fenced.devices.iter().map(ToString::to_string).collect(),
+        error: fenced.error.clone(),
+        stale: it.stale,
     }
 }
 
@@ -63,5 +76,6 @@ pub(crate) fn status(it: &Loop, now: Instant) -> Status {
         members: members.collect(),
         hands: it.hands.trouble(),
         news: it.news.iter().cloned().collect(),
+        fencings: state.fencings().map(fencing).collect(),
     }
 }

@@ -28,7 +28,7 @@ use ui::cluster::{Request, Response};
 
 use crate::hands::{Act, Back, Hands, Lease, Told};
 use crate::home::Home;
-use crate::serve::{self, Reply};
+use crate::serve::{self, Reply, Who};
 
 /// How long a change is proposed again while nobody leads.
 const ELECTION: Duration = Duration::from_secs(15);
@@ -255,6 +255,15 @@ pub fn run(
     done
 }
 
+fn refused(why: &cluster::Refusal) -> Response {
+    let text = why.to_string();
+    match why {
+        cluster::Refusal::Denied(_) => Response::Denied(text),
+        cluster::Refusal::NoMember(_) => Response::NoMember(text),
+        _ => Response::Error(text),
+    }
+}
+
 /// Plans on a thread of its own: a large plan must not hold up leases and heartbeats.
 fn planner(events: Sender<Event>) -> std::io::Result<Sender<(u64, Element)>> {
     let (send, receive) = channel::<(u64, Element)>();
@@ -437,6 +446,14 @@ impl Loop {
     pub(crate) fn submit(&mut self, now: Instant, operation: Operation, reply: Option<Reply>) {
         self.asked += 1;
         let number = self.asked;
+        let operation = match reply.as_ref().map(Reply::who) {
+            Some(Who::Bound { user, groups }) => Operation::As {
+                user: user.clone(),
+                groups: groups.clone(),
+                operation: Box::new(operation),
+            },
+            Some(Who::Above) | None => operation,
+        };
         let wait = Wait { operation: operation.clone(), reply, until: now + ELECTION };
         self.waits.insert(number, wait);
         self.node.handle(now, Input::Submit(number, operation));
@@ -464,7 +481,7 @@ impl Loop {
         let response = match answer {
             Ok(cluster::Outcome::Done(version)) => Response::Done(version.to_string()),
             Ok(cluster::Outcome::Unchanged) => Response::Unchanged,
-            Ok(cluster::Outcome::Refused(why)) => Response::Error(why.to_string()),
+            Ok(cluster::Outcome::Refused(why)) => refused(&why),
             Err(failure) => Response::Error(failure.to_string()),
         };
         match wait.reply {

@@ -2,10 +2,15 @@
 //!
 //! Each client has a thread that reads and one that writes. Questions may come before earlier ones are
 //! answered (a client with a thousand changes need not wait for each); answers leave in the order of
-//! the questions. Only root and the process's own user are heard.
+//! the questions.
+//!
+//! Root and the process's own user may ask for everything. Who is of the group `haclient` (where the
+//! host has one) is heard, too, and may read and change what the ACLs of the document allow. Who asks is
+//! known by its user alone: it may be in a container, where it has another process number or none.
 
 use std::io::{self, Write as _};
 use std::net::Shutdown;
+use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::sync::Arc;
@@ -13,6 +18,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::time::Duration;
 
+use cib::acl::ABOVE;
 use linux::BindError;
 use ui::cluster::{Request, Response};
 use ui::protocol::{encode, read_frame};
@@ -25,14 +31,54 @@ const UNANSWERED: usize = 1_024;
 /// Who does not read its answers is let go.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// Those who may ask beside root, as with Pacemaker.
+const GROUP: &str = "haclient";
+
+/// Who asks.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Who {
+    /// Somebody who may do everything.
+    Above,
+    /// Somebody whom the ACLs bind, if they are in force.
+    Bound {
+        /// The account.
+        user: String,
+        /// The groups it belongs to.
+        groups: Vec<String>,
+    },
+}
+
+impl Who {
+    /// The user of this number; none: it is not heard.
+    fn of(uid: u32, own: u32) -> Option<Self> {
+        if uid == 0 || uid == own {
+            return Some(Self::Above);
+        }
+        let account = linux::account(uid)?;
+        let (user, groups) = (account.name, account.groups);
+        let heard = ABOVE.contains(&&*user) || groups.iter().any(|group| group == GROUP);
+        match ABOVE.contains(&&*user) {
+            true => Some(Self::Above),
+            false => heard.then_some(Self::Bound { user, groups }),
+        }
+    }
+}
+
 /// The way back to who asked; used once.
 #[derive(Debug)]
 pub struct Reply {
     to: Sender<Response>,
     flushed: Receiver<()>,
+    who: Arc<Who>,
 }
 
 impl Reply {
+    /// Who asks.
+    #[must_use]
+    pub fn who(&self) -> &Who {
+        &self.who
+    }
+
     /// Answers. Who asked may have gone.
     pub fn answer(&self, response: Response) {
         let _ = self.to.send(response);
@@ -52,7 +98,20 @@ struct Due {
 
 /// Listens.
 pub(crate) fn bind(path: &Path) -> Result<UnixListener, BindError> {
-    linux::bind_unix(path, 0o600, 0o755)
+    let listener = linux::bind_unix(path, 0o600, 0o755)?;
+    if let Some(gid) = linux::group(GROUP) {
+        let at = |source| BindError::Io { at: path.to_owned(), source };
+        // Without the right to give it to them, nobody else than before may ask.
+        match std::os::unix::fs::chown(path, None, Some(gid)) {
+            Ok(()) => {
+                let mode = std::fs::Permissions::from_mode(0o660);
+                std::fs::set_permissions(path, mode).map_err(at)?;
+            }
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
+            Err(error) => return Err(at(error)),
+        }
+    }
+    Ok(listener)
 }
 
 /// Lets clients in, for as long as the process lives.
@@ -66,15 +125,18 @@ pub(crate) fn open(listener: UnixListener, events: Sender<Event>) -> io::Result<
                 std::thread::sleep(Duration::from_millis(100));
                 continue;
             };
-            let allowed = linux::peer(&stream).is_ok_and(|peer| peer.uid == 0 || peer.uid == uid);
-            if !allowed || clients.load(Ordering::Relaxed) >= CLIENTS {
+            if clients.load(Ordering::Relaxed) >= CLIENTS {
                 continue;
             }
+            let Ok(peer) = linux::peer(&stream) else { continue };
             clients.fetch_add(1, Ordering::Relaxed);
             let (clients, events) = (Arc::clone(&clients), events.clone());
             let talk = move || {
-                // Its end is the client's, or ours.
-                let _ = converse(stream, &events);
+                // A directory service may have to be asked who it is: that is nobody else's delay.
+                if let Some(who) = Who::of(peer.uid, uid) {
+                    // Its end is the client's, or ours.
+                    let _ = converse(stream, &events, &Arc::new(who));
+                }
                 clients.fetch_sub(1, Ordering::Relaxed);
             };
             // Without a thread it is let go, and may come again.
@@ -85,7 +147,7 @@ pub(crate) fn open(listener: UnixListener, events: Sender<Event>) -> io::Result<
     Ok(())
 }
 
-fn converse(mut stream: UnixStream, events: &Sender<Event>) -> io::Result<()> {
+fn converse(mut stream: UnixStream, events: &Sender<Event>, who: &Arc<Who>) -> io::Result<()> {
     stream.set_write_timeout(Some(PATIENCE))?;
     let (order, due) = sync_channel(UNANSWERED);
     let writer = stream.try_clone()?;
@@ -97,7 +159,7 @@ fn converse(mut stream: UnixStream, events: &Sender<Event>) -> io::Result<()> {
     loop {
         match read_frame::<Request>(&mut stream) {
             Ok(Some(request)) => {
-                let reply = expect(&order)?;
+                let reply = expect(&order, who)?;
                 if events.send(Event::Asked(request, reply)).is_err() {
                     return Ok(());
                 }
@@ -105,7 +167,7 @@ fn converse(mut stream: UnixStream, events: &Sender<Event>) -> io::Result<()> {
             Ok(None) => return Ok(()),
             Err(error) => {
                 let text = format!("not a question this mainstay understands: {error}");
-                expect(&order)?.answer(Response::Error(text));
+                expect(&order, who)?.answer(Response::Error(text));
                 return Err(error);
             }
         }
@@ -113,11 +175,11 @@ fn converse(mut stream: UnixStream, events: &Sender<Event>) -> io::Result<()> {
 }
 
 /// Keeps the place of an answer in the order.
-fn expect(order: &SyncSender<Due>) -> io::Result<Reply> {
+fn expect(order: &SyncSender<Due>, who: &Arc<Who>) -> io::Result<Reply> {
     let ((to, from), (flush, flushed)) = (channel(), channel());
     let due = Due { from, flushed: flush };
     order.send(due).map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))?;
-    Ok(Reply { to, flushed })
+    Ok(Reply { to, flushed, who: Arc::clone(who) })
 }
 
 fn write(mut stream: &UnixStream, due: &Receiver<Due>) {
@@ -130,5 +192,31 @@ fn write(mut stream: &UnixStream, due: &Receiver<Due>) {
             return;
         }
         let _ = flushed.send(());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn root_and_the_processs_own_user_may_do_everything_and_strangers_are_not_heard() {
+        assert_eq!(Who::of(0, 77), Some(Who::Above));
+        assert_eq!(Who::of(77, 77), Some(Who::Above));
+        assert_eq!(Who::of(u32::MAX - 7, 77), None, "no name belongs to it");
+        // Some host's `nobody` or `daemon`: in no group that counts.
+        assert_eq!(Who::of(1, 77), None);
+    }
+
+    /// Where Pacemaker's packages are installed.
+    #[test]
+    fn the_account_of_pacemaker_is_above_acls() {
+        let file = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+        let line = file.lines().find(|line| line.starts_with("hacluster:"));
+        let Some(uid) = line.and_then(|line| line.split(':').nth(2)?.parse().ok()) else {
+            eprintln!("there is no user hacluster here: not tried");
+            return;
+        };
+        assert_eq!(Who::of(uid, 77), Some(Who::Above));
     }
 }

@@ -1,13 +1,14 @@
 //! `--output-as` and `--output-to`: in which form a tool answers, and where.
 //!
-//! As XML an answer has a frame: what was asked, and the exit status with its meaning. Only
-//! `crm_verify` has it; its findings go to standard error in either form, as those of Pacemaker 2.1.5
-//! do.
+//! As XML an answer has a frame: what was asked, what there is to say, and the exit status with its
+//! meaning. What `crm_verify` finds goes to standard error in either form, as with Pacemaker 2.1.5.
 
 use std::ffi::OsString;
 use std::fs;
 
-use cib::xml::Element;
+use cib::xml::{Element, Node};
+
+use crate::live::Said;
 
 /// The version of the frame that Pacemaker 2.1.5 writes.
 const API: &str = "2.25";
@@ -56,24 +57,42 @@ impl Answer {
         arguments: &[OsString],
         status: u8,
     ) -> Result<(), String> {
-        let text = if self.xml { frame(arguments, status) } else { text.to_owned() };
+        let said = Said { text: text.to_owned(), status, ..Said::default() };
+        print!("{}", self.write(&said, arguments)?);
+        Ok(())
+    }
+
+    /// What is to be written on standard output, if it was not told to write it elsewhere.
+    pub(crate) fn write(&self, said: &Said, arguments: &[OsString]) -> Result<String, String> {
+        let text = if self.xml { frame(arguments, said) } else { said.text.clone() };
         match &self.file {
-            Some(file) => fs::write(file, text).map_err(|error| format!("{file}: {error}")),
-            None => {
-                print!("{text}");
-                Ok(())
+            Some(file) => {
+                fs::write(file, text).map_err(|error| format!("{file}: {error}"))?;
+                Ok(String::new())
             }
+            None => Ok(text),
         }
     }
 }
 
-fn frame(arguments: &[OsString], status: u8) -> String {
+fn frame(arguments: &[OsString], said: &Said) -> String {
     let words: Vec<String> =
         arguments.iter().map(|word| word.to_string_lossy().into_owned()).collect();
     let mut result =
         Element::new("pacemaker-result").with("api-version", API).with("request", &words.join(" "));
-    let (code, meaning) = (status.to_string(), meaning(status));
-    result.push(Element::new("status").with("code", &code).with("message", meaning));
+    result.children.extend(said.content.iter().cloned().map(Node::Element));
+    let (code, meaning) = (said.status.to_string(), meaning(said.status));
+    let mut status = Element::new("status").with("code", &code).with("message", meaning);
+    if !said.errors.is_empty() {
+        let mut errors = Element::new("errors");
+        for line in &said.errors {
+            let mut error = Element::new("error");
+            error.children.push(Node::Text(line.as_str().into()));
+            errors.push(error);
+        }
+        status.push(errors);
+    }
+    result.push(status);
     result.pretty()
 }
 
@@ -81,10 +100,24 @@ fn frame(arguments: &[OsString], status: u8) -> String {
 fn meaning(status: u8) -> &'static str {
     match status {
         0 => "OK",
+        4 => "Insufficient privileges",
         64 => "Incorrect usage",
         66 => "Input file not available",
+        65 => "Invalid data given",
+        69 => "Necessary service unavailable",
+        70 => "Internal software bug",
+        74 => "I/O error occurred",
         76 => "Protocol violated",
+        77 => "Insufficient privileges",
         78 => "Invalid configuration",
+        102 => "Not connected",
+        103 => "Update was older than existing configuration",
+        105 => "No such object",
+        106 => "Quorum required",
+        107 => "Operation not safe",
+        108 => "Requested item already exists",
+        109 => "Multiple items match request",
+        124 => "Timeout occurred",
         _ => "Error occurred",
     }
 }
@@ -96,7 +129,9 @@ mod tests {
     #[test]
     fn a_frame_says_what_was_asked_and_how_it_ended() {
         let asked: Vec<OsString> = ["crm_verify", "-X", "<cib a=\"1\"/>"].map(Into::into).into();
-        let root = cib::xml::parse(&frame(&asked, 78)).expect("well-formed").root;
+        let root = cib::xml::parse(&frame(&asked, &Said { status: 78, ..Said::default() }))
+            .expect("well-formed")
+            .root;
         assert_eq!(root.get("request"), Some("crm_verify -X <cib a=\"1\"/>"));
         let status = root.child("status").expect("a status");
         assert_eq!(status.get("code"), Some("78"));

@@ -13,8 +13,10 @@ use cib::xml::Element;
 use sched::{NodeView, Observed, ResourceView, Role, Step, StepKind, Task, Transition};
 
 mod clones;
-mod nodes;
-mod resources;
+pub(crate) mod nodes;
+pub(crate) mod resources;
+
+pub use resources::Shown;
 
 /// What stands above a state: what is held back, and whether anything is looked after at all.
 #[must_use]
@@ -24,7 +26,7 @@ pub fn held_back(seen: &Observed) -> String {
         text.push_str("\n              *** Resource management is DISABLED ***\n");
         text.push_str("  The cluster will not attempt to start, stop or recover services\n");
     }
-    let view = resources::List { seen, pending: false };
+    let view = resources::List { seen, shown: Shown { pending: false, ..Shown::ALL } };
     let counted: Vec<&ResourceView> = seen
         .top
         .iter()
@@ -49,8 +51,25 @@ pub fn held_back(seen: &Observed) -> String {
 pub fn status(title: &str, seen: &Observed, pending: bool) -> String {
     let mut text = format!("\n{title}\n");
     nodes::list(seen, &mut text);
-    resources::list(resources::List { seen, pending }, &mut text);
+    let shown = Shown { pending, ..Shown::ALL };
+    resources::list(resources::List { seen, shown }, &mut text);
     text
+}
+
+/// The resources alone, one a line.
+#[must_use]
+pub fn resources(seen: &Observed, indent: usize, shown: Shown) -> String {
+    resources::lines(resources::List { seen, shown }, indent)
+}
+
+/// One of them.
+#[must_use]
+pub fn resource(seen: &Observed, of: &ResourceView, shown: Shown) -> String {
+    let mut text = String::new();
+    let at = seen.resources.iter().position(|it| it.id == of.id).unwrap_or_default();
+    resources::List { seen, shown }.show(at, 0, &mut text);
+    // It is no item of a list here.
+    text.strip_prefix("* ").map(str::to_owned).unwrap_or(text)
 }
 
 /// Names in the order in which a person would write them: `node2` before `node10`.

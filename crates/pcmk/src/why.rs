@@ -52,6 +52,24 @@ pub fn explain(cib: &Cib, now: WallTime, question: &Question) -> Result<String, 
     Ok(text)
 }
 
+/// Why what is nowhere stays there: primitives, and what keeps each from running.
+#[must_use]
+pub fn idle(cib: &Cib, now: WallTime) -> Vec<(String, String)> {
+    let transition = sched::plan_with(cib, now, Ask { reasons: true, ..Ask::default() });
+    let all = transition.resources.iter().enumerate();
+    let idle = all.filter(|(_, it)| {
+        let nowhere = it.running_on.is_empty() && it.next_role <= Role::Stopped;
+        it.shape == Shape::Primitive && nowhere && !it.orphan && !it.internal
+    });
+    idle.map(|(at, it)| {
+        let proof = Proof::of(&transition, at, None);
+        let would = proof.changes().into_iter().next();
+        let would = would.map_or_else(String::new, |it| format!("; would change: {it}"));
+        (it.id.to_string(), format!("{}{would}", proof.verdict()))
+    })
+    .collect()
+}
+
 /// The primitives a name means.
 fn leaves(transition: &Transition, name: &str) -> Result<Vec<usize>, String> {
     let named = |view: &ResourceView| &*view.id == name || &*view.base == name;

@@ -9,9 +9,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use serde::{Deserialize, Serialize};
 
 pub use cluster::{
-    ClusterArgs, ClusterAskArgs, ClusterCommand, ClusterRunArgs, ClusterStatusArgs, InitArgs,
-    InviteArgs, JoinArgs, MaintenanceArgs, NodeArgs, NodeAskArgs, NodeCommand, PlaceArgs,
-    RemoveArgs, RoleWord,
+    BanArgs, CleanupArgs, ClearArgs, ClusterArgs, ClusterAskArgs, ClusterCommand, ClusterRunArgs,
+    ClusterStatusArgs, InitArgs, InviteArgs, JoinArgs, MaintenanceArgs, MoveArgs, NodeArgs,
+    NodeAskArgs, NodeCommand, PlaceArgs, RemoveArgs, ResourceArgs, ResourceAskArgs,
+    ResourceCommand, RoleWord, ToolsArgs,
 };
 
 use crate::protocol::DEFAULT_SOCKET;
@@ -64,6 +65,8 @@ pub enum Command {
     Cluster(ClusterArgs),
     /// Take a node of the cluster out of service, and put it back
     Node(NodeArgs),
+    /// Move, ban, stop or look at what a cluster runs
+    Resource(ResourceArgs),
 }
 
 /// `mainstay run`

@@ -68,6 +68,40 @@ pub enum Request {
         /// Which.
         node: String,
     },
+    /// Set an attribute that a node has until it leaves.
+    SetAttribute {
+        /// Whose.
+        node: String,
+        /// Its name.
+        name: String,
+        /// Its value; none: it goes. `++` and `+=N` count up.
+        value: Option<String>,
+        /// How long it may wait for others.
+        dampen_ms: u64,
+        /// Whether it is never written into the document.
+        private: bool,
+    },
+    /// What do nodes, or one, have under a name?
+    Attributes {
+        /// The name.
+        name: String,
+        /// The one.
+        node: Option<String>,
+    },
+    /// Forget what was done with a resource on a node, or with all; it is looked at anew.
+    Forget {
+        /// Where.
+        node: String,
+        /// Which.
+        resource: Option<String>,
+    },
+    /// Forget the failures of a resource on a node.
+    Absolve {
+        /// Where.
+        node: String,
+        /// Of which.
+        resource: String,
+    },
 }
 
 /// A change of the document; elements are XML text.
@@ -114,6 +148,31 @@ pub enum Response {
     Left,
     /// The question was not understood, or what it asks for was not done.
     Error(String),
+    /// To [`Request::Attributes`]: nodes and values.
+    Attributes(Vec<(String, String)>),
+    /// Who asks may not.
+    Denied(String),
+    /// Nobody of that name belongs to the cluster.
+    NoMember(String),
+}
+
+/// A fencing.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Fencing {
+    /// When it was told, seconds since 1970.
+    pub at: u64,
+    /// Who was fenced.
+    pub node: String,
+    /// `off`, `reboot` or `on`.
+    pub action: String,
+    /// Who asked.
+    pub origin: String,
+    /// By which devices; none if by hand.
+    pub devices: Vec<String>,
+    /// What went wrong; none: it is done.
+    pub error: Option<String>,
+    /// Whether it came too late to count.
+    pub stale: bool,
 }
 
 /// A cluster, as one of its nodes sees it.
@@ -149,6 +208,9 @@ pub struct Status {
     pub hands: Option<String>,
     /// What happened last to the cluster's own traffic, the latest last.
     pub news: Vec<String>,
+    /// The fencings of late, the oldest first.
+    #[serde(default)]
+    pub fencings: Vec<Fencing>,
 }
 
 /// A member.
@@ -219,6 +281,49 @@ pub fn page(status: &Status) -> String {
     text
 }
 
+/// The fencings for people, the latest first; nothing if there were none.
+#[must_use]
+pub fn fencings(status: &Status) -> String {
+    let mut text = String::new();
+    for it in status.fencings.iter().rev() {
+        if text.is_empty() {
+            text.push_str("\n  * Fencing History:\n");
+        }
+        let by = if it.devices.is_empty() { "hand".to_owned() } else { it.devices.join(", ") };
+        let came = match (&it.error, it.stale) {
+            (Some(error), _) => format!("failed: {error}"),
+            (None, true) => "came too late to count".into(),
+            (None, false) => "done".into(),
+        };
+        let _ = writeln!(
+            text,
+            "    * {} of {}, asked for by {}, by {by}, at {}: {came}",
+            it.action,
+            it.node,
+            it.origin,
+            moment(it.at)
+        );
+    }
+    text
+}
+
+/// A time of day, in UTC, with the days since 1970 worked out by hand.
+fn moment(at: u64) -> String {
+    let (days, rest) = (at / 86_400, at % 86_400);
+    // Howard Hinnant's way from days to a date, for years after 1970.
+    let shifted = days + 719_468;
+    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
+    let year_of_era =
+        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted_month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
+    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+    let year = year_of_era + era * 400 + u64::from(month <= 2);
+    let (hour, minute, second) = (rest / 3_600, rest / 60 % 60, rest % 60);
+    format!("{year}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}Z")
+}
+
 /// A conversation with a cluster node.
 pub struct Client {
     stream: UnixStream,
@@ -242,7 +347,9 @@ impl Client {
                     "does the cluster's process run (`mainstay cluster run`), and with this --control \
                      path?"
                 }
-                io::ErrorKind::PermissionDenied => "only root and the process's own user may ask",
+                io::ErrorKind::PermissionDenied => {
+                    "only root, the process's own user and the group haclient may ask"
+                }
                 _ => "see its log",
             };
             format!("cannot reach the cluster node at {}: {error} ({hint})", path.display())
@@ -282,10 +389,45 @@ impl Client {
     /// What was answered, or why nothing was.
     pub fn receive(&mut self) -> Result<Response, String> {
         match read_frame(&mut self.stream) {
-            Ok(Some(Response::Error(text))) => Err(text),
+            Ok(Some(Response::Error(text) | Response::Denied(text) | Response::NoMember(text))) => {
+                Err(text)
+            }
+            other => Self::read(other),
+        }
+    }
+
+    /// Asks, and gives the answer, whatever it is.
+    ///
+    /// # Errors
+    /// Why nothing was answered.
+    pub fn hear(&mut self, request: &Request) -> Result<Response, String> {
+        self.send(request)?;
+        let answer = read_frame(&mut self.stream);
+        Self::read(answer)
+    }
+
+    fn read(answer: io::Result<Option<Response>>) -> Result<Response, String> {
+        match answer {
             Ok(Some(answer)) => Ok(answer),
             Ok(None) => Err("the cluster node closed the connection without an answer".into()),
             Err(error) => Err(format!("the cluster node does not answer: {error}")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_are_dates() {
+        for (at, text) in [
+            (0, "1970-01-01 00:00:00Z"),
+            (951_782_399, "2000-02-28 23:59:59Z"),
+            (951_782_400, "2000-02-29 00:00:00Z"),
+            (1_700_000_200, "2023-11-14 22:16:40Z"),
+        ] {
+            assert_eq!(moment(at), text);
         }
     }
 }

@@ -31,6 +31,10 @@ impl State {
         }
         let id = member.id.clone();
         let key = (node.clone(), name.clone());
+        // One name is one attribute: who takes it away does not know how it was kept.
+        if value.is_none() && self.private.remove(&key).is_some() {
+            return Ok(true);
+        }
         // Counting goes on from what is to be, not from what is written.
         let pending = self.waiting.get(&key).map(|it| it.value.clone());
         let before = match &pending {
@@ -53,6 +57,52 @@ impl State {
         let news = pending.as_ref() != Some(&value);
         waiting.value = value;
         Ok(news)
+    }
+
+    /// Everything a node has under a name: also what waits to be written, and what never is.
+    #[must_use]
+    pub fn attribute_of(&self, node: &Name, name: &Name) -> Option<String> {
+        let key = (node.clone(), name.clone());
+        if let Some(private) = self.private.get(&key) {
+            return Some(private.clone());
+        }
+        match self.waiting.get(&key) {
+            Some(waiting) => waiting.value.clone(),
+            None => self.transient(node, name).map(str::to_owned),
+        }
+    }
+
+    /// Keeps a value that the document does not say.
+    pub(super) fn keep(
+        &mut self,
+        node: &Name,
+        name: &Name,
+        value: Option<&str>,
+    ) -> Result<bool, Refusal> {
+        if self.member(node)?.standing != Standing::Alive {
+            return Err(Refusal::Bad(format!("{node} does not take part: it has no attributes")));
+        }
+        let key = (node.clone(), name.clone());
+        Ok(match value {
+            None => self.private.remove(&key).is_some(),
+            Some(value) => {
+                let value = counted(self.private.get(&key).map(String::as_str), value);
+                self.private.insert(key, value.clone()).as_ref() != Some(&value)
+            }
+        })
+    }
+
+    /// A node's attributes end: those that wait, and those the document does not say.
+    pub(super) fn drop_attributes(&mut self, node: &Name) {
+        self.waiting.retain(|(owner, _), _| owner != node);
+        self.private.retain(|(owner, _), _| owner != node);
+    }
+
+    /// Writes what waits, however long it was to.
+    pub(super) fn settle_all(&mut self) {
+        let last = self.waiting.values().map(|it| it.due).max();
+        self.time = last.map_or(self.time, |last| last.max(self.time));
+        self.settle();
     }
 
     pub(super) fn settle(&mut self) -> bool {

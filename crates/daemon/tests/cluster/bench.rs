@@ -12,6 +12,8 @@ const BINARY: &str = env!("CARGO_BIN_EXE_mainstay");
 pub(crate) const HOME: &str = "/run/lab/cluster";
 /// Where fence agents of the lab are.
 pub(crate) const FENCE_AGENTS: &str = "/run/lab/agents";
+/// Where Pacemaker's tools are laid out.
+pub(crate) const TOOLS: &str = "/run/lab/tools";
 /// For whatever must come about, on a machine that others use as well.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(40);
 /// How long quorum leases are, for measurements: `LAB_LEASE=600`. Without it twice the usual, for the
@@ -50,6 +52,22 @@ impl Bench {
                 (false, format!("it did not end; it wrote: {}", process.log()))
             }
         }
+    }
+
+    /// Runs one of Pacemaker's tools, from where they are laid out: whether it succeeded, and what it
+    /// wrote.
+    pub(crate) fn tool(&self, node: &str, words: &[&str]) -> (bool, String) {
+        let mut arguments: Vec<String> = words.iter().map(|it| (*it).to_owned()).collect();
+        arguments[0] = format!("{TOOLS}/{}", words[0]);
+        let process = self.lab.node(node).spawn(&CommandLine { arguments }).unwrap();
+        let ended = process.wait(PATIENCE);
+        (ended.is_some_and(|it| it.success()), process.log())
+    }
+
+    /// One that succeeds, and says this.
+    pub(crate) fn says(&self, node: &str, words: &[&str], want: &str) {
+        let (ok, text) = self.tool(node, words);
+        assert!(ok && text == want, "{node}: {words:?}: {text:?}\n{}", self.story());
     }
 
     pub(crate) fn ok(&self, node: &str, arguments: &[impl AsRef<str>]) -> String {

@@ -56,6 +56,8 @@ fn three_nodes_agree_lose_their_leader_and_go_on() {
     let unknown = bench.refused("n1", &["node", "standby", "n9"]);
     assert!(unknown.contains("there are: n1, n2, n3"), "{unknown}");
 
+    tools(&bench);
+
     // The leader is killed: another leads, nothing is lost, and it comes back by its disk.
     let others: Vec<&str> = NODES.into_iter().filter(|node| **node != *dc).collect();
     let began = Instant::now();
@@ -102,6 +104,43 @@ fn three_nodes_agree_lose_their_leader_and_go_on() {
     bench.join("n2", "n3");
     bench.run("n2");
     bench.settled(&NODES);
+}
+
+/// Pacemaker's tools, by their names, and the same verbs by ours.
+fn tools(bench: &Bench) {
+    for node in NODES {
+        bench.ok(node, &["cluster", "tools", bench::TOOLS]);
+    }
+    let id = |node: &str| bench.tool(node, &["crm_node", "-i"]).1.trim().to_owned();
+    let mut list: Vec<String> =
+        NODES.iter().map(|node| format!("{} {node} member\n", id(node))).collect();
+    list.sort();
+    bench.says("n2", &["crm_node", "-n"], "n2\n");
+    bench.says("n2", &["crm_node", "-l"], &list.concat());
+    bench.says("n2", &["crm_node", "-q"], "1\n");
+    let (_, members) = bench.tool("n3", &["crm_node", "-p"]);
+    assert_eq!(members.split_whitespace().count(), 3, "{members}");
+
+    // Attributes: set here, there when it has returned; read elsewhere.
+    let attribute = |words: &'static str| words.split(' ').collect::<Vec<_>>();
+    bench.says("n1", &attribute("crm_attribute -N n2 -l reboot -n pingd -v 100"), "");
+    bench.says("n1", &attribute("crm_attribute -N n2 -l reboot -n pingd -G -q"), "100\n");
+    bench.reads("n3", "//node_state[@uname='n2']//nvpair[@name='pingd']/@value", "100\n");
+    bench.says(
+        "n2",
+        &attribute("attrd_updater -n pingd -Q"),
+        "name=\"pingd\" host=\"n2\" value=\"100\"\n",
+    );
+    bench.says("n2", &attribute("attrd_updater -n pingd -D"), "");
+    let (there, _) = bench.tool("n2", &attribute("crm_attribute -N n2 -l reboot -n pingd -G -q"));
+    assert!(!there);
+    bench.says("n3", &attribute("crm_attribute -N n1 -l forever -n site -v here"), "");
+    bench.reads("n2", "//node[@uname='n1']//nvpair[@name='site']/@value", "here\n");
+    bench.says(
+        "n3",
+        &attribute("crm_attribute -N n1 -n site -G"),
+        "scope=nodes  name=site value=here\n",
+    );
 }
 
 #[test]

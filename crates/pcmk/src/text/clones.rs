@@ -55,7 +55,7 @@ pub(super) fn clone(list: List<'_>, resource: &ResourceView, indent: usize, text
     if !resource.unique && resource.copies > active {
         stopped = idle_nodes(list, resource);
     }
-    for (state, nodes) in stopped {
+    for (state, nodes) in stopped.into_iter().filter(|_| list.shown.inactive) {
         names(&state, nodes, inner, text);
     }
 }

@@ -10,10 +10,15 @@ pub(super) fn list(seen: &Observed, text: &mut String) {
         return;
     }
     text.push_str("  * Node List:\n");
+    lines(seen, 4, text);
+}
+
+/// Its lines.
+pub(crate) fn lines(seen: &Observed, indent: usize, text: &mut String) {
     let mut lists: [Vec<&str>; 5] = Default::default();
     for node in &seen.nodes {
         if let Some(state) = state(node) {
-            let _ = writeln!(text, "    * {} {}: {state}", kind(node), node.name);
+            let _ = writeln!(text, "{:indent$}* {} {}: {state}", "", kind(node), node.name);
             continue;
         }
         let place = match (node.kind, node.online) {
@@ -30,12 +35,12 @@ pub(super) fn list(seen: &Observed, text: &mut String) {
     let titles = ["Online", "OFFLINE", "RemoteOnline", "RemoteOFFLINE", "GuestOnline"];
     for (title, list) in titles.iter().zip(lists) {
         if !list.is_empty() {
-            let _ = writeln!(text, "    * {title}: [ {} ]", list.join(" "));
+            let _ = writeln!(text, "{:indent$}* {title}: [ {} ]", "", list.join(" "));
         }
     }
 }
 
-fn kind(node: &NodeView) -> &'static str {
+pub(crate) fn kind(node: &NodeView) -> &'static str {
     match node.kind {
         NodeKind::Member => "Node",
         NodeKind::Remote => "RemoteNode",
@@ -44,7 +49,7 @@ fn kind(node: &NodeView) -> &'static str {
 }
 
 /// What is to be said of a node that is not simply online or offline.
-fn state(node: &NodeView) -> Option<&'static str> {
+pub(crate) fn state(node: &NodeView) -> Option<&'static str> {
     Some(match node {
         NodeView { unclean: true, online: true, .. } => "UNCLEAN (online)",
         NodeView { unclean: true, pending: true, .. } => "UNCLEAN (pending)",

@@ -10,12 +10,34 @@ use super::clones;
 #[derive(Clone, Copy)]
 pub(super) struct List<'a> {
     pub seen: &'a Observed,
-    /// Whether operations that are under way are told.
+    pub shown: Shown,
+}
+
+/// What of resources is shown.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Shown {
+    /// Where they are.
+    pub places: bool,
+    /// Those that are nowhere.
+    pub inactive: bool,
+    /// Operations that are under way.
     pub pending: bool,
+}
+
+impl Shown {
+    /// All there is.
+    pub const ALL: Self = Self { places: true, inactive: true, pending: true };
 }
 
 /// Writes the list, if there is anything in it.
 pub(super) fn list(list: List<'_>, text: &mut String) {
+    let lines = lines(list, 4);
+    text.push_str("\n  * Full List of Resources:\n");
+    text.push_str(if lines.is_empty() { "    * No resources\n" } else { &lines });
+}
+
+/// Its lines, without a title.
+pub(super) fn lines(list: List<'_>, indent: usize) -> String {
     let seen = list.seen;
     let mut lines = String::new();
     for top in &seen.top {
@@ -23,10 +45,9 @@ pub(super) fn list(list: List<'_>, text: &mut String) {
         if resource.internal || (resource.orphan && !list.active(*top, true)) {
             continue;
         }
-        list.show(*top, 4, &mut lines);
+        list.show(*top, indent, &mut lines);
     }
-    text.push_str("\n  * Full List of Resources:\n");
-    text.push_str(if lines.is_empty() { "    * No resources\n" } else { &lines });
+    lines
 }
 
 /// What stands in brackets behind a name.
@@ -44,7 +65,7 @@ impl Flags {
 }
 
 /// What an exit code of an agent means.
-pub(super) fn exit_word(rc: i64) -> &'static str {
+pub(crate) fn exit_word(rc: i64) -> &'static str {
     match rc {
         0 => "ok",
         1 => "error",
@@ -154,13 +175,24 @@ impl<'a> List<'a> {
     /// Writes a resource and what is in it.
     pub(super) fn show(&self, at: usize, indent: usize, text: &mut String) {
         let resource = self.resource(at);
+        if !self.shown.inactive && !self.active(at, false) {
+            return;
+        }
         match resource.shape {
             Shape::Primitive => {
                 let name = if resource.unique { &resource.id } else { &resource.base };
                 self.primitive(resource, name, resource.current, indent, text);
             }
             Shape::Group => {
-                let flags = self.flags(resource, &[]).text();
+                let hidden =
+                    resource.children.iter().filter(|it| !self.active(**it, false)).count();
+                let hidden = match hidden {
+                    1 => Some("1 member inactive".to_owned()),
+                    more => Some(format!("{more} members inactive")).filter(|_| more > 1),
+                };
+                let hidden = hidden.filter(|_| !self.shown.inactive);
+                let first: Vec<&str> = hidden.as_deref().into_iter().collect();
+                let flags = self.flags(resource, &first).text();
                 let _ = writeln!(text, "{:indent$}* Resource Group: {}{flags}:", "", resource.id);
                 for child in &resource.children {
                     self.show(*child, indent + 2, text);
@@ -173,7 +205,7 @@ impl<'a> List<'a> {
 
     /// What is under way, if that is told.
     pub(super) fn pending_task(&self, resource: &'a ResourceView) -> Option<&'a str> {
-        resource.pending.as_deref().filter(|_| self.pending)
+        resource.pending.as_deref().filter(|_| self.shown.pending)
     }
 
     fn role(&self, resource: &'a ResourceView) -> Role {
@@ -218,9 +250,9 @@ impl<'a> List<'a> {
         }
         let _ = write!(text, " {}", self.state(resource));
         // Where it is more than once, all places are listed at the end.
-        let several = resource.running_on.len() > 1;
+        let several = resource.running_on.len() > 1 && self.shown.places;
         let node = node.filter(|_| !several).map(|node| &self.seen.nodes[node]);
-        if let Some(node) = node {
+        if let Some(node) = node.filter(|_| self.shown.places) {
             let _ = write!(text, " {}", node.name);
         }
         if self.role(resource) == Role::Stopped {

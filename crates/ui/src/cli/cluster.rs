@@ -36,6 +36,8 @@ pub enum ClusterCommand {
     Remove(RemoveArgs),
     /// Show who belongs to the cluster, who leads, and whether there is quorum
     Status(ClusterStatusArgs),
+    /// Lay out Pacemaker's tools (crm_mon, crm_resource, ...) as links to this binary
+    Tools(ToolsArgs),
 }
 
 /// Where a node is.
@@ -153,6 +155,122 @@ pub struct ClusterStatusArgs {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// `mainstay resource`
+#[derive(Args, Debug, Clone)]
+pub struct ResourceArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: ResourceCommand,
+}
+
+/// The subcommands of `mainstay resource`.
+#[derive(Subcommand, Debug, Clone)]
+pub enum ResourceCommand {
+    /// List the resources
+    List(ClusterAskArgs),
+    /// Show where a resource is, why, and how it is configured
+    Show(ResourceAskArgs),
+    /// Have a resource run, as far as anything else lets it
+    Start(ResourceAskArgs),
+    /// Have a resource not run, until `start`
+    Stop(ResourceAskArgs),
+    /// Have a resource run elsewhere, until `clear`
+    Move(MoveArgs),
+    /// Have a resource not run on a node, until `clear`
+    Ban(BanArgs),
+    /// End what `move` and `ban` have asked for
+    Clear(ClearArgs),
+    /// Forget failures, and look again
+    Cleanup(CleanupArgs),
+}
+
+/// Which resource, and whom to ask.
+#[derive(Args, Debug, Clone)]
+pub struct ResourceAskArgs {
+    /// Which
+    pub resource: String,
+    /// Whom to ask.
+    #[command(flatten)]
+    pub ask: ClusterAskArgs,
+}
+
+/// `mainstay resource move`
+#[derive(Args, Debug, Clone)]
+pub struct MoveArgs {
+    /// Which
+    pub resource: String,
+    /// Where to; without it, away from where it is
+    pub node: Option<String>,
+    /// For how long, such as PT5M or P1D
+    #[arg(long = "for", value_name = "SPAN")]
+    pub lasts: Option<String>,
+    /// Only where it is promoted
+    #[arg(long)]
+    pub promoted: bool,
+    /// And have it not run where it is
+    #[arg(long)]
+    pub force: bool,
+    /// Whom to ask.
+    #[command(flatten)]
+    pub ask: ClusterAskArgs,
+}
+
+/// `mainstay resource ban`
+#[derive(Args, Debug, Clone)]
+pub struct BanArgs {
+    /// Which
+    pub resource: String,
+    /// Where not; without it, where it is
+    pub node: Option<String>,
+    /// For how long, such as PT5M or P1D
+    #[arg(long = "for", value_name = "SPAN")]
+    pub lasts: Option<String>,
+    /// Only not promoted there
+    #[arg(long)]
+    pub promoted: bool,
+    /// Whom to ask.
+    #[command(flatten)]
+    pub ask: ClusterAskArgs,
+}
+
+/// `mainstay resource clear`
+#[derive(Args, Debug, Clone)]
+pub struct ClearArgs {
+    /// Which
+    pub resource: String,
+    /// Only what is about this node
+    pub node: Option<String>,
+    /// Only what does not hold any more
+    #[arg(long)]
+    pub expired: bool,
+    /// Whom to ask.
+    #[command(flatten)]
+    pub ask: ClusterAskArgs,
+}
+
+/// `mainstay resource cleanup`
+#[derive(Args, Debug, Clone)]
+pub struct CleanupArgs {
+    /// Which; without it, all
+    pub resource: Option<String>,
+    /// Only on this node
+    #[arg(long)]
+    pub node: Option<String>,
+    /// Also what has not failed
+    #[arg(long)]
+    pub all: bool,
+    /// Whom to ask.
+    #[command(flatten)]
+    pub ask: ClusterAskArgs,
+}
+
+/// `mainstay cluster tools`
+#[derive(Args, Debug, Clone)]
+pub struct ToolsArgs {
+    /// Where
+    pub directory: PathBuf,
 }
 
 /// `mainstay node`

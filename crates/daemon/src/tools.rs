@@ -1,0 +1,221 @@
+//! Pacemaker's tools by their names, on the cluster this node is in; and the directory in which agents
+//! find them.
+//!
+//! The tools themselves are `pcmk::live`; here is only their door to a running cluster: the control
+//! socket, in the words of `ui::cluster`.
+
+use std::ffi::OsString;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use ::cib::dates::WallTime;
+use ::cib::edit::Operation;
+use ::cib::xml::{self, Element};
+use pcmk::failure::Failure;
+use pcmk::live::{Around, Door, Fencing, Here, NOT_CONNECTED, Opens, Value, Wish, names};
+use ui::cluster::{Change, Client, DEFAULT_SOCKET, Request, Response, Status};
+
+/// Names another control socket than the usual one, for the tools that have no option for it.
+const SOCKET: &str = "MAINSTAY_CLUSTER_SOCKET";
+
+/// The tools that are older than the door: on files and pipes.
+const ON_FILES: [&str; 2] = ["crm_simulate", "crm_verify"];
+
+/// Runs a tool, if there is one of this name.
+pub(crate) fn main(name: &str, arguments: &[OsString]) -> Option<u8> {
+    let host = crate::control::host_name();
+    // `n1.example.org` is called n1, as everybody calls it.
+    let host = host.split('.').next().unwrap_or_default();
+    let mut opens = || Live::open(&socket()).map(|door| Box::new(door) as Box<dyn Door>);
+    pcmk::live::main(name, arguments, &Around::here(now(), host), &mut opens)
+}
+
+pub(crate) fn now() -> WallTime {
+    WallTime(linux::clock::wall().0)
+}
+
+fn socket() -> PathBuf {
+    let given = std::env::var_os(SOCKET).filter(|it| !it.is_empty());
+    given.map_or_else(|| DEFAULT_SOCKET.into(), PathBuf::from)
+}
+
+/// Runs one as if it were called by its name, but on the cluster that listens there.
+pub(crate) fn on(control: &Path, words: &[&str]) -> pcmk::live::Told {
+    let arguments: Vec<OsString> = words.iter().map(Into::into).collect();
+    let mut open = || Live::open(control).map(|door| Box::new(door) as Box<dyn Door>);
+    let opens: Opens<'_> = &mut open;
+    let around = Around { now: now(), ..Around::default() };
+    let told = pcmk::live::answer(words[0], &arguments, &around, opens);
+    told.unwrap_or(pcmk::live::Told { text: String::new(), errors: Vec::new(), status: 1 })
+}
+
+/// Lays out a directory in which all of them are found, as links to this binary.
+pub(crate) fn lay_out(directory: &Path) -> io::Result<()> {
+    let binary = std::env::current_exe()?;
+    fs::create_dir_all(directory)?;
+    for name in names().chain(ON_FILES) {
+        let link = directory.join(name);
+        match fs::read_link(&link) {
+            Ok(target) if target == binary => continue,
+            // What is no link is somebody's own.
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => continue,
+            _ => {}
+        }
+        let beside = directory.join(format!(".{name}.{}", std::process::id()));
+        std::os::unix::fs::symlink(&binary, &beside)?;
+        fs::rename(&beside, &link)?;
+    }
+    Ok(())
+}
+
+/// A conversation with a cluster node, as the tools' door.
+pub(crate) struct Live {
+    client: Client,
+}
+
+impl Live {
+    pub(crate) fn open(control: &Path) -> Result<Self, Failure> {
+        let client = Client::connect(control)
+            .map_err(|text| Failure { status: NOT_CONNECTED, text: format!("error: {text}") })?;
+        Ok(Self { client })
+    }
+
+    fn ask(&mut self, request: &Request) -> Result<Response, Failure> {
+        let failed = |status: u8, text: String| Err(Failure { status, text });
+        match self.client.hear(request) {
+            Ok(Response::Denied(text)) => failed(4, format!("Permission denied ({text})")),
+            Ok(Response::NoMember(text)) => failed(105, text),
+            Ok(Response::Error(text)) => failed(1, text),
+            Ok(answer) => Ok(answer),
+            Err(text) => failed(NOT_CONNECTED, text),
+        }
+    }
+
+    fn done(&mut self, request: &Request) -> Result<(), Failure> {
+        self.ask(request).map(|_| ())
+    }
+
+    fn status(&mut self) -> Result<Status, Failure> {
+        match self.ask(&Request::Status)? {
+            Response::Status(status) => Ok(*status),
+            other => Err(unexpected(&other)),
+        }
+    }
+}
+
+fn unexpected(answer: &Response) -> Failure {
+    let text = format!("the cluster node answered something else than was asked: {answer:?}");
+    Failure { status: 76, text }
+}
+
+/// A change, as it is said over the socket.
+fn change(operation: &Operation) -> Change {
+    match operation {
+        Operation::Create(scope, object) => {
+            Change::Create { scope: scope.name().into(), xml: object.to_string() }
+        }
+        Operation::Modify { scope, object, allow_create } => Change::Modify {
+            scope: scope.name().into(),
+            xml: object.to_string(),
+            allow_create: *allow_create,
+        },
+        Operation::Replace(scope, object) => {
+            Change::Replace { scope: scope.name().into(), xml: object.to_string() }
+        }
+        Operation::ReplaceAt(path, object) => {
+            Change::ReplaceAt { path: path.text().into(), xml: object.to_string() }
+        }
+        Operation::Delete(scope, object) => {
+            Change::Delete { scope: scope.name().into(), xml: object.to_string() }
+        }
+        Operation::DeleteAt { path, all } => {
+            Change::DeleteAt { path: path.text().into(), all: *all }
+        }
+        Operation::Erase => Change::Erase,
+        Operation::Bump => Change::Bump,
+        Operation::Patch(patch) => Change::Patch { xml: patch.to_xml().to_string() },
+    }
+}
+
+impl Door for Live {
+    fn cib(&mut self) -> Result<Element, Failure> {
+        match self.ask(&Request::Query { scope: None, xpath: None })? {
+            Response::Found(text) => {
+                let read = xml::parse(&text);
+                let mut root =
+                    read.map_err(|error| Failure { status: 76, text: error.to_string() })?.root;
+                ::cib::blank::strip(&mut root);
+                Ok(root)
+            }
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    fn change(&mut self, operation: &Operation) -> Result<(), Failure> {
+        self.done(&Request::Change { expect: None, change: change(operation) })
+    }
+
+    fn set(&mut self, wish: &Wish) -> Result<(), Failure> {
+        self.done(&Request::SetAttribute {
+            node: wish.node.clone(),
+            name: wish.name.clone(),
+            value: wish.value.clone(),
+            dampen_ms: u64::try_from(wish.dampen.as_millis()).unwrap_or(u64::MAX),
+            private: wish.private,
+        })
+    }
+
+    fn values(&mut self, name: &str, node: Option<&str>) -> Result<Vec<Value>, Failure> {
+        let node = node.map(str::to_owned);
+        match self.ask(&Request::Attributes { name: name.into(), node })? {
+            Response::Attributes(all) => {
+                Ok(all.into_iter().map(|(node, value)| Value { node, value }).collect())
+            }
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    fn here(&mut self) -> Result<Here, Failure> {
+        let status = self.status()?;
+        let runs = status.members.iter().filter(|it| it.role != "witness");
+        let members = runs.map(|it| {
+            let id = it.id.as_deref().unwrap_or_default().to_owned();
+            (id, it.node.to_string(), it.standing == "alive")
+        });
+        let own = status.members.iter().find(|it| it.node == status.node);
+        Ok(Here {
+            node: status.node.to_string(),
+            id: own.and_then(|it| it.id.as_deref()).unwrap_or_default().to_owned(),
+            quorum: status.quorum,
+            dc: status.dc.as_deref().map(str::to_owned),
+            members: members.collect(),
+            fencings: status.fencings.iter().filter(|it| !it.stale).map(fencing).collect(),
+        })
+    }
+
+    fn forget(&mut self, node: &str, resource: Option<&str>) -> Result<(), Failure> {
+        let (node, resource) = (node.to_owned(), resource.map(str::to_owned));
+        self.done(&Request::Forget { node, resource })
+    }
+
+    fn absolve(&mut self, node: &str, resource: &str) -> Result<(), Failure> {
+        let (node, resource) = (node.to_owned(), resource.to_owned());
+        self.done(&Request::Absolve { node, resource })
+    }
+
+    fn remove(&mut self, node: &str) -> Result<(), Failure> {
+        self.done(&Request::Remove { node: node.to_owned() })
+    }
+}
+
+fn fencing(it: &ui::cluster::Fencing) -> Fencing {
+    Fencing {
+        at: it.at,
+        node: it.node.clone(),
+        action: it.action.clone(),
+        origin: it.origin.clone(),
+        devices: it.devices.clone(),
+        error: it.error.clone(),
+    }
+}

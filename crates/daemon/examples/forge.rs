@@ -23,11 +23,7 @@ const SOURCE: Ipv4Addr = Ipv4Addr::new(193, 168, 0, 200);
 type Change = fn(&mut Vec<u8>, &mut Ipv4Header);
 
 /// Interval 0, with a sum that is right: the field held 0x0fff.
-<<<<<<< HEAD
-fn zero(payload: &mut [u8], _: &mut Ipv4Header) {
-=======
 fn zero(payload: &mut [u8]) {
->>>>>>> s13-proof
     let sum = u32::from(u16::from_be_bytes([payload[6], payload[7]])) + 0x0fff;
     let sum = (sum & 0xffff) + (sum >> 16);
     payload[6..8].copy_from_slice(&sum.to_be_bytes()[2..]);
@@ -42,11 +38,7 @@ const GARBAGE: [Change; 8] = [
     |payload, _| payload.extend([0xa5; 28]),
     |payload, _| payload[6] ^= 1,
     |payload, _| payload[1] = 77,
-<<<<<<< HEAD
-    |payload, header| zero(payload, header),
-=======
     |payload, _| zero(payload),
->>>>>>> s13-proof
 ];
 
 fn frame(change: Change) -> Option<Vec<u8>> {
@@ -88,11 +80,7 @@ fn main() -> ExitCode {
     };
     let kinds: &[Change] = match kind.as_str() {
         "forged" => &[|_, _| ()],
-<<<<<<< HEAD
-        "zero" => &[|payload, header| zero(payload, header)],
-=======
         "zero" => &[|payload, _| zero(payload)],
->>>>>>> s13-proof
         "garbage" => &GARBAGE,
         _ => &[],
     };

@@ -13,13 +13,24 @@ use std::sync::mpsc::{Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use node::hands::{Empty, Hands};
+use node::hands::{Act, Back, Hands};
 use node::run::{self, Event, Options};
 use node::{home, join};
 use ui::cluster::{Change, Client, Request, Response, Status};
 
 const LEASE: Duration = Duration::from_secs(2);
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Nothing is run here, and no document of these tests asks for it.
+struct Idle;
+
+impl Hands for Idle {
+    fn act(&mut self, _: Act) {}
+
+    fn trouble(&self) -> Option<String> {
+        None
+    }
+}
 
 struct Member {
     dir: PathBuf,
@@ -79,7 +90,7 @@ impl Trio {
         let options = Options { home: home::open(&dir).unwrap(), control: control.clone(), log };
         let own = send.clone();
         let thread = std::thread::spawn(move || {
-            let hands = |back| Box::new(Empty::new(back, "nothing is run here")) as Box<dyn Hands>;
+            let hands = |_: Back| Ok(Box::new(Idle) as Box<dyn Hands>);
             run::run(options, (own, receive), hands).unwrap();
         });
         self.members.push(Member { dir, control, events: send, thread: Some(thread) });

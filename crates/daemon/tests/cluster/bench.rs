@@ -65,7 +65,7 @@ impl Bench {
     }
 
     /// One that succeeds, and says this.
-    pub(crate) fn says(&self, node: &str, words: &[&str], want: &str) {
+    pub(crate) fn tool_says(&self, node: &str, words: &[&str], want: &str) {
         let (ok, text) = self.tool(node, words);
         assert!(ok && text == want, "{node}: {words:?}: {text:?}\n{}", self.story());
     }

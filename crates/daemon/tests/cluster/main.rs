@@ -115,28 +115,28 @@ fn tools(bench: &Bench) {
     let mut list: Vec<String> =
         NODES.iter().map(|node| format!("{} {node} member\n", id(node))).collect();
     list.sort();
-    bench.says("n2", &["crm_node", "-n"], "n2\n");
-    bench.says("n2", &["crm_node", "-l"], &list.concat());
-    bench.says("n2", &["crm_node", "-q"], "1\n");
+    bench.tool_says("n2", &["crm_node", "-n"], "n2\n");
+    bench.tool_says("n2", &["crm_node", "-l"], &list.concat());
+    bench.tool_says("n2", &["crm_node", "-q"], "1\n");
     let (_, members) = bench.tool("n3", &["crm_node", "-p"]);
     assert_eq!(members.split_whitespace().count(), 3, "{members}");
 
     // Attributes: set here, there when it has returned; read elsewhere.
     let attribute = |words: &'static str| words.split(' ').collect::<Vec<_>>();
-    bench.says("n1", &attribute("crm_attribute -N n2 -l reboot -n pingd -v 100"), "");
-    bench.says("n1", &attribute("crm_attribute -N n2 -l reboot -n pingd -G -q"), "100\n");
+    bench.tool_says("n1", &attribute("crm_attribute -N n2 -l reboot -n pingd -v 100"), "");
+    bench.tool_says("n1", &attribute("crm_attribute -N n2 -l reboot -n pingd -G -q"), "100\n");
     bench.reads("n3", "//node_state[@uname='n2']//nvpair[@name='pingd']/@value", "100\n");
-    bench.says(
+    bench.tool_says(
         "n2",
         &attribute("attrd_updater -n pingd -Q"),
         "name=\"pingd\" host=\"n2\" value=\"100\"\n",
     );
-    bench.says("n2", &attribute("attrd_updater -n pingd -D"), "");
+    bench.tool_says("n2", &attribute("attrd_updater -n pingd -D"), "");
     let (there, _) = bench.tool("n2", &attribute("crm_attribute -N n2 -l reboot -n pingd -G -q"));
     assert!(!there);
-    bench.says("n3", &attribute("crm_attribute -N n1 -l forever -n site -v here"), "");
+    bench.tool_says("n3", &attribute("crm_attribute -N n1 -l forever -n site -v here"), "");
     bench.reads("n2", "//node[@uname='n1']//nvpair[@name='site']/@value", "here\n");
-    bench.says(
+    bench.tool_says(
         "n3",
         &attribute("crm_attribute -N n1 -n site -G"),
         "scope=nodes  name=site value=here\n",

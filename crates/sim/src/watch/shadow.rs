@@ -195,6 +195,9 @@ impl Shadow {
                     let at = *self.preempt_at.get_or_insert(now + delay);
                     if now < at {
                         self.respect(now, advert, again);
+                    } else if at == awake + delay {
+                        // Heard as it woke: it listens anew from then on, perhaps to this one, too.
+                        self.unsure = true;
                     }
                 }
             },
@@ -499,7 +502,9 @@ impl Shadows {
                 return Err(violation(lan, Rule::NotStarted, at, evidence));
             }
             let silent = config.all_vips().any(|vip| !node.kernel().passes(vip.address, lan.now()));
-            if !fit || silent {
+            // An heir that has lost the kernel's news reads it all before it goes on.
+            let reads = !informed && node.state(vr) == State::Initialize;
+            if !fit || silent || reads {
                 // Where there is no way out, or no right to speak, nothing is owed.
                 let next = now + config.interval.as_duration();
                 shadow.advert_due = shadow.advert_due.max(next);

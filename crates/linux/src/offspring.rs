@@ -103,7 +103,7 @@ fn kill(pid: u32, known: Known) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::process::Command;
+    use std::process::{Command, Stdio};
     use std::time::{Duration, Instant};
 
     use super::*;
@@ -116,14 +116,16 @@ mod tests {
         // its parent.
         let script = "sleep 1000 & setsid sh -c 'sleep 1000 & sleep 1000 & exit' & \
                       env -i /bin/sleep 1000 & wait";
-        let mut root = Command::new("sh").args(["-c", script]).env(name, value).spawn().unwrap();
+        // Not at our outputs: what outlives a failure would keep their reader waiting.
+        let quiet =
+            |program: &mut Command| program.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+        let mut root = quiet(Command::new("sh").args(["-c", script]).env(name, value)).unwrap();
         let begun = Instant::now();
         while found(root.id(), &mark).len() < 5 {
             assert!(begun.elapsed() < Duration::from_secs(20), "not all of them are up");
             std::thread::sleep(Duration::from_millis(5));
         }
-        let bystander = Command::new("sleep").arg("1000").spawn();
-        let mut bystander = bystander.unwrap();
+        let mut bystander = quiet(Command::new("sleep").arg("1000")).unwrap();
         assert!(kill_offspring(root.id(), &mark) >= 5);
         root.wait().unwrap();
         // Who is killed is gone when the kernel gets to it.

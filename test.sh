@@ -76,8 +76,9 @@ if ! cargo test --workspace --no-fail-fast 2>&1 | tee "$log"; then
     printf 'failed: %s\n' "${names[@]}"
     [ ${#targets[@]} -gt 0 ] && [ ${#names[@]} -gt 0 ] && [ ${#names[@]} -le 5 ] || exit 1
     for target in "${targets[@]}"; do
+        # Of the whole workspace again: a package by itself has other features, and would be built anew.
         # shellcheck disable=SC2086
-        cargo test $target -- --exact --test-threads 1 "${names[@]}"
+        cargo test --workspace ${target#-p * } -- --exact --test-threads 1 "${names[@]}"
     done
 fi
 rm -f "$log"

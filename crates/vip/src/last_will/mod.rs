@@ -48,6 +48,10 @@ const LONGEST_DELAY: Duration = Duration::from_secs(5);
 /// Whoever wakes so late for a deadline may not have run at all.
 const SLEEPY: Duration = Duration::from_millis(10);
 
+/// For so long an engine whose signs of life have stopped is looked at once more, a sixth of its lease at
+/// most: whoever wakes just when a deadline has come may have slept until then, as the engine may.
+const BREATH: Duration = Duration::from_millis(20);
+
 /// How the engine stands, as far as the guardian knows.
 #[derive(Debug, PartialEq, Eq)]
 enum Phase {
@@ -60,6 +64,8 @@ enum Phase {
         alive_at: Instant,
         /// When what it has not taken over is given up.
         adopt_by: Option<Instant>,
+        /// It is being looked at once more.
+        doubted: bool,
     },
     /// Told to die; its end is awaited.
     Condemned { born_at: Instant },
@@ -110,7 +116,7 @@ impl LastWill {
         let named = |bequest: &Bequest| (bequest.name.clone(), Kept::of(bequest));
         let last = |bequest: &Bequest| Some((bequest.name.clone(), bequest.seal.as_ref()?.last));
         let mut will = Self {
-            phase: Phase::Present { born_at, alive_at: now, adopt_by: None },
+            phase: Phase::Present { born_at, alive_at: now, adopt_by: None, doubted: false },
             bequests: legacy.bequests.iter().map(named).collect(),
             spoken: legacy.bequests.iter().filter_map(last).collect(),
             ways: ways.into_iter().collect(),
@@ -157,7 +163,8 @@ impl LastWill {
             Input::Alive => self.alive(now),
             Input::Ended => self.ended(now),
             Input::Replaced => {
-                self.phase = Phase::Present { born_at: now, alive_at: now, adopt_by: None };
+                self.phase =
+                    Phase::Present { born_at: now, alive_at: now, adopt_by: None, doubted: false };
                 self.early_ends = 0;
             }
             Input::Stop => {
@@ -240,8 +247,8 @@ impl LastWill {
     }
 
     fn alive(&mut self, now: Instant) {
-        if let Phase::Present { alive_at, .. } = &mut self.phase {
-            *alive_at = now;
+        if let Phase::Present { alive_at, doubted, .. } = &mut self.phase {
+            (*alive_at, *doubted) = (now, false);
         }
     }
 
@@ -277,7 +284,7 @@ impl LastWill {
     fn look_at_the_clock(&mut self, now: Instant) {
         match self.phase {
             Phase::Absent { start_at: Some(at) } if now >= at => self.start(now),
-            Phase::Present { born_at, alive_at, adopt_by } => {
+            Phase::Present { born_at, alive_at, adopt_by, doubted } => {
                 let deadline = match (adopt_by, self.patience()) {
                     (Some(by), _) => by,
                     (None, Some(patience)) => alive_at + patience,
@@ -288,12 +295,16 @@ impl LastWill {
                 } else if now > deadline + patience / 2 {
                     // We slept ourselves: its signs of life may be waiting to be read.
                     let adopt_by = adopt_by.map(|_| now + patience / 2);
-                    self.phase = Phase::Present { born_at, alive_at: now, adopt_by };
+                    let doubted = false;
+                    self.phase = Phase::Present { born_at, alive_at: now, adopt_by, doubted };
                 } else if adopt_by.is_none() && now > deadline + SLEEPY {
                     // Perhaps we slept, perhaps not: time for one sign of life. With it a stall is
                     // still over before a peer takes over, for a lease is two thirds of that.
                     let alive_at = now - (patience - patience / 3);
-                    self.phase = Phase::Present { born_at, alive_at, adopt_by };
+                    self.phase = Phase::Present { born_at, alive_at, adopt_by, doubted: true };
+                } else if adopt_by.is_none() && !doubted {
+                    let alive_at = now - (patience - BREATH.min(patience / 6));
+                    self.phase = Phase::Present { born_at, alive_at, adopt_by, doubted: true };
                 } else {
                     self.phase = Phase::Condemned { born_at };
                     self.outputs.push_back(Output::Kill);
@@ -308,7 +319,7 @@ impl LastWill {
     fn start(&mut self, now: Instant) {
         let adopt: Vec<Name> = self.orphans.keys().cloned().collect();
         let adopt_by = self.patience().filter(|_| !adopt.is_empty()).map(|p| now + p / 2);
-        self.phase = Phase::Present { born_at: now, alive_at: now, adopt_by };
+        self.phase = Phase::Present { born_at: now, alive_at: now, adopt_by, doubted: false };
         self.outputs.push_back(Output::Start { adopt });
     }
 

@@ -78,9 +78,12 @@ pub(crate) fn patch(ask: &ClusterAskArgs, xml: String) -> Result<Exit, String> {
     done(ask, &Request::Change { expect: None, change: Change::Patch { xml } })
 }
 
+/// What this machine is called in a cluster: `n1.example.org` is n1, as everybody calls it.
+pub(crate) fn host() -> String {
+    crate::control::host_name().split('.').next().unwrap_or_default().to_owned()
+}
+
 fn name(place: &PlaceArgs) -> String {
-    // `n1.example.org` is called n1, as everybody calls it.
-    let host = || crate::control::host_name().split('.').next().unwrap_or_default().to_owned();
     place.name.clone().unwrap_or_else(host)
 }
 

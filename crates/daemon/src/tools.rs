@@ -24,11 +24,9 @@ const ON_FILES: [&str; 2] = ["crm_simulate", "crm_verify"];
 
 /// Runs a tool, if there is one of this name.
 pub(crate) fn main(name: &str, arguments: &[OsString]) -> Option<u8> {
-    let host = crate::control::host_name();
-    // `n1.example.org` is called n1, as everybody calls it.
-    let host = host.split('.').next().unwrap_or_default();
+    let host = crate::cluster::host();
     let mut opens = || Live::open(&socket()).map(|door| Box::new(door) as Box<dyn Door>);
-    pcmk::live::main(name, arguments, &Around::here(now(), host), &mut opens)
+    pcmk::live::main(name, arguments, &Around::here(now(), &host), &mut opens)
 }
 
 pub(crate) fn now() -> WallTime {

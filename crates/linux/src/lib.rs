@@ -64,7 +64,7 @@ pub use fifo::Fifo;
 pub use file_watch::{FileWatch, Noticed, WatchId};
 pub use frames::{Frame, FrameSender, FrameTap};
 pub use inventory::{AddressEntry, Inventory, LinkEntry, Neighbour};
-pub use lease_table::{LeaseSocket, LeaseTable, destroy_leases, silence_leases};
+pub use lease_table::{LeaseSocket, LeaseTable};
 pub use link::{FarEnd, Links, interface_name};
 pub use many::AT_ONCE as DATAGRAMS_AT_ONCE;
 pub use monitor::{Heard, Monitor};

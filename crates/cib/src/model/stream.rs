@@ -241,7 +241,7 @@ mod tests {
 
     #[test]
     fn what_is_wrong_inside_a_history_is_still_an_error() {
-        for bad in ["id='a' id='b'", "id='&nothing;'", "id"] {
+        for bad in ["id='a' id='b'", "id='&nothing;'", "id", "unread='&nothing;'"] {
             let text = format!(
                 "<cib><status><node_state><lrm><lrm_resources><lrm_resource {bad}/>\
                  </lrm_resources></lrm></node_state></status></cib>"

@@ -8,7 +8,7 @@ use quick_xml::Reader;
 use quick_xml::escape;
 use quick_xml::events::Event;
 
-use super::tag::{Tag, Tags};
+use super::tag::{Raw, Tag, Tags};
 use super::{Attr, Document, Element, Node, Span};
 use crate::names::Names;
 
@@ -223,7 +223,10 @@ impl<'t, T: Taker> Builder<'t, T> {
     fn element(&mut self, tag: &Tag<'_>, from: u64, to: u64) -> Result<Element, String> {
         let taken = self.taker.start(&self.open, tag)?;
         let mut attrs = Vec::new();
-        if !taken {
+        if taken {
+            // A document is well-formed or not, whoever reads which part of it.
+            tag.raw.iter().try_for_each(Raw::check)?;
+        } else {
             attrs.reserve_exact(tag.raw.len());
             for raw in tag.raw {
                 let name = self.names.get(raw.name);

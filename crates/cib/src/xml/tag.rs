@@ -27,6 +27,11 @@ impl<'a> Raw<'a> {
     pub(crate) fn value(&self) -> Result<Cow<'a, str>, String> {
         if self.plain { Ok(Cow::Borrowed(self.text)) } else { unescaped(self.text) }
     }
+
+    /// Whether it has a value that can be meant.
+    pub(super) fn check(&self) -> Result<(), String> {
+        self.value().map(|_| ())
+    }
 }
 
 impl<'a> Tag<'a> {

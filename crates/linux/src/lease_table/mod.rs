@@ -89,30 +89,6 @@ impl AsFd for LeaseSocket {
     }
 }
 
-/// Ends every lease of a table that no living process owns. Needs no other state; a table that is
-/// not there is silent enough.
-///
-/// # Errors
-/// [`LeaseTrouble::Refused`] with `EPERM` if a living process owns it: share its [`LeaseSocket`].
-pub fn silence_leases(table: &str) -> Result<(), LeaseTrouble> {
-    settle(open()?.commit(vec![all_dead(table)]))
-}
-
-/// Removes a table that no living process owns, and with it every trace of leases.
-///
-/// # Errors
-/// [`LeaseTrouble::Refused`] with `EPERM` if a living process owns it.
-pub fn destroy_leases(table: &str) -> Result<(), LeaseTrouble> {
-    settle(open()?.commit(vec![Step::destroy_table(step::TABLE, table)]))
-}
-
-fn settle(done: Result<(), CommitError>) -> Result<(), LeaseTrouble> {
-    match done.map_err(trouble) {
-        Err(LeaseTrouble::Refused { errno: Errno(libc::ENOENT), .. }) => Ok(()),
-        other => other,
-    }
-}
-
 fn open() -> Result<Nftables, LeaseTrouble> {
     Nftables::open().map_err(|error| unavailable(&error))
 }

@@ -113,7 +113,8 @@ mod real {
         LapseIsNoDoubt => "lapse-is-no-doubt",
         /// An engine that goes on for a dead one begins a lease where it should renew one.
         HeirBeginsALease => "heir-begins-a-lease",
-        /// A silenced holder whose VIP lapsed takes a new lease with the repair of that.
+        /// A silenced holder whose VIP lapsed takes that for a foreign deletion: it puts the VIP back
+        /// under a new lease and goes on.
         LapsedRepaired => "lapsed-repaired",
         /// A sleep of the machine is taken for no time at all.
         SleepUnnoticed => "sleep-unnoticed",

@@ -5,9 +5,18 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
-use sim::cluster::{Coverage, Outcome, Settings, run};
+use sim::cluster::{Coverage, FaultKind, Outcome, Settings, run};
 
-const USAGE: &str = "usage: cargo xtask sim --clusters --seeds A..B [--keep-going] [--coverage]";
+const USAGE: &str = "usage: cargo xtask sim --clusters --seeds A..B [--keep-going] [--coverage] \
+[--only KIND,...] [--plant NAME]";
+
+/// What was asked for.
+struct Asked {
+    seeds: std::ops::Range<u64>,
+    settings: Settings,
+    keep_going: bool,
+    coverage: bool,
+}
 
 #[derive(Default)]
 struct Total {
@@ -21,7 +30,7 @@ struct Total {
 
 fn main() -> ExitCode {
     match parse(std::env::args().skip(1)) {
-        Ok((seeds, keep_going, coverage)) => campaign(seeds, keep_going, coverage),
+        Ok(asked) => campaign(&asked),
         Err(error) => {
             eprintln!("error: {error}\n{USAGE}");
             ExitCode::from(2)
@@ -29,29 +38,55 @@ fn main() -> ExitCode {
     }
 }
 
-fn parse(
-    mut arguments: impl Iterator<Item = String>,
-) -> Result<(std::ops::Range<u64>, bool, bool), String> {
-    let (mut seeds, mut keep_going, mut coverage) = (None, false, false);
+fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Asked, String> {
+    let mut asked =
+        Asked { seeds: 0..0, settings: Settings::default(), keep_going: false, coverage: false };
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "--clusters" => {}
-            "--keep-going" => keep_going = true,
-            "--coverage" => coverage = true,
+            "--keep-going" => asked.keep_going = true,
+            "--coverage" => asked.coverage = true,
             "--seeds" => {
                 let range = arguments.next().ok_or("--seeds wants A..B")?;
                 let (from, to) = range.split_once("..").ok_or("--seeds wants A..B")?;
                 let number = |it: &str| it.parse().map_err(|_| format!("{it} is not a number"));
-                seeds = Some(number(from)?..number(to)?);
+                asked.seeds = number(from)?..number(to)?;
+            }
+            "--only" => {
+                let names = arguments.next().ok_or("--only wants kinds of fault")?;
+                let kind = |name: &str| {
+                    let mut all = FaultKind::ALL.iter().copied();
+                    all.find(|kind| kind.name() == name).ok_or(format!("no fault is called {name}"))
+                };
+                asked.settings.kinds = names.split(',').map(kind).collect::<Result<_, _>>()?;
+            }
+            "--plant" => {
+                let name = arguments.next().ok_or("--plant wants a name")?;
+                plant(&mut asked.settings, &name)?;
             }
             other => return Err(format!("{other} is not understood")),
         }
     }
-    let seeds = seeds.filter(|it: &std::ops::Range<u64>| !it.is_empty()).ok_or("which seeds?")?;
-    Ok((seeds, keep_going, coverage))
+    if asked.seeds.is_empty() {
+        return Err("which seeds?".into());
+    }
+    Ok(asked)
 }
 
-fn campaign(seeds: std::ops::Range<u64>, keep_going: bool, coverage: bool) -> ExitCode {
+#[cfg(feature = "plant")]
+fn plant(settings: &mut Settings, name: &str) -> Result<(), String> {
+    let found = base::plant::Plant::named(name).ok_or(format!("no plant is called {name}"))?;
+    settings.plant = Some(found);
+    Ok(())
+}
+
+#[cfg(not(feature = "plant"))]
+fn plant(_: &mut Settings, _: &str) -> Result<(), String> {
+    Err("plants are not in this build; with `--plant` cargo xtask makes another".into())
+}
+
+fn campaign(asked: &Asked) -> ExitCode {
+    let Asked { seeds, settings, keep_going, coverage } = asked;
     let begun = Instant::now();
     let (next, stop) = (AtomicU64::new(seeds.start), AtomicBool::new(false));
     let total = Mutex::new(Total::default());
@@ -63,10 +98,10 @@ fn campaign(seeds: std::ops::Range<u64>, keep_going: bool, coverage: bool) -> Ex
                     if seed >= seeds.end {
                         break;
                     }
-                    let outcome = run(&Settings::default(), seed);
+                    let outcome = run(settings, seed);
                     if let Some(violation) = &outcome.violation {
                         println!("seed {seed}: {violation}");
-                        stop.fetch_or(!keep_going, Ordering::Relaxed);
+                        stop.fetch_or(!*keep_going, Ordering::Relaxed);
                     }
                     if let Ok(mut total) = total.lock() {
                         total.add(&outcome);
@@ -86,7 +121,7 @@ fn campaign(seeds: std::ops::Range<u64>, keep_going: bool, coverage: bool) -> Ex
         total.acknowledged,
         total.violations
     );
-    if coverage {
+    if *coverage {
         println!("{}", total.coverage);
     }
     if total.violations == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }

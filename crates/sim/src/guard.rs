@@ -77,7 +77,9 @@ impl Lan {
         let first = will.poll_output();
         assert!(matches!(first, Some(Output::Start { .. })), "a guardian begins with an engine");
         node.guard = Some(Guard { will, signs: Signs::default(), events: 0 });
+        self.kill_control(at);
         self.begin_engine(at, Vec::new());
+        self.begin_runner(at);
     }
 
     /// An engine begins: what it inherits, its configuration, and then all its kernel has to say.
@@ -110,6 +112,7 @@ impl Lan {
         }
         node.router.handle(clock, vrrp::Input::Configure(configs));
         self.flush(at);
+        self.tell_verdict(at);
         self.look_soon(at, Duration::ZERO);
     }
 

@@ -10,7 +10,7 @@ use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use base::{
-    Batch, BatchDone, DeviceAsk, DeviceDone, Event, IfIndex, Instant, Mac, Name, Neighbour,
+    Batch, BatchDone, DeviceAsk, DeviceDone, Event, IfIndex, Instant, Mac, Name, Neighbour, Verdict,
 };
 use vrrp::{Input, InstanceConfig};
 
@@ -55,6 +55,10 @@ pub(crate) enum Coming {
     Ended(usize, u32),
     /// This life of a node's guardian goes on with an upgrade.
     Upgrade(usize, u32, Step),
+    /// The script of the node is run, by the runner with this number.
+    Script(usize, u32),
+    /// The engine of this life is told what came of it.
+    Verdict(usize, u32, Verdict),
     /// This life of a node's engine was told to stop then, and looks whether it has.
     Perish(usize, u32, Instant),
 }
@@ -74,6 +78,8 @@ impl Coming {
             | Self::Spawn(at, ..)
             | Self::Ended(at, _)
             | Self::Upgrade(at, ..)
+            | Self::Script(at, _)
+            | Self::Verdict(at, ..)
             | Self::Perish(at, ..) => Some(*at),
             Self::Frame(..) => None,
         }
@@ -446,6 +452,8 @@ impl Lan {
                 Coming::Spawn(at, life, adopt) => self.spawned(at, life, adopt),
                 Coming::Ended(at, life) => self.notice(at, life),
                 Coming::Upgrade(at, life, step) => self.step_upgrade(at, life, step),
+                Coming::Script(at, runner) => self.run_script(at, runner),
+                Coming::Verdict(at, life, verdict) => self.hear_verdict(at, life, verdict),
                 Coming::Perish(at, life, since) => self.perish(at, life, since),
             }
         }

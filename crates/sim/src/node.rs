@@ -17,6 +17,7 @@ use vrrp::{Checksum, InstanceConfig, Reach, Router, SocketSpec, WatchSpec};
 
 use crate::guard::Guard;
 use crate::kernel::{ETH0, ETH1, Kernel};
+use crate::scripts::Script;
 use crate::sight::{Mail, Vr};
 use crate::upgrade::Former;
 
@@ -80,6 +81,8 @@ pub struct Node {
     pub(crate) adverts_sent: u64,
     /// What its router wants to hear of.
     pub(crate) watched: Vec<WatchSpec>,
+    /// How its script fares.
+    pub(crate) script: Script,
 }
 
 /// The socket on which the kernel tells its news.
@@ -164,6 +167,7 @@ impl Node {
             events: Vec::new(),
             adverts_sent: 0,
             watched: Vec::new(),
+            script: Script::default(),
         }
     }
 

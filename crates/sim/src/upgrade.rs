@@ -179,6 +179,9 @@ impl Lan {
             self.flush(at);
         }
         self.took_over(at);
+        // Its control is another as well, with a runner of its own.
+        self.kill_control(at);
+        self.begin_runner(at);
         self.look_soon(at, Duration::ZERO);
         let wait = match end {
             End::Late => Duration::from_nanos(
@@ -257,6 +260,7 @@ impl Lan {
             guard.signs = former.signs;
         }
         self.heard.restore(at, former.heard);
+        self.begin_runner(at);
         self.see_that(Sight::WentBack { node: at, states: former.states });
         self.look_soon(at, held_up.max(now).since(now));
         self.guard(at, Input::Alive);

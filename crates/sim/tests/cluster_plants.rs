@@ -14,7 +14,7 @@ const WITHIN: &[(Plant, &[FaultKind], u64)] = &[
     (Plant::LeaseNotWaitedFor, FaultKind::ALL, 50),
     (Plant::LeftoversServe, FaultKind::ALL, 50),
     (Plant::StartBeforeFenced, FaultKind::ALL, 100),
-    (Plant::OldLifeCounts, FaultKind::ALL, 50),
+    (Plant::OldLifeCounts, &[ProcessKill, Delay], 100),
     (Plant::UnsyncedEntry, FaultKind::ALL, 50),
     (Plant::ConfirmedAtAnswer, &[Isolation, OneWay, Loss, Delay], 100),
     (Plant::OldResultCounts, &[ProcessKill, Isolation, OneWay, Loss, Delay], 100),

@@ -23,7 +23,7 @@ pub(crate) fn sim(root: &Path, arguments: &[&str]) -> ExitCode {
     let proof = arguments == ["--proof"];
     if proof {
         command.args(["test", "--release", "--quiet", "--package", "sim", "--test", "plants"]);
-        command.args(["--test", "cluster_plants"]);
+        command.args(["--test", "cluster_plants", "--no-fail-fast"]);
     } else {
         command.args(["run", "--release", "--quiet", "--package", "sim", "--example"]);
         command.arg(if arguments.contains(&"--clusters") { "clusters" } else { "sim" });

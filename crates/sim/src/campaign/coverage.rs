@@ -88,6 +88,7 @@ impl Coverage {
                     | FaultKind::PauseEngine
                     | FaultKind::KillGuardian
                     | FaultKind::KillControl
+                    | FaultKind::KillRunner
                     | FaultKind::StopStart
                     | FaultKind::Upgrade
                     | FaultKind::Reload

@@ -4,7 +4,7 @@ use core::net::IpAddr;
 use core::time::Duration;
 use std::collections::BTreeMap;
 
-use base::{DeviceOp, Instant, Preempt, Priority, Vip};
+use base::{DeviceOp, Instant, Preempt, Priority, TrackEffect, Vip};
 use vrrp::InstanceConfig;
 
 use super::coverage::{Coverage, Situation};
@@ -16,6 +16,7 @@ use crate::kernel::Segment;
 use crate::lan::Lan;
 use crate::node::{off_device, on_device, vr_of};
 use crate::random::Random;
+use crate::scripts::tracked;
 use crate::sight::{Sight, Vr};
 use crate::weather::Weather;
 
@@ -35,6 +36,8 @@ enum Undo {
     Delete(usize, IpAddr),
     Roll(Vr),
     File(usize),
+    Runner(usize),
+    Script(usize),
     /// Nothing but that it is over.
     Over,
 }
@@ -51,6 +54,8 @@ pub(crate) struct Injector {
     rollouts: Rollouts,
     /// How often each node's file is broken at the moment.
     broken: BTreeMap<usize, u32>,
+    /// How many faults make each node's script fail at the moment.
+    failing: BTreeMap<usize, u32>,
 }
 
 const NAMES: [&str; 2] = [crate::kernel::ETH0, crate::kernel::ETH1];
@@ -64,6 +69,7 @@ impl Injector {
             sequence: 0,
             rollouts: Rollouts::new(&original),
             broken: BTreeMap::new(),
+            failing: BTreeMap::new(),
             original,
         }
     }
@@ -145,8 +151,21 @@ impl Injector {
             Undo::Load(at) if lan.nodes[at].is_awake(now) => {
                 let configs = lan.nodes[at].configs().to_vec();
                 lan.reconfigure(at, configs);
+                lan.begin_runner(at);
             }
-            Undo::Restart(_) | Undo::Load(_) | Undo::Boot(_) | Undo::Over => {}
+            Undo::Runner(at) if lan.nodes[at].is_awake(now) => lan.begin_runner(at),
+            Undo::Script(at) => {
+                if let Some(failures) = self.failing.get_mut(&at) {
+                    *failures -= 1;
+                }
+                self.failing.retain(|_, failures| *failures > 0);
+                lan.nodes[at].script.fails = self.failing.contains_key(&at);
+            }
+            // Control asks for one again and again.
+            Undo::Runner(_) | Undo::Load(_) => {
+                self.later(lan, Duration::from_millis(500), undo);
+            }
+            Undo::Restart(_) | Undo::Boot(_) | Undo::Over => {}
         }
     }
 
@@ -249,7 +268,18 @@ impl Injector {
             FaultKind::Upgrade if awake && self.broken.contains_key(&node) => {}
             FaultKind::Upgrade if awake => return lan.upgrade(node, random),
             FaultKind::KillControl if awake => {
+                lan.kill_control(node);
                 self.later(lan, lasts, Undo::Load(node));
+            }
+            FaultKind::KillRunner if awake => {
+                lan.kill_runner(node);
+                self.later(lan, lasts, Undo::Runner(node));
+            }
+            FaultKind::ScriptFails => {
+                let failures = self.failing.entry(node).or_default();
+                *failures += 1;
+                lan.nodes[node].script.fails = true;
+                self.later(lan, lasts, Undo::Script(node));
             }
             FaultKind::Freeze if lan.nodes[node].alive => lan.freeze(&name, lasts),
             FaultKind::Kill if lan.nodes[node].running && !frozen => {
@@ -443,7 +473,7 @@ impl Injector {
 }
 
 fn vary_one(config: &mut InstanceConfig, random: &mut Random) {
-    match random.below(8) {
+    match random.below(9) {
         0 if !config.priority.is_owner() => {
             let priority = u8::try_from(1 + random.below(254)).unwrap_or(100);
             config.priority = Priority::new(priority);
@@ -483,6 +513,11 @@ fn vary_one(config: &mut InstanceConfig, random: &mut Random) {
         // To a virtual MAC and back, both without a stop.
         6 if config.devices.is_empty() => *config = on_device(config.clone(), random.chance(200)),
         6 => *config = off_device(config.clone()),
+        // What it is told by is looked at from now on, or no more.
+        7 if config.trackers.is_empty() => {
+            config.trackers.push(tracked(TrackEffect::DeltaWhileBad(-40), random.chance(300)));
+        }
+        7 => config.trackers.clear(),
         _ => config.burst.repeat = pick(random, &[1, 3, 5]),
     }
 }

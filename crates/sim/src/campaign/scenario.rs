@@ -15,6 +15,7 @@ use super::swarm::FaultKind;
 use crate::kernel::{ETH0, ETH1, Segment};
 use crate::node::{config, on_device, vr_of};
 use crate::random::Random;
+use crate::scripts::tracked;
 use crate::sight::Vr;
 use crate::weather::Weather;
 
@@ -52,6 +53,7 @@ struct Shared {
     owner: bool,
     missed: u8,
     track: bool,
+    script: bool,
     lifetimes: bool,
     lease: bool,
     signed: Option<Freshness>,
@@ -118,6 +120,9 @@ impl Scenario {
             FaultKind::DeviceDelete | FaultKind::DeviceToggle => {
                 configs.any(|config| !config.devices.is_empty())
             }
+            FaultKind::ScriptFails | FaultKind::KillRunner => {
+                configs.any(|config| !config.trackers.is_empty())
+            }
             FaultKind::Rollout => configs.any(|config| config.version() == Version::V3),
             _ => true,
         }
@@ -161,6 +166,7 @@ impl Shared {
             owner: random.chance(100),
             missed: pick(random, &[3, 3, 3, 3, 2, 5]),
             track: !on_eth1 && random.chance(200),
+            script: random.chance(250),
             lifetimes: random.chance(600),
             lease: random.chance(800),
             signed: (!v2 && random.chance(200)).then(|| freshness(random)),
@@ -223,6 +229,15 @@ impl Shared {
                 ],
             ),
         };
+        let effect = pick(
+            random,
+            &[
+                TrackEffect::DeltaWhileBad(-60),
+                TrackEffect::DeltaWhileGood(40),
+                TrackEffect::FaultWhileBad,
+            ],
+        );
+        let script = tracked(effect, random.chance(300));
         let virtual_mac = random.chance(self.virtual_mac);
         let config = InstanceConfig {
             name: self.name.clone(),
@@ -237,6 +252,7 @@ impl Shared {
             vips: self.vips.clone(),
             burst: BurstPolicy { refresh: self.refresh, ..BurstPolicy::default() },
             track: if self.track && random.chance(500) { vec![track] } else { Vec::new() },
+            trackers: if self.script && random.chance(700) { vec![script] } else { Vec::new() },
             missed_adverts: self.missed,
             learned_interval_cap: self.cap,
             startup_delay: self.startup_delay,

@@ -105,6 +105,10 @@ kinds! {
     Upgrade => "upgrade",
     /// mainstay is stopped in an orderly way, and started again.
     StopStart => "stop-start",
+    /// The script by which a node tells whether it is fit fails.
+    ScriptFails => "script-fails",
+    /// The runner dies, and another runs the script a little later.
+    KillRunner => "kill-runner",
 }
 
 impl FaultKind {
@@ -199,6 +203,16 @@ const COUPLES: &[(FaultKind, FaultKind)] = {
         (BrokenFile, Kill),
         (BrokenFile, KillGuardian),
         (BrokenFile, KillEngine),
+        (ScriptFails, KillRunner),
+        (ScriptFails, KillControl),
+        (ScriptFails, KillEngine),
+        (ScriptFails, Pause),
+        (ScriptFails, PauseEngine),
+        (ScriptFails, Carrier),
+        (ScriptFails, Reload),
+        (ScriptFails, Upgrade),
+        (ScriptFails, Partition),
+        (ScriptFails, SpoofResign),
     ]
 };
 

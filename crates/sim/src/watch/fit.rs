@@ -4,7 +4,7 @@
 use core::net::IpAddr;
 use core::time::Duration;
 
-use base::{Family, TrackEffect};
+use base::{Family, TrackEffect, Weighed};
 use vrrp::InstanceConfig;
 
 use crate::node::Node;
@@ -16,8 +16,9 @@ pub(super) fn unrivalled(config: &InstanceConfig) -> Duration {
     (config.interval.as_duration() * u32::from(config.missed_adverts.min(3))).max(FLOOR)
 }
 
-/// Whether an instance has all it needs: its links, an address to send from, its trackers.
-pub(super) fn is_fit(node: &Node, config: &InstanceConfig) -> bool {
+/// Whether an instance has all it needs, to begin or to go on: its links, an address to send
+/// from, its trackers.
+pub(super) fn is_fit(node: &Node, config: &InstanceConfig, goes_on: bool) -> bool {
     let kernel = node.kernel();
     let runs = |name: &base::Name| kernel.named(name.as_str()).is_some_and(|link| link.running);
     let Some(name) = &config.interface else { return false };
@@ -48,6 +49,12 @@ pub(super) fn is_fit(node: &Node, config: &InstanceConfig) -> bool {
         && kernel.addresses().any(usable)
         && config.all_vips().all(|vip| runs(config.below(&vip.interface)))
         && tracked
+        && match node.weighed(config) {
+            None | Some(Weighed::Delta(_)) => true,
+            Some(Weighed::Fault) => false,
+            // What is not known keeps nobody from going on.
+            Some(Weighed::Open) => goes_on,
+        }
 }
 
 /// What its trackers are to add to an instance's priority now.
@@ -60,7 +67,11 @@ pub(super) fn tracked_delta(node: &Node, config: &InstanceConfig) -> i32 {
         }
         _ => 0,
     };
-    config.track.iter().map(delta).sum()
+    let script = match node.weighed(config) {
+        Some(Weighed::Delta(delta)) => delta,
+        _ => 0,
+    };
+    config.track.iter().map(delta).sum::<i32>() + script
 }
 
 /// Whether what an instance says leaves its node.

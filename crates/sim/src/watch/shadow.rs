@@ -305,9 +305,12 @@ impl Shadows {
                     if own {
                         shadow.unrivalled_until = Some(lan.now() + unrivalled(config));
                     }
-                    if carries(this, config) {
-                        let until = lan.now() + unrivalled(config);
-                        shadow.carried_until = Some(until).filter(|_| advert.priority > 0);
+                    if advert.priority == 0 {
+                        shadow.carried_until = None;
+                    } else if shadow.state == State::Active && carries(this, config) {
+                        // The advert that begins its time as holder comes before that is told, and
+                        // is no reason for it.
+                        shadow.carried_until = Some(lan.now() + unrivalled(config));
                     }
                     let latest = shadow.advert_due.max(this.awake_clock()) + ADVERT_LATE;
                     if shadow.state == State::Active && clock > latest {
@@ -492,7 +495,7 @@ impl Shadows {
             }
             let now = node.clock(lan.now());
             let awake = node.awake_clock();
-            let fit = is_fit(node, config);
+            let fit = is_fit(node, config, shadow.state != State::Initialize);
             let informed = node.is_informed();
             let lacking = !fit && informed && shadow.state != State::Initialize;
             if shadow.lacking.note(now, lacking) > REACTION {

@@ -68,6 +68,22 @@ fn a_lost_carrier_frees_the_vip_at_once_and_is_silence_to_the_others() {
 }
 
 #[test]
+fn a_carrier_that_is_back_before_anybody_lost_patience_costs_no_election() {
+    let mut lan = pair();
+    just_spoken(&mut lan);
+    lan.run_for(millis(300));
+    lan.carrier("a", false);
+    lan.run_for(millis(200));
+    assert!(lan.holders(VIP).is_empty());
+    lan.carrier("a", true);
+    lan.run_for(millis(2));
+    assert_served_by(&lan, "a");
+    lan.run_for(secs(30));
+    assert_served_by(&lan, "a");
+    assert_eq!((takeovers(lan.see("a")), takeovers(lan.see("b"))), (2, 0));
+}
+
+#[test]
 fn vrrp_067_a_vip_removed_by_hand_is_back_at_once_without_an_election() {
     let mut lan = pair();
     lan.delete("a", VIP.parse().unwrap());

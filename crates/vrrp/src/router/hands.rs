@@ -122,12 +122,15 @@ impl Router {
             keeper::Output::Taken { holder, vip } => {
                 let what = What::VipTaken { vip: vip.address };
                 let event = self.tell(now, holder, what, Reason::ForeignChange, None);
-                if let Some(seat) = self.seat_of(holder) {
+                let silenced = self.seat_of(holder).is_some_and(|seat| {
                     seat.repairing = event;
                     seat.present.retain(|present| *present != vip);
-                    if base::planted!(LapsedRepaired) && seat.instance.is_silenced() {
-                        self.leases.handle(now, lease::Input::Again { holder });
-                    }
+                    seat.instance.is_silenced()
+                });
+                if base::planted!(LapsedRepaired) && silenced {
+                    self.doubts.remove(&Slot::of(holder));
+                    self.leases.handle(now, lease::Input::Again { holder });
+                    self.go_on(now, Slot::of(holder));
                 }
                 let vips = vec![vip];
                 self.lifetimes.handle(

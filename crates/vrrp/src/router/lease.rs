@@ -98,7 +98,7 @@ impl Router {
     }
 
     /// It has its lease and nobody else can hold: it claims its VIPs again.
-    fn go_on(&mut self, now: Instant, slot: Slot) {
+    pub(super) fn go_on(&mut self, now: Instant, slot: Slot) {
         let Some(seat) = self.seats.get_mut(&slot) else { return };
         let holder = slot.holder();
         let event = seat.silenced_by.take();

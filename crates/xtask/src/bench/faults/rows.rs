@@ -138,7 +138,7 @@ pub(super) const FAULTS: [Fault; 21] = [
     },
     Fault {
         what: "`ip link` down, up 0.2 s later",
-        bound: "one election (there and back)",
+        bound: "none if back in time, else one; 1 s",
         word: "link",
         watch: "1.6",
         watch_fast: "0.3",

@@ -18,12 +18,12 @@ use sim::campaign::{FaultKind, Settings, run};
 /// In how many worlds, of every kind of fault, each is found.
 const WITHIN: &[(Plant, u64)] = &[
     (Plant::NoSkew, 20),
-    (Plant::SkewOfOwnInterval, 100),
+    (Plant::SkewOfOwnInterval, 300),
     (Plant::StaleTimer, 20),
     (Plant::ForgottenOnLinkDown, 20),
     (Plant::NotPutBack, 20),
     (Plant::UncappedInterval, 100),
-    (Plant::JudgedBeforeDrained, 50),
+    (Plant::JudgedBeforeDrained, 300),
     (Plant::TieNeverYields, 20),
     (Plant::NoPartingAdvert, 20),
     (Plant::NoReassert, 20),
@@ -33,7 +33,7 @@ const WITHIN: &[(Plant, u64)] = &[
     (Plant::ReloadRestarts, 50),
     (Plant::AnyTtl, 50),
     (Plant::ZeroInterval, 20),
-    (Plant::SnapshotIgnored, 50),
+    (Plant::SnapshotIgnored, 100),
     (Plant::OldIndexKept, 50),
     (Plant::FightNeverEnds, 100),
     (Plant::AnnouncesOn, 20),

@@ -133,7 +133,7 @@ fn a_cluster_that_does_not_begin_is_found_out() {
     };
     let style = Style { colour: false, drawing: false };
     let mut out = Vec::new();
-    let claims = lab::demo::tell_cluster(&options, style, false, &mut out).expect("a demo");
+    let claims = lab::demo::tell_cluster(&options, style, &mut out).expect("a demo");
     assert!(!claims.all_held());
     let text = String::from_utf8(out).expect("text");
     assert!(text.contains("The cluster does not begin"), "{text}");

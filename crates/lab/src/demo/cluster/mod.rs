@@ -76,13 +76,18 @@ pub struct ClusterOptions {
     pub plain: bool,
 }
 
-/// Shows it on standard output, as [`run`](super::run) does the first demo.
+/// Shows it on standard output, as [`run`](super::run) does the first demo; as root only.
 #[must_use]
 pub fn run_cluster(options: &ClusterOptions) -> ExitCode {
     let style = Style::detect(options.plain);
     let out = &mut io::stdout().lock();
-    let told = super::become_able()
-        .and_then(|in_user_namespace| tell_cluster(options, style, in_user_namespace, out));
+    // Nodes begin in a user namespace as well, but do not serve there yet.
+    let told = match linux::own_uid() {
+        0 => tell_cluster(options, style, out),
+        _ => {
+            Err(LabError::new("beginning a cluster", "its nodes have to be root's: run it as root"))
+        }
+    };
     match told {
         Ok(claims) if claims.all_held() => ExitCode::SUCCESS,
         Ok(_) => ExitCode::from(1),
@@ -102,14 +107,13 @@ pub fn run_cluster(options: &ClusterOptions) -> ExitCode {
 pub fn tell_cluster(
     options: &ClusterOptions,
     style: Style,
-    in_user_namespace: bool,
     out: &mut dyn Write,
 ) -> Result<Claims, LabError> {
     let mut page = Page::new(out, style);
     let cast = Cast::new(&options.binary);
     let mut lab = Lab::article(3)?;
     let power = Power::new()?;
-    introduce(&mut page, &cast, &lab, in_user_namespace)?;
+    introduce(&mut page, &cast, &lab)?;
     cast.equip(&mut lab, &power)?;
     let witness = lab.witness(Hear::Election)?;
     let mut claims = Claims::default();
@@ -133,12 +137,7 @@ pub fn tell_cluster(
     stage.end()
 }
 
-fn introduce(
-    page: &mut Page<'_>,
-    cast: &Cast,
-    lab: &Lab,
-    in_user_namespace: bool,
-) -> Result<(), LabError> {
+fn introduce(page: &mut Page<'_>, cast: &Cast, lab: &Lab) -> Result<(), LabError> {
     page.heading("mainstay demo, a cluster by quorum")?;
     for node in lab.nodes() {
         let address = node.address().map(|it| format!("{it}/16")).unwrap_or_default();
@@ -150,12 +149,7 @@ fn introduce(
         "switch", "", cast.vip
     ))?;
     page.line(format_args!("  {:<7} {:<20} a power switch, beside the network", "power", ""))?;
-    let mut off = Vec::new();
-    if in_user_namespace {
-        off.push("Separation off: not root, so all runs in a user namespace.".to_owned());
-    }
-    off.extend(cast.missing.iter().cloned());
-    off.iter().try_for_each(|text| page.paragraph(2, text))
+    cast.missing.iter().try_for_each(|text| page.paragraph(2, text))
 }
 
 impl Stage<'_, '_> {

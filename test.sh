@@ -93,3 +93,7 @@ if [ -n "${PROOF:-}" ]; then
 fi
 say "the article's cluster, every fault"
 cargo run --quiet --package daemon -- demo --fault all --plain
+say "scenarios: 100 short plays, simulated"
+cargo xtask scenarios --sim --seeds 1..101 --steps 5
+say "the article's cluster by quorum, every fault"
+cargo run --quiet --package daemon -- demo --cluster --fault all --plain

@@ -302,8 +302,8 @@ impl Controller {
         }
     }
 
-    /// Whatever was under way on a node will not be heard of; if it is back (or gone in good order),
-    /// its fencing is void, too.
+    /// Whatever was under way on a node will not be heard of, nor that it has left as it was told to; if
+    /// it is back (or gone in good order), its fencing is void, too.
     fn fail_all_on(&mut self, node: &Name, back: bool) {
         let Some(walk) = &mut self.walk else { return };
         let gone: Vec<usize> = walk
@@ -311,7 +311,9 @@ impl Controller {
             .map(|(at, _)| at)
             .filter(|at| {
                 let step = &walk.plan.steps[*at];
-                let void = step.kind == StepKind::Resource || (back && step.task == Task::Fence);
+                let void = step.kind == StepKind::Resource
+                    || step.task == Task::Shutdown
+                    || (back && step.task == Task::Fence);
                 void && place_of(step) == Some(&**node)
             })
             .collect();

@@ -232,6 +232,13 @@ impl Executor {
         self.resources.values().all(|it| it.held == Held::No && it.running.is_none())
     }
 
+    /// Whether nothing is under way that changes what is held here.
+    #[must_use]
+    pub fn is_quiet(&self) -> bool {
+        let looks = |it: &Running| matches!(&*it.order.operation, "monitor" | "notify");
+        self.resources.values().all(|it| it.running.as_ref().is_none_or(looks))
+    }
+
     /// The number of the last report; with [`Self::owes`] it tells when all until now are committed.
     #[must_use]
     pub fn newest_report(&self) -> u64 {

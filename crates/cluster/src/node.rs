@@ -35,7 +35,7 @@ use crate::liveness::{self, Liveness, Peer};
 use crate::membership::{Cleared, Role, Standing};
 use crate::operation::{Entry, Life, Operation};
 use crate::seam::{Ask, Failure, Leadership, Tell, Ticket};
-use crate::state::{Outcome, State, option};
+use crate::state::{Outcome, State, is_left_alone, option};
 
 /// How many outcomes of this node's own proposals are kept until they are asked for: more than are ever
 /// under way, since engines tell all of a batch before they answer the first of it.
@@ -194,6 +194,12 @@ impl Node {
             unsettled: self.unsettled().cloned().collect(),
             void: self.void,
         }
+    }
+
+    /// Whether what runs here is to be left alone, as an administrator has said.
+    #[must_use]
+    pub fn is_left_alone(&self) -> bool {
+        is_left_alone(self.state.cib(), &self.config.node)
     }
 
     fn direct(&mut self, now: Instant, input: controller::Input) {
@@ -369,8 +375,7 @@ impl Node {
             self.decided = (decided, self.executor.newest_report());
         }
         if configured {
-            let policy = option(state.cib(), "no-quorum-policy").unwrap_or("stop");
-            self.holder.set_policy(NoQuorum::parse(policy));
+            self.holder.set_policy(policy(state, &self.config.node));
             if self.directs.is_some() {
                 let (devices, levels) = (Device::all(state.cib()), Level::all(state.cib()));
                 self.fencer.handle(now, fencer::Input::Devices(devices, levels));
@@ -428,6 +433,7 @@ impl Node {
                 }
             }
             Message::Leave => self.leaving = true,
+            Message::LeaveLife(life) => self.leaving |= life == self.life,
         }
     }
 
@@ -485,6 +491,15 @@ impl Node {
 /// The name of a leadership: no two have the same.
 fn walker(node: &Name, led: u64) -> Name {
     Name::from(format!("{node}-{led}"))
+}
+
+/// What is done here without quorum. What is to be left alone is, then too; the kernel silences what the
+/// lease covers all the same.
+fn policy(state: &State, node: &Name) -> NoQuorum {
+    if is_left_alone(state.cib(), node) {
+        return NoQuorum::Freeze;
+    }
+    NoQuorum::parse(option(state.cib(), "no-quorum-policy").unwrap_or("stop"))
 }
 
 /// SplitMix64 (Steele, Lea, Flood 2014).

@@ -21,6 +21,7 @@ use cib::xml::Element;
 use serde::{Deserialize, Serialize};
 
 pub use document::option;
+pub(crate) use status::is_left_alone;
 
 use crate::membership::{Cleared, Member, Members, Role, Standing};
 use crate::operation::{

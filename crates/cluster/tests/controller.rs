@@ -376,3 +376,33 @@ proptest! {
         prop_assert!(it.it.status(&it.state).settled, "{:?}", it.it.status(&it.state));
     }
 }
+
+/// A node that was told to leave may be lost before it has, or be back as another at once: nobody will
+/// hear then that it has left, and the cluster does not wait for that.
+#[test]
+fn a_node_that_is_lost_or_back_while_it_leaves_keeps_nobody_waiting() {
+    for back in [false, true] {
+        let mut it = Dc::new(&cib(&[], 2, false));
+        it.run();
+        it.commit(Operation::Attribute {
+            node: "b".into(),
+            name: "shutdown".into(),
+            value: Some("1".into()),
+            dampen: Duration::ZERO,
+        });
+        it.run();
+        assert_eq!(it.begun.last().map(String::as_str), Some("shutdown b"), "{:?}", it.begun);
+        let (plans, settled) = (it.plans, it.settled);
+        if back {
+            let (life, verdict) = (Life(2), Verdict::Alive);
+            it.commit(Operation::Verdict { node: "b".into(), life, verdict });
+        } else {
+            it.lose("b");
+            let epoch = it.state.members().get(&"b".into()).expect("a member").epoch;
+            let verdict = Verdict::LeaseOver(epoch);
+            it.commit(Operation::Verdict { node: "b".into(), life: Life(1), verdict });
+        }
+        it.run();
+        assert!(it.plans > plans && it.settled > settled, "back {back}: {:?}", it.begun);
+    }
+}

@@ -358,3 +358,61 @@ fn who_went_without_a_word_is_expelled_only_when_it_is_certain_to_hold_nothing()
     let lease = it.seats[it.at("c")].lease;
     assert!(lease.is_none_or(|ends| ends < it.now), "its lease was over before");
 }
+
+#[test]
+fn a_leave_that_was_meant_for_an_earlier_life_lets_the_next_one_stay() {
+    let mut it = World::new();
+    it.run(2000);
+    let life = it.seats[2].node.life();
+    let standing = |it: &World| {
+        it.seats[0].node.state().members().get(&"c".into()).map(|member| member.standing)
+    };
+    let earlier = Message::LeaveLife(cluster::operation::Life(life.0 ^ 1));
+    it.tell(2, Input::Message("a".into(), earlier));
+    it.run(3000);
+    assert_eq!(standing(&it), Some(Standing::Alive), "it was meant for one that is gone");
+    it.all_served("with all three");
+    // Told in its own life, it goes: what it held is stopped first, by the end of the lease at the latest.
+    let now = it.now;
+    let attribute = Operation::Attribute {
+        node: "c".into(),
+        name: "shutdown".into(),
+        value: Some("1".into()),
+        dampen: Duration::ZERO,
+    };
+    it.seats[2].node.handle(now, Input::Submit(1, attribute));
+    it.run(3000);
+    assert_eq!(standing(&it), Some(Standing::Absent), "it asked for that itself");
+    it.all_served("without c");
+}
+
+/// In maintenance everything is left alone: also by a node that leaves, also where nobody leads any more.
+#[test]
+fn what_is_left_alone_stays_when_its_node_leaves_and_when_its_lease_ends() {
+    let mut it = World::new();
+    it.run(2000);
+    let xml = "<cluster_property_set id='o'><nvpair id='o-m' name='maintenance-mode' value='true'/>\
+               </cluster_property_set>";
+    let (scope, xml) = ("crm_config".to_owned(), xml.to_owned());
+    let change = cluster::operation::CibChange::Modify { scope, xml, allow_create: true };
+    it.tell(0, Input::Submit(1, Operation::Cib { expect: None, change }));
+    it.run(1000);
+    let runs = |it: &World, at: usize| it.seats[at].started.values().filter(|it| **it).count();
+    let before = [0, 1, 2].map(|at| runs(&it, at));
+    assert_eq!(before.iter().sum::<usize>(), 3, "all run");
+    let attribute = Operation::Attribute {
+        node: "c".into(),
+        name: "shutdown".into(),
+        value: Some("1".into()),
+        dampen: Duration::ZERO,
+    };
+    it.tell(2, Input::Submit(2, attribute));
+    it.run(3000);
+    let standing = it.seats[0].node.state().members().get(&"c".into()).map(|it| it.standing);
+    assert_eq!(standing, Some(Standing::Absent), "it has left");
+    // b hears nobody for long: its lease has ended.
+    it.cut("b", true);
+    it.run(3000);
+    assert!(it.seats[1].lease.is_none_or(|ends| ends <= it.now));
+    assert_eq!([0, 1, 2].map(|at| runs(&it, at)), before, "nothing was stopped or begun");
+}

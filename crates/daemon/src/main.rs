@@ -39,7 +39,7 @@ mod translate;
 use std::alloc::System;
 use std::ffi::{OsStr, OsString};
 use std::io::{self, IsTerminal as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser as _;
@@ -47,6 +47,7 @@ use ui::cli::{Cli, Command, ConfigCommand, DemoArgs, Fault, ReadArgs, RunArgs};
 
 use control::shelf::Reading;
 use exit::Exit;
+use lab::demo::{ClusterFault, ClusterOptions};
 use linux::wiping::WipingAllocator;
 
 /// Whoever reads a configuration leaves nothing of its text in memory.
@@ -139,6 +140,9 @@ fn demo(args: &DemoArgs) -> ExitCode {
             return Exit::Fatal.into();
         }
     };
+    if args.cluster {
+        return demo_cluster(args, binary);
+    }
     lab::demo::run(&lab::demo::Options {
         fault: match args.fault {
             Fault::Crash => lab::demo::Fault::Crash,
@@ -146,6 +150,10 @@ fn demo(args: &DemoArgs) -> ExitCode {
             Fault::Stop => lab::demo::Fault::Stop,
             Fault::Return => lab::demo::Fault::Return,
             Fault::All => lab::demo::Fault::All,
+            Fault::Hang | Fault::OneWay => {
+                eprintln!("error: this fault is shown with --cluster");
+                return Exit::Fatal.into();
+            }
         },
         config: args.config.clone(),
         nodes: args.nodes,
@@ -153,4 +161,20 @@ fn demo(args: &DemoArgs) -> ExitCode {
         daemon: lab::demo::Daemon::mainstay(&binary),
         plain: args.plain,
     })
+}
+
+fn demo_cluster(args: &DemoArgs, binary: PathBuf) -> ExitCode {
+    let fault = match args.fault {
+        Fault::Crash => ClusterFault::Crash,
+        Fault::Hang => ClusterFault::Hang,
+        Fault::Cable => ClusterFault::Cable,
+        Fault::OneWay => ClusterFault::OneWay,
+        Fault::Stop => ClusterFault::Stop,
+        Fault::All => ClusterFault::All,
+        Fault::Return => {
+            eprintln!("error: with --cluster whoever was fenced comes back in every chapter");
+            return Exit::Fatal.into();
+        }
+    };
+    lab::demo::run_cluster(&ClusterOptions { fault, binary, plain: args.plain })
 }

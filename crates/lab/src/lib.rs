@@ -41,10 +41,12 @@ mod error;
 mod holdings;
 mod network;
 mod node;
+mod power;
 mod probe;
 mod requires;
 pub mod show;
 mod wait;
+mod web;
 mod witness;
 
 pub use asker::{Asker, Claim};
@@ -52,9 +54,11 @@ pub use error::LabError;
 pub use holdings::{Holding, longest_overlap};
 pub use network::{CLIENT, Lab, Plan};
 pub use node::{CONF, CONTROL, Card, CommandLine, DIR, Node};
+pub use power::{FENCE_AGENT, Power, Stroke};
 pub use probe::{Answer, ECHO_PORT, Gap, Outcome, Probe};
 pub use requires::{Need, REQUIRE_ALL, requires};
 pub use wait::wait_for;
+pub use web::Web;
 pub use witness::{Seen, Sighting, Witness};
 
 pub use linux::{Hear, Process, ProcessSignal};

@@ -1,6 +1,7 @@
 //! The network: a switch, nodes and a client, and what can go wrong with them.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::process::Command;
 use std::time::Duration;
 
 use base::{Mac, Name};
@@ -9,11 +10,13 @@ use linux::{Container, FarEnd, FrameSender, Hear, Links, ProcessSignal};
 use crate::asker::Asker;
 use crate::holdings::{Holding, Ledger};
 use crate::node::{Card, Node};
-use crate::{LabError, Probe, Witness, wait_for};
+use crate::{LabError, Probe, Web, Witness, wait_for};
 
 /// The client's name, also that of its port at the switch.
 pub const CLIENT: &str = "client";
 const BRIDGE: &str = "br0";
+/// By which the switch passes some frames and not others.
+pub(crate) const NFT: &str = "/usr/sbin/nft";
 
 /// Who is to be on the network.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -168,6 +171,14 @@ impl Lab {
         Asker::start(&self.client, vip, interval)
     }
 
+    /// Starts asking from the client for the page at `vip`, with `interval` between two requests.
+    ///
+    /// # Errors
+    /// If no thread can be had.
+    pub fn web(&self, vip: IpAddr, interval: Duration) -> Result<Web, LabError> {
+        Web::start(&self.client, vip, interval)
+    }
+
     /// Starts listening at the switch.
     ///
     /// # Errors
@@ -270,6 +281,48 @@ impl Lab {
     /// If there is no such node.
     pub fn mend(&self, name: &str) -> Result<(), LabError> {
         self.set_ports(name, true)
+    }
+
+    /// The switch passes no frame from the first of a pair to the second, and all others; what was asked
+    /// for before is forgotten. Nobody loses carrier by it, and what goes to all (ARP's questions, above
+    /// all) still does.
+    ///
+    /// # Errors
+    /// If `nft` is missing or refuses.
+    ///
+    /// # Panics
+    /// If there is no such node.
+    pub fn divide(&self, pairs: &[(&str, &str)]) -> Result<(), LabError> {
+        let mut script = String::from("table netdev divided {}\ndelete table netdev divided\n");
+        if !pairs.is_empty() {
+            script += "table netdev divided {\n";
+            for from in &self.nodes {
+                let name = from.name();
+                let macs: Vec<String> = pairs
+                    .iter()
+                    .filter(|(it, _)| *it == name.as_str())
+                    .flat_map(|(_, to)| self.node(to).cards())
+                    .map(|card| card.mac.to_string())
+                    .collect();
+                for card in from.cards().iter().filter(|_| !macs.is_empty()) {
+                    script += &format!(
+                        "chain {name} {{ type filter hook ingress device \"{}\" priority 0; ether daddr \
+                         {{ {} }} drop; }}\n",
+                        port(name, card),
+                        macs.join(", ")
+                    );
+                }
+            }
+            script += "}\n";
+        }
+        let mut command = Command::new(NFT);
+        command.arg(script);
+        let failed = |cause: String| LabError::new("dividing the network at the switch", cause);
+        let process = self.switch.spawn(command).map_err(|cause| failed(cause.to_string()))?;
+        match process.wait(Duration::from_secs(10)) {
+            Some(status) if status.success() => Ok(()),
+            _ => Err(failed(process.log())),
+        }
     }
 
     /// Asks every daemon to stop (`SIGTERM`) and waits at most `limit` for them; whether all did.

@@ -120,3 +120,22 @@ fn a_directory_without_configuration_is_no_demo() {
     std::fs::remove_dir_all(dir).expect("the directory goes");
     assert!(error.to_string().contains("*.conf"));
 }
+
+#[test]
+fn a_cluster_that_does_not_begin_is_found_out() {
+    if skip() {
+        return;
+    }
+    let options = lab::demo::ClusterOptions {
+        fault: lab::demo::ClusterFault::Crash,
+        binary: "/bin/false".into(),
+        plain: true,
+    };
+    let style = Style { colour: false, drawing: false };
+    let mut out = Vec::new();
+    let claims = lab::demo::tell_cluster(&options, style, &mut out).expect("a demo");
+    assert!(!claims.all_held());
+    let text = String::from_utf8(out).expect("text");
+    assert!(text.contains("The cluster does not begin"), "{text}");
+    assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+}

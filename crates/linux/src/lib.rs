@@ -70,7 +70,9 @@ pub use many::AT_ONCE as DATAGRAMS_AT_ONCE;
 pub use monitor::{Heard, Monitor};
 pub use neighbour_watch::NeighbourWatch;
 pub use netlink::{MAX_PER_SEND, NO_ANSWER, NetlinkError, Refusal, Request, RouteSocket};
-pub use netns::{PRIVATE_DIR, Separations, become_root, enter_network, look_into_network};
+pub use netns::{
+    PRIVATE_DIR, Separations, become_root, enter_network, join_network, look_into_network,
+};
 pub use notice_socket::{IncomingWords, NoticeSocket, OutgoingWords};
 pub use offspring::kill_offspring;
 pub use pid_file::{PidFile, PidFileError};

@@ -62,6 +62,15 @@ pub fn enter_network(name: &str) -> io::Result<()> {
     Ok(nix::sched::setns(&namespace, nix::sched::CloneFlags::CLONE_NEWNET)?)
 }
 
+/// Has the calling thread work in a network namespace that it has a descriptor of, a
+/// [`Container`](crate::Container)'s for example, and all threads that it starts from now on.
+///
+/// # Errors
+/// `EPERM` without `CAP_SYS_ADMIN`; `EINVAL` if the descriptor is of something else.
+pub fn join_network(namespace: impl AsFd) -> io::Result<()> {
+    Ok(nix::sched::setns(namespace, nix::sched::CloneFlags::CLONE_NEWNET)?)
+}
+
 /// Has the calling thread look at a network namespace as [`enter_network`] has it work there, and see
 /// its interfaces below `/sys` too, which shows those of the namespace it was mounted in. Only this thread
 /// does, and what it starts.

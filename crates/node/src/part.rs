@@ -17,6 +17,11 @@ use crate::serve::Reply;
 
 /// Stopping in good order gives up after this when nothing runs here: nobody may be there to agree.
 const FAREWELL: Duration = Duration::from_secs(10);
+/// And after this when there has been no leader, or no lease of one, for so long: all have stopped at
+/// once, most likely.
+const ALONE: Duration = Duration::from_secs(3);
+/// How often that is looked at.
+pub(crate) const GLANCE: Duration = Duration::from_millis(200);
 /// The engine is asked so often to let this node go.
 const PARTINGS: u32 = 10;
 
@@ -68,8 +73,11 @@ impl Loop {
         let serves = own.is_some_and(cluster::Member::serves);
         let known = self.node.status(now).leader.is_some();
         match (own.is_some(), serves, known || forever) {
-            // It was never admitted, or nobody is there to say it to.
-            (false, ..) | (_, _, false) => self.left(),
+            // It was never admitted.
+            (false, ..) => self.left(),
+            // Nobody is there to say it to; what still runs is stopped at the end of the lease.
+            (_, _, false) if self.holds(now) => {}
+            (_, _, false) => self.left(),
             // A witness runs nothing that would have to be stopped first.
             (true, false, _) => {
                 let own = self.home.identity.name.clone();
@@ -120,15 +128,35 @@ impl Loop {
         }
     }
 
-    pub(crate) fn give_up(&mut self, now: Instant) {
-        let runs = self
-            .node
-            .status(now)
-            .executor
-            .resources
+    /// Whether something here is to be stopped before this process may end.
+    fn holds(&self, now: Instant) -> bool {
+        let resources = self.node.status(now).executor.resources;
+        let holds = resources
             .iter()
             .any(|it| it.held != cluster::executor::Held::No || it.running.is_some());
-        if runs {
+        holds && !self.node.is_left_alone()
+    }
+
+    /// Ends where nobody is there who could agree to that, and nothing is left to be stopped.
+    pub(crate) fn stop_alone(&mut self, now: Instant) {
+        let held = self.lease.is_some_and(|ends| now < ends);
+        if !matches!(self.goal, Goal::Stop { forever: false, .. })
+            || (held && self.node.status(now).leader.is_some())
+        {
+            self.alone_since = None;
+            return;
+        }
+        let since = *self.alone_since.get_or_insert(now);
+        if now.since(since) >= ALONE && !self.holds(now) {
+            self.tell(
+                "nobody is there to agree to this node's leaving: it ends all the same".into(),
+            );
+            self.goal = Goal::End;
+        }
+    }
+
+    pub(crate) fn give_up(&mut self, now: Instant) {
+        if self.holds(now) {
             // What runs here is stopped first, by the cluster or by the end of the lease.
             if let Goal::Stop { until, .. } = &mut self.goal {
                 *until = now + FAREWELL;

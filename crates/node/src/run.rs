@@ -155,6 +155,8 @@ pub(crate) struct Loop {
     pub(crate) goal: Goal,
     pub(crate) partings: u32,
     pub(crate) part_at: Option<Instant>,
+    /// Since when nobody is there who leads, while this node is to stop.
+    pub(crate) alone_since: Option<Instant>,
     pub(crate) lease: Option<Instant>,
     pub(crate) news: VecDeque<String>,
     log: Arc<dyn Fn(&str) + Send + Sync>,
@@ -243,6 +245,7 @@ pub fn run(
         goal: Goal::Stay,
         partings: 0,
         part_at: None,
+        alone_since: None,
         lease: None,
         news: VecDeque::new(),
         log,
@@ -313,7 +316,7 @@ impl Loop {
     /// When to look again, whatever comes.
     fn next(&self) -> Instant {
         let goal = match &self.goal {
-            Goal::Stop { until, .. } => Some(*until),
+            Goal::Stop { until, .. } => Some((*until).min(now() + crate::part::GLANCE)),
             Goal::Stay | Goal::End => None,
         };
         let again = self.again.iter().map(|(at, _)| *at).min();
@@ -393,6 +396,7 @@ impl Loop {
             self.part_at = None;
             self.part();
         }
+        self.stop_alone(now);
         if matches!(&self.goal, Goal::Stop { until, .. } if *until <= now) {
             self.give_up(now);
         }

@@ -108,6 +108,8 @@ pub(crate) fn bind(path: &Path) -> Result<UnixListener, BindError> {
                 std::fs::set_permissions(path, mode).map_err(at)?;
             }
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
+            // Nor in a user namespace that has no such group.
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => {}
             Err(error) => return Err(at(error)),
         }
     }

@@ -21,6 +21,7 @@ mod lan;
 mod node;
 mod operations;
 mod random;
+pub mod scenario;
 mod scripts;
 mod sight;
 mod signing;

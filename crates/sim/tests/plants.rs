@@ -37,7 +37,6 @@ const WITHIN: &[(Plant, u64)] = &[
     (Plant::OldIndexKept, 50),
     (Plant::FightNeverEnds, 100),
     (Plant::AnnouncesOn, 20),
-    (Plant::RepairedForGood, 200),
     (Plant::LeaseRevived, 200),
     (Plant::LeaseTooLong, 50),
     (Plant::FarewellFirst, 50),

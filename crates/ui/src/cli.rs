@@ -327,7 +327,10 @@ pub struct WhyArgs {
 /// `mainstay demo`
 #[derive(Args, Debug, Clone)]
 pub struct DemoArgs {
-    /// What to break
+    /// Show a cluster by quorum, with fencing, in the place of VRRP
+    #[arg(long, conflicts_with_all = ["config", "nodes", "advert"])]
+    pub cluster: bool,
+    /// What to break; hang and one-way only with --cluster, return only without it
     #[arg(long, value_enum, default_value_t = Fault::Crash)]
     pub fault: Fault,
     /// Run these files (node1.conf, node2.conf, … or all *.conf in order) instead of the built-in
@@ -439,6 +442,10 @@ pub enum Fault {
     Stop,
     /// The master comes back after a crash and takes over again
     Return,
+    /// Every process of the holder stands still, while its kernel goes on
+    Hang,
+    /// The holder hears the others and is not heard by them
+    OneWay,
     /// Each in turn
     All,
 }

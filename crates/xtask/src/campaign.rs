@@ -17,6 +17,41 @@ pub(crate) fn clusters(root: &Path, arguments: &[&str]) -> ExitCode {
     }
 }
 
+/// `cargo xtask scenarios`: random steps with their audits, in the lab (`--seed N [--steps N] [--nodes N]`)
+/// or in the simulator (`--sim --seeds A..B [--steps N]`).
+pub(crate) fn scenarios(root: &Path, arguments: &[&str]) -> ExitCode {
+    let mut command = Command::new(env!("CARGO"));
+    command.current_dir(root);
+    if arguments.contains(&"--sim") {
+        command.args(["run", "--release", "--quiet", "--package", "sim", "--example", "scenarios"]);
+        optimise(&mut command);
+        command.arg("--").args(arguments);
+    } else {
+        command.args(["test", "--quiet", "--package", "daemon", "--test", "cluster", "--"]);
+        command.args(["--exact", "scenarios::scenarios_keep_every_audit", "--nocapture"]);
+        command.env("SCENARIO_STEPS", "250");
+        for pair in arguments.chunks(2) {
+            let variable = match pair {
+                ["--seed", _] => "SCENARIO_SEED",
+                ["--steps", _] => "SCENARIO_STEPS",
+                ["--nodes", _] => "SCENARIO_NODES",
+                _ => {
+                    eprintln!(
+                        "usage: cargo xtask scenarios [--seed N] [--steps N] [--nodes N]\n       cargo \
+                         xtask scenarios --sim --seeds A..B [--steps N] [--only STEP] [--keep-going]"
+                    );
+                    return ExitCode::from(2);
+                }
+            };
+            command.env(variable, pair[1]);
+        }
+    }
+    match command.status() {
+        Ok(status) if status.success() => ExitCode::SUCCESS,
+        _ => ExitCode::FAILURE,
+    }
+}
+
 pub(crate) fn sim(root: &Path, arguments: &[&str]) -> ExitCode {
     let mut command = Command::new(env!("CARGO"));
     command.current_dir(root);
@@ -28,9 +63,7 @@ pub(crate) fn sim(root: &Path, arguments: &[&str]) -> ExitCode {
         command.args(["run", "--release", "--quiet", "--package", "sim", "--example"]);
         command.arg(if arguments.contains(&"--clusters") { "clusters" } else { "sim" });
     }
-    // Worlds are counted in tens of thousands: what the optimiser can still do is worth its time.
-    command.env("CARGO_PROFILE_RELEASE_LTO", "fat");
-    command.env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "1");
+    optimise(&mut command);
     if proof || arguments.iter().any(|argument| argument.starts_with("--plant")) {
         command.args(["--features", "plant", "--target-dir", "target/plant"]);
     }
@@ -45,4 +78,10 @@ pub(crate) fn sim(root: &Path, arguments: &[&str]) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Worlds are counted in tens of thousands: what the optimiser can still do is worth its time.
+fn optimise(command: &mut Command) {
+    command.env("CARGO_PROFILE_RELEASE_LTO", "fat");
+    command.env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "1");
 }

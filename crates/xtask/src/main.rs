@@ -36,6 +36,7 @@ fn main() -> ExitCode {
             Ok(runs) if runs > 0 => bench::plan(&root(), runs),
             _ => usage(),
         },
+        ["scenarios", ref arguments @ ..] => campaign::scenarios(&root(), arguments),
         ["clusters", ref arguments @ ..] => campaign::clusters(&root(), arguments),
         ["bench", "--runs", runs] => match runs.parse() {
             Ok(runs) if runs > 0 => bench::run(&root(), runs),
@@ -86,6 +87,11 @@ fn usage() -> ExitCode {
     eprintln!("                           play the table of faults with keepalived and mainstay");
     eprintln!("       cargo xtask bench sched [--runs N]");
     eprintln!("                           measure planning against crm_simulate");
+    eprintln!("       cargo xtask scenarios [--seed N] [--steps N] [--nodes N]");
+    eprintln!("       cargo xtask scenarios --sim --seeds A..B [--steps N]");
+    eprintln!(
+        "                           play random steps on clusters, with all audits after each"
+    );
     eprintln!("       cargo xtask clusters --seeds A..B");
     eprintln!("                           plan for random clusters until each is at rest");
     ExitCode::from(2)

@@ -66,10 +66,16 @@ impl Node {
         }
     }
 
+    /// Whether nothing is held here any more; of what is to be left alone, whether nothing is under way.
+    pub(super) fn has_let_go(&self) -> bool {
+        self.executor.is_empty()
+            || (self.leaving && self.is_left_alone() && self.executor.is_quiet())
+    }
+
     /// Says that this node has left, once it may be said.
     pub(super) fn part(&mut self, now: Instant) {
         let waits = self.part_at.is_some_and(|at| at > now);
-        if !self.leaving || self.gone || waits || self.is_over() || !self.executor.is_empty() {
+        if !self.leaving || self.gone || waits || self.is_over() || !self.has_let_go() {
             return;
         }
         self.part_at = Some(now + AGAIN);

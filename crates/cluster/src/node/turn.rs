@@ -9,10 +9,9 @@ use super::{Message, Node, Origin, Output, draw};
 use crate::controller;
 use crate::executor::{self, Executor};
 use crate::fencer::{self, Ask};
-use crate::lease::{Holder, May, NoQuorum};
+use crate::lease::{Holder, May};
 use crate::liveness::{self, Liveness};
 use crate::operation::{Life, Operation, Verdict};
-use crate::state::option;
 
 /// After this something proposed in vain is proposed again.
 pub(super) const AGAIN: Duration = Duration::from_millis(200);
@@ -84,7 +83,12 @@ impl Node {
             self.lease_told = ends;
             self.outputs.push_back(Output::Lease(ends));
         }
-        let may = if self.is_over() { May::Release } else { self.holder.may(now) };
+        let may = match self.is_over() {
+            // It goes, and what it ran stays as it is.
+            true if self.leaving && self.is_left_alone() => May::Keep,
+            true => May::Release,
+            false => self.holder.may(now),
+        };
         self.executor.handle(now, executor::Input::May(may));
     }
 
@@ -238,9 +242,14 @@ impl Node {
                 let ask = Ask { node, epoch, action, timeout, delay, origin };
                 self.fencer.handle(now, fencer::Input::Ask(ask));
             }
-            controller::Output::Shutdown(node) if node == self.config.node => self.leaving = true,
             controller::Output::Shutdown(node) => {
-                self.outputs.push_back(Output::Send(node, Message::Leave));
+                let Some(member) = self.state.members().get(&node) else { return };
+                let life = member.life;
+                if node == self.config.node {
+                    self.leaving |= life == self.life;
+                } else {
+                    self.outputs.push_back(Output::Send(node, Message::LeaveLife(life)));
+                }
             }
             controller::Output::Propose(operation) => self.propose_directing(now, operation),
             controller::Output::Settled(_) => {}
@@ -249,7 +258,7 @@ impl Node {
 
     /// A life that was declared over ends when nothing of it is left, and the next begins.
     fn be_reborn(&mut self, now: Instant) {
-        if self.gone || !self.is_over() || !self.executor.is_empty() {
+        if self.gone || !self.is_over() || !self.has_let_go() {
             return;
         }
         if self.leaving {
@@ -260,8 +269,7 @@ impl Node {
         let node = self.config.node.clone();
         self.life = Life(draw(&mut self.seed));
         self.liveness = Liveness::new(node.clone(), self.life, self.config.liveness);
-        let policy = option(self.state.cib(), "no-quorum-policy").unwrap_or("stop");
-        let policy = NoQuorum::parse(policy);
+        let policy = super::policy(&self.state, &node);
         self.holder = Holder::new(node.clone(), self.life, self.config.lease, policy);
         self.executor = Executor::in_place_of(&self.executor, node, self.life);
         self.executor.handle(now, executor::Input::Wall(self.wall.at(now)));

@@ -11,7 +11,7 @@ use super::courier::Parcel;
 use crate::executor::{self, CallDone};
 use crate::lease::{Grant, Request};
 use crate::liveness::{self, Heartbeat, Link};
-use crate::operation::Operation;
+use crate::operation::{Life, Operation};
 use crate::seam::{Ask, Failure, Tell};
 use crate::state::Outcome;
 use crate::{controller, fencer};
@@ -47,8 +47,10 @@ pub enum Message {
     Order(Parcel),
     /// That order was taken: walker, transition, step.
     Taken(Name, u64, u32),
-    /// You may leave.
+    /// You may leave; of itself, for it knows which life that is.
     Leave,
+    /// You may leave, who are in this life. Another has begun since, perhaps, and wants to stay.
+    LeaveLife(Life),
 }
 
 /// What a node is told.

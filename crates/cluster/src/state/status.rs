@@ -83,3 +83,20 @@ pub(super) fn tell(cib: &mut Element, node: &Name, id: &Name, standing: Standing
         lrm.child_or_new("lrm_resources");
     }
 }
+
+/// Whether everything on a node is to be left alone, by the word of an administrator: nothing there is
+/// started, stopped or looked after, whatever becomes of the cluster.
+pub(crate) fn is_left_alone(cib: &Element, node: &Name) -> bool {
+    let truth = |word: &str| cib::value::truth(word) == Some(true);
+    if super::option(cib, "maintenance-mode").is_some_and(truth) {
+        return true;
+    }
+    let nodes = cib.child("configuration").and_then(|it| it.child("nodes"));
+    let own = nodes.into_iter().flat_map(|it| it.named("node"));
+    let own = own.filter(|it| it.get("uname") == Some(&**node));
+    let pairs =
+        own.flat_map(|it| it.named("instance_attributes")).flat_map(|it| it.named("nvpair"));
+    let value =
+        |it: &Element| it.get("name") == Some("maintenance") && it.get("value").is_some_and(truth);
+    pairs.into_iter().any(value)
+}

@@ -24,6 +24,8 @@ fn lease() -> String {
 
 pub(crate) struct Bench {
     pub(crate) lab: Lab,
+    /// Where homes are that survive a loss of power; without it they are below /run, which does not.
+    pub(crate) disks: Option<std::path::PathBuf>,
     processes: BTreeMap<String, Process>,
 }
 
@@ -33,7 +35,7 @@ impl Bench {
             return None;
         }
         let lab = Lab::article(nodes).unwrap();
-        Some(Self { lab, processes: BTreeMap::new() })
+        Some(Self { lab, disks: None, processes: BTreeMap::new() })
     }
 
     fn line(arguments: &[impl AsRef<str>]) -> CommandLine {
@@ -43,7 +45,7 @@ impl Bench {
     }
 
     /// Runs a command to its end: whether it succeeded, and what it wrote.
-    fn command(&self, node: &str, arguments: &[impl AsRef<str>]) -> (bool, String) {
+    pub(crate) fn command(&self, node: &str, arguments: &[impl AsRef<str>]) -> (bool, String) {
         let process = self.lab.node(node).spawn(&Self::line(arguments)).unwrap();
         match process.wait(PATIENCE) {
             Some(status) => (status.success(), process.log()),
@@ -88,8 +90,13 @@ impl Bench {
         self.lab.node(node).address().unwrap().to_string()
     }
 
+    pub(crate) fn home(&self, node: &str) -> String {
+        let disk = |disks: &std::path::PathBuf| disks.join(node).to_string_lossy().into_owned();
+        self.disks.as_ref().map_or_else(|| HOME.to_owned(), disk)
+    }
+
     fn place(&self, node: &str) -> Vec<String> {
-        ["--home", HOME, "--address", &self.address(node)].map(str::to_owned).to_vec()
+        ["--home", &self.home(node), "--address", &self.address(node)].map(str::to_owned).to_vec()
     }
 
     pub(crate) fn init(&self, node: &str) {
@@ -131,7 +138,8 @@ impl Bench {
     /// Starts nodes, and waits for nothing.
     pub(crate) fn begin(&mut self, nodes: &[&str]) {
         for node in nodes {
-            let words = ["cluster", "run", "--home", HOME, "--fence-agents", FENCE_AGENTS];
+            let home = self.home(node);
+            let words = ["cluster", "run", "--home", &home, "--fence-agents", FENCE_AGENTS];
             let process = self.lab.node(node).spawn(&Self::line(&words)).unwrap();
             self.processes.insert((*node).to_owned(), process);
         }
@@ -142,6 +150,12 @@ impl Bench {
         let process = self.process(node).clone();
         let up = wait_for(PATIENCE, || self.status(node).is_some() || process.ended().is_some());
         assert!(up.is_some() && process.ended().is_none(), "{node}: {}", process.log());
+    }
+
+    /// Whether a node's process was begun and has not ended.
+    pub(crate) fn runs(&self, node: &str) -> bool {
+        let runs = |it: &Process| it.ended().is_none();
+        self.lab.node(node).has_power() && self.processes.get(node).is_some_and(runs)
     }
 
     pub(crate) fn process(&self, node: &str) -> &Process {

@@ -9,6 +9,7 @@ mod bench;
 mod fencing;
 mod figures;
 mod resources;
+mod scenarios;
 mod vips;
 
 use std::time::{Duration, Instant};

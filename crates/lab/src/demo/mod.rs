@@ -5,6 +5,7 @@
 
 mod cast;
 mod claims;
+mod cluster;
 mod episode;
 mod page;
 mod story;
@@ -22,6 +23,7 @@ use crate::{CommandLine, LabError};
 
 pub use self::cast::parse_interval;
 pub use self::claims::{Claim, Claims};
+pub use self::cluster::{ClusterFault, ClusterOptions, run_cluster, tell_cluster};
 pub use self::page::Style;
 
 /// What goes wrong.

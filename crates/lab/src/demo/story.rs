@@ -386,7 +386,7 @@ impl Stage<'_, '_> {
 }
 
 /// The last words of each daemon, for whoever wants to know what went wrong.
-fn show_logs(page: &mut Page<'_>, lab: &Lab) -> Result<(), LabError> {
+pub(super) fn show_logs(page: &mut Page<'_>, lab: &Lab) -> Result<(), LabError> {
     page.line("")?;
     for node in lab.nodes().iter().filter(|node| node.daemon().is_some()) {
         page.inked(Ink::Faint, format_args!("  what {} wrote last:", node.name()))?;
@@ -399,7 +399,7 @@ fn show_logs(page: &mut Page<'_>, lab: &Lab) -> Result<(), LabError> {
     Ok(())
 }
 
-fn verdict(page: &mut Page<'_>, claims: &Claims) -> Result<(), LabError> {
+pub(super) fn verdict(page: &mut Page<'_>, claims: &Claims) -> Result<(), LabError> {
     page.heading("What was claimed")?;
     page.claims(claims)?;
     page.line("")?;

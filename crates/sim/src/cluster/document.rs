@@ -5,8 +5,13 @@ use core::fmt::Write;
 use cib::xml::Element;
 use cluster::operation::{CibChange, Operation};
 
+use crate::scenario::Scene;
+
 /// How many resources there are; the last is not covered by leases where there is fencing.
 pub(super) const RESOURCES: usize = 3;
+
+/// The fence device.
+pub(super) const FENCE: &str = "f";
 
 /// The document of a new cluster.
 pub(super) fn blank(fencing: bool) -> Element {
@@ -24,10 +29,58 @@ pub(super) fn blank(fencing: bool) -> Element {
             write!(text, "<primitive id='r{at}' class='ocf' provider='heartbeat' type='Dummy'/>");
     }
     text += "</resources><constraints/></configuration><status/></cib>";
-    match cib::xml::parse(&text) {
+    parse(&text)
+}
+
+/// The document of a scenario.
+pub(super) fn of_scene(scene: &Scene) -> Element {
+    parse(&format!(
+        "<cib validate-with='pacemaker-3.9' crm_feature_set='3.19.0' admin_epoch='0' epoch='1' \
+         num_updates='0'><configuration>{}<nodes/>{}{}</configuration><status/></cib>",
+        Scene::options(),
+        scene.resources(),
+        Scene::constraints(None)
+    ))
+}
+
+fn parse(text: &str) -> Element {
+    match cib::xml::parse(text) {
         Ok(document) => document.root,
         Err(error) => unreachable!("the document is well-formed: {error}"),
     }
+}
+
+/// An option of the cluster.
+pub(super) fn option(name: &str, value: &str) -> Operation {
+    let pair = format!("<nvpair id='o-{name}' name='{name}' value='{value}'/>");
+    let set = format!("<cluster_property_set id='o'>{pair}</cluster_property_set>");
+    modify("crm_config", set)
+}
+
+/// The wanderer is wanted there, or nowhere in particular.
+pub(super) fn preferred(node: Option<&str>) -> Operation {
+    match node {
+        Some(node) => modify("constraints", Scene::preference(node)),
+        None => {
+            let path = "//rsc_location[@id='s-at']".to_owned();
+            let change = CibChange::DeleteAt { path, all: true };
+            Operation::Cib { expect: None, change }
+        }
+    }
+}
+
+/// A node is to run nothing, or everything again.
+pub(super) fn standby(cib: &Element, node: &str, on: bool) -> Operation {
+    let nodes = cib.child("configuration").and_then(|it| it.child("nodes"));
+    let known = nodes.into_iter().flat_map(|it| it.named("node"));
+    let id = known.filter(|it| it.get("uname") == Some(node)).find_map(Element::id);
+    let id = id.unwrap_or(node);
+    let value = if on { "on" } else { "off" };
+    let xml = format!(
+        "<node id='{id}' uname='{node}'><instance_attributes id='{id}-a'><nvpair id='{id}-s' \
+         name='standby' value='{value}'/></instance_attributes></node>"
+    );
+    modify("nodes", xml)
 }
 
 /// A change that leaves a mark by which it is found again.

@@ -16,4 +16,4 @@ mod seat;
 mod world;
 
 pub use fault::{Coverage, FaultKind};
-pub use world::{Outcome, Settings, run};
+pub use world::{Hosts, Outcome, Settings, run};

@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 
 use base::{Instant, Name, Wall};
+use cib::xml::Element;
 use cluster::executor::{Call, CallDone};
 use cluster::node::{Config, Input, Node};
 use cluster::operation::{OpStatus, Operation};
@@ -31,25 +32,29 @@ pub(super) struct Seat {
     pub(super) lossy_until: u64,
     pub(super) mute_until: u64,
     pub(super) calls: Vec<(u64, Call)>,
-    /// What agents have started, and under which process of this host.
-    started: BTreeMap<Name, u64>,
+    /// What agents have started, under which process of this host, and when.
+    pub(super) started: BTreeMap<Name, (u64, u64)>,
     /// Counts the processes of this host.
     pub(super) process: u64,
     /// Until when the kernel serves what this process started.
     pub(super) lease: Option<Instant>,
-    /// The resource that knows nothing of leases, if there is one.
-    bare: Option<Name>,
+    /// Resources that know nothing of leases.
+    bare: Vec<Name>,
+    /// It was told to stop, and gives up then if nothing runs.
+    pub(super) stops: Option<u64>,
+    /// Since when nobody leads, while it is to stop.
+    pub(super) alone_since: Option<u64>,
 }
 
 /// What every process of a world is begun with.
 pub(super) struct Founding<'a> {
     pub(super) members: &'a [(Name, Role)],
-    pub(super) fencing: bool,
+    pub(super) document: &'a Element,
     pub(super) lease: core::time::Duration,
 }
 
 impl Seat {
-    pub(super) fn new(at: usize, role: Role, fencing: bool, random: &mut Random) -> Self {
+    pub(super) fn new(at: usize, role: Role, bare: &[Name], random: &mut Random) -> Self {
         Self {
             name: Name::from(format!("n{at}")),
             role,
@@ -65,7 +70,9 @@ impl Seat {
             started: BTreeMap::new(),
             process: 0,
             lease: None,
-            bare: fencing.then(|| Name::from(format!("r{}", document::RESOURCES - 1))),
+            bare: bare.to_vec(),
+            stops: None,
+            alone_since: None,
         }
     }
 
@@ -83,7 +90,7 @@ impl Seat {
             lease: founding.lease,
             liveness: cluster::liveness::Config::default(),
             links: 1,
-            blank: document::blank(founding.fencing),
+            blank: founding.document.clone(),
         };
         let mut node = Node::new(now, config);
         node.handle(now, Input::Wall(Wall::new(100 + millis / 1000, 0)));
@@ -112,7 +119,7 @@ impl Seat {
             self.disk = engine.crash();
         }
         self.calls.clear();
-        self.back_at = back_at;
+        (self.back_at, self.stops) = (back_at, None);
         if host {
             self.stands_until = 0;
             self.started.clear();
@@ -121,7 +128,7 @@ impl Seat {
     }
 
     fn is_active(&self, resource: &Name, process: u64, now: Instant) -> bool {
-        if self.bare.as_ref() == Some(resource) {
+        if self.bare.contains(resource) {
             return true;
         }
         process == self.process && self.lease.is_some_and(|ends| now < ends)
@@ -130,24 +137,27 @@ impl Seat {
     /// What is active here.
     pub(super) fn served(&self, millis: u64) -> impl Iterator<Item = &Name> {
         let now = self.clock(millis);
-        let ours =
-            move |it: &(&Name, &u64)| it.0.starts_with('r') && self.is_active(it.0, *it.1, now);
+        let ours = move |it: &(&Name, &(u64, u64))| {
+            &**it.0 != document::FENCE && self.is_active(it.0, it.1.0, now)
+        };
         self.started.iter().filter(ours).map(|it| it.0)
     }
 
     /// An agent ends.
-    pub(super) fn ended(&mut self, call: &Call, fails: bool) -> CallDone {
+    pub(super) fn ended(&mut self, millis: u64, call: &Call, fails: bool) -> CallDone {
         let Call { number, order } = call;
         let (process, resource) = (self.process, &order.resource);
         // What is silent does not run.
         let runs = self
             .started
             .get(resource)
-            .is_some_and(|it| *it == process || self.bare.as_ref() == Some(resource));
+            .is_some_and(|it| it.0 == process || self.bare.contains(resource));
         let rc = match &*order.operation {
             "start" | "stop" if fails => 1,
             "start" => {
-                self.started.insert(resource.clone(), process);
+                if !runs {
+                    self.started.insert(resource.clone(), (process, millis));
+                }
                 0
             }
             "stop" => {
@@ -162,6 +172,12 @@ impl Seat {
     /// For a tale.
     pub(super) fn tell(&self, millis: u64) -> String {
         let status = self.alive.as_ref().map(|it| it.0.status(self.clock(millis)));
-        format!("{}: {:?} {status:?}", self.name, self.started)
+        let members = self.alive.iter().flat_map(|it| it.0.state().members().iter());
+        let known: Vec<String> = members
+            .map(|(name, it)| format!("{name} {:?} life {}", it.standing, it.life))
+            .collect();
+        let life = self.alive.as_ref().map(|it| it.0.life().to_string());
+        let known = known.join(", ");
+        format!("{} (life {life:?}): {:?} {status:?} {known}", self.name, self.started)
     }
 }

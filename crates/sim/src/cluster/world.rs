@@ -2,13 +2,17 @@
 //!
 //! True time goes in steps; each host's clock runs up to half a per cent fast or slow.
 
+mod stage;
 mod strike;
+
+pub use stage::Hosts;
 
 use core::fmt::Write;
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use base::Name;
+use cib::xml::Element;
 use cluster::node::{Input, Message, Output};
 use cluster::state::Outcome as Applied;
 use cluster::{Role, fencer};
@@ -18,6 +22,7 @@ use super::engine::Packet;
 use super::fault::{Coverage, FaultKind};
 use super::seat::{Founding, Seat};
 use crate::Random;
+use crate::scenario::Scene;
 
 const LEASE: Duration = Duration::from_millis(600);
 const STEP: u64 = 5;
@@ -88,6 +93,9 @@ struct World {
     millis: u64,
     random: Random,
     fencing: bool,
+    document: Element,
+    /// Until then agents fail and hang now and then.
+    trouble: u64,
     kinds: Vec<FaultKind>,
     members: Vec<(Name, Role)>,
     seats: Vec<Seat>,
@@ -136,10 +144,11 @@ impl World {
         let nodes = [3, 3, 5, 3, 1, 3, 2, 5][usize::try_from(random.below(8)).unwrap_or(0)];
         let fencing = random.chance(500);
         let witness = nodes == 3 && random.chance(300);
+        let bare = fencing.then(|| Name::from(format!("r{}", RESOURCES - 1)));
         let seats: Vec<Seat> = (0..nodes)
             .map(|at| {
                 let role = if witness && at == 2 { Role::Witness } else { Role::Voter };
-                Seat::new(at, role, fencing, &mut random)
+                Seat::new(at, role, bare.as_slice(), &mut random)
             })
             .collect();
         // Which kinds there are in this world at all.
@@ -148,11 +157,19 @@ impl World {
         if kinds.is_empty() {
             kinds.clone_from(&settings.kinds);
         }
+        let document = document::blank(fencing);
+        Self { fencing, kinds, ..Self::of(seed, random, seats, document) }
+    }
+
+    /// These hosts, with this document and without trouble of its own.
+    fn of(seed: u64, random: Random, seats: Vec<Seat>, document: Element) -> Self {
         Self {
             millis: 0,
             random,
-            fencing,
-            kinds,
+            fencing: true,
+            document,
+            trouble: TROUBLE,
+            kinds: Vec::new(),
             members: seats.iter().map(|it| (it.name.clone(), it.role)).collect(),
             seats,
             cuts: BTreeMap::new(),
@@ -221,6 +238,7 @@ impl World {
     fn work(&mut self, at: usize) {
         let now = self.seats[at].clock(self.millis);
         let Some((mut node, mut engine)) = self.seats[at].alive.take() else { return };
+        let mut left = false;
         loop {
             if let Some(tell) = engine.poll_tell() {
                 node.handle(now, Input::Engine(tell));
@@ -234,7 +252,7 @@ impl World {
                         node.handle(now, Input::Planned(number, plan));
                     }
                     Output::Call(call) => {
-                        let hangs = self.millis < TROUBLE && self.random.chance(5);
+                        let hangs = self.millis < self.trouble && self.random.chance(5);
                         let takes = if hangs { 25_000 } else { 5 + self.random.below(60) };
                         self.seats[at].calls.push((self.millis + takes, call));
                     }
@@ -254,7 +272,8 @@ impl World {
                             self.acknowledged.insert(number);
                         }
                     }
-                    Output::Answer(..) | Output::Reborn | Output::Left => {}
+                    Output::Left => left = self.seats[at].stops.is_some(),
+                    Output::Answer(..) | Output::Reborn => {}
                 }
             } else {
                 break;
@@ -264,6 +283,9 @@ impl World {
             self.post(at, &to, Mail::Engine(packet));
         }
         self.seats[at].alive = Some((node, engine));
+        if left {
+            self.ends(at);
+        }
     }
 
     fn shoot(&mut self, at: usize, call: fencer::Call) {
@@ -331,8 +353,8 @@ impl World {
             let operation = &*call.order.operation;
             // Without fencing, a resource that does not stop is an administrator's.
             let may_fail = operation == "start" || (operation == "stop" && self.fencing);
-            let fails = may_fail && millis < TROUBLE && self.random.chance(10);
-            let done = self.seats[at].ended(&call, fails);
+            let fails = may_fail && millis < self.trouble && self.random.chance(10);
+            let done = self.seats[at].ended(millis, &call, fails);
             self.starts += u64::from(operation == "start" && !fails);
             let resource = &call.order.resource;
             self.note(&format!("n{at} {operation} {resource} -> {}", done.rc));
@@ -370,8 +392,8 @@ impl World {
         for at in 0..self.seats.len() {
             if self.seats[at].back_at.is_some_and(|back| back <= millis) {
                 self.seeds += 1;
-                let (members, fencing) = (&*self.members, self.fencing);
-                let founding = Founding { members, fencing, lease: LEASE };
+                let (members, document) = (&*self.members, &self.document);
+                let founding = Founding { members, document, lease: LEASE };
                 self.seats[at].boot(millis, &founding, self.seeds);
             }
             if self.seats[at].stands_until > millis {
@@ -393,7 +415,8 @@ impl World {
         let mut served: BTreeMap<&Name, &Name> = BTreeMap::new();
         for seat in &self.seats {
             for resource in seat.served(self.millis) {
-                if let Some(other) = served.insert(resource, &seat.name) {
+                let many = Scene::resource(resource) == Scene::CLONE;
+                if let Some(other) = served.insert(resource, &seat.name).filter(|_| !many) {
                     let what = format!("{resource} is active on {other} and on {}", seat.name);
                     return Err(self.tale(&what));
                 }

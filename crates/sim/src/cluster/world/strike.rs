@@ -93,7 +93,7 @@ impl World {
         }
     }
 
-    fn cut(&mut self, from: usize, to: usize, until: u64) {
+    pub(super) fn cut(&mut self, from: usize, to: usize, until: u64) {
         let cut = self.cuts.entry((from, to)).or_default();
         *cut = until.max(*cut);
     }

@@ -49,6 +49,15 @@ pub struct CallDone {
     pub reason: String,
 }
 
+/// What is known of an agent: whether, and how, it takes in changed parameters while it runs.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Agent {
+    /// Its class, provider and type.
+    pub id: (Name, Name, Name),
+    /// The parameters of which a change needs a restart all the same; `None`: any change does.
+    pub fixed: Option<Vec<Name>>,
+}
+
 /// What the machine is told.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Input {
@@ -68,6 +77,8 @@ pub enum Input {
     Walker(Name),
     /// What was ordered and not begun does not count: this node was taken for lost.
     Forget,
+    /// What an agent says of itself.
+    Agent(Agent),
 }
 
 /// What is to be done.
@@ -129,6 +140,7 @@ pub struct Executor {
     walker: Option<Name>,
     /// The transition of the last order, and the steps of it that were taken.
     taken: (u64, BTreeSet<u32>),
+    agents: BTreeMap<(Name, Name, Name), Vec<Name>>,
     outputs: VecDeque<Output>,
 }
 
@@ -149,6 +161,7 @@ impl Executor {
             refused: 0,
             walker: None,
             taken: (0, BTreeSet::new()),
+            agents: BTreeMap::new(),
             outputs: VecDeque::new(),
         }
     }
@@ -156,7 +169,8 @@ impl Executor {
     /// The next life's. Calls of the one before may still be answered: their numbers are not used again.
     #[must_use]
     pub fn in_place_of(before: &Self, node: Name, life: Life) -> Self {
-        Self { calls: before.calls, ..Self::new(node, life) }
+        let agents = before.agents.clone();
+        Self { calls: before.calls, agents, ..Self::new(node, life) }
     }
 
     /// The only way in.
@@ -172,6 +186,12 @@ impl Executor {
                 }
             }
             Input::Forget => self.drop_waiting(),
+            Input::Agent(Agent { id, fixed: Some(fixed) }) => {
+                self.agents.insert(id, fixed);
+            }
+            Input::Agent(Agent { id, fixed: None }) => {
+                self.agents.remove(&id);
+            }
             Input::Order(order) => {
                 if self.counts(&order.key) {
                     self.ordered(now, order);
@@ -368,7 +388,8 @@ impl Executor {
             return;
         }
         let Some((order, since)) = resource.next(now) else { return };
-        let changes = order.interval == 0 && !matches!(&*order.operation, "monitor" | "notify");
+        let changes = order.interval == 0
+            && !matches!(&*order.operation, "monitor" | "notify" | "reload" | "reload-agent");
         if changes {
             resource.end_monitors();
             resource.like = Some(order.clone());
@@ -439,8 +460,14 @@ impl Executor {
             Some((Name::from(order.meta(one)?), Name::from(order.meta(other)?)))
         };
         let about = pair("notify_type", "notify_operation");
+        let well = done.status == OpStatus::Done && done.rc == 0;
         OpResult {
-            operation: order.operation.clone(),
+            // What was reloaded runs as if it had been started so.
+            operation: match &*order.operation {
+                "reload" | "reload-agent" if well => "start".into(),
+                "reload" | "reload-agent" => "monitor".into(),
+                _ => order.operation.clone(),
+            },
             interval: order.interval,
             call: done.number,
             rc: (done.status != OpStatus::Pending).then_some(done.rc),
@@ -450,11 +477,22 @@ impl Executor {
             took,
             queued,
             digest: order.digest(),
-            restart: None,
+            restart: self.restart(order),
             reason: done.reason.clone(),
             migration: pair("migrate_source", "migrate_target"),
             about: about.filter(|_| &*order.operation == "notify"),
         }
+    }
+
+    /// What of the parameters needs a restart, and its digest, if the agent can do without for others.
+    fn restart(&self, order: &Order) -> Option<(Name, Name)> {
+        let of = (order.class.clone(), order.provider.clone(), order.agent.clone());
+        let fixed = self.agents.get(&of).filter(|_| order.interval == 0)?;
+        let is = |name: &str| fixed.iter().any(|it| &**it == name);
+        let given = order.parameters.iter().filter(|(name, _)| is(name));
+        let digest = sched::parameter_digest(given.map(|(name, value)| (&**name, &**value)));
+        let names: String = fixed.iter().map(|name| format!(" {name} ")).collect();
+        Some((Name::from(&*digest), Name::from(names)))
     }
 
     fn report(

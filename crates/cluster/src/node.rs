@@ -157,6 +157,7 @@ impl Node {
                 self.wall = WallClock::new(now, wall);
                 self.executor.handle(now, executor::Input::Wall(wall));
             }
+            Input::Agent(agent) => self.executor.handle(now, executor::Input::Agent(agent)),
             Input::Submit(number, operation) => {
                 self.propose(now, operation, Origin::Client(number));
             }

@@ -71,6 +71,8 @@ pub enum Input {
     Wall(Wall),
     /// Somebody wants this; what came of it is answered under the number.
     Submit(u64, Operation),
+    /// What an agent says of itself.
+    Agent(executor::Agent),
 }
 
 /// What a node wants done.

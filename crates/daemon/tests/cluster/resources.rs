@@ -32,6 +32,32 @@ fn a_resource_starts_is_recovered_leaves_with_its_node_and_survives_its_node() {
     let monitored = "//lrm_resource[@id='d']/lrm_rsc_op[@interval='300']/@rc-code";
     bench.reads("n1", monitored, "0\n");
 
+    // What it can take in while it runs is taken in; what it cannot makes it start again.
+    let begun = |bench: &Bench| {
+        bench.lab.node(&holder).run(|| {
+            let meta = std::fs::metadata(STATE).ok()?;
+            meta.created().ok()
+        })
+    };
+    let before = begun(&bench);
+    let given = |name: &str| {
+        let pair = format!("<nvpair id='d-x' name='{name}' value='else'/>");
+        DUMMY.replace(
+            "<operations>",
+            &format!("<instance_attributes id='d-p'>{pair}</instance_attributes><operations>"),
+        )
+    };
+    bench.replace("n1", "resources", &given("fake"));
+    let reloaded = wait_for(PATIENCE, || {
+        let log = bench.process(&holder).log();
+        log.contains("d (reload)") || log.contains("d (reload-agent)")
+    });
+    assert!(reloaded.is_some(), "{}", bench.story());
+    let fixed = "//lrm_resource[@id='d']/lrm_rsc_op[@operation='start']/@op-force-restart";
+    bench.reads("n1", fixed, " state \n");
+    assert_eq!(begun(&bench), before, "{}", bench.story());
+    bench.replace("n1", "resources", DUMMY);
+
     // It fails; the monitor sees it, and it is started again.
     bench.lab.node(&holder).run(|| std::fs::remove_file(STATE)).unwrap();
     bench.reads("n1", "//lrm_rsc_op[@id='d_last_failure_0']/@rc-code", "7\n");

@@ -29,6 +29,7 @@ impl Here {
         let mut settings = Settings::default();
         fence_agents.append(&mut settings.fence_agents);
         settings.fence_agents = fence_agents;
+        settings.learn = true;
         settings.tools = Some(PathBuf::from(TOOLS)).filter(|it| it.is_dir());
         let vips = Vips::start(back.clone(), lease)?;
         let tell = move |told| {
@@ -74,6 +75,7 @@ fn heard(told: agents::Told) -> Option<Told> {
             let text = lines.iter().map(|line| format!("{resource} ({action}): {line}"));
             Some(Told::Note(text.collect::<Vec<_>>().join("\n")))
         }
+        agents::Told::Learned(agent) => Some(Told::Agent(agent)),
         // Nobody here asks agents of themselves.
         agents::Told::Metadata(..) | agents::Told::Validated(..) => None,
     }

@@ -7,17 +7,19 @@
 use std::ffi::OsString;
 use std::fs;
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use ::cib::dates::WallTime;
 use ::cib::edit::Operation;
 use ::cib::xml::{self, Element};
+use ::node::hands::SOCKET;
 use pcmk::failure::Failure;
 use pcmk::live::{Around, Door, Fencing, Here, NOT_CONNECTED, Opens, Value, Wish, names};
 use ui::cluster::{Change, Client, DEFAULT_SOCKET, Request, Response, Status};
 
-/// Names another control socket than the usual one, for the tools that have no option for it.
-const SOCKET: &str = "MAINSTAY_CLUSTER_SOCKET";
+/// Where a package lays them out.
+const INSTALLED: &str = "/usr/lib/mainstay/tools";
 
 /// The tools that are older than the door: on files and pipes.
 const ON_FILES: [&str; 2] = ["crm_simulate", "crm_verify"];
@@ -65,6 +67,31 @@ pub(crate) fn lay_out(directory: &Path) -> io::Result<()> {
         fs::rename(&beside, &link)?;
     }
     Ok(())
+}
+
+/// The directory in which agents find them: the installed one, or one beside the control socket that is laid
+/// out now. Nobody else may be able to change what is found there.
+pub(crate) fn for_agents(control: &Path) -> io::Result<PathBuf> {
+    let installed = PathBuf::from(INSTALLED);
+    if installed.join("crm_attribute").exists() {
+        return Ok(installed);
+    }
+    let beside = std::path::absolute(control)?;
+    let directory = beside.parent().unwrap_or(&beside).join("tools");
+    lay_out(&directory)?;
+    let own = linux::own_uid();
+    for (depth, place) in directory.ancestors().enumerate() {
+        let meta = fs::metadata(place)?;
+        let ours = meta.uid() == 0 || meta.uid() == own;
+        let open = meta.mode() & 0o022 != 0;
+        // In a directory like /tmp others cannot rename what is ours.
+        let sticky = depth > 0 && meta.mode() & 0o1000 != 0;
+        if !ours || open && !sticky {
+            let why = format!("{} can be changed by others", place.display());
+            return Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
+        }
+    }
+    Ok(directory)
 }
 
 /// A conversation with a cluster node, as the tools' door.

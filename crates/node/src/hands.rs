@@ -15,7 +15,7 @@ use cluster::fencer;
 
 use crate::run::Event;
 
-pub use here::Here;
+pub use here::{Here, Places, SOCKET};
 
 /// What is asked for.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -12,8 +12,8 @@ const BINARY: &str = env!("CARGO_BIN_EXE_mainstay");
 pub(crate) const HOME: &str = "/run/lab/cluster";
 /// Where fence agents of the lab are.
 pub(crate) const FENCE_AGENTS: &str = "/run/lab/agents";
-/// Where Pacemaker's tools are laid out.
-pub(crate) const TOOLS: &str = "/run/lab/tools";
+/// Where a node that begins lays out Pacemaker's tools.
+pub(crate) const TOOLS: &str = "/run/mainstay/tools";
 /// For whatever must come about, on a machine that others use as well.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(40);
 /// How long quorum leases are, for measurements: `LAB_LEASE=600`. Without it twice the usual, for the

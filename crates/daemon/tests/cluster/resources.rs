@@ -64,6 +64,10 @@ fn a_resource_starts_is_recovered_leaves_with_its_node_and_survives_its_node() {
     let again = wait_for(PATIENCE, || bench.where_is(STATE) == [&*holder]);
     assert!(again.is_some(), "{}", bench.story());
     assert_eq!(bench.holder("n2", "d"), holder);
+    let failures = || bench.tool("n3", &["crm_mon", "-1"]).1.contains("Failed Resource Actions");
+    assert!(failures());
+    let (_, said) = bench.tool("n2", &["crm_resource", "--cleanup", "-r", "d"]);
+    assert!(said.contains(&format!("Cleaned up d on {holder}")) && !failures(), "{said}");
 
     // Its node is told to stop: what runs there stops first, and begins elsewhere.
     let process = bench.process(&holder).clone();

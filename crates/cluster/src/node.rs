@@ -299,7 +299,9 @@ impl Node {
 
     fn applied(&mut self, now: Instant, entry: Entry, outcome: Outcome) {
         let configured = matches!(entry.operation.bare(), Operation::Cib { .. });
-        self.learn(now, configured);
+        if !entry.operation.is_of_status() {
+            self.learn(now, configured);
+        }
         if let Operation::Lead { node } = &entry.operation {
             let mine = *node == self.config.node
                 && entry.by == self.config.node

@@ -218,6 +218,7 @@ impl State {
                 Ok(changed)
             }
             Operation::Record(record) => self.record(record),
+            Operation::Records(records) => self.records(records),
             Operation::Forget { node, resource } => {
                 let member = self.member(node)?;
                 let id = member.id.clone();
@@ -281,6 +282,28 @@ impl State {
     }
 
     fn record(&mut self, record: &Record) -> Result<bool, Refusal> {
+        let changed = self.write(record)?;
+        self.touched(changed);
+        Ok(changed)
+    }
+
+    /// Those that count are taken; it is refused if none does.
+    fn records(&mut self, records: &[Record]) -> Result<bool, Refusal> {
+        let (mut changed, mut counts, mut refused) = (false, false, None);
+        for record in records {
+            match self.write(record) {
+                Ok(it) => (changed, counts) = (changed | it, true),
+                Err(why) => refused = Some(why),
+            }
+        }
+        self.touched(changed);
+        match refused.filter(|_| !counts) {
+            Some(why) => Err(why),
+            None => Ok(changed),
+        }
+    }
+
+    fn write(&mut self, record: &Record) -> Result<bool, Refusal> {
         let id = self.member(&record.node)?.id.clone();
         if !self.counts(&record.node, record.life) {
             return Err(Refusal::OtherLife { node: record.node.clone(), life: record.life });
@@ -293,7 +316,6 @@ impl State {
         for result in fresh {
             failures |= attributes::count_failure(&mut self.cib, &id, record, result, fatal);
         }
-        self.touched(changed || failures);
         Ok(changed || failures)
     }
 

@@ -21,6 +21,7 @@ use cib::xml::Element;
 use serde::{Deserialize, Serialize};
 
 pub use document::option;
+pub use record::FEATURES;
 
 use crate::membership::{Cleared, Member, Members, Role, Standing};
 use crate::operation::{
@@ -352,8 +353,12 @@ impl State {
                 since: self.applied,
             },
         );
-        if role != Role::Witness && status::configure(&mut self.cib, node, id) {
-            self.version().bumped(Touched::Configuration).write(&mut self.cib);
+        if role != Role::Witness {
+            let configured = status::configure(&mut self.cib, node, id);
+            // It is known to be down: who was never seen would be fenced as one that nobody knows.
+            status::tell(&mut self.cib, node, id, Standing::Absent, true);
+            let part = if configured { Touched::Configuration } else { Touched::Status };
+            self.version().bumped(part).write(&mut self.cib);
         }
         Ok(true)
     }

@@ -25,7 +25,7 @@ use base::{Instant, Name, Wall, WallClock};
 
 pub use courier::Parcel;
 use courier::{Courier, is_void};
-pub use wire::{Config, Input, Message, Output, Status};
+pub use wire::{ByHand, Config, Input, Message, Output, Status};
 
 use crate::controller::{self, Controller};
 use crate::executor::{self, Executor};
@@ -157,6 +157,7 @@ impl Node {
                 self.wall = WallClock::new(now, wall);
                 self.executor.handle(now, executor::Input::Wall(wall));
             }
+            Input::ByHand(wish) => self.by_hand(now, wish),
             Input::Agent(agent) => self.executor.handle(now, executor::Input::Agent(agent)),
             Input::Submit(number, operation) => {
                 self.propose(now, operation, Origin::Client(number));
@@ -431,6 +432,9 @@ impl Node {
                 }
             }
             Message::Leave => self.leaving = true,
+            // One that was sent to whoever led then is nobody's any more: who asked asks again.
+            Message::ByHand(wish) if self.directs.is_some() => self.by_hand(now, wish),
+            Message::ByHand(_) => {}
         }
     }
 

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 
 use base::{Instant, Name, Wall};
 use cluster::executor::{Call, CallDone};
-use cluster::node::{Config, Input, Message, Node, Output};
-use cluster::operation::{Entry, OpStatus, Operation};
+use cluster::node::{ByHand, Config, Input, Message, Node, Output};
+use cluster::operation::{Entry, FenceAction, Fenced, OpStatus, Operation};
 use cluster::seam::{Ask, Leadership, Tell};
 use cluster::{Role, Standing};
 
@@ -357,4 +357,36 @@ fn who_went_without_a_word_is_expelled_only_when_it_is_certain_to_hold_nothing()
     assert!(gone(&it));
     let lease = it.seats[it.at("c")].lease;
     assert!(lease.is_none_or(|ends| ends < it.now), "its lease was over before");
+}
+
+#[test]
+fn what_somebody_wants_about_a_nodes_power_is_done_by_who_leads_wherever_it_is_asked() {
+    let mut it = World::new();
+    it.run(2000);
+    it.cut("c", true);
+    it.run(300);
+    let fenced = |it: &World| -> Vec<Fenced> {
+        let of = |entry: &Entry| match &entry.operation {
+            Operation::Fenced(fenced) => Some(fenced.clone()),
+            _ => None,
+        };
+        it.log.iter().filter_map(of).collect()
+    };
+    for (by, action) in [("b", Some(FenceAction::Off)), ("a", None), ("b", None)] {
+        let before = fenced(&it).len();
+        let timeout = Duration::from_secs(1);
+        let wish = ByHand { node: "c".into(), action, timeout, by: by.into() };
+        let at = it.at(by);
+        it.tell(at, Input::ByHand(wish));
+        it.run(100);
+        let all = fenced(&it);
+        assert_eq!(all.len(), before + 1, "{by} {action:?}");
+        let last = &all[before];
+        assert_eq!((&*last.node, &*last.origin), ("c", by));
+        // There is no device; whoever swears needs none.
+        assert_eq!(last.error.is_some(), action.is_some(), "{last:?}");
+    }
+    let state = it.seats[0].node.state();
+    let standing = state.members().get(&"c".into()).expect("c").standing;
+    assert_eq!(standing, Standing::Lost(cluster::membership::Cleared::Fenced));
 }

@@ -11,7 +11,7 @@ use super::courier::Parcel;
 use crate::executor::{self, CallDone};
 use crate::lease::{Grant, Request};
 use crate::liveness::{self, Heartbeat, Link};
-use crate::operation::Operation;
+use crate::operation::{FenceAction, Operation};
 use crate::seam::{Ask, Failure, Tell};
 use crate::state::Outcome;
 use crate::{controller, fencer};
@@ -49,6 +49,21 @@ pub enum Message {
     Taken(Name, u64, u32),
     /// You may leave.
     Leave,
+    /// Somebody wants a node fenced, or swears that it is down.
+    ByHand(ByHand),
+}
+
+/// What somebody wants about the power of a node.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ByHand {
+    /// Of which.
+    pub node: Name,
+    /// What a device is to do; `None`: nothing, it is sworn that the node is down.
+    pub action: Option<FenceAction>,
+    /// How long each device may take, unless it says otherwise.
+    pub timeout: Duration,
+    /// On which node it was asked for.
+    pub by: Name,
 }
 
 /// What a node is told.
@@ -73,6 +88,8 @@ pub enum Input {
     Submit(u64, Operation),
     /// What an agent says of itself.
     Agent(executor::Agent),
+    /// Somebody here wants that about a node's power; what came of it is among the fencings.
+    ByHand(ByHand),
 }
 
 /// What a node wants done.

@@ -172,6 +172,13 @@ fn tools(bench: &Bench) {
     let nowhere = bench.refused("n1", &["resource", "move", "missing", "n9"]);
     assert!(nowhere.contains("Node 'n9' not found"), "{nowhere}");
     bench.ok("n1", &["resource", "stop", "missing"]);
+    // What would be done about it, and whether all is well with the document, is asked as of a file.
+    let (ok, page) = bench.tool("n3", &["crm_simulate", "-LS"]);
+    assert!(ok && page.contains("missing") && page.contains("Transition Summary:"), "{page}");
+    assert!(bench.tool("n3", &["crm_verify", "-L"]).0);
+    let (ok, said) = bench.tool("n3", &["crm_simulate", "-LX"]);
+    assert!(!ok && said.contains("a running cluster is not changed"), "{said}");
+
     // What is forgotten is asked again, and is as it was.
     let cleaned = bench.ok("n2", &["resource", "cleanup", "missing"]);
     assert!(cleaned.contains("Cleaned up missing on n"), "{cleaned}");

@@ -58,6 +58,22 @@ fn a_resource_starts_is_recovered_leaves_with_its_node_and_survives_its_node() {
     assert_eq!(begun(&bench), before, "{}", bench.story());
     bench.replace("n1", "resources", DUMMY);
 
+    // By hand: asked here and now, and restarted by the cluster.
+    let ask = |node: &str| bench.tool(node, &["crm_resource", "--force-check", "-r", "d"]);
+    let (ok, said) = ask(&holder);
+    assert!(
+        ok && said.contains("force-check for d (ocf:heartbeat:Dummy) returned 0 (ok)"),
+        "{said}"
+    );
+    let elsewhere = NODES.into_iter().find(|it| *it != holder).unwrap();
+    let (ok, said) = ask(elsewhere);
+    assert!(!ok && said.contains("returned 7 (not running)"), "{said}");
+    let before = begun(&bench);
+    let (ok, said) = bench.tool("n2", &["crm_resource", "--restart", "-r", "d"]);
+    assert!(ok && said.contains("Waiting for 1 resources to start again"), "{said}");
+    assert_eq!(bench.holder("n2", "d"), holder);
+    assert_ne!(begun(&bench), before, "{}", bench.story());
+
     // It fails; the monitor sees it, and it is started again.
     bench.lab.node(&holder).run(|| std::fs::remove_file(STATE)).unwrap();
     bench.reads("n1", "//lrm_rsc_op[@id='d_last_failure_0']/@rc-code", "7\n");

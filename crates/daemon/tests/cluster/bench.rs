@@ -7,7 +7,10 @@ use std::time::Duration;
 use lab::{CommandLine, Lab, Need, Process, ProcessSignal, wait_for};
 use ui::cluster::Status;
 
-const BINARY: &str = env!("CARGO_BIN_EXE_mainstay");
+/// What is tried: of these tests' own build, or another for measurements (`LAB_BINARY`).
+fn binary() -> String {
+    std::env::var("LAB_BINARY").unwrap_or_else(|_| env!("CARGO_BIN_EXE_mainstay").to_owned())
+}
 /// Where a node lives in its container.
 pub(crate) const HOME: &str = "/run/lab/cluster";
 /// Where fence agents of the lab are.
@@ -24,6 +27,8 @@ fn lease() -> String {
 
 pub(crate) struct Bench {
     pub(crate) lab: Lab,
+    /// Nodes have System V's shared memory of their own: what a database leaves of it goes with them.
+    pub(crate) apart: bool,
     processes: BTreeMap<String, Process>,
 }
 
@@ -33,11 +38,11 @@ impl Bench {
             return None;
         }
         let lab = Lab::article(nodes).unwrap();
-        Some(Self { lab, processes: BTreeMap::new() })
+        Some(Self { lab, apart: false, processes: BTreeMap::new() })
     }
 
     fn line(arguments: &[impl AsRef<str>]) -> CommandLine {
-        let mut all = vec![BINARY.to_owned()];
+        let mut all = vec![binary()];
         all.extend(arguments.iter().map(|it| it.as_ref().to_owned()));
         CommandLine { arguments: all }
     }
@@ -132,7 +137,11 @@ impl Bench {
     pub(crate) fn begin(&mut self, nodes: &[&str]) {
         for node in nodes {
             let words = ["cluster", "run", "--home", HOME, "--fence-agents", FENCE_AGENTS];
-            let process = self.lab.node(node).spawn(&Self::line(&words)).unwrap();
+            let mut line = Self::line(&words);
+            if self.apart {
+                line.arguments.splice(0..0, ["unshare", "--ipc"].map(str::to_owned));
+            }
+            let process = self.lab.node(node).spawn(&line).unwrap();
             self.processes.insert((*node).to_owned(), process);
         }
     }

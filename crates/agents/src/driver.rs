@@ -128,7 +128,12 @@ impl Driver {
         }
         self.end_late(clock::monotonic());
         self.fill();
-        let told = core::mem::take(&mut self.told);
+        let mut told = Vec::new();
+        let news = core::mem::take(&mut self.known.news);
+        if self.settings.learn {
+            told.extend(news.into_iter().map(Told::Learned));
+        }
+        told.append(&mut self.told);
         self.set_timer()?;
         Ok(told)
     }

@@ -3,6 +3,7 @@
 //!
 //! - `OCF_RESKEY_name` for each parameter, `OCF_RESKEY_CRM_meta_name` for each meta attribute;
 //! - who it is: root of the agents, resource, type, provider, version of the standard;
+//! - the version of what the tools say, by which agents choose how to ask them;
 //! - the action's own: `OCF_CHECK_LEVEL`, interval, time-out, name, node;
 //! - names that changed once (`master` is `promoted` today) are there in both spellings, whichever was
 //!   given: agents of every age run;
@@ -66,6 +67,7 @@ pub fn ocf(order: &Order, settings: &Settings) -> Vec<(String, String)> {
         ("PCMK_service", "pacemaker-execd"),
         ("PCMK_cluster_type", "corosync"),
         ("PCMK_mcp", "true"),
+        ("OCF_RESKEY_crm_feature_set", cluster::state::FEATURES),
     ] {
         put(name, value);
     }
@@ -167,6 +169,7 @@ mod tests {
             ("OCF_RESOURCE_PROVIDER", "heartbeat"),
             ("OCF_ROOT", "/usr/lib/ocf"),
             ("OCF_CHECK_LEVEL", "0"),
+            ("OCF_RESKEY_crm_feature_set", "3.19.0"),
             ("OCF_EXIT_REASON_PREFIX", "ocf-exit-reason:"),
         ] {
             assert_eq!(found.get(name).map(String::as_str), Some(value), "{name}");

@@ -26,7 +26,7 @@ mod systemd;
 
 use base::Name;
 use cluster::executor::{Call, CallDone};
-use cluster::{fencer, node};
+use cluster::{executor, fencer, node};
 use serde::{Deserialize, Serialize};
 
 pub use driver::Driver;
@@ -81,6 +81,7 @@ impl Told {
         Ok(match self {
             Self::Done(done) => node::Input::Done(done),
             Self::FenceDone(number, result) => node::Input::FenceDone(number, result),
+            Self::Learned(agent) => node::Input::Agent(agent),
             other => return Err(other),
         })
     }
@@ -99,6 +100,8 @@ pub enum Told {
     Validated(u64, Validation),
     /// What an action wrote that belongs into a log: the resource, the action, the last lines.
     Wrote(Name, Name, Vec<String>),
+    /// What an agent that is about to be called can do ([`Settings::learn`]).
+    Learned(executor::Agent),
 }
 
 /// What came of a check of parameters.

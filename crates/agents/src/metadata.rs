@@ -9,6 +9,7 @@
 use core::time::Duration;
 use std::collections::BTreeSet;
 
+use base::Name;
 use cib::value;
 use cib::xml::{self, Element};
 use serde::{Deserialize, Serialize};
@@ -218,6 +219,15 @@ impl Metadata {
     #[must_use]
     pub fn can(&self, action: &str) -> bool {
         self.actions.iter().any(|it| it.name == action)
+    }
+
+    /// The parameters of which a change needs a restart, if the agent can take in others without one.
+    #[must_use]
+    pub fn fixed(&self) -> Option<Vec<Name>> {
+        let reloads = self.can("reload-agent") || self.can("reload");
+        let some = self.parameters.iter().any(|it| it.reloadable);
+        let fixed = self.parameters.iter().filter(|it| !it.reloadable);
+        (reloads && some).then(|| fixed.map(|it| Name::from(&*it.name)).collect())
     }
 
     /// What is wrong with these parameters, as far as the description tells.

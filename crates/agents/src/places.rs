@@ -36,6 +36,9 @@ pub struct Settings {
     pub at_once: usize,
     /// Whether only what nobody but root can change is run.
     pub only_roots: bool,
+    /// Whether an OCF agent is asked to describe itself before it is called for the first time, and
+    /// what can be reloaded is told.
+    pub learn: bool,
 }
 
 impl Default for Settings {
@@ -51,6 +54,7 @@ impl Default for Settings {
             environment: Vec::new(),
             at_once: 16,
             only_roots: linux::own_uid() == 0,
+            learn: false,
         }
     }
 }

@@ -187,7 +187,7 @@ impl Controller {
     /// How far it is.
     #[must_use]
     pub fn status(&self, state: &State) -> Status {
-        let stands = || self.walk.iter().flat_map(|walk| &walk.stands);
+        let stands = || self.walk.iter().flat_map(Walk::stands);
         let count = |which: fn(&Stand) -> bool| stands().filter(|it| which(it)).count();
         Status {
             leading: self.leading,
@@ -220,6 +220,7 @@ impl Controller {
         };
         match entry.operation.bare() {
             Operation::Record(record) => self.recorded(record),
+            Operation::Records(records) => records.iter().for_each(|it| self.recorded(it)),
             Operation::Fenced(fenced) => {
                 let step = self.step_of(|step| {
                     step.task == Task::Fence && place_of(step) == Some(&*fenced.node)
@@ -298,7 +299,7 @@ impl Controller {
 
     fn set(&mut self, at: usize, stand: Stand) {
         if let Some(walk) = &mut self.walk {
-            walk.stands[at] = stand;
+            walk.set(at, stand);
         }
     }
 
@@ -318,7 +319,7 @@ impl Controller {
             })
             .collect();
         for at in gone {
-            walk.stands[at] = Stand::Failed;
+            walk.set(at, Stand::Failed);
         }
     }
 
@@ -331,7 +332,7 @@ impl Controller {
             let place =
                 self.walk.as_ref().filter(|walk| ours && walk.number == result.key.transition);
             let running = place.and_then(|walk| walk.place(result.key.step)).filter(|at| {
-                self.walk.as_ref().is_some_and(|it| matches!(it.stands[*at], Stand::Running(_)))
+                self.walk.as_ref().is_some_and(|it| matches!(it.stand(*at), Stand::Running(_)))
             });
             // Nobody asked for it, or not any more: news.
             let Some(at) = running else {
@@ -410,7 +411,7 @@ impl Controller {
             walk.running().filter(|(_, until)| *until <= now).map(|(at, _)| at).collect();
         for at in late {
             let Some(walk) = &mut self.walk else { return };
-            walk.stands[at] = Stand::Failed;
+            walk.set(at, Stand::Failed);
             let order = Order::new(&walk.plan.steps[at], walk.number, &self.walker);
             if let (StepKind::Resource, Some(order)) = (walk.plan.steps[at].kind, order)
                 && let Some(member) = state.members().get(&order.node)
@@ -424,16 +425,17 @@ impl Controller {
 
     fn begin(&mut self, now: Instant, state: &State) {
         let doubt = self.unsettled || state.members().in_doubt().next().is_some();
+        let Some(walk) = &self.walk else { return };
+        let number = |text: &str| text.parse::<usize>().ok().filter(|it| *it > 0);
+        let limits = Limits {
+            batch: number(&walk.plan.options.batch_limit),
+            migrations: number(&walk.plan.options.migration_limit),
+            jobs: self.jobs.clone(),
+            jobs_default: JOBS,
+        };
+        let delay = span(&walk.plan.options.cluster_delay).unwrap_or(Duration::from_secs(60));
         loop {
-            let Some(walk) = &mut self.walk else { return };
-            let options = &walk.plan.options;
-            let number = |text: &str| text.parse::<usize>().ok().filter(|it| *it > 0);
-            let limits = Limits {
-                batch: number(&options.batch_limit),
-                migrations: number(&options.migration_limit),
-                jobs: self.jobs.clone(),
-                jobs_default: JOBS,
-            };
+            let Some(walk) = &self.walk else { return };
             let steps = &walk.plan.steps;
             let may = |at: usize| {
                 let begins =
@@ -441,7 +443,6 @@ impl Controller {
                 !(doubt && begins && steps[at].kind == StepKind::Resource)
             };
             let Some(at) = walk.next(&limits, may) else { return };
-            let delay = span(&options.cluster_delay).unwrap_or(Duration::from_secs(60));
             let step = walk.plan.steps[at].clone();
             let number = walk.number;
             let stand = match step.kind {

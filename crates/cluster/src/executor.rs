@@ -6,14 +6,16 @@
 //! moving a resource ends its monitors of old: they would report the change as a failure.
 //!
 //! What is reported is proposed as a [`Record`]; it is offered again until it was committed, since a
-//! result that nobody knows is an action the cluster waits for. Before an action that changes
-//! something begins, a *pending* record says so: should this life end meanwhile, its successor finds
-//! no history at all (a fresh life has none) and the cluster probes what it left behind.
+//! result that nobody knows is an action the cluster waits for. An action that changes something and
+//! takes its time is told of while it runs, as *pending*; so is every one when somebody else directs from
+//! now on, who must know what is under way. What ends sooner is told once. Should this life end
+//! meanwhile, its successor finds no history at all and the cluster probes what it left behind.
 //!
 //! Without a quorum lease the machine acts on its own, as the policy says ([`May`]): it refuses to
 //! start, and stops (or demotes) what it runs. The results are told when there is quorum again.
 
 mod queue;
+mod reports;
 
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -26,6 +28,7 @@ use crate::lease::May;
 use crate::operation::{Life, OpKey, OpResult, OpStatus, Operation, Record};
 pub use queue::Held;
 use queue::{Resource, Running};
+use reports::Reports;
 
 /// An agent's call, as the runner is asked for it.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -49,6 +52,15 @@ pub struct CallDone {
     pub reason: String,
 }
 
+/// What is known of an agent: whether, and how, it takes in changed parameters while it runs.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Agent {
+    /// Its class, provider and type.
+    pub id: (Name, Name, Name),
+    /// The parameters of which a change needs a restart all the same; `None`: any change does.
+    pub fixed: Option<Vec<Name>>,
+}
+
 /// What the machine is told.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Input {
@@ -68,6 +80,8 @@ pub enum Input {
     Walker(Name),
     /// What was ordered and not begun does not count: this node was taken for lost.
     Forget,
+    /// What an agent says of itself.
+    Agent(Agent),
 }
 
 /// What is to be done.
@@ -107,8 +121,8 @@ pub struct Status {
     pub refused: u64,
 }
 
-/// After this a report that was not confirmed is offered again.
-const REPORT_AGAIN: Duration = Duration::from_millis(500);
+/// What changes something and takes longer than this is told of while it runs.
+const PENDING: Duration = Duration::from_millis(50);
 /// How long beyond its time a call may take to be ended.
 const GRACE: Duration = Duration::from_secs(5);
 
@@ -123,12 +137,15 @@ pub struct Executor {
     calls: u64,
     /// Call number to resource.
     running: BTreeMap<u64, Name>,
-    reports: BTreeMap<u64, (Operation, Instant)>,
-    report: u64,
+    reports: Reports,
+    /// Resources that something happened to, and when to look at the others.
+    touched: BTreeSet<Name>,
+    look_at: Option<Instant>,
     refused: u64,
     walker: Option<Name>,
     /// The transition of the last order, and the steps of it that were taken.
     taken: (u64, BTreeSet<u32>),
+    agents: BTreeMap<(Name, Name, Name), Vec<Name>>,
     outputs: VecDeque<Output>,
 }
 
@@ -144,11 +161,13 @@ impl Executor {
             resources: BTreeMap::new(),
             calls: 0,
             running: BTreeMap::new(),
-            reports: BTreeMap::new(),
-            report: 0,
+            reports: Reports::default(),
+            touched: BTreeSet::new(),
+            look_at: None,
             refused: 0,
             walker: None,
             taken: (0, BTreeSet::new()),
+            agents: BTreeMap::new(),
             outputs: VecDeque::new(),
         }
     }
@@ -156,7 +175,8 @@ impl Executor {
     /// The next life's. Calls of the one before may still be answered: their numbers are not used again.
     #[must_use]
     pub fn in_place_of(before: &Self, node: Name, life: Life) -> Self {
-        Self { calls: before.calls, ..Self::new(node, life) }
+        let agents = before.agents.clone();
+        Self { calls: before.calls, agents, ..Self::new(node, life) }
     }
 
     /// The only way in.
@@ -169,9 +189,19 @@ impl Executor {
                     self.walker = Some(walker);
                     self.taken = (0, BTreeSet::new());
                     self.drop_waiting();
+                    self.tell_all(now);
                 }
             }
-            Input::Forget => self.drop_waiting(),
+            Input::Forget => {
+                self.drop_waiting();
+                self.tell_all(now);
+            }
+            Input::Agent(Agent { id, fixed: Some(fixed) }) => {
+                self.agents.insert(id, fixed);
+            }
+            Input::Agent(Agent { id, fixed: None }) => {
+                self.agents.remove(&id);
+            }
             Input::Order(order) => {
                 if self.counts(&order.key) {
                     self.ordered(now, order);
@@ -180,9 +210,7 @@ impl Executor {
                 }
             }
             Input::Done(done) => self.done(now, done),
-            Input::Reported(number) => {
-                self.reports.remove(&number);
-            }
+            Input::Reported(number) => self.reports.taken(number),
             Input::May(may) => {
                 if may != self.may {
                     self.may = may;
@@ -201,8 +229,7 @@ impl Executor {
     /// When to look again.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let due = self.resources.values().filter_map(Resource::due);
-        due.chain(self.reports.values().map(|(_, at)| *at)).min()
+        [self.look_at, self.reports.poll_timeout()].into_iter().flatten().min()
     }
 
     /// What it does.
@@ -221,7 +248,7 @@ impl Executor {
         };
         Status {
             resources: self.resources.iter().map(status).collect(),
-            unreported: self.reports.len(),
+            unreported: self.reports.open(),
             refused: self.refused,
         }
     }
@@ -242,13 +269,13 @@ impl Executor {
     /// The number of the last report; with [`Self::owes`] it tells when all until now are committed.
     #[must_use]
     pub fn newest_report(&self) -> u64 {
-        self.report
+        self.reports.newest()
     }
 
     /// Whether a report up to this number is not committed yet.
     #[must_use]
     pub fn owes(&self, number: u64) -> bool {
-        self.reports.range(..=number).next().is_some()
+        self.reports.owes(number)
     }
 
     /// Who ordered it takes it for failed; what this node wants of itself stays.
@@ -270,7 +297,32 @@ impl Executor {
         self.taken.1.insert(key.step)
     }
 
+    /// Tells what was kept back: what is under way, and what was gathered.
+    fn tell_all(&mut self, now: Instant) {
+        let runs = |it: &Resource| it.running.as_ref().is_some_and(|run| run.untold.is_some());
+        let untold = self.resources.iter().filter(|(_, it)| runs(it));
+        let untold: Vec<Name> = untold.map(|(name, _)| name.clone()).collect();
+        for name in untold {
+            self.tell_pending(now, &name);
+        }
+        self.reports.leave_all(now);
+    }
+
+    /// Tells that something is under way, if it was not told.
+    fn tell_pending(&mut self, now: Instant, name: &Name) {
+        let run = self.resources.get_mut(name).and_then(|it| it.running.as_mut());
+        let Some(run) = run else { return };
+        if run.untold.take().is_none() || run.forget {
+            return;
+        }
+        let (number, order) = (run.number, run.order.clone());
+        let done = CallDone { number, rc: 0, status: OpStatus::Pending, reason: String::new() };
+        let result = self.result(now, &order, &done, Duration::ZERO, Duration::ZERO);
+        self.report(&order, vec![result], Vec::new());
+    }
+
     fn ordered(&mut self, now: Instant, order: Order) {
+        self.touched.insert(order.resource.clone());
         let known = self.resources.entry(order.resource.clone()).or_default();
         match &*order.operation {
             "cancel" => {
@@ -282,7 +334,7 @@ impl Executor {
                     let same = (&run.order.operation, run.order.interval) == (&at.0, at.1);
                     run.forget |= same && run.order.interval > 0;
                 }
-                self.report(now, &order, Vec::new(), vec![at]);
+                self.report(&order, Vec::new(), vec![at]);
             }
             "delete" => {
                 known.monitors.clear();
@@ -294,14 +346,14 @@ impl Executor {
                     }
                 }
                 let (node, resource) = (order.node.clone(), Some(order.resource.clone()));
-                self.propose(now, Operation::Forget { node, resource });
+                self.reports.offer(now, Operation::Forget { node, resource });
             }
             operation if begins(operation) && self.may != May::Act => {
                 self.refused += 1;
                 let reason = "this node has no quorum lease".to_owned();
                 let done = CallDone { number: 0, rc: 1, status: OpStatus::Error, reason };
                 let result = self.result(now, &order, &done, Duration::ZERO, Duration::ZERO);
-                self.report(now, &order, vec![result], Vec::new());
+                self.report(&order, vec![result], Vec::new());
             }
             _ => known.queue.push_back((order, now)),
         }
@@ -342,26 +394,33 @@ impl Executor {
             order.key = OpKey { transition: 0, step: 0, expected: 0, walker: self.node.clone() };
             resource.queue.push_front((order, now));
         }
+        self.touched.extend(self.resources.keys().cloned());
     }
 
     fn look(&mut self, now: Instant) {
-        let names: Vec<Name> = self.resources.keys().cloned().collect();
-        for name in names {
-            self.look_at(now, &name);
+        let mut names = core::mem::take(&mut self.touched);
+        if self.look_at.is_some_and(|at| at <= now) {
+            let due = self.resources.iter().filter(|(_, it)| it.due().is_some_and(|at| at <= now));
+            names.extend(due.map(|(name, _)| name.clone()));
         }
-        let again: Vec<u64> =
-            self.reports.iter().filter(|(_, (_, at))| *at <= now).map(|(it, _)| *it).collect();
-        for number in again {
-            if let Some((operation, at)) = self.reports.get_mut(&number) {
-                *at = now + REPORT_AGAIN;
-                self.outputs.push_back(Output::Report(number, operation.clone()));
+        if !names.is_empty() {
+            for name in &names {
+                self.look_at(now, name);
             }
+            self.look_at = self.resources.values().filter_map(Resource::due).min();
+        }
+        self.reports.leave(now);
+        for (number, operation) in self.reports.due(now) {
+            self.outputs.push_back(Output::Report(number, operation));
         }
     }
 
     fn look_at(&mut self, now: Instant, name: &Name) {
         let Some(resource) = self.resources.get_mut(name) else { return };
         if let Some(run) = &mut resource.running {
+            if run.untold.is_some_and(|at| at <= now) {
+                return self.tell_pending(now, name);
+            }
             if !run.killed && run.until <= now {
                 run.killed = true;
                 self.outputs.push_back(Output::Kill(run.number));
@@ -375,7 +434,8 @@ impl Executor {
             return;
         }
         let Some((order, since)) = resource.next(now) else { return };
-        let changes = order.interval == 0 && !matches!(&*order.operation, "monitor" | "notify");
+        let changes = order.interval == 0
+            && !matches!(&*order.operation, "monitor" | "notify" | "reload" | "reload-agent");
         if changes {
             resource.end_monitors();
             resource.like = Some(order.clone());
@@ -393,19 +453,16 @@ impl Executor {
             order: order.clone(),
             killed: false,
             forget: false,
+            untold: changes.then(|| now + PENDING),
         });
         self.running.insert(number, name.clone());
-        if changes {
-            let done = CallDone { number, rc: 0, status: OpStatus::Pending, reason: String::new() };
-            let result = self.result(now, &order, &done, Duration::ZERO, Duration::ZERO);
-            self.report(now, &order, vec![result], Vec::new());
-        }
         self.outputs.push_back(Output::Call(Call { number, order }));
     }
 
     fn done(&mut self, now: Instant, mut done: CallDone) {
         // One that was given up already has nothing to say any more.
         let Some(name) = self.running.remove(&done.number) else { return };
+        self.touched.insert(name.clone());
         let Some(resource) = self.resources.get_mut(&name) else { return };
         let Some(run) = resource.running.take() else { return };
         if run.killed && done.status == OpStatus::Done {
@@ -416,7 +473,7 @@ impl Executor {
         let took = now.since(run.since);
         let result = self.result(now, &run.order, &done, took, run.queued);
         if news {
-            self.report(now, &run.order, vec![result], Vec::new());
+            self.report(&run.order, vec![result], Vec::new());
         }
         if self.may != May::Act {
             self.obey_late(now, &name);
@@ -446,8 +503,14 @@ impl Executor {
             Some((Name::from(order.meta(one)?), Name::from(order.meta(other)?)))
         };
         let about = pair("notify_type", "notify_operation");
+        let well = done.status == OpStatus::Done && done.rc == 0;
         OpResult {
-            operation: order.operation.clone(),
+            // What was reloaded runs as if it had been started so.
+            operation: match &*order.operation {
+                "reload" | "reload-agent" if well => "start".into(),
+                "reload" | "reload-agent" => "monitor".into(),
+                _ => order.operation.clone(),
+            },
             interval: order.interval,
             call: done.number,
             rc: (done.status != OpStatus::Pending).then_some(done.rc),
@@ -457,42 +520,38 @@ impl Executor {
             took,
             queued,
             digest: order.digest(),
-            restart: None,
+            restart: self.restart(order),
             reason: done.reason.clone(),
             migration: pair("migrate_source", "migrate_target"),
             about: about.filter(|_| &*order.operation == "notify"),
         }
     }
 
-    fn report(
-        &mut self,
-        now: Instant,
-        order: &Order,
-        results: Vec<OpResult>,
-        mut cancelled: Vec<(Name, u64)>,
-    ) {
+    /// What of the parameters needs a restart, and its digest, if the agent can do without for others.
+    fn restart(&self, order: &Order) -> Option<(Name, Name)> {
+        let of = (order.class.clone(), order.provider.clone(), order.agent.clone());
+        let fixed = self.agents.get(&of).filter(|_| order.interval == 0)?;
+        let is = |name: &str| fixed.iter().any(|it| &**it == name);
+        let given = order.parameters.iter().filter(|(name, _)| is(name));
+        let digest = sched::parameter_digest(given.map(|(name, value)| (&**name, &**value)));
+        let names: String = fixed.iter().map(|name| format!(" {name} ")).collect();
+        Some((Name::from(&*digest), Name::from(names)))
+    }
+
+    fn report(&mut self, order: &Order, results: Vec<OpResult>, mut cancelled: Vec<(Name, u64)>) {
         if let Some(resource) = self.resources.get_mut(&order.resource) {
             cancelled.append(&mut resource.ended);
         }
-        self.propose(
-            now,
-            Operation::Record(Record {
-                node: order.node.clone(),
-                life: self.life,
-                resource: order.resource.clone(),
-                class: order.class.clone(),
-                provider: order.provider.clone(),
-                agent: order.agent.clone(),
-                results,
-                cancelled,
-            }),
-        );
-    }
-
-    fn propose(&mut self, now: Instant, operation: Operation) {
-        self.report += 1;
-        self.reports.insert(self.report, (operation.clone(), now + REPORT_AGAIN));
-        self.outputs.push_back(Output::Report(self.report, operation));
+        self.reports.gather(Record {
+            node: order.node.clone(),
+            life: self.life,
+            resource: order.resource.clone(),
+            class: order.class.clone(),
+            provider: order.provider.clone(),
+            agent: order.agent.clone(),
+            results,
+            cancelled,
+        });
     }
 }
 

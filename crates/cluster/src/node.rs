@@ -25,7 +25,7 @@ use base::{Instant, Name, Wall, WallClock};
 
 pub use courier::Parcel;
 use courier::{Courier, is_void};
-pub use wire::{Config, Input, Message, Output, Status};
+pub use wire::{ByHand, Config, Input, Message, Output, Status};
 
 use crate::controller::{self, Controller};
 use crate::executor::{self, Executor};
@@ -157,6 +157,8 @@ impl Node {
                 self.wall = WallClock::new(now, wall);
                 self.executor.handle(now, executor::Input::Wall(wall));
             }
+            Input::ByHand(wish) => self.by_hand(now, wish),
+            Input::Agent(agent) => self.executor.handle(now, executor::Input::Agent(agent)),
             Input::Submit(number, operation) => {
                 self.propose(now, operation, Origin::Client(number));
             }
@@ -304,7 +306,9 @@ impl Node {
 
     fn applied(&mut self, now: Instant, entry: Entry, outcome: Outcome) {
         let configured = matches!(entry.operation.bare(), Operation::Cib { .. });
-        self.learn(now, configured);
+        if !entry.operation.is_of_status() {
+            self.learn(now, configured);
+        }
         if let Operation::Lead { node } = &entry.operation {
             let mine = *node == self.config.node
                 && entry.by == self.config.node
@@ -434,6 +438,9 @@ impl Node {
             }
             Message::Leave => self.leaving = true,
             Message::LeaveLife(life) => self.leaving |= life == self.life,
+            // One that was sent to whoever led then is nobody's any more: who asked asks again.
+            Message::ByHand(wish) if self.directs.is_some() => self.by_hand(now, wish),
+            Message::ByHand(_) => {}
         }
     }
 

@@ -145,6 +145,8 @@ pub enum Operation {
         /// Its value; `None`: it goes.
         value: Option<String>,
     },
+    /// Results of actions on several resources of one node, told together.
+    Records(Vec<Record>),
 }
 
 impl Operation {
@@ -155,6 +157,22 @@ impl Operation {
             Self::As { operation, .. } => operation.bare(),
             other => other,
         }
+    }
+
+    /// Whether it changes histories and attributes alone: who belongs to the cluster, who leads, and what
+    /// is configured stay as they are.
+    #[must_use]
+    pub fn is_of_status(&self) -> bool {
+        matches!(
+            self.bare(),
+            Self::Record(_)
+                | Self::Records(_)
+                | Self::Forget { .. }
+                | Self::Absolve { .. }
+                | Self::Attribute { .. }
+                | Self::Private { .. }
+                | Self::Settle
+        )
     }
 }
 

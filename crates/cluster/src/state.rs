@@ -21,6 +21,7 @@ use cib::xml::Element;
 use serde::{Deserialize, Serialize};
 
 pub use document::option;
+pub use record::FEATURES;
 pub(crate) use status::is_left_alone;
 
 use crate::membership::{Cleared, Member, Members, Role, Standing};
@@ -219,6 +220,7 @@ impl State {
                 Ok(changed)
             }
             Operation::Record(record) => self.record(record),
+            Operation::Records(records) => self.records(records),
             Operation::Forget { node, resource } => {
                 let member = self.member(node)?;
                 let id = member.id.clone();
@@ -282,6 +284,28 @@ impl State {
     }
 
     fn record(&mut self, record: &Record) -> Result<bool, Refusal> {
+        let changed = self.write(record)?;
+        self.touched(changed);
+        Ok(changed)
+    }
+
+    /// Those that count are taken; it is refused if none does.
+    fn records(&mut self, records: &[Record]) -> Result<bool, Refusal> {
+        let (mut changed, mut counts, mut refused) = (false, false, None);
+        for record in records {
+            match self.write(record) {
+                Ok(it) => (changed, counts) = (changed | it, true),
+                Err(why) => refused = Some(why),
+            }
+        }
+        self.touched(changed);
+        match refused.filter(|_| !counts) {
+            Some(why) => Err(why),
+            None => Ok(changed),
+        }
+    }
+
+    fn write(&mut self, record: &Record) -> Result<bool, Refusal> {
         let id = self.member(&record.node)?.id.clone();
         if !self.counts(&record.node, record.life) {
             return Err(Refusal::OtherLife { node: record.node.clone(), life: record.life });
@@ -294,7 +318,6 @@ impl State {
         for result in fresh {
             failures |= attributes::count_failure(&mut self.cib, &id, record, result, fatal);
         }
-        self.touched(changed || failures);
         Ok(changed || failures)
     }
 
@@ -331,8 +354,12 @@ impl State {
                 since: self.applied,
             },
         );
-        if role != Role::Witness && status::configure(&mut self.cib, node, id) {
-            self.version().bumped(Touched::Configuration).write(&mut self.cib);
+        if role != Role::Witness {
+            let configured = status::configure(&mut self.cib, node, id);
+            // It is known to be down: who was never seen would be fenced as one that nobody knows.
+            status::tell(&mut self.cib, node, id, Standing::Absent, true);
+            let part = if configured { Touched::Configuration } else { Touched::Status };
+            self.version().bumped(part).write(&mut self.cib);
         }
         Ok(true)
     }

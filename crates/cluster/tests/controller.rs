@@ -406,3 +406,18 @@ fn a_node_that_is_lost_or_back_while_it_leaves_keeps_nobody_waiting() {
         assert!(it.plans > plans && it.settled > settled, "back {back}: {:?}", it.begun);
     }
 }
+
+#[test]
+fn a_node_that_has_just_joined_is_not_fenced() {
+    let mut dc = Dc::new(&cib(&[], 1, true));
+    dc.run();
+    let lease = Duration::from_secs(1);
+    let (node, id) = (Name::from("d"), Name::from("4"));
+    dc.commit(Operation::Admit { node: node.clone(), id, role: Role::Voter, lease });
+    dc.run();
+    assert_eq!(dc.fencings, [], "{:?}", dc.begun);
+    dc.commit(Operation::Verdict { node, life: Life(1), verdict: Verdict::Alive });
+    dc.run();
+    assert_eq!(dc.fencings, []);
+    assert!(dc.begun.iter().any(|it| it == "monitor r0 d"), "{:?}", dc.begun);
+}

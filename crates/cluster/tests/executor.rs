@@ -16,6 +16,8 @@ struct Node {
     calls: Vec<Call>,
     killed: Vec<u64>,
     records: Vec<Record>,
+    /// What was not committed at once: numbers, and how many records.
+    offered: Vec<(u64, usize)>,
     /// Reports are committed at once.
     quorum: bool,
     step: u32,
@@ -30,6 +32,7 @@ impl Node {
             calls: Vec::new(),
             killed: Vec::new(),
             records: Vec::new(),
+            offered: Vec::new(),
             quorum: true,
             step: 0,
             transition: 1,
@@ -50,10 +53,17 @@ impl Node {
                     self.records.push(record);
                     self.it.handle(self.now, Input::Reported(number));
                 }
+                Output::Report(number, Operation::Records(records)) if self.quorum => {
+                    self.records.extend(records);
+                    self.it.handle(self.now, Input::Reported(number));
+                }
                 Output::Report(number, _) if self.quorum => {
                     self.it.handle(self.now, Input::Reported(number));
                 }
-                Output::Report(..) => {}
+                Output::Report(number, Operation::Records(records)) => {
+                    self.offered.push((number, records.len()));
+                }
+                Output::Report(number, _) => self.offered.push((number, 1)),
             }
         }
     }
@@ -139,14 +149,69 @@ fn a_resource_does_one_thing_at_a_time_and_others_do_not_wait() {
 }
 
 #[test]
-fn a_pending_record_comes_before_whatever_changes_something() {
+fn what_changes_something_and_takes_its_time_is_told_while_it_runs() {
+    let pending = |it: &Node| {
+        it.records
+            .iter()
+            .flat_map(|it| &it.results)
+            .filter(|it| it.status == OpStatus::Pending)
+            .count()
+    };
     let mut it = Node::new();
     it.order("r", "start", 0);
-    assert_eq!(it.records[0].results[0].status, OpStatus::Pending);
-    assert_eq!(it.records[0].results[0].rc, None);
+    it.wait(49);
+    assert_eq!(it.records, [], "it may end at once");
+    it.wait(1);
+    assert_eq!((pending(&it), it.records[0].results[0].rc), (1, None));
+    it.wait(100);
+    it.end(0);
+    assert_eq!((pending(&it), it.records.len()), (1, 2), "once");
+
     let mut it = Node::new();
+    it.order("r", "start", 0);
+    it.end(0);
+    assert_eq!((pending(&it), it.records.len()), (0, 1));
     it.order("r", "monitor", 0);
-    assert_eq!(it.records, [], "a probe changes nothing");
+    it.wait(1000);
+    assert_eq!(it.records.len(), 1, "a probe changes nothing");
+
+    // Whoever directs from now on knows what is under way before anything else is asked for.
+    for news in [Input::Walker("x".into()), Input::Forget] {
+        let mut it = Node::new();
+        it.order("r", "start", 0);
+        it.order("s", "monitor", 0);
+        it.tell(news);
+        assert_eq!((pending(&it), it.records.len()), (1, 1));
+    }
+}
+
+#[test]
+fn results_of_many_leave_together_while_others_are_under_way() {
+    let mut it = Node::new();
+    it.quorum = false;
+    for at in 0..30 {
+        it.order(&format!("r{at}"), "monitor", 0);
+    }
+    for _ in 0..30 {
+        it.end(7);
+    }
+    assert_eq!((it.it.status().unreported, it.offered.len()), (30, 2));
+    // The first is committed: all others leave.
+    it.tell(Input::Reported(1));
+    let sizes: Vec<usize> = it.offered.iter().map(|(_, many)| *many).collect();
+    assert_eq!(sizes, [1, 1, 28]);
+    // Whoever wants to know when all is told needs no more than a number.
+    it.order("s", "monitor", 0);
+    it.end(7);
+    assert_eq!(it.offered.len(), 3);
+    it.tell(Input::Forget);
+    let newest = it.it.newest_report();
+    assert_eq!((newest, it.offered.len()), (4, 4));
+    for number in 2..=4 {
+        assert!(it.it.owes(newest));
+        it.tell(Input::Reported(number));
+    }
+    assert!(!it.it.owes(newest));
 }
 
 #[test]
@@ -181,8 +246,8 @@ fn what_changes_a_resource_ends_its_monitors_and_says_so() {
     it.end(0);
     it.records.clear();
     it.order("r", "stop", 0);
-    assert_eq!(it.records[0].cancelled, [(Name::from("monitor"), 1000)]);
     it.end(0);
+    assert_eq!(it.records[0].cancelled, [(Name::from("monitor"), 1000)]);
     it.wait(5000);
     assert_eq!(it.under_way(), Vec::<String>::new());
 }
@@ -295,11 +360,12 @@ fn reports_are_offered_until_they_are_committed() {
     let mut it = Node::new();
     it.quorum = false;
     it.order("r", "start", 0);
+    it.wait(50);
     it.end(0);
     assert_eq!(it.it.status().unreported, 2);
-    it.wait(400);
+    it.wait(440);
     it.quorum = true;
-    it.wait(100);
+    it.wait(60);
     assert_eq!(it.it.status().unreported, 0);
     let told = it.records.iter().flat_map(|it| &it.results).map(|it| it.status);
     assert_eq!(told.collect::<Vec<_>>(), [OpStatus::Pending, OpStatus::Done], "in their order");

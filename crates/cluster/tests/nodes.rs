@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 
 use base::{Instant, Name, Wall};
 use cluster::executor::{Call, CallDone};
-use cluster::node::{Config, Input, Message, Node, Output};
-use cluster::operation::{Entry, OpStatus, Operation};
+use cluster::node::{ByHand, Config, Input, Message, Node, Output};
+use cluster::operation::{Entry, FenceAction, Fenced, OpStatus, Operation};
 use cluster::seam::{Ask, Leadership, Tell};
 use cluster::{Role, Standing};
 
@@ -415,4 +415,34 @@ fn what_is_left_alone_stays_when_its_node_leaves_and_when_its_lease_ends() {
     it.run(3000);
     assert!(it.seats[1].lease.is_none_or(|ends| ends <= it.now));
     assert_eq!([0, 1, 2].map(|at| runs(&it, at)), before, "nothing was stopped or begun");
+}
+
+#[test]
+fn what_somebody_wants_about_a_nodes_power_is_done_by_who_leads_wherever_it_is_asked() {
+    let mut it = World::new();
+    it.run(2000);
+    // Its lease is over: whoever swears that it is down does not lie.
+    it.cut("c", true);
+    it.run(3000);
+    let fenced = |it: &World| -> Vec<Fenced> {
+        let of = |entry: &Entry| match &entry.operation {
+            Operation::Fenced(fenced) => Some(fenced.clone()),
+            _ => None,
+        };
+        it.log.iter().filter_map(of).collect()
+    };
+    for (by, action) in [("b", Some(FenceAction::Off)), ("a", None), ("b", None)] {
+        let before = fenced(&it).len();
+        let timeout = Duration::from_secs(1);
+        let wish = ByHand { node: "c".into(), action, timeout, by: by.into() };
+        let at = it.at(by);
+        it.tell(at, Input::ByHand(wish));
+        it.run(100);
+        let all = fenced(&it);
+        assert_eq!(all.len(), before + 1, "{by} {action:?}");
+        let last = &all[before];
+        assert_eq!((&*last.node, &*last.origin), ("c", by));
+        // There is no device; whoever swears needs none.
+        assert_eq!(last.error.is_some(), action.is_some(), "{last:?}");
+    }
 }

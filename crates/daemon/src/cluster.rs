@@ -7,7 +7,7 @@ use std::io::{self, BufRead as _};
 use std::path::Path;
 use std::sync::{Arc, mpsc};
 
-use ::node::hands::{Hands, Here};
+use ::node::hands::{Hands, Here, Places};
 use ::node::run::{Event, Options};
 use ::node::{home, join, run};
 use linux::{Interest, Poll, Signal, Signals};
@@ -137,10 +137,14 @@ fn take_part(args: &ClusterRunArgs) -> Result<Exit, String> {
     let (send, receive) = mpsc::channel();
     watch(signals, send.clone()).map_err(|error| format!("signals cannot be had: {error}"))?;
     let log = Arc::new(|line: &str| eprintln!("cluster: {line}"));
-    let (lease, fence_agents) = (home.identity.founding.lease, args.fence_agents.clone());
+    let lease = home.identity.founding.lease;
+    let tools = crate::tools::for_agents(&args.control);
+    let tools = tools.map_err(|why| eprintln!("cluster: agents find no tools: {why}")).ok();
+    let fence_agents = args.fence_agents.clone();
+    let places = Places { fence_agents, tools, control: args.control.clone() };
     let options = Options { home, control: args.control.clone(), log };
     let hands = move |back| {
-        let here = Here::start(back, lease, fence_agents)?;
+        let here = Here::start(back, lease, places)?;
         Ok(Box::new(here) as Box<dyn Hands>)
     };
     run::run(options, (send, receive), hands).map_err(|error| error.to_string())?;

@@ -18,11 +18,14 @@ fn now() -> WallTime {
 }
 
 pub(crate) fn as_crm_simulate(arguments: &[OsString]) -> ExitCode {
-    ExitCode::from(main(arguments, now()))
+    let mut held = None;
+    ExitCode::from(main(arguments, now(), &mut || crate::tools::photograph(&mut held)))
 }
 
 pub(crate) fn as_crm_verify(arguments: &[OsString]) -> ExitCode {
-    ExitCode::from(pcmk::verify::main(arguments, now()))
+    let mut held = None;
+    let mut live = || crate::tools::photograph(&mut held);
+    ExitCode::from(pcmk::verify::main(arguments, now(), &mut live))
 }
 
 pub(crate) fn simulate(args: &SimulateArgs) -> ExitCode {

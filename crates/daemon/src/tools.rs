@@ -4,20 +4,28 @@
 //! The tools themselves are `pcmk::live`; here is only their door to a running cluster: the control
 //! socket, in the words of `ui::cluster`.
 
+mod by_hand;
+
 use std::ffi::OsString;
 use std::fs;
-use std::io;
+use std::io::{self, Write as _};
+use std::os::fd::{AsFd as _, AsRawFd as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use ::cib::dates::WallTime;
 use ::cib::edit::Operation;
 use ::cib::xml::{self, Element};
+use ::node::hands::SOCKET;
 use pcmk::failure::Failure;
-use pcmk::live::{Around, Door, Fencing, Here, NOT_CONNECTED, Opens, Value, Wish, names};
+use pcmk::live::{
+    Around, Call, Door, Fencing, Here, NOT_CONNECTED, Opens, Ran, Value, Wish, names,
+};
 use ui::cluster::{Change, Client, DEFAULT_SOCKET, Request, Response, Status};
 
-/// Names another control socket than the usual one, for the tools that have no option for it.
-const SOCKET: &str = "MAINSTAY_CLUSTER_SOCKET";
+/// Where a package lays them out.
+const INSTALLED: &str = "/usr/lib/mainstay/tools";
 
 /// The tools that are older than the door: on files and pipes.
 const ON_FILES: [&str; 2] = ["crm_simulate", "crm_verify"];
@@ -36,6 +44,24 @@ pub(crate) fn now() -> WallTime {
 fn socket() -> PathBuf {
     let given = std::env::var_os(SOCKET).filter(|it| !it.is_empty());
     given.map_or_else(|| DEFAULT_SOCKET.into(), PathBuf::from)
+}
+
+/// The document of the cluster here, as a file that only this process has, for as long as it is held.
+pub(crate) fn photograph(held: &mut Option<fs::File>) -> Result<PathBuf, Failure> {
+    let text = Live::open(&socket())?.cib()?.to_string();
+    let path = std::env::temp_dir().join(format!(".mainstay-cib-{}", std::process::id()));
+    let make = || {
+        let mut options = fs::OpenOptions::new();
+        let mut file = options.read(true).write(true).create_new(true).mode(0o600).open(&path)?;
+        fs::remove_file(&path)?;
+        file.write_all(text.as_bytes())?;
+        io::Result::Ok(file)
+    };
+    let file =
+        make().map_err(|why| Failure { status: 1, text: format!("{}: {why}", path.display()) })?;
+    let name = format!("/proc/self/fd/{}", file.as_fd().as_raw_fd());
+    *held = Some(file);
+    Ok(name.into())
 }
 
 /// Runs one as if it were called by its name, but on the cluster that listens there.
@@ -65,6 +91,31 @@ pub(crate) fn lay_out(directory: &Path) -> io::Result<()> {
         fs::rename(&beside, &link)?;
     }
     Ok(())
+}
+
+/// The directory in which agents find them: the installed one, or one beside the control socket that is laid
+/// out now. Nobody else may be able to change what is found there.
+pub(crate) fn for_agents(control: &Path) -> io::Result<PathBuf> {
+    let installed = PathBuf::from(INSTALLED);
+    if installed.join("crm_attribute").exists() {
+        return Ok(installed);
+    }
+    let beside = std::path::absolute(control)?;
+    let directory = beside.parent().unwrap_or(&beside).join("tools");
+    lay_out(&directory)?;
+    let own = linux::own_uid();
+    for (depth, place) in directory.ancestors().enumerate() {
+        let meta = fs::metadata(place)?;
+        let ours = meta.uid() == 0 || meta.uid() == own;
+        let open = meta.mode() & 0o022 != 0;
+        // In a directory like /tmp others cannot rename what is ours.
+        let sticky = depth > 0 && meta.mode() & 0o1000 != 0;
+        if !ours || open && !sticky {
+            let why = format!("{} can be changed by others", place.display());
+            return Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
+        }
+    }
+    Ok(directory)
 }
 
 /// A conversation with a cluster node, as the tools' door.
@@ -204,6 +255,17 @@ impl Door for Live {
 
     fn remove(&mut self, node: &str) -> Result<(), Failure> {
         self.done(&Request::Remove { node: node.to_owned() })
+    }
+
+    fn fence(&mut self, node: &str, action: Option<&str>, each: Duration) -> Result<(), Failure> {
+        let timeout_ms = u64::try_from(each.as_millis()).unwrap_or(u64::MAX);
+        let (node, action) = (node.to_owned(), action.map(str::to_owned));
+        self.done(&Request::Fence { node, action, timeout_ms })
+    }
+
+    fn run(&mut self, call: &Call) -> Result<Ran, Failure> {
+        let node = self.status()?.node;
+        by_hand::run(call, &node)
     }
 }
 

@@ -8,7 +8,8 @@ use cib::acl::Acl;
 use cib::edit::{self, Scope};
 use cib::xml::Element;
 use cib::xpath::{Part, XPath};
-use cluster::operation::{CibChange, VersionIs};
+use cluster::node::{ByHand, Input};
+use cluster::operation::{CibChange, FenceAction, VersionIs};
 use cluster::{Operation, Role};
 use raft::Token;
 use ui::cluster::{Change, Request, Response};
@@ -22,8 +23,13 @@ const LIFETIME: u64 = 7 * 24 * 3600;
 
 impl Loop {
     pub(crate) fn asked(&mut self, now: Instant, request: Request, reply: Reply) {
-        let theirs =
-            !matches!(request, Request::Invite { .. } | Request::Leave | Request::Remove { .. });
+        let theirs = !matches!(
+            request,
+            Request::Invite { .. }
+                | Request::Leave
+                | Request::Remove { .. }
+                | Request::Fence { .. }
+        );
         if let (Who::Bound { user, .. }, false) = (reply.who(), theirs) {
             let text = format!("{user} cannot ask for that: only root can");
             return reply.answer(Response::Denied(text));
@@ -78,7 +84,45 @@ impl Loop {
                 let (node, resource) = (Name::from(node), Name::from(resource));
                 self.submit(now, Operation::Absolve { node, resource }, Some(reply));
             }
+            Request::Fence { node, action, timeout_ms } => {
+                let timeout = Duration::from_millis(timeout_ms);
+                let asked = self.fence(now, &node, action.as_deref(), timeout);
+                reply.answer(asked.map_or_else(Response::Error, |()| Response::Unchanged));
+            }
         }
+    }
+
+    /// Has a node fenced, or takes it for down.
+    fn fence(
+        &mut self,
+        now: Instant,
+        node: &str,
+        action: Option<&str>,
+        timeout: Duration,
+    ) -> Result<(), String> {
+        let name = Name::from(node);
+        let state = self.node.state();
+        if state.members().get(&name).is_none() {
+            let known: Vec<&str> = state.members().iter().map(|(it, _)| &**it).collect();
+            return Err(format!("{node} is no member; there are: {}", known.join(", ")));
+        }
+        if self.engine.status().leadership.leader.is_none() {
+            return Err("nobody leads, so nobody can have it fenced".into());
+        }
+        let reached = self.engine.status().peers.get(&name).is_some_and(|(reached, _)| *reached);
+        let own = self.home.identity.name.clone();
+        let action = match action {
+            None if reached || name == own => {
+                return Err(format!("{node} is in touch: it is not down"));
+            }
+            None => None,
+            Some(word) => {
+                let known = FenceAction::parse(word);
+                Some(known.ok_or(format!("`{word}` is none of off, reboot and on"))?)
+            }
+        };
+        self.node.handle(now, Input::ByHand(ByHand { node: name, action, timeout, by: own }));
+        Ok(())
     }
 
     /// What nodes have under a name, as far as who asks may see it.

@@ -10,12 +10,12 @@ mod vips;
 use std::sync::mpsc::Sender;
 
 use base::Instant;
-use cluster::executor::{Call, CallDone};
+use cluster::executor::{self, Call, CallDone};
 use cluster::fencer;
 
 use crate::run::Event;
 
-pub use here::Here;
+pub use here::{Here, Places, SOCKET};
 
 /// What is asked for.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -52,6 +52,8 @@ pub enum Told {
     Done(CallDone),
     /// A fence agent's.
     FenceDone(u64, Result<(), String>),
+    /// What an agent says of itself.
+    Agent(executor::Agent),
     /// Something that belongs into the log.
     Note(String),
 }

@@ -341,6 +341,7 @@ impl Loop {
             Event::Told(Told::FenceDone(number, result)) => {
                 self.node.handle(now, Input::FenceDone(number, result));
             }
+            Event::Told(Told::Agent(agent)) => self.node.handle(now, Input::Agent(agent)),
             Event::Told(Told::Note(what)) => self.tell(what),
             Event::Asked(request, reply) => self.asked(now, request, reply),
             Event::Stop => self.stop(now),

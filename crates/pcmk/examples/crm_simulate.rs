@@ -10,7 +10,7 @@ fn main() -> ExitCode {
     }
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let now = cib::dates::WallTime(i64::try_from(now).unwrap_or(i64::MAX));
-    ExitCode::from(pcmk::simulate::main(&arguments, now))
+    ExitCode::from(pcmk::simulate::main(&arguments, now, &mut pcmk::live::no_cluster))
 }
 
 /// Prints what became of the actions whose names contain a pattern.

@@ -7,5 +7,5 @@ fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args_os().collect();
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let now = cib::dates::WallTime(i64::try_from(now).unwrap_or(i64::MAX));
-    ExitCode::from(pcmk::verify::main(&arguments, now))
+    ExitCode::from(pcmk::verify::main(&arguments, now, &mut pcmk::live::no_cluster))
 }

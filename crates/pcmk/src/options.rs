@@ -14,6 +14,8 @@ use crate::inject::{Event, OpResult};
 pub struct Options {
     /// The CIB; standard input if none.
     pub input: Option<PathBuf>,
+    /// The CIB of the cluster that runs here.
+    pub live: bool,
     /// Where to write the transition graph.
     pub graph: Option<PathBuf>,
     /// Where to write the graph for dot.
@@ -242,9 +244,8 @@ fn set_option(options: &mut Options, letter: char, value: Option<String>) -> Res
         // What is pending is always told.
         'V' | 'j' => {}
         'L' => {
-            let path = std::env::var_os("CIB_file")
-                .ok_or("-L: no cluster is running here; name a CIB with -x FILE or in CIB_file")?;
-            options.input = Some(path.into());
+            options.input = std::env::var_os("CIB_file").map(Into::into);
+            options.live = options.input.is_none();
         }
         'P' | 'N' => {
             return Err(format!("-{letter}: timing many files is `cargo xtask bench sched`"));

@@ -15,6 +15,7 @@ use sched::{Ask, Step, StepKind, Transition};
 use crate::execute::{self, Outcome};
 use crate::failure::Failure;
 use crate::inject;
+use crate::live::Live;
 pub use crate::options::{Options, read_options};
 use crate::paper::{Model, Tree};
 use crate::{dot, graph, input, picture, text};
@@ -24,11 +25,21 @@ const URGENT: i64 = 1_000_000;
 
 /// Runs the command as `crm_simulate`; its exit status.
 #[must_use]
-pub fn main(arguments: &[OsString], now: WallTime) -> u8 {
-    let options = match read_options(arguments) {
+pub fn main(arguments: &[OsString], now: WallTime, live: Live<'_>) -> u8 {
+    let mut options = match read_options(arguments) {
         Ok(options) => options,
         Err(error) => return finish("crm_simulate", Err(Failure::usage(error))),
     };
+    if options.live && options.in_place {
+        let why = "-X: a running cluster is not changed by what might be; say which file with -x";
+        return finish("crm_simulate", Err(Failure::usage(why.into())));
+    }
+    if options.live {
+        match live() {
+            Ok(path) => options.input = Some(path),
+            Err(error) => return finish("crm_simulate", Err(error)),
+        }
+    }
     if options.version {
         println!("mainstay {} (reads and prints as Pacemaker 2.1.5)", env!("CARGO_PKG_VERSION"));
         return 0;

@@ -21,6 +21,7 @@ use cib::xml::{self, Element};
 use sched::Ask;
 
 use crate::answer::Answer;
+use crate::live::Live;
 
 pub use finding::{Finding, Weight};
 
@@ -58,14 +59,24 @@ enum Input {
 
 /// Runs the command; its exit status.
 #[must_use]
-pub fn main(arguments: &[OsString], now: WallTime) -> u8 {
-    let options = match read_options(arguments) {
+pub fn main(arguments: &[OsString], now: WallTime, live: Live<'_>) -> u8 {
+    let mut options = match read_options(arguments) {
         Ok(options) => options,
         Err(error) => {
             eprintln!("crm_verify: {error}");
             return USAGE;
         }
     };
+    if matches!(options.input, Some(Input::Live)) {
+        let named = std::env::var("CIB_file");
+        match named.or_else(|_| live().map(|path| path.display().to_string())) {
+            Ok(path) => options.input = Some(Input::File(path)),
+            Err(error) => {
+                eprintln!("crm_verify: {}", error.text);
+                return NO_INPUT;
+            }
+        }
+    }
     let (status, text) = match run(&options, now) {
         Ok(text) => (0, text),
         Err((status, error)) => {
@@ -162,20 +173,11 @@ fn source(input: Option<&Input>) -> Result<(String, String), (u8, String)> {
         Err((1, format!("{path}: cannot be read, or is no XML")))
     };
     match input {
-        None => {
+        None | Some(Input::Live) => {
             let error = "which CIB? Name one with -x FILE, -X XML or -p (--help says more)";
             Err((1, error.into()))
         }
         Some(Input::File(path)) => file(path),
-        Some(Input::Live) => match std::env::var("CIB_file") {
-            Ok(path) => file(&path),
-            Err(_) => Err((
-                NO_INPUT,
-                "no cluster is running here; name a CIB with -x FILE, or in \
-                 CIB_file"
-                    .into(),
-            )),
-        },
         Some(Input::Text(text)) if text.trim_start().starts_with('<') => {
             Ok(("input".to_owned(), text.clone()))
         }

@@ -257,7 +257,7 @@ fn what_is_wrong_is_said_and_ends_badly() {
         ("-x RUN -S -F junk", 64, "RESOURCE_TASK_INTERVAL@NODE=RC"),
         ("-x RUN -S -t junk", 64, "junk is no time"),
         ("-x RUN -S extra", 64, "extra is no option"),
-        ("-L -S", 64, "no cluster is running here"),
+        ("-L -S", 102, "no cluster is running here"),
     ];
     for (line, status, text) in stricter {
         let our = bench.ask(&ours, line, "");

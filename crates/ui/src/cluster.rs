@@ -102,6 +102,16 @@ pub enum Request {
         /// Of which.
         resource: String,
     },
+    /// Have a node fenced, or swear that it is down. Answered when it is asked for; what comes of it is
+    /// among the fencings.
+    Fence {
+        /// Which.
+        node: String,
+        /// `off`, `reboot` or `on`; none: it is down, on the word of who asks.
+        action: Option<String>,
+        /// How long each device may take.
+        timeout_ms: u64,
+    },
 }
 
 /// A change of the document; elements are XML text.

@@ -31,6 +31,7 @@ fn main() -> ExitCode {
         ["bench", "instructions"] => bench::count(&root()),
         ["bench", "lease"] => bench::lease(&root()),
         ["bench", "faults", ref rest @ ..] => faults(rest),
+        ["bench", "cluster", ref rest @ ..] => cluster(rest),
         ["bench", "sched"] => bench::plan(&root(), 3),
         ["bench", "sched", "--runs", runs] => match runs.parse() {
             Ok(runs) if runs > 0 => bench::plan(&root(), runs),
@@ -43,6 +44,31 @@ fn main() -> ExitCode {
             _ => usage(),
         },
         _ => usage(),
+    }
+}
+
+fn cluster(mut arguments: &[&str]) -> ExitCode {
+    let mut choice = bench::Clusters { runs: 3, only: None, binary: None };
+    loop {
+        arguments = match arguments {
+            [] => return bench::cluster(&root(), &choice),
+            ["--runs", number, rest @ ..] => match number.parse() {
+                Ok(number) if number > 0 => {
+                    choice.runs = number;
+                    rest
+                }
+                _ => return usage(),
+            },
+            ["--only", tests, rest @ ..] => {
+                choice.only = Some(tests);
+                rest
+            }
+            ["--binary", path, rest @ ..] => {
+                choice.binary = Some(path);
+                rest
+            }
+            _ => return usage(),
+        };
     }
 }
 
@@ -85,6 +111,8 @@ fn usage() -> ExitCode {
     eprintln!("                           measure leases against `lease off`");
     eprintln!("       cargo xtask bench faults [--runs N] [--only ROW,...] [--binary PATH]");
     eprintln!("                           play the table of faults with keepalived and mainstay");
+    eprintln!("       cargo xtask bench cluster [--runs N] [--only TESTS] [--binary PATH]");
+    eprintln!("                           measure a cluster, write docs/performance-cluster.md");
     eprintln!("       cargo xtask bench sched [--runs N]");
     eprintln!("                           measure planning against crm_simulate");
     eprintln!("       cargo xtask scenarios [--seed N] [--steps N] [--nodes N]");

@@ -27,7 +27,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         "daemon",
         &[
             "agents", "base", "bfd", "vip", "vrrp", "conf", "linux", "node", "sched", "ui", "lab",
-            "cib", "pcmk", "compat",
+            "cib", "cluster", "pcmk", "compat",
         ],
     ),
     ("xtask", &["conf"]),

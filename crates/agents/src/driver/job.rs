@@ -157,8 +157,10 @@ impl Job {
             About::Metadata(..) => true,
             About::Validate(..) => known.of(&agent, &path).is_none(),
             About::Call(call) => {
+                let word = &*call.order.operation;
+                let first = settings.learn && word != "stop" && call.order.interval == 0;
                 kind == Kind::Ocf
-                    && call.order.operation.starts_with("reload")
+                    && (word.starts_with("reload") || first && !known.is_known(&agent, &path))
                     && known.of(&agent, &path).is_none()
             }
             About::Fence(call) => {

@@ -8,6 +8,7 @@ use std::time::SystemTime;
 
 use base::Name;
 use cluster::controller::Order;
+use cluster::executor;
 use cluster::operation::OpKey;
 
 use crate::fence;
@@ -20,6 +21,8 @@ use crate::program::{Finished, How};
 pub(super) struct Known {
     agents: BTreeMap<AgentId, (SystemTime, Result<Metadata, String>)>,
     pub(super) lists: ListsOf,
+    /// What was learned since it was last taken.
+    pub(super) news: Vec<executor::Agent>,
 }
 
 /// Lists of devices; `None`: this one has never given any.
@@ -63,7 +66,15 @@ impl Known {
         read.as_ref().ok().filter(|_| changed_at(path) == *changed)
     }
 
+    /// Whether this very file was asked, be it in vain.
+    pub(super) fn is_known(&self, agent: &AgentId, path: &Path) -> bool {
+        self.agents.get(agent).is_some_and(|(changed, _)| changed_at(path) == *changed)
+    }
+
     pub(super) fn learn(&mut self, agent: AgentId, path: &Path, read: Result<Metadata, String>) {
+        let fixed = read.as_ref().ok().and_then(Metadata::fixed);
+        let id = (agent.class.clone(), agent.provider.clone(), agent.agent.clone());
+        self.news.push(executor::Agent { id, fixed });
         self.agents.insert(agent, (changed_at(path), read));
     }
 }

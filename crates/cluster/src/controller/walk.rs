@@ -35,15 +35,29 @@ pub(super) struct Limits {
 }
 
 /// A plan on its way.
+///
+/// What can be begun is known at any time, and not looked for among all steps: a plan has thousands, and
+/// each result asks.
 #[derive(Clone, Debug)]
 pub(super) struct Walk {
     pub(super) number: u64,
     pub(super) plan: Transition,
-    pub(super) stands: Vec<Stand>,
     /// No further step is begun.
     pub(super) aborted: bool,
+    stands: Vec<Stand>,
     by_id: BTreeMap<u32, usize>,
-    order: Vec<usize>,
+    /// Of each step its place among those that are ready: what matters more has a lower one.
+    ranks: Vec<usize>,
+    /// Of each step how many of those that it waits for are not done.
+    missing: Vec<usize>,
+    /// Of each step those that wait for it.
+    followers: Vec<Vec<usize>>,
+    /// By rank, what waits for nothing but to be begun.
+    ready: BTreeMap<usize, usize>,
+    running: BTreeMap<usize, Instant>,
+    /// Of what runs, the agents' actions of each node: all, and migrations.
+    busy: BTreeMap<Name, (usize, usize)>,
+    done: usize,
 }
 
 impl Walk {
@@ -53,13 +67,31 @@ impl Walk {
             let step = &plan.steps[*at];
             (step.task != Task::Fence, std::cmp::Reverse(step.priority), *at)
         });
+        let mut ranks = vec![0; order.len()];
+        for (rank, at) in order.iter().enumerate() {
+            ranks[*at] = rank;
+        }
+        let mut followers = vec![Vec::new(); order.len()];
+        for (at, step) in plan.steps.iter().enumerate() {
+            for input in &step.inputs {
+                followers[*input].push(at);
+            }
+        }
+        let missing: Vec<usize> = plan.steps.iter().map(|step| step.inputs.len()).collect();
+        let free = order.iter().filter(|at| missing[**at] == 0);
         Self {
             number,
+            aborted: false,
             stands: vec![Stand::Waiting; plan.steps.len()],
             by_id: plan.steps.iter().enumerate().map(|(at, step)| (step.id, at)).collect(),
-            order,
+            ready: free.map(|at| (ranks[*at], *at)).collect(),
+            ranks,
+            missing,
+            followers,
+            running: BTreeMap::new(),
+            busy: BTreeMap::new(),
+            done: 0,
             plan,
-            aborted: false,
         }
     }
 
@@ -67,9 +99,51 @@ impl Walk {
         self.by_id.get(&id).copied()
     }
 
-    pub(super) fn is_ready(&self, at: usize) -> bool {
-        self.stands[at] == Stand::Waiting
-            && self.plan.steps[at].inputs.iter().all(|it| self.stands[*it] == Stand::Done)
+    pub(super) fn stand(&self, at: usize) -> Stand {
+        self.stands[at]
+    }
+
+    pub(super) fn stands(&self) -> &[Stand] {
+        &self.stands
+    }
+
+    /// Where a step stands from now on.
+    pub(super) fn set(&mut self, at: usize, stand: Stand) {
+        let before = std::mem::replace(&mut self.stands[at], stand);
+        self.ready.remove(&self.ranks[at]);
+        if matches!(before, Stand::Running(_)) {
+            self.running.remove(&at);
+            self.count(at, false);
+        }
+        match stand {
+            Stand::Running(until) => {
+                self.running.insert(at, until);
+                self.count(at, true);
+            }
+            Stand::Done if before != Stand::Done => {
+                self.done += 1;
+                for follower in std::mem::take(&mut self.followers[at]) {
+                    self.missing[follower] -= 1;
+                    if self.missing[follower] == 0 && self.stands[follower] == Stand::Waiting {
+                        self.ready.insert(self.ranks[follower], follower);
+                    }
+                }
+            }
+            Stand::Waiting | Stand::Done | Stand::Failed => {}
+        }
+    }
+
+    /// Counts an agent's action in or out.
+    fn count(&mut self, at: usize, begins: bool) {
+        let step = &self.plan.steps[at];
+        let Some(node) = place_of(step).filter(|_| needs_program(step)) else { return };
+        let (all, moves) = self.busy.entry(Name::from(node)).or_default();
+        let migrates = usize::from(migrates(step));
+        if begins {
+            (*all, *moves) = (*all + 1, *moves + migrates);
+        } else {
+            (*all, *moves) = (all.saturating_sub(1), moves.saturating_sub(migrates));
+        }
     }
 
     /// The first step that may be begun now.
@@ -77,60 +151,36 @@ impl Walk {
         if self.aborted {
             return None;
         }
-        let busy = self.busy();
-        self.order
-            .iter()
-            .copied()
-            .find(|at| self.is_ready(*at) && self.fits(*at, limits, &busy) && may(*at))
+        let under_way = self.busy.values().map(|(all, _)| all).sum();
+        let mut ready = self.ready.values().copied();
+        ready.find(|at| self.fits(*at, limits, under_way) && may(*at))
     }
 
-    /// Agents' actions under way, by node.
-    fn busy(&self) -> BTreeMap<&str, usize> {
-        let mut busy = BTreeMap::new();
-        for (at, step) in self.plan.steps.iter().enumerate() {
-            if let (Stand::Running(_), true, Some(node)) =
-                (self.stands[at], needs_program(step), place_of(step))
-            {
-                *busy.entry(node).or_insert(0) += 1;
-            }
-        }
-        busy
-    }
-
-    fn fits(&self, at: usize, limits: &Limits, busy: &BTreeMap<&str, usize>) -> bool {
+    fn fits(&self, at: usize, limits: &Limits, under_way: usize) -> bool {
         let step = &self.plan.steps[at];
         let Some(node) = place_of(step).filter(|_| needs_program(step)) else {
             return true;
         };
-        if limits.batch.is_some_and(|most| busy.values().sum::<usize>() >= most) {
+        if limits.batch.is_some_and(|most| under_way >= most) {
             return false;
         }
-        let jobs = limits.jobs.get(&Name::from(node)).copied().unwrap_or(limits.jobs_default);
-        if busy.get(node).copied().unwrap_or(0) >= jobs {
-            return false;
-        }
-        let migrates = |task| matches!(task, Task::MigrateTo | Task::MigrateFrom);
-        if let (true, Some(most)) = (migrates(step.task), limits.migrations) {
-            let under_way = self.plan.steps.iter().zip(&self.stands).filter(|(it, stand)| {
-                migrates(it.task)
-                    && matches!(stand, Stand::Running(_))
-                    && place_of(it) == Some(node)
-            });
-            return under_way.count() < most;
-        }
-        true
+        let node = Name::from(node);
+        let (all, moves) = self.busy.get(&node).copied().unwrap_or_default();
+        let jobs = limits.jobs.get(&node).copied().unwrap_or(limits.jobs_default);
+        all < jobs && !(migrates(step) && limits.migrations.is_some_and(|most| moves >= most))
     }
 
     pub(super) fn running(&self) -> impl Iterator<Item = (usize, Instant)> {
-        self.stands.iter().enumerate().filter_map(|(at, stand)| match stand {
-            Stand::Running(until) => Some((at, *until)),
-            _ => None,
-        })
+        self.running.iter().map(|(at, until)| (*at, *until))
     }
 
     pub(super) fn is_complete(&self) -> bool {
-        self.stands.iter().all(|stand| *stand == Stand::Done)
+        self.done == self.stands.len()
     }
+}
+
+fn migrates(step: &sched::Step) -> bool {
+    matches!(step.task, Task::MigrateTo | Task::MigrateFrom)
 }
 
 /// Whether a program is started for it. What needs none costs a node next to nothing, however many

@@ -33,6 +33,8 @@ pub(super) struct Running {
     pub(super) killed: bool,
     /// It was cancelled meanwhile: its result is of no interest.
     pub(super) forget: bool,
+    /// It changes something, and when that is told while it runs.
+    pub(super) untold: Option<Instant>,
 }
 
 /// A monitor that is repeated.
@@ -73,7 +75,7 @@ impl Resource {
     pub(super) fn due(&self) -> Option<Instant> {
         match &self.running {
             Some(run) if run.killed => Some(run.until + super::GRACE),
-            Some(run) => Some(run.until),
+            Some(run) => Some(run.untold.map_or(run.until, |at| at.min(run.until))),
             None => self.monitors.values().map(|it| it.due).min(),
         }
     }

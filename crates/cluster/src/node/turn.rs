@@ -5,7 +5,7 @@ use core::time::Duration;
 use base::{Instant, Name};
 
 use super::courier::Parcel;
-use super::{Message, Node, Origin, Output, draw};
+use super::{ByHand, Message, Node, Origin, Output, draw};
 use crate::controller;
 use crate::executor::{self, Executor};
 use crate::fencer::{self, Ask};
@@ -221,6 +221,26 @@ impl Node {
             }
         }
         any
+    }
+
+    /// Has the leader do what somebody wants about a node's power.
+    pub(super) fn by_hand(&mut self, now: Instant, wish: ByHand) {
+        if self.directs.is_none() {
+            if let Some(leader) = self.leadership.leader.clone().filter(|it| *it != wish.by) {
+                self.outputs.push_back(Output::Send(leader, Message::ByHand(wish)));
+            }
+            return;
+        }
+        let Some(member) = self.state.members().get(&wish.node) else { return };
+        let (node, origin) = (wish.node, wish.by);
+        let input = match wish.action {
+            None => fencer::Input::Confirmed { node, by: origin },
+            Some(action) => {
+                let (epoch, delay, timeout) = (member.epoch, Duration::ZERO, wish.timeout);
+                fencer::Input::Ask(Ask { node, epoch, action, timeout, delay, origin })
+            }
+        };
+        self.fencer.handle(now, input);
     }
 
     fn propose_directing(&mut self, now: Instant, operation: Operation) {

@@ -11,7 +11,7 @@ use super::courier::Parcel;
 use crate::executor::{self, CallDone};
 use crate::lease::{Grant, Request};
 use crate::liveness::{self, Heartbeat, Link};
-use crate::operation::{Life, Operation};
+use crate::operation::{FenceAction, Life, Operation};
 use crate::seam::{Ask, Failure, Tell};
 use crate::state::Outcome;
 use crate::{controller, fencer};
@@ -51,6 +51,21 @@ pub enum Message {
     Leave,
     /// You may leave, who are in this life. Another has begun since, perhaps, and wants to stay.
     LeaveLife(Life),
+    /// Somebody wants a node fenced, or swears that it is down.
+    ByHand(ByHand),
+}
+
+/// What somebody wants about the power of a node.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ByHand {
+    /// Of which.
+    pub node: Name,
+    /// What a device is to do; `None`: nothing, it is sworn that the node is down.
+    pub action: Option<FenceAction>,
+    /// How long each device may take, unless it says otherwise.
+    pub timeout: Duration,
+    /// On which node it was asked for.
+    pub by: Name,
 }
 
 /// What a node is told.
@@ -73,6 +88,10 @@ pub enum Input {
     Wall(Wall),
     /// Somebody wants this; what came of it is answered under the number.
     Submit(u64, Operation),
+    /// What an agent says of itself.
+    Agent(executor::Agent),
+    /// Somebody here wants that about a node's power; what came of it is among the fencings.
+    ByHand(ByHand),
 }
 
 /// What a node wants done.

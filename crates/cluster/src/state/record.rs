@@ -10,8 +10,8 @@ use super::attributes::is_failure;
 use super::status::{find, find_mut, node_state};
 use crate::operation::{OpResult, OpStatus, Record};
 
-/// The version of what is written.
-const FEATURES: &str = "3.19.0";
+/// The version of what is written, and of what agents find.
+pub const FEATURES: &str = "3.19.0";
 
 /// The results of a record that say something new. A proposal that got lost is made again, and may
 /// be committed twice, the second time after what followed it: calls are counted within a life, so

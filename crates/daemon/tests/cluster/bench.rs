@@ -7,13 +7,16 @@ use std::time::Duration;
 use lab::{CommandLine, Lab, Need, Process, ProcessSignal, wait_for};
 use ui::cluster::Status;
 
-const BINARY: &str = env!("CARGO_BIN_EXE_mainstay");
+/// What is tried: of these tests' own build, or another for measurements (`LAB_BINARY`).
+fn binary() -> String {
+    std::env::var("LAB_BINARY").unwrap_or_else(|_| env!("CARGO_BIN_EXE_mainstay").to_owned())
+}
 /// Where a node lives in its container.
 pub(crate) const HOME: &str = "/run/lab/cluster";
 /// Where fence agents of the lab are.
 pub(crate) const FENCE_AGENTS: &str = "/run/lab/agents";
-/// Where Pacemaker's tools are laid out.
-pub(crate) const TOOLS: &str = "/run/lab/tools";
+/// Where a node that begins lays out Pacemaker's tools.
+pub(crate) const TOOLS: &str = "/run/mainstay/tools";
 /// For whatever must come about, on a machine that others use as well.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(40);
 /// How long quorum leases are, for measurements: `LAB_LEASE=600`. Without it twice the usual, for the
@@ -26,6 +29,8 @@ pub(crate) struct Bench {
     pub(crate) lab: Lab,
     /// Where homes are that survive a loss of power; without it they are below /run, which does not.
     pub(crate) disks: Option<std::path::PathBuf>,
+    /// Nodes have System V's shared memory of their own: what a database leaves of it goes with them.
+    pub(crate) apart: bool,
     processes: BTreeMap<String, Process>,
 }
 
@@ -35,11 +40,11 @@ impl Bench {
             return None;
         }
         let lab = Lab::article(nodes).unwrap();
-        Some(Self { lab, disks: None, processes: BTreeMap::new() })
+        Some(Self { lab, disks: None, apart: false, processes: BTreeMap::new() })
     }
 
     fn line(arguments: &[impl AsRef<str>]) -> CommandLine {
-        let mut all = vec![BINARY.to_owned()];
+        let mut all = vec![binary()];
         all.extend(arguments.iter().map(|it| it.as_ref().to_owned()));
         CommandLine { arguments: all }
     }
@@ -140,7 +145,11 @@ impl Bench {
         for node in nodes {
             let home = self.home(node);
             let words = ["cluster", "run", "--home", &home, "--fence-agents", FENCE_AGENTS];
-            let process = self.lab.node(node).spawn(&Self::line(&words)).unwrap();
+            let mut line = Self::line(&words);
+            if self.apart {
+                line.arguments.splice(0..0, ["unshare", "--ipc"].map(str::to_owned));
+            }
+            let process = self.lab.node(node).spawn(&line).unwrap();
             self.processes.insert((*node).to_owned(), process);
         }
     }

@@ -20,26 +20,30 @@ const VIP: IpAddr = IpAddr::V4(Ipv4Addr::new(193, 168, 0, 60));
 const NODES: [&str; 5] = ["n1", "n2", "n3", "n4", "n5"];
 
 /// The power switch of all nodes: each can reach it beside the network.
-struct Switch {
+pub(crate) struct Switch {
     asked: Receiver<(String, UnixStream)>,
+    send: Sender<(String, UnixStream)>,
     /// Whom it switched off, and when it confirmed that.
-    off: Vec<(String, Instant)>,
+    pub(crate) off: Vec<(String, Instant)>,
 }
 
 impl Switch {
-    fn new(bench: &mut Bench, agent: &str) -> Self {
+    pub(crate) fn new(bench: &mut Bench, agent: &str, nodes: &[&str]) -> Self {
         let (send, asked) = channel();
-        for node in NODES {
-            bench
-                .lab
-                .node_mut(node)
-                .write(format!("{FENCE_AGENTS}/fence_lab"), agent, 0o755)
-                .unwrap();
-            let socket = bench.lab.node(node).run(|| UnixListener::bind("/run/lab/sock")).unwrap();
-            let send = send.clone();
-            std::thread::spawn(move || listen(&socket, &send));
+        let it = Self { asked, send, off: Vec::new() };
+        for node in nodes {
+            let place = format!("{FENCE_AGENTS}/fence_lab");
+            bench.lab.node_mut(node).write(place, agent, 0o755).unwrap();
+            it.plug(bench, node);
         }
-        Self { asked, off: Vec::new() }
+        it
+    }
+
+    /// Lets a node reach it, whose power has come (back).
+    pub(crate) fn plug(&self, bench: &Bench, node: &str) {
+        let socket = bench.lab.node(node).run(|| UnixListener::bind("/run/lab/sock")).unwrap();
+        let send = self.send.clone();
+        std::thread::spawn(move || listen(&socket, &send));
     }
 
     /// Does what was asked for.
@@ -54,7 +58,7 @@ impl Switch {
     }
 
     /// Waits for something, and works meanwhile.
-    fn wait(&mut self, bench: &mut Bench, mut is: impl FnMut(&Bench) -> bool) {
+    pub(crate) fn wait(&mut self, bench: &mut Bench, mut is: impl FnMut(&Bench) -> bool) {
         let came = wait_for(PATIENCE, || {
             self.work(bench);
             is(bench)
@@ -83,7 +87,7 @@ fn listen(socket: &UnixListener, send: &Sender<(String, UnixStream)>) {
 
 /// The lab's fence agent. It belongs to the folder where the real Pacemaker is measured, which need not
 /// be here; one that was asked for by name must be.
-fn fence_lab() -> Option<String> {
+pub(crate) fn fence_lab() -> Option<String> {
     let named = std::env::var_os("MAINSTAY_SHARED").map(PathBuf::from);
     let here = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared");
     let folder = named.clone().unwrap_or_else(here);
@@ -97,7 +101,12 @@ fn fence_lab() -> Option<String> {
 }
 
 /// When a node other than this one had the VIP first, from then on.
-fn first_elsewhere(bench: &Bench, vip: IpAddr, holder: &str, since: Instant) -> Option<Instant> {
+pub(crate) fn first_elsewhere(
+    bench: &Bench,
+    vip: IpAddr,
+    holder: &str,
+    since: Instant,
+) -> Option<Instant> {
     let holdings = bench.lab.holdings();
     let mut all = holdings.iter().filter(|it| it.address == vip && it.present && it.at > since);
     all.find(|it| *it.node != *holder).map(|it| it.at)
@@ -107,7 +116,7 @@ fn first_elsewhere(bench: &Bench, vip: IpAddr, holder: &str, since: Instant) -> 
 fn a_holder_is_off_before_anything_starts_elsewhere_and_lets_go_when_it_is_cut_off() {
     let Some(agent) = fence_lab() else { return };
     let Some(mut bench) = Bench::new(5) else { return };
-    let mut switch = Switch::new(&mut bench, &agent);
+    let mut switch = Switch::new(&mut bench, &agent, &NODES);
     bench.all(&NODES);
     bench.options("n1", &[("stonith-enabled", "true"), ("stonith-action", "off")]);
     let device = "<primitive id='power' class='stonith' type='fence_lab'><instance_attributes \
@@ -152,4 +161,34 @@ fn a_holder_is_off_before_anything_starts_elsewhere_and_lets_go_when_it_is_cut_o
     assert!(confirmed < began && confirmed.is_some(), "{confirmed:?} {began:?}");
     assert_eq!(longest_overlap(&bench.lab.holdings(), VIP, monotonic()), Duration::ZERO);
     assert_eq!(switch.off.len(), 2, "{:?}", switch.off);
+}
+
+#[test]
+fn somebody_has_a_node_fenced_by_hand() {
+    let Some(agent) = fence_lab() else { return };
+    let Some(mut bench) = Bench::new(3) else { return };
+    let three = ["n1", "n2", "n3"];
+    let mut switch = Switch::new(&mut bench, &agent, &three);
+    let dc = bench.three();
+    bench.options("n1", &[("stonith-enabled", "true"), ("stonith-action", "off")]);
+    let device = "<primitive id='power' class='stonith' type='fence_lab'><instance_attributes \
+        id='power-p'><nvpair id='power-l' name='pcmk_host_list' value='n1 n2 n3'/>\
+        </instance_attributes></primitive>";
+    bench.replace("n1", "resources", &format!("<resources>{device}</resources>"));
+    bench.holder("n1", "power");
+    let [by, victim] = [0, 1].map(|at| three.into_iter().filter(|it| *it != dc).nth(at).unwrap());
+    let (ok, said) = bench.tool(by, &["stonith_admin", "--confirm", victim]);
+    assert!(!ok && said.contains("is in touch"), "{said}");
+    let (ok, said) = bench.tool(by, &["stonith_admin", "--fence", "n9"]);
+    assert!(!ok && said.contains("is no member"), "{said}");
+    let tool = format!("{}/stonith_admin", crate::bench::TOOLS);
+    let arguments = [&tool, "--fence", victim].map(str::to_owned).to_vec();
+    let asked = bench.lab.node(by).spawn(&lab::CommandLine { arguments }).unwrap();
+    switch.wait(&mut bench, |_| asked.ended().is_some());
+    assert!(asked.ended().is_some_and(|it| it.success()), "{}\n{}", asked.log(), bench.story());
+    let off: Vec<&str> = switch.off.iter().map(|it| &*it.0).collect();
+    assert_eq!(off, [victim]);
+    bench.standing(by, victim, |it| it == "lost (fenced)");
+    let (_, history) = bench.tool(by, &["stonith_admin", "--history", victim]);
+    assert!(history.contains(&format!("off of {victim} successful: delegate=power")), "{history}");
 }

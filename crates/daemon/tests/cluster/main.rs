@@ -109,9 +109,9 @@ fn three_nodes_agree_lose_their_leader_and_go_on() {
 
 /// Pacemaker's tools, by their names, and the same verbs by ours.
 fn tools(bench: &Bench) {
-    for node in NODES {
-        bench.ok(node, &["cluster", "tools", bench::TOOLS]);
-    }
+    bench.ok("n1", &["cluster", "tools", "/run/lab/tools"]);
+    let laid_out = bench.lab.node("n1").run(|| std::fs::read_link("/run/lab/tools/crm_mon"));
+    assert!(laid_out.is_ok_and(|it| it.ends_with("mainstay")));
     let id = |node: &str| bench.tool(node, &["crm_node", "-i"]).1.trim().to_owned();
     let mut list: Vec<String> =
         NODES.iter().map(|node| format!("{} {node} member\n", id(node))).collect();
@@ -142,6 +142,55 @@ fn tools(bench: &Bench) {
         &attribute("crm_attribute -N n1 -n site -G"),
         "scope=nodes  name=site value=here\n",
     );
+
+    // Without a fence device nothing would be started.
+    bench.tool_says("n2", &attribute("crm_attribute -n stonith-enabled -v false"), "");
+
+    // A resource whose agent nobody has: it fails everywhere, which is told, forgotten, and tried again.
+    let xml = "<primitive id='missing' class='ocf' provider='lab' type='Missing'/>";
+    bench.tool_says("n1", &["cibadmin", "-C", "-o", "resources", "-X", xml], "");
+    let failed = |node: &str| {
+        let (_, page) = bench.tool(node, &["crm_mon", "-1"]);
+        page.contains("Failed Resource Actions:")
+            && page.contains("* missing probe on n1 could not")
+    };
+    assert!(wait_for(PATIENCE, || failed("n2")).is_some(), "{}", bench.story());
+    let (_, xml) = bench.tool("n3", &["crm_mon", "-1", "--output-as=xml"]);
+    let root = cib::xml::parse(&xml).expect("XML").root;
+    let nodes = root.child("nodes").expect("nodes");
+    assert_eq!(nodes.named("node").filter(|it| it.get("online") == Some("true")).count(), 3);
+    let page = bench.ok("n1", &["cluster", "status"]);
+    assert!(page.contains("Not running, because:") && page.contains("* missing: "), "{page}");
+    let said = bench.ok("n2", &["resource", "ban", "missing", "n1", "--for", "PT1H"]);
+    assert!(said.contains("Migration will take effect until: "), "{said}");
+    let page = bench.ok("n3", &["cluster", "status"]);
+    assert!(
+        page.contains("missing not on n1, until ") && page.contains("cli-ban-missing-on-n1"),
+        "{page}"
+    );
+    let said = bench.ok("n3", &["resource", "clear", "missing"]);
+    assert_eq!(said, "Removing constraint: cli-ban-missing-on-n1\n");
+    let nowhere = bench.refused("n1", &["resource", "move", "missing", "n9"]);
+    assert!(nowhere.contains("Node 'n9' not found"), "{nowhere}");
+    bench.ok("n1", &["resource", "stop", "missing"]);
+    // What would be done about it, and whether all is well with the document, is asked as of a file.
+    let (ok, page) = bench.tool("n3", &["crm_simulate", "-LS"]);
+    assert!(ok && page.contains("missing") && page.contains("Transition Summary:"), "{page}");
+    assert!(bench.tool("n3", &["crm_verify", "-L"]).0);
+    let (ok, said) = bench.tool("n3", &["crm_simulate", "-LX"]);
+    assert!(!ok && said.contains("a running cluster is not changed"), "{said}");
+
+    // What is forgotten is asked again, and is as it was.
+    let cleaned = bench.ok("n2", &["resource", "cleanup", "missing"]);
+    assert!(cleaned.contains("Cleaned up missing on n"), "{cleaned}");
+    let again = wait_for(PATIENCE, || {
+        let (_, page) = bench.tool("n2", &["crm_mon", "-1r"]);
+        page.contains("* missing probe on n1") && page.contains("(disabled)")
+    });
+    assert!(again.is_some(), "{}", bench.story());
+    bench.tool_says("n1", &["crm_resource", "-D", "-r", "missing", "-t", "primitive"], "");
+    let clean = wait_for(PATIENCE, || !bench.tool("n2", &["crm_mon", "-1r"]).1.contains("missing"));
+    assert!(clean.is_some(), "{}", bench.story());
 }
 
 #[test]

@@ -9,8 +9,19 @@ use agents::{Ask, Host, Settings};
 use super::vips::Vips;
 use super::{Act, Back, Hands, Told};
 
-/// Where the tools are that agents call (`crm_attribute` and the like), if they are installed.
-const TOOLS: &str = "/usr/lib/mainstay/tools";
+/// Names the control socket to the tools that agents call.
+pub const SOCKET: &str = "MAINSTAY_CLUSTER_SOCKET";
+
+/// What of the machine agents are run with.
+#[derive(Clone, Debug, Default)]
+pub struct Places {
+    /// Where fence agents are looked for first.
+    pub fence_agents: Vec<PathBuf>,
+    /// Where the tools are that agents call (`crm_attribute` and the like).
+    pub tools: Option<PathBuf>,
+    /// The control socket that these tools ask.
+    pub control: PathBuf,
+}
 
 /// Runs agents as root's programs are run, and VIPs without one.
 #[derive(Debug)]
@@ -20,16 +31,15 @@ pub struct Here {
 }
 
 impl Here {
-    /// Two threads, which end when this is dropped. Fence agents are looked for in `fence_agents`
-    /// first; `lease` is how long quorum leases are.
+    /// Two threads, which end when this is dropped; `lease` is how long quorum leases are.
     ///
     /// # Errors
     /// `EMFILE` and the like.
-    pub fn start(back: Back, lease: Duration, mut fence_agents: Vec<PathBuf>) -> io::Result<Self> {
-        let mut settings = Settings::default();
-        fence_agents.append(&mut settings.fence_agents);
-        settings.fence_agents = fence_agents;
-        settings.tools = Some(PathBuf::from(TOOLS)).filter(|it| it.is_dir());
+    pub fn start(back: Back, lease: Duration, places: Places) -> io::Result<Self> {
+        let mut settings = Settings { learn: true, tools: places.tools, ..Settings::default() };
+        let usual = std::mem::replace(&mut settings.fence_agents, places.fence_agents);
+        settings.fence_agents.extend(usual);
+        settings.environment.push((SOCKET.into(), places.control.display().to_string()));
         let vips = Vips::start(back.clone(), lease)?;
         let tell = move |told| {
             if let Some(told) = heard(told) {
@@ -74,6 +84,7 @@ fn heard(told: agents::Told) -> Option<Told> {
             let text = lines.iter().map(|line| format!("{resource} ({action}): {line}"));
             Some(Told::Note(text.collect::<Vec<_>>().join("\n")))
         }
+        agents::Told::Learned(agent) => Some(Told::Agent(agent)),
         // Nobody here asks agents of themselves.
         agents::Told::Metadata(..) | agents::Told::Validated(..) => None,
     }

@@ -35,6 +35,10 @@ pub(super) struct Silence {
     covered: BTreeSet<Name>,
     listed: BTreeSet<IpAddr>,
     left: BTreeSet<IpAddr>,
+    /// What is to be listed before anything is put on an interface, all in one transaction.
+    fresh: Vec<IpAddr>,
+    /// What is not to be listed any more.
+    stale: Vec<IpAddr>,
     lease: Lease,
     alive: bool,
     trouble: Option<String>,
@@ -50,6 +54,8 @@ impl Silence {
             covered: BTreeSet::new(),
             listed: BTreeSet::new(),
             left: BTreeSet::new(),
+            fresh: Vec::new(),
+            stale: Vec::new(),
             lease: Lease::None,
             alive: false,
             trouble: None,
@@ -85,7 +91,8 @@ impl Silence {
         self.pulse();
     }
 
-    /// Before an address is put on an interface: it may be heard for as long as the lease lasts.
+    /// Before an address is put on an interface: it may be heard for as long as the lease lasts. It counts
+    /// from [`Self::flush`] on.
     pub(super) fn cover(&mut self, interface: &Name, address: IpAddr) {
         if !self.built {
             self.build();
@@ -94,9 +101,23 @@ impl Silence {
             self.do_it(&LeaseOp::Cover { interface: interface.clone() });
         }
         self.left.remove(&address);
+        self.stale.retain(|it| *it != address);
         if self.listed.insert(address) {
-            self.list(&[address]);
+            self.fresh.push(address);
         }
+    }
+
+    /// Does what was put off until all of it was known.
+    pub(super) fn flush(&mut self) {
+        if !self.stale.is_empty() {
+            let stale = std::mem::take(&mut self.stale);
+            self.unlist(&stale);
+        }
+        if self.fresh.is_empty() {
+            return;
+        }
+        let fresh = std::mem::take(&mut self.fresh);
+        self.list(&fresh);
         if !self.alive {
             self.pulse();
         }
@@ -104,8 +125,9 @@ impl Silence {
 
     /// An address is not here any more: what comes from where it lives now passes.
     pub(super) fn uncover(&mut self, address: IpAddr) {
+        self.fresh.retain(|it| *it != address);
         if self.listed.remove(&address) {
-            self.unlist(&[address]);
+            self.stale.push(address);
         }
     }
 

@@ -79,6 +79,7 @@ impl Vips {
             holders: 0,
             bursts: 0,
             trouble: Arc::clone(&trouble),
+            here: None,
         };
         seat.learn(&snapshot);
         let live = move || {
@@ -159,6 +160,8 @@ struct Seat {
     holders: u32,
     bursts: u64,
     trouble: Arc<Mutex<Option<String>>>,
+    /// As the machine was when the first of what is asked for together was looked at.
+    here: Option<Here>,
 }
 
 impl Seat {
@@ -178,7 +181,10 @@ impl Seat {
             loop {
                 match from.try_recv() {
                     Ok(ask) => self.asked(ask),
-                    Err(TryRecvError::Empty) => break,
+                    Err(TryRecvError::Empty) => {
+                        self.here = None;
+                        break;
+                    }
                     Err(TryRecvError::Disconnected) => {
                         self.release_all();
                         self.settle();
@@ -322,7 +328,11 @@ impl Seat {
             (why.rc(&order.operation, probe), OpStatus::Done, why.to_string())
         };
         let wanted = Wanted::read(&order.parameters).map_err(|why| refused(&why))?;
-        let here = Here::look().map_err(|why| (ERROR, OpStatus::Done, why.to_string()))?;
+        let here = match self.here.take() {
+            Some(here) => here,
+            None => Here::look().map_err(|why| (ERROR, OpStatus::Done, why.to_string()))?,
+        };
+        let here = self.here.insert(here);
         let vip = wanted.on(&here.networks).map_err(|why| refused(&why))?;
         if &*order.operation == "start" && !here.running.contains(&vip.interface) {
             let why = match here.all.contains(&vip.interface) {
@@ -373,6 +383,7 @@ impl Seat {
     /// Carries what the machines want until they want nothing more.
     fn settle(&mut self) {
         loop {
+            self.silence.flush();
             while let Some(output) = self.keeper.poll_output() {
                 self.keep(output);
             }

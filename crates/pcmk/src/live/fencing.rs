@@ -1,20 +1,26 @@
-//! `stonith_admin`, as far as it is about what was fenced and by what: `--history`, `--last`,
-//! `--list-registered`, `--list-installed`.
+//! `stonith_admin`: what was fenced and by what (`--history`, `--last`, `--list-registered`,
+//! `--list-installed`), and fencing by hand (`--fence`, `--reboot`, `--unfence`, `--confirm`).
 //!
-//! Fencing by hand is not asked for here: the cluster fences whom it has to.
+//! Devices and levels are what the document says; none is registered beside it.
 
 use std::ffi::OsString;
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use cib::dates::WallTime;
 use cib::xml::Element;
 
 use super::monitor::stamp;
 use super::words::{Spec, Takes, Words};
-use super::{Answered, Around, Fencing, NO_SUCH, Opens, Said};
+use super::{Answered, Around, Fencing, NO_SUCH, Opens, Said, span};
 use crate::failure::Failure;
 
-const SPECS: [Spec; 8] = [
+const SPECS: [Spec; 13] = [
+    ('F', &["fence"], Takes::Value),
+    ('B', &["reboot"], Takes::Value),
+    ('U', &["unfence"], Takes::Value),
+    ('C', &["confirm"], Takes::Value),
+    ('T', &["tag"], Takes::Value),
     ('H', &["history"], Takes::Value),
     ('h', &["last"], Takes::Value),
     ('L', &["list-registered"], Takes::Nothing),
@@ -24,6 +30,11 @@ const SPECS: [Spec; 8] = [
     ('V', &["verbose"], Takes::Nothing),
     ('$', &["version"], Takes::Nothing),
 ];
+
+/// How long each device may take unless something else is said, and how much longer is waited.
+const EACH: Duration = Duration::from_secs(120);
+const GRACE: Duration = Duration::from_secs(10);
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 /// `stonith_admin`
 pub(super) fn run(arguments: &[OsString], _: &Around, opens: Opens<'_>) -> Answered {
@@ -36,7 +47,11 @@ pub(super) fn run(arguments: &[OsString], _: &Around, opens: Opens<'_>) -> Answe
 }
 
 fn answer(words: &Words, opens: Opens<'_>) -> Result<Said, Failure> {
-    match words.last_of("HhLI$") {
+    match words.last_of("HhLIFBUC$") {
+        Some('F') => by_hand(words, 'F', Some("off"), opens),
+        Some('B') => by_hand(words, 'B', Some("reboot"), opens),
+        Some('U') => by_hand(words, 'U', Some("on"), opens),
+        Some('C') => by_hand(words, 'C', None, opens),
         Some('$') => Ok(Said::text(super::version())),
         Some('I') => Ok(Said::text(installed())),
         Some('L') => registered(&opens()?.cib()?),
@@ -52,10 +67,46 @@ fn answer(words: &Words, opens: Opens<'_>) -> Result<Said, Failure> {
             Ok(history(&here.fencings, words.value('H').unwrap_or("*")))
         }
         _ => Err(Failure::usage(
-            "stonith_admin: say what to tell: --history NODE, --last NODE, --list-registered or \
-             --list-installed"
+            "stonith_admin: say what to tell (--history NODE, --last NODE, --list-registered or \
+             --list-installed) or to do (--fence, --reboot, --unfence or --confirm NODE)"
                 .into(),
         )),
+    }
+}
+
+/// Has a node fenced, and waits for what comes of it.
+fn by_hand(
+    words: &Words,
+    letter: char,
+    action: Option<&str>,
+    opens: Opens<'_>,
+) -> Result<Said, Failure> {
+    let node = words.value(letter).unwrap_or_default();
+    let each = words.value('t').and_then(span).unwrap_or(EACH);
+    let mut door = opens()?;
+    let of = |all: Vec<Fencing>| all.into_iter().filter(|it| it.node == node).collect::<Vec<_>>();
+    let before = of(door.here()?.fencings);
+    door.fence(node, action, each)?;
+    let mut waited = Duration::ZERO;
+    loop {
+        // What is new is behind all that was there; of those the oldest may be forgotten by now.
+        let now = of(door.here()?.fencings);
+        let known = before.iter().rev().zip(now.iter().rev()).all(|(one, other)| one == other);
+        if let Some(last) = now.last().filter(|_| !known || now.len() > before.len()) {
+            return match &last.error {
+                None => Ok(Said::default()),
+                Some(why) => Err(Failure {
+                    status: 1,
+                    text: format!("stonith_admin: {node} was not fenced: {why}"),
+                }),
+            };
+        }
+        if waited >= each + GRACE {
+            let text = format!("stonith_admin: {node} was not fenced in time");
+            return Err(Failure { status: 124, text });
+        }
+        std::thread::sleep(LOOK_AGAIN);
+        waited += LOOK_AGAIN;
     }
 }
 

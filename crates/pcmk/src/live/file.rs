@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 use cib::edit::{self, Operation, Scope};
 use cib::xml::{self, Element};
 
-use super::{Door, Here, NO_SUCH, NOT_CONNECTED, Value, Wish, node_id, pairs, refused};
+use super::{Call, Door, Here, NO_SUCH, NOT_CONNECTED, Ran, Value, Wish, node_id, pairs, refused};
 use crate::failure::Failure;
+use std::time::Duration;
 
 /// Where shadow copies are.
 const SHADOWS: &str = "/var/lib/pacemaker/cib";
@@ -138,6 +139,14 @@ impl Door for File {
     }
 
     fn remove(&mut self, _: &str) -> Result<(), Failure> {
+        Err(nobody())
+    }
+
+    fn fence(&mut self, _: &str, _: Option<&str>, _: Duration) -> Result<(), Failure> {
+        Err(nobody())
+    }
+
+    fn run(&mut self, _: &Call) -> Result<Ran, Failure> {
         Err(nobody())
     }
 }

@@ -14,13 +14,14 @@ pub mod file;
 pub mod monitor;
 pub mod node;
 pub(crate) mod pairs;
+mod presence;
 pub mod resource;
 pub mod updater;
 mod words;
 
 use std::ffi::OsString;
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use cib::dates::WallTime;
@@ -78,6 +79,45 @@ pub trait Door {
     /// # Errors
     /// When it is refused.
     fn remove(&mut self, node: &str) -> Result<(), Failure>;
+
+    /// Has a node fenced (`off`, `reboot`, `on`); none: takes it for down, on the word of who asks. What
+    /// comes of it is among the fencings of [`Door::here`].
+    ///
+    /// # Errors
+    /// When it is refused.
+    fn fence(&mut self, node: &str, action: Option<&str>, each: Duration) -> Result<(), Failure>;
+
+    /// Runs an agent's action here and now, whatever the cluster does.
+    ///
+    /// # Errors
+    /// When there is nothing to be run.
+    fn run(&mut self, call: &Call) -> Result<Ran, Failure>;
+}
+
+/// An agent's action that is to be run by hand.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Call {
+    /// The resource.
+    pub resource: String,
+    /// Class, provider (empty if there is none) and type of its agent.
+    pub agent: [String; 3],
+    /// `start`, `stop`, `monitor` …
+    pub action: String,
+    /// Parameters, and meta attributes as `CRM_meta_…`.
+    pub parameters: Vec<(String, String)>,
+    /// How long it may take.
+    pub timeout: Duration,
+}
+
+/// What came of it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Ran {
+    /// The exit code.
+    pub rc: i32,
+    /// What the agent gave as its reason.
+    pub reason: String,
+    /// What it wrote on standard error.
+    pub lines: Vec<String>,
 }
 
 /// A transient attribute as it is to be.
@@ -195,10 +235,22 @@ impl Around {
 /// Opens the door, when a tool needs what is behind.
 pub type Opens<'a> = &'a mut dyn FnMut() -> Result<Box<dyn Door>, Failure>;
 
+/// Makes a file of what the cluster here says, for tools that read one.
+pub type Live<'a> = &'a mut dyn FnMut() -> Result<PathBuf, Failure>;
+
+/// The same where there is no cluster.
+///
+/// # Errors
+/// Always.
+pub fn no_cluster() -> Result<PathBuf, Failure> {
+    let text = "no cluster is running here; name a CIB with -x FILE or in CIB_file".into();
+    Err(Failure { status: NOT_CONNECTED, text })
+}
+
 type Tool = fn(&[OsString], &Around, Opens<'_>) -> Answered;
 
 /// The tools, by name.
-const TOOLS: [(&str, Tool); 10] = [
+const TOOLS: [(&str, Tool); 11] = [
     ("attrd_updater", updater::run),
     ("cibadmin", cibadmin::run),
     ("crm_attribute", attribute::run),
@@ -208,6 +260,7 @@ const TOOLS: [(&str, Tool); 10] = [
     ("crm_node", node::run),
     ("crm_resource", resource::run),
     ("crm_standby", attribute::standby),
+    ("pacemakerd", presence::run),
     ("stonith_admin", fencing::run),
 ];
 

@@ -4,6 +4,7 @@
 //! machine cannot tell, instructions do: the hot paths are run under valgrind twice, with different
 //! numbers of rounds, and the difference is what one round costs.
 
+mod clusters;
 mod faults;
 mod figures;
 mod leases;
@@ -15,6 +16,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
+pub(crate) use clusters::Choice as Clusters;
 pub(crate) use faults::Choice as Faults;
 use figures::{Figure, Spread};
 use page::{Page, Row};
@@ -103,6 +105,17 @@ pub(crate) fn lease(root: &Path) -> ExitCode {
 /// Faults, with either daemon.
 pub(crate) fn fault(root: &Path, choice: &Faults<'_>) -> ExitCode {
     match faults::bench(root, choice) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// How fast a cluster is.
+pub(crate) fn cluster(root: &Path, choice: &Clusters<'_>) -> ExitCode {
+    match clusters::bench(root, choice) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");

@@ -1,8 +1,9 @@
 //! `crm_resource`: what resources are, where they are, and where they shall be.
 //!
 //! Moves, bans and their ends are in [`moves`]; parameters in `parameters`; what can be asked in
-//! `queries`; forgetting failures in [`clean`].
+//! `queries`; forgetting failures in [`clean`]; what is done at once in `by_hand`.
 
+mod by_hand;
 pub mod clean;
 pub mod moves;
 pub(crate) mod parameters;
@@ -20,7 +21,7 @@ use super::words::{Spec, Takes, Words};
 use super::{Answered, Around, Door, NO_SUCH, Opens, Said, node_id, perform};
 use crate::failure::Failure;
 
-const SPECS: [Spec; 42] = [
+const SPECS: [Spec; 49] = [
     ('L', &["list"], Takes::Nothing),
     ('l', &["list-raw"], Takes::Nothing),
     ('O', &["list-operations"], Takes::Nothing),
@@ -41,6 +42,13 @@ const SPECS: [Spec; 42] = [
     ('R', &["refresh"], Takes::Nothing),
     ('D', &["delete"], Takes::Nothing),
     ('β', &["wait"], Takes::Nothing),
+    ('ε', &["force-check"], Takes::Nothing),
+    ('ζ', &["force-start"], Takes::Nothing),
+    ('η', &["force-stop"], Takes::Nothing),
+    ('θ', &["force-promote"], Takes::Nothing),
+    ('ι', &["force-demote"], Takes::Nothing),
+    ('κ', &["validate"], Takes::Nothing),
+    ('λ', &["restart"], Takes::Nothing),
     ('r', &["resource"], Takes::Value),
     ('t', &["resource-type"], Takes::Value),
     ('N', &["node", "host"], Takes::Value),
@@ -72,6 +80,9 @@ crm_resource -r RESOURCE --move [-N NODE] | --ban [-N NODE] | --clear [-N NODE] 
              [--promoted] [--lifetime SPAN] [--force]
 crm_resource [-r RESOURCE] [-N NODE] --cleanup | --refresh
 crm_resource -r RESOURCE -t TYPE --delete
+crm_resource -r RESOURCE --restart [-T SECONDS]
+crm_resource -r RESOURCE --force-check | --force-start | --force-stop | --force-promote | --force-demote
+             | --validate [-T SECONDS] [--force]
 crm_resource --wait [-T SECONDS]
 ";
 
@@ -166,7 +177,7 @@ fn unknown(name: &str) -> Failure {
 
 fn answer(words: &Words, around: &Around, opens: Opens<'_>) -> Result<Said, Failure> {
     let usage = |text: &str| Failure::usage(format!("crm_resource: {text}"));
-    let verb = words.last_of("LlOoαWqwgGpdYMBUCRDβ$?");
+    let verb = words.last_of("LlOoαWqwgGpdYMBUCRDβεζηθικλ$?");
     match verb {
         Some('?') => return Ok(Said::text(HELP)),
         Some('$') => return Ok(Said::text(super::version())),
@@ -192,7 +203,12 @@ fn answer(words: &Words, around: &Around, opens: Opens<'_>) -> Result<Said, Fail
         return Ok(queries::why(&sheet, None));
     }
     let resource = words.value('r').ok_or_else(|| usage("Must supply a resource id with -r"))?;
+    let forced = by_hand::FORCED.iter().find(|(letter, ..)| verb == Some(*letter));
+    if let Some((_, name, action)) = forced {
+        return by_hand::force(door, &sheet, words, resource, (name, action), around);
+    }
     match verb {
+        Some('λ') => by_hand::restart(door, &sheet, words, resource, around),
         Some('W') => queries::locate(&sheet, resource, words.has('Q')),
         Some('q' | 'w') => queries::xml(&sheet, resource, verb == Some('w')),
         Some('G') => queries::property(&sheet, resource, words.value('G').unwrap_or_default()),

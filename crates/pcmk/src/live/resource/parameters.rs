@@ -71,7 +71,7 @@ pub(crate) fn put(
 
 /// Where a value belongs: a meta attribute of what is copied is one of the clone, unless it is there
 /// already. The place, whose it is, and what is to be said about that.
-fn aim(
+pub(super) fn aim(
     sheet: &Sheet,
     resource: &str,
     sets: &'static str,
@@ -139,7 +139,7 @@ pub(crate) fn effective(
 }
 
 /// The resources on the way down to one, itself last.
-fn way<'a>(all: &'a [Resource], id: &str) -> Vec<&'a Resource> {
+pub(super) fn way<'a>(all: &'a [Resource], id: &str) -> Vec<&'a Resource> {
     for it in all {
         if &*it.id == id {
             return vec![it];

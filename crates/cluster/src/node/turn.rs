@@ -64,7 +64,8 @@ impl Node {
         if self.is_witness() || self.gone {
             return;
         }
-        if self.is_over() {
+        let over = self.ended || self.is_over();
+        if over {
             self.holder.surrender();
         } else if let Some(request) = self.holder.ask(now) {
             match self.leadership.leader.clone() {
@@ -84,7 +85,7 @@ impl Node {
             self.lease_told = ends;
             self.outputs.push_back(Output::Lease(ends));
         }
-        let may = if self.is_over() { May::Release } else { self.holder.may(now) };
+        let may = if over { May::Release } else { self.holder.may(now) };
         self.executor.handle(now, executor::Input::May(may));
     }
 
@@ -249,6 +250,11 @@ impl Node {
 
     /// A life that was declared over ends when nothing of it is left, and the next begins.
     fn be_reborn(&mut self, now: Instant) {
+        if self.ended && !self.gone && self.executor.is_at_rest() {
+            self.gone = true;
+            self.outputs.push_back(Output::Left);
+            return;
+        }
         if self.gone || !self.is_over() || !self.executor.is_empty() {
             return;
         }

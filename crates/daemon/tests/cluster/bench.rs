@@ -25,6 +25,7 @@ fn lease() -> String {
 pub(crate) struct Bench {
     pub(crate) lab: Lab,
     processes: BTreeMap<String, Process>,
+    watchdog: Option<&'static str>,
 }
 
 impl Bench {
@@ -33,7 +34,7 @@ impl Bench {
             return None;
         }
         let lab = Lab::article(nodes).unwrap();
-        Some(Self { lab, processes: BTreeMap::new() })
+        Some(Self { lab, processes: BTreeMap::new(), watchdog: None })
     }
 
     fn line(arguments: &[impl AsRef<str>]) -> CommandLine {
@@ -128,10 +129,17 @@ impl Bench {
         self.settled(nodes)
     }
 
+    /// From now on nodes are started with this watchdog.
+    pub(crate) fn watchdog(&mut self, device: &'static str) {
+        self.watchdog = Some(device);
+    }
+
     /// Starts nodes, and waits for nothing.
     pub(crate) fn begin(&mut self, nodes: &[&str]) {
         for node in nodes {
-            let words = ["cluster", "run", "--home", HOME, "--fence-agents", FENCE_AGENTS];
+            let mut words =
+                ["cluster", "run", "--home", HOME, "--fence-agents", FENCE_AGENTS].to_vec();
+            words.extend(self.watchdog.iter().flat_map(|it| ["--watchdog", it]));
             let process = self.lab.node(node).spawn(&Self::line(&words)).unwrap();
             self.processes.insert((*node).to_owned(), process);
         }

@@ -131,6 +131,8 @@ mod real {
         SourceLostForGood => "source-lost-for-good",
         /// A holder that goes on for another version speaks an interval later, not when it was due.
         AdvertForgotten => "advert-forgotten",
+        /// A holder whose link comes back goes on, however long it was away.
+        BackWhenever => "back-whenever",
         /// A tracked interface's verdict sticks.
         TrackerSticks => "tracker-sticks",
         /// An order counts whatever was decided about its node since.

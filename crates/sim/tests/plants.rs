@@ -43,6 +43,7 @@ const WITHIN: &[(Plant, u64)] = &[
     (Plant::FarewellFirst, 50),
     (Plant::NamedTooSoon, 50),
     (Plant::LapseIsNoDoubt, 50),
+    (Plant::BackWhenever, 50),
     (Plant::LapsedRepaired, 50),
     (Plant::SleepUnnoticed, 50),
     (Plant::LeftOverKept, 50),

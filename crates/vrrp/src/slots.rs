@@ -47,6 +47,10 @@ impl<T> SlotMap<T> {
         self.row.iter().filter_map(Option::as_deref)
     }
 
+    pub(crate) fn values_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        self.row.iter_mut().filter_map(Option::as_deref_mut)
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Slot, &T)> {
         let all = self.row.iter().enumerate();
         all.filter_map(|(slot, value)| Some((Slot(slot), value.as_deref()?)))

@@ -171,6 +171,29 @@ fn an_interface_that_goes_down_and_comes_back_costs_one_election_and_heals_in_a_
 }
 
 #[test]
+fn a_link_that_is_back_before_the_peer_lost_patience_costs_no_election() {
+    let Some(scene) = scene(V3_IPV4.every(SECOND)) else { return };
+    let asker = scene.asker();
+    // It has held for as long as its peer waits.
+    sleep(SECOND * 3 + NOISE);
+    let down = monotonic();
+    scene.set_link(false);
+    sleep(Duration::from_millis(200));
+    let up = monotonic();
+    scene.set_link(true);
+    let ours = scene.mac("ours");
+    let back = wait_for(PATIENCE, || asker.first(ours, up).is_some());
+    assert!(back.is_some(), "{}", scene.bench.story());
+    let back = asker.first(ours, up).unwrap().since(up);
+    say(&format!("link away for 0.2 s: ours answers again {back:.1?} after"));
+    scene.bench.served_by("ours");
+    assert_eq!(scene.bench.adverts("peer", down), 0, "{}", scene.bench.story());
+    assert_eq!(scene.peer.states(&scene.bench), [State::Backup], "no election");
+    assert!(back <= SECOND, "{back:?}\n{}", scene.bench.story());
+    assert!(scene.alarms().is_empty());
+}
+
+#[test]
 fn an_interface_deleted_and_made_again_is_found_and_used() {
     let Some(mut scene) = scene(V3_IPV4) else { return };
     let before = monotonic();

@@ -5,6 +5,7 @@
 //! requirements, so that a mistake in the machines cannot excuse itself.
 
 mod belief;
+mod fit;
 mod hands;
 mod holders;
 mod rule;

@@ -8,15 +8,14 @@ use core::net::IpAddr;
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
 
-use base::{
-    Family, Instant, Preempt, Priority, Reason, State, Subject, TrackEffect, Version, What,
-};
+use base::{Instant, Preempt, Priority, Reason, State, Subject, Version, What};
 use vrrp::{InstanceConfig, Reach};
 
+use super::fit::{carries, is_fit, tracked_delta, unrivalled};
 use super::rule::{Rule, Violation};
 use super::since::Since;
 use crate::lan::Lan;
-use crate::node::{Node, vr_of};
+use crate::node::vr_of;
 use crate::sight::{Glimpse, Sight, Vr};
 
 /// How late a takeover may be (L1), and how late an advert.
@@ -48,6 +47,8 @@ struct Shadow {
     /// By the world's clock: until when nobody can have taken over from it, since when it is Active
     /// by its own right, and when it last said that its lease had ended.
     unrivalled_until: Option<Instant>,
+    /// The same, of what was heard: it left by a link that ran, and was no farewell.
+    carried_until: Option<Instant>,
     active_at: Instant,
     lapse_told_at: Instant,
     /// When its configuration last changed: what is due by that is due now.
@@ -76,6 +77,7 @@ impl Shadow {
             advert_due: now,
             spoke_at: None,
             unrivalled_until: None,
+            carried_until: None,
             active_at: Instant::ZERO,
             lapse_told_at: Instant::ZERO,
             told_at: now,
@@ -303,6 +305,10 @@ impl Shadows {
                     if own {
                         shadow.unrivalled_until = Some(lan.now() + unrivalled(config));
                     }
+                    if carries(this, config) {
+                        let until = lan.now() + unrivalled(config);
+                        shadow.carried_until = Some(until).filter(|_| advert.priority > 0);
+                    }
                     let latest = shadow.advert_due.max(this.awake_clock()) + ADVERT_LATE;
                     if shadow.state == State::Active && clock > latest {
                         let evidence = format!("{:?} spoke at {clock}, due by {latest}", advert.vr);
@@ -427,6 +433,10 @@ impl Shadows {
                 (shadow.remembered, shadow.heard_again) = (None, false);
             }
             (State::Initialize, State::Active) if heir => {}
+            // Its link was away, and is back before anybody can have taken over.
+            (State::Initialize, State::Active)
+                if reason == Reason::NobodyElse
+                    && shadow.carried_until.is_some_and(|until| lan.now() < until) => {}
             (State::Initialize, State::Active) if !config.priority.is_owner() => {
                 let evidence = format!("{vr:?} began as Active and is no owner ({reason:?})");
                 return Err(violation(lan, Rule::TooEarly, node, evidence));
@@ -537,60 +547,6 @@ impl Shadows {
         }
         Ok(())
     }
-}
-
-/// How long nobody takes over from a holder that has spoken (VRRP-072): where more adverts than
-/// three may be missed, peers may still have the RFC's three.
-fn unrivalled(config: &InstanceConfig) -> Duration {
-    const FLOOR: Duration = Duration::from_millis(60);
-    (config.interval.as_duration() * u32::from(config.missed_adverts.min(3))).max(FLOOR)
-}
-
-/// Whether an instance has all it needs: its links, an address to send from, its trackers.
-fn is_fit(node: &Node, config: &InstanceConfig) -> bool {
-    let kernel = node.kernel();
-    let runs = |name: &base::Name| kernel.named(name.as_str()).is_some_and(|link| link.running);
-    let Some(name) = &config.interface else { return false };
-    let Some(link) = kernel.named(name.as_str()) else { return false };
-    let is_vip = |address: IpAddr| {
-        let mut others = node.configs().iter().filter(|config| !config.priority.is_owner());
-        others.any(|config| config.all_vips().any(|vip| vip.address == address))
-    };
-    let usable = |address: &base::AddressFact| {
-        if let Some(source) = config.source {
-            return address.address == source && !address.tentative;
-        }
-        address.index == link.index
-            && Family::of(&address.address) == config.family
-            && !address.tentative
-            && !is_vip(address.address)
-            && match address.address {
-                IpAddr::V4(_) => true,
-                IpAddr::V6(v6) => v6.segments()[0] & 0xffc0 == 0xfe80,
-            }
-    };
-    let tracked = config.track.iter().all(|track| match track.effect {
-        TrackEffect::FaultWhileBad => runs(&track.interface),
-        TrackEffect::FaultWhileGood => !runs(&track.interface),
-        TrackEffect::DeltaWhileBad(_) | TrackEffect::DeltaWhileGood(_) => true,
-    });
-    link.running
-        && kernel.addresses().any(usable)
-        && config.all_vips().all(|vip| runs(config.below(&vip.interface)))
-        && tracked
-}
-
-/// What its trackers are to add to an instance's priority now.
-fn tracked_delta(node: &Node, config: &InstanceConfig) -> i32 {
-    let runs =
-        |name: &base::Name| node.kernel().named(name.as_str()).is_some_and(|link| link.running);
-    let delta = |track: &vrrp::TrackInterface| match (track.effect, runs(&track.interface)) {
-        (TrackEffect::DeltaWhileBad(delta), false) | (TrackEffect::DeltaWhileGood(delta), true) => {
-            i32::from(delta)
-        }
-        _ => 0,
-    };
-    config.track.iter().map(delta).sum()
 }
 
 fn violation(lan: &Lan, rule: Rule, node: usize, evidence: String) -> Violation {

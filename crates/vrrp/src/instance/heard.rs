@@ -6,6 +6,7 @@ use core::time::Duration;
 
 use base::{Instant, Interval, Preempt, Priority, Reason, Wall, What};
 
+use super::mute::Mute;
 use super::{Instance, Phase, Turn, Waiting};
 use crate::wire::hmac::Demand;
 use crate::wire::{Advert, Discard, Heard, Subnet, Terms};
@@ -83,7 +84,8 @@ impl Instance {
             self.traffic.resignations_received += 1;
         }
         match (self.phase, self.weigh(source, advert)) {
-            (Phase::Initialize, _) => {}
+            // Somebody else speaks, or has heard of us.
+            (Phase::Initialize, _) => self.mute = Mute::No,
 
             // §6.4.2 Backup
             (Phase::Backup { .. }, Claim::Resigned) => self.holder_resigned(turn, source),

@@ -12,6 +12,7 @@ mod heard;
 mod inherit;
 mod learn;
 mod moves;
+mod mute;
 mod silence;
 mod speak;
 mod together;
@@ -25,6 +26,7 @@ use base::{EventId, IfIndex, Instant, Priority, Reason, State, Subject, Version,
 use vip::HolderId;
 
 pub(crate) use inherit::Inheritance;
+use mute::Mute;
 use troubles::Seldom;
 
 use crate::config::{Config, Reach};
@@ -156,6 +158,8 @@ pub(crate) struct Instance {
     /// machine has slept since.
     sent_at: Option<(Instant, Duration)>,
     slept: Duration,
+    /// Whether that can have been heard.
+    mute: Mute,
     /// The end of a wait that was put off because this node did not run when it was over.
     graced: Option<Instant>,
     /// What it has told its holder, while Backup.
@@ -193,6 +197,7 @@ impl Instance {
             silenced: false,
             sent_at: None,
             slept: Duration::ZERO,
+            mute: Mute::No,
             graced: None,
             ready: None,
             candidates: Candidates::default(),
@@ -397,7 +402,10 @@ impl Instance {
         if !base::planted!(LearnedSurvivesStart) {
             self.learned_interval = None;
         }
+        let unrivalled = self.take_unrivalled(turn.now);
         if self.inherit(turn, cause) {
+        } else if unrivalled {
+            self.become_active(turn, Reason::NobodyElse, cause);
         } else if self.is_owner() && self.config.group.is_none() && !self.stays_back(turn.now) {
             self.become_active(turn, Reason::Owner, cause);
         } else {
@@ -451,7 +459,11 @@ impl Instance {
         if from == State::Initialize {
             return;
         }
+        if self.is_unheard(reason) {
+            return self.fall_silent(turn, reason, cause);
+        }
         if from == State::Active {
+            self.mute = Mute::No;
             self.choose_nominee(turn.now);
             self.send(turn, Priority::RESIGN);
             self.traffic.resignations_sent += 1;

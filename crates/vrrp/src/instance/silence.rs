@@ -74,6 +74,7 @@ impl Instance {
 
     /// It said so at `now`, and peers wait for as long as was right then.
     pub(super) fn note_sent(&mut self, now: Instant) {
+        self.note_voice();
         self.sent_at = Some((now, self.config.lease_terms().patience()));
         self.slept = Duration::ZERO;
     }
@@ -82,6 +83,7 @@ impl Instance {
     /// it waits anew.
     pub(crate) fn overslept(&mut self, now: Instant, span: Duration) {
         self.slept = self.slept.saturating_add(span);
+        self.mute_overslept(span);
         if let Phase::Backup { preempt_at, .. } = self.phase {
             self.wait_for_silence(now, preempt_at);
         }

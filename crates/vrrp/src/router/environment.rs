@@ -38,6 +38,7 @@ impl Router {
         self.lifetimes.handle(now, self.links.addresses(), vip::lifetime::Input::Fact(fact));
         self.leases.handle(now, vip::lease::Input::Fact(fact));
         self.ways.handle(now, vip::ways::Input::Fact(fact));
+        self.hear_links(now, fact);
         match self.debouncer.filter(now, fact) {
             Some(believed) => self.take_in(now, &believed),
             None => self.take_in(now, fact),

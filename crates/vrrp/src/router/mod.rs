@@ -6,6 +6,7 @@
 //! a state reached by any way has the same consequences.
 
 mod addressees;
+mod carriers;
 mod configure;
 mod debounce;
 mod devices;
@@ -51,6 +52,7 @@ use crate::status::{LeaseStatus, RouterStatus};
 use crate::wire::{Arrival, Counters};
 
 use addressees::{Addressees, Key};
+use carriers::Carriers;
 pub use debounce::Debounce;
 use debounce::Debouncer;
 use environment::LinkState;
@@ -146,6 +148,7 @@ pub struct Router {
     links: Links,
     link_states: BTreeMap<Name, LinkState>,
     debouncer: Debouncer,
+    carriers: Carriers,
     verdicts: BTreeMap<Tracker, Verdict>,
     groups: Groups,
     vips: BTreeSet<IpAddr>,
@@ -401,6 +404,7 @@ impl Router {
         self.use_leases(now);
         self.send_all_due(now);
         if drained || base::planted!(JudgedBeforeDrained) {
+            self.has_read(now);
             self.settle_doubts(now);
             self.judge_all_due(now);
         }

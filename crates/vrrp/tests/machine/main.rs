@@ -26,6 +26,7 @@ mod last_will;
 mod learning;
 mod lease;
 mod moves;
+mod mute;
 mod neighbours;
 mod owner;
 mod preempt;

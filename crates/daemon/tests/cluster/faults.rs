@@ -145,10 +145,9 @@ fn play(bench: &mut Bench, (whom, fault): (Whom, Fault)) -> Row {
     assert_eq!(outcome.answered_twice, 0, "{whom:?} {fault:?}");
     assert_eq!(overlap, Duration::ZERO, "{whom:?} {fault:?}\n{}", bench.story());
     let outage = outcome.closed_outage().unwrap_or_default();
-    if whom != Whom::Holder {
-        let moves: Vec<String> = bench.lab.holders(VIP).iter().map(|it| (*it).to_owned()).collect();
-        assert_eq!(moves, [holder], "{whom:?} {fault:?}: nobody had to take it");
-    }
+    // A witness that leads takes leases with it, and then another may take over: but one.
+    let one = wait_for(PATIENCE, || bench.lab.holders(VIP).len() == 1);
+    assert!(one.is_some(), "{whom:?} {fault:?}\n{}", bench.story());
     Row { outage, overlap, released, led: dc == victim }
 }
 

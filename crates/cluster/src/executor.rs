@@ -266,6 +266,12 @@ impl Executor {
         self.resources.values().all(|it| it.running.as_ref().is_none_or(looks))
     }
 
+    /// Whether nothing is being done and nothing waits: all that could be stopped is.
+    #[must_use]
+    pub fn is_at_rest(&self) -> bool {
+        self.resources.values().all(|it| it.running.is_none() && it.queue.is_empty())
+    }
+
     /// The number of the last report; with [`Self::owes`] it tells when all until now are committed.
     #[must_use]
     pub fn newest_report(&self) -> u64 {

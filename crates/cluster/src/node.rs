@@ -13,6 +13,7 @@
 //! until then is committed; its heartbeats say so. Before each member obeys, a leader begins nothing.
 //!
 //! *Rebirth.* A life that was declared over releases everything; when nothing is left another begins.
+//! Without its engine a node releases everything at once, and has then left.
 
 mod courier;
 mod roll;
@@ -30,8 +31,8 @@ pub use wire::{ByHand, Config, Input, Message, Output, Status};
 use crate::controller::{self, Controller};
 use crate::executor::{self, Executor};
 use crate::fencer::{self, Device, Fencer, Level};
-use crate::lease::{Grantor, Holder, May, NoQuorum};
-use crate::liveness::{self, Liveness, Peer};
+use crate::lease::{Grantor, Holder, May, NoQuorum, Request};
+use crate::liveness::{self, Heartbeat, Liveness, Peer};
 use crate::membership::{Cleared, Role, Standing};
 use crate::operation::{Entry, Life, Operation};
 use crate::seam::{Ask, Failure, Leadership, Tell, Ticket};
@@ -93,6 +94,8 @@ pub struct Node {
     settling: Option<Wall>,
     settle_at: Option<Instant>,
     gone: bool,
+    /// The engine has ended: all here is to end, and nothing begins any more.
+    ended: bool,
     void: u64,
     outputs: VecDeque<Output>,
 }
@@ -134,6 +137,7 @@ impl Node {
             settling: None,
             settle_at: None,
             gone: false,
+            ended: false,
             void: 0,
             outputs: VecDeque::new(),
             config,
@@ -181,6 +185,24 @@ impl Node {
     #[must_use]
     pub fn life(&self) -> Life {
         self.life
+    }
+
+    /// Whether this node may go on as it is: it holds nothing, or it may hold what it does. One that may
+    /// not is to be reset, where there is a watchdog: it did not let go by itself.
+    #[must_use]
+    pub fn is_safe(&self, now: Instant) -> bool {
+        let over = self.ended || self.is_over();
+        match self.holder.may(now) {
+            May::Die => false,
+            May::Act | May::Keep | May::KeepUnpromoted if !over => true,
+            _ => self.executor.is_empty(),
+        }
+    }
+
+    /// Whether nothing runs here, and nothing is known to be held.
+    #[must_use]
+    pub fn holds_nothing(&self) -> bool {
+        self.executor.is_empty()
     }
 
     /// For people.
@@ -253,7 +275,8 @@ impl Node {
                 }
             }
             Tell::Ended(_) => {
-                self.leads(now, Leadership { leader: None, ..self.leadership.clone() })
+                self.ended = true;
+                self.leads(now, Leadership { leader: None, ..self.leadership.clone() });
             }
         }
     }
@@ -417,6 +440,13 @@ impl Node {
 
     fn heard(&mut self, now: Instant, from: Name, message: Message) {
         match message {
+            // A member speaks for itself alone, whatever it was made to say.
+            Message::Heartbeat(_, Heartbeat { from: who, .. })
+            | Message::Request(Request { node: who, .. })
+                if who != from =>
+            {
+                self.void += 1;
+            }
             Message::Heartbeat(link, heartbeat) => {
                 self.liveness.handle(now, liveness::Input::Heard(link, heartbeat));
             }
@@ -444,11 +474,7 @@ impl Node {
         }
     }
 
-    fn grant(
-        &mut self,
-        now: Instant,
-        request: &crate::lease::Request,
-    ) -> Option<crate::lease::Grant> {
+    fn grant(&mut self, now: Instant, request: &Request) -> Option<crate::lease::Grant> {
         let member = self.state.members().get(&request.node)?;
         // Only a life the cluster has agreed on may hold: what one before it left behind would be
         // kept alive by the next.
@@ -468,7 +494,7 @@ impl Node {
         }
         // Without a lease nothing begins; it is offered again, and the lease may come. Nor does
         // anything where all is to end.
-        if begins && (self.leaving || self.holder.may(now) != May::Act) {
+        if begins && (self.leaving || self.ended || self.holder.may(now) != May::Act) {
             return;
         }
         let key = parcel.order.key.clone();

@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 
 use base::{Instant, Name, Wall};
 use cluster::executor::{Call, CallDone};
+use cluster::liveness::Heartbeat;
 use cluster::node::{ByHand, Config, Input, Message, Node, Output};
-use cluster::operation::{Entry, FenceAction, Fenced, OpStatus, Operation};
+use cluster::operation::{CibChange, Entry, FenceAction, Fenced, OpStatus, Operation};
 use cluster::seam::{Ask, Leadership, Tell};
 use cluster::{Role, Standing};
 
@@ -19,6 +20,7 @@ struct Seat {
     node: Node,
     told: usize,
     cut: bool,
+    left: bool,
     calls: Vec<(Instant, Call)>,
     started: BTreeMap<Name, bool>,
     lease: Option<Instant>,
@@ -63,7 +65,16 @@ impl World {
             let mut node = Node::new(now, config);
             node.handle(now, Input::Wall(Wall::new(100, 0)));
             let (calls, started) = (Vec::new(), BTreeMap::new());
-            Seat { name: name.into(), node, told: 0, cut: false, calls, started, lease: None }
+            Seat {
+                name: name.into(),
+                node,
+                told: 0,
+                cut: false,
+                left: false,
+                calls,
+                started,
+                lease: None,
+            }
         };
         let mut it = Self {
             now,
@@ -155,7 +166,8 @@ impl World {
                     self.seats[at].calls.push((now + Duration::from_millis(20), call));
                 }
                 Output::Lease(ends) => self.seats[at].lease = ends,
-                other => assert!(matches!(other, Output::Reborn | Output::Left), "{other:?}"),
+                Output::Left => self.seats[at].left = true,
+                other => assert!(matches!(other, Output::Reborn), "{other:?}"),
             }
         }
     }
@@ -394,7 +406,7 @@ fn what_is_left_alone_stays_when_its_node_leaves_and_when_its_lease_ends() {
     let xml = "<cluster_property_set id='o'><nvpair id='o-m' name='maintenance-mode' value='true'/>\
                </cluster_property_set>";
     let (scope, xml) = ("crm_config".to_owned(), xml.to_owned());
-    let change = cluster::operation::CibChange::Modify { scope, xml, allow_create: true };
+    let change = CibChange::Modify { scope, xml, allow_create: true };
     it.tell(0, Input::Submit(1, Operation::Cib { expect: None, change }));
     it.run(1000);
     let runs = |it: &World, at: usize| it.seats[at].started.values().filter(|it| **it).count();
@@ -444,5 +456,121 @@ fn what_somebody_wants_about_a_nodes_power_is_done_by_who_leads_wherever_it_is_a
         assert_eq!((&*last.node, &*last.origin), ("c", by));
         // There is no device; whoever swears needs none.
         assert_eq!(last.error.is_some(), action.is_some(), "{last:?}");
+    }
+}
+
+#[test]
+fn who_lost_its_engine_stops_what_it_runs_at_once_and_begins_nothing_more() {
+    for policy in ["stop", "ignore", "freeze"] {
+        for leads in [false, true] {
+            let mut it = World::new();
+            it.run(2_000);
+            it.all_served("before");
+            let set = |policy: &str| {
+                format!(
+                    "<cluster_property_set id='o'><nvpair id='o-q' name='no-quorum-policy' \
+                         value='{policy}'/></cluster_property_set>"
+                )
+            };
+            let (scope, xml) = ("crm_config".into(), set(policy));
+            let change = CibChange::Modify { scope, xml, allow_create: true };
+            let operation = Operation::Cib { expect: None, change };
+            it.log.push(Entry { at: Wall::new(100, 0), by: "x".into(), operation });
+            it.run(500);
+            let holds = |it: &World, at: usize| it.seats[at].started.values().any(|it| *it);
+            let found =
+                (0..3).find(|at| holds(&it, *at) && (it.seats[*at].name == it.leader) == leads);
+            let at = found.expect("each holds one");
+            let name = it.seats[at].name.clone();
+            // Its engine ends: it is heard by nobody, and told nothing more.
+            it.cut(&name, true);
+            it.tell(at, Input::Engine(Tell::Ended("no space left".into())));
+            assert_eq!(it.seats[at].lease, None, "the lease is given up at once");
+            it.run(100);
+            assert!(
+                !holds(&it, at) && it.seats[at].left,
+                "{policy} {leads}: {:?}",
+                it.seats[at].started
+            );
+            // Whatever it is still told to do.
+            it.run(2_000);
+            assert!(!holds(&it, at), "{policy} {leads}");
+            if leads {
+                let next = it.seats[(at + 1) % 3].name.clone();
+                it.elect(&next);
+            }
+            it.run(4_000);
+            it.all_served("by the others");
+        }
+    }
+}
+
+#[test]
+fn a_member_speaks_for_itself_alone() {
+    let mut it = World::new();
+    it.run(2_000);
+    let (leader, other) = (it.at("a"), it.at("b"));
+    it.cut("c", true);
+    let before = it.seats[leader].node.status(it.now).void;
+    // As soon as c is silent, b says that it lives, and asks for its lease.
+    let c = it.seats[it.at("c")].node.life();
+    for sequence in 0..400 {
+        let heartbeat = Heartbeat {
+            from: "c".into(),
+            life: c,
+            sequence: 1_000_000 + sequence,
+            knows: u64::MAX,
+        };
+        let from = it.seats[other].name.clone();
+        let request = cluster::lease::Request { node: "c".into(), life: c, number: sequence };
+        it.tell(leader, Input::Message(from.clone(), Message::Heartbeat(0, heartbeat)));
+        it.tell(leader, Input::Message(from, Message::Request(request)));
+        it.step();
+    }
+    assert_eq!(it.seats[leader].node.status(it.now).void, before + 800);
+    it.run(4_000);
+    let standing =
+        it.seats[leader].node.state().members().get(&"c".into()).expect("a member").standing;
+    assert!(!matches!(standing, Standing::Alive), "{standing:?}");
+    it.all_served("by a and b");
+}
+
+#[test]
+fn who_holds_what_it_may_not_is_not_safe_until_it_has_let_go() {
+    for (policy, kept) in [("stop", false), ("freeze", true), ("ignore", true), ("suicide", false)]
+    {
+        let mut it = World::new();
+        let set = format!(
+            "<cluster_property_set id='o'><nvpair id='o-q' name='no-quorum-policy' value='{policy}'/>\
+             </cluster_property_set>"
+        );
+        let change = CibChange::Modify { scope: "crm_config".into(), xml: set, allow_create: true };
+        let operation = Operation::Cib { expect: None, change };
+        it.log.push(Entry { at: Wall::new(100, 0), by: "x".into(), operation });
+        it.run(2_500);
+        it.all_served("before");
+        let at = (0..3).find(|at| it.seats[*at].started.values().any(|it| *it)).expect("one");
+        let name = it.seats[at].name.clone();
+        let safe = |it: &World| it.seats[at].node.is_safe(it.now);
+        assert!(safe(&it) && !it.seats[at].node.holds_nothing(), "{policy}");
+        it.cut(&name, true);
+        // Its lease goes on, then ends; what it calls then takes its time.
+        let (mut unsafe_for, mut last) = (Duration::ZERO, true);
+        for _ in 0..400 {
+            it.step();
+            last = safe(&it);
+            if !last {
+                unsafe_for += TICK;
+            }
+        }
+        match policy {
+            // A stop takes 20 ms here.
+            "stop" => assert!(
+                last && (TICK..Duration::from_millis(100)).contains(&unsafe_for),
+                "{unsafe_for:?}"
+            ),
+            "suicide" => assert!(!last, "it is not to be fed again"),
+            _ => assert!(kept && unsafe_for == Duration::ZERO, "{policy} {unsafe_for:?}"),
+        }
     }
 }

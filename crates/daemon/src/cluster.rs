@@ -4,13 +4,14 @@
 //! `ui::cluster`.
 
 use std::io::{self, BufRead as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
+use std::time::Duration;
 
 use ::node::hands::{Hands, Here, Places};
 use ::node::run::{Event, Options};
 use ::node::{home, join, run};
-use linux::{Interest, Poll, Signal, Signals};
+use linux::{Interest, Poll, Signal, Signals, Watchdog};
 use ui::cli::{
     ClusterArgs, ClusterAskArgs, ClusterCommand, ClusterRunArgs, InitArgs, InviteArgs, JoinArgs,
     NodeArgs, NodeCommand, Place, PlaceArgs,
@@ -143,9 +144,15 @@ fn take_part(args: &ClusterRunArgs) -> Result<Exit, String> {
     let fence_agents = args.fence_agents.clone();
     let places = Places { fence_agents, tools, control: args.control.clone() };
     let options = Options { home, control: args.control.clone(), log };
+    let (watchdog, waits) = (args.watchdog.clone(), Duration::from_secs(args.watchdog_timeout));
     let hands = move |back| {
-        let here = Here::start(back, lease, places)?;
-        Ok(Box::new(here) as Box<dyn Hands>)
+        let here = Here::start(back, lease, places.clone())?;
+        let at = |path: &PathBuf| {
+            let told = |error| io::Error::other(format!("watchdog {}: {error}", path.display()));
+            Watchdog::open(path, waits).map_err(told)
+        };
+        let watchdog = watchdog.as_ref().map(at).transpose()?;
+        Ok(Box::new(here.guarded(watchdog)) as Box<dyn Hands>)
     };
     run::run(options, (send, receive), hands).map_err(|error| error.to_string())?;
     Ok(Exit::Ok)

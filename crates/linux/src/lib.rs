@@ -50,6 +50,7 @@ mod tap;
 mod testing;
 mod udp;
 mod users;
+mod watchdog;
 mod ways;
 pub mod wiping;
 
@@ -95,6 +96,7 @@ pub use system_calls::only_sockets_and_time;
 pub use tap::{Hear, Tap};
 pub use udp::{Asked, UdpAnswerer};
 pub use users::{Account, Identity, UserError, account, group};
+pub use watchdog::Watchdog;
 pub use ways::Ways;
 
 /// For opening files: not through a symbolic link at the end of the path (`open(2)`).

@@ -34,6 +34,9 @@ impl Loop {
             let text = format!("{user} cannot ask for that: only root can");
             return reply.answer(Response::Denied(text));
         }
+        if let Some(why) = self.cannot(&request) {
+            return reply.answer(Response::Error(why));
+        }
         match request {
             Request::Status => reply.answer(Response::Status(Box::new(status(self, now)))),
             Request::Query { scope, xpath } => {

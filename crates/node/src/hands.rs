@@ -4,6 +4,7 @@
 //! process' own ([`vips`]), which also ends them when the quorum lease does.
 
 mod here;
+mod reset;
 mod silence;
 mod vips;
 
@@ -32,6 +33,10 @@ pub enum Act {
     Reborn,
     /// The quorum lease ends then; what is held under it is not heard from then on.
     Lease(Lease),
+    /// Until the next word of this the machine is safe with what it does: the watchdog waits anew.
+    Safe,
+    /// Nothing is held here, and the process is about to end: the watchdog is put away.
+    Rest,
 }
 
 /// Until when what is held here may be heard.

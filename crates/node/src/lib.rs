@@ -10,11 +10,13 @@
 
 #![forbid(unsafe_code)]
 
+mod ailing;
 mod answer;
 pub mod hands;
 pub mod home;
 pub mod join;
 mod part;
+mod planner;
 mod report;
 pub mod run;
 mod serve;

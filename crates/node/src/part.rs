@@ -59,6 +59,11 @@ impl Loop {
     /// Told to stop: in good order if that can be, and at once when told again.
     pub(crate) fn stop(&mut self, now: Instant) {
         match &self.goal {
+            // What runs here is being stopped as it is.
+            Goal::Stay if self.ended.is_some() => {
+                let until = now + FAREWELL;
+                self.goal = Goal::Stop { forever: false, reply: None, until };
+            }
             Goal::Stay => self.depart(now, false, None),
             Goal::Stop { .. } | Goal::End => self.goal = Goal::End,
         }
@@ -94,6 +99,10 @@ impl Loop {
 
     /// Nothing is left here.
     pub(crate) fn left(&mut self) {
+        if self.ended.is_some() {
+            self.empty = true;
+            return;
+        }
         match self.goal {
             Goal::Stop { forever: true, .. } => self.part(),
             Goal::Stop { .. } => self.goal = Goal::End,

@@ -74,7 +74,7 @@ pub(crate) fn status(it: &Loop, now: Instant) -> Status {
         lease_ms: it.lease.filter(|ends| *ends > now).map(millis),
         in_doubt: node.controller.in_doubt,
         members: members.collect(),
-        hands: it.hands.trouble(),
+        hands: it.ended.clone().or_else(|| it.hands.trouble()),
         news: it.news.iter().cloned().collect(),
         fencings: state.fencings().map(fencing).collect(),
     }

@@ -9,25 +9,26 @@
 //! some time: an election is no error of whoever asks.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::path::PathBuf;
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use base::{Instant, Name, Wall};
-use cib::dates::WallTime;
-use cib::xml::Element;
 use cluster::lease::NoQuorum;
 use cluster::node::{Config, Input, Node, Output};
 use cluster::seam::{Engine as _, Failure, Tell, Ticket};
 use cluster::{Operation, Role, liveness};
-use raft::{Engine, Out, Timing};
+use raft::{DiskError, Engine, Out, StartError, Timing};
 use sched::Transition;
 use ui::cluster::{Request, Response};
 
+use crate::ailing;
 use crate::hands::{Act, Back, Hands, Lease, Told};
 use crate::home::Home;
+use crate::planner::Planner;
 use crate::serve::{self, Reply, Who};
 
 /// How long a change is proposed again while nobody leads.
@@ -38,6 +39,8 @@ const OURS: u64 = 1 << 63;
 const NEWS: usize = 20;
 /// So many things are taken up before what time brings about is looked at again.
 const AT_ONCE: u32 = 256;
+/// So often, at most, a watchdog is fed.
+const FEED: Duration = Duration::from_millis(250);
 
 /// What the loop is told.
 #[derive(Debug)]
@@ -69,7 +72,7 @@ pub struct Options {
 pub enum RunError {
     /// The engine does not begin.
     #[error(transparent)]
-    Start(#[from] raft::StartError),
+    Start(#[from] StartError),
     /// The home says something that cannot be.
     #[error("the document the cluster began with cannot be read: {0}")]
     Founding(String),
@@ -103,13 +106,13 @@ pub(crate) fn wall() -> Wall {
 
 /// All times follow from how long quorum leases are: by default another leads about half a second
 /// after a crash, and what was lost starts elsewhere as soon as its lease is over.
-fn timing(lease: Duration) -> (Timing, liveness::Config) {
+fn timing(lease: Duration, compact: u64) -> (Timing, liveness::Config) {
     let timing = Timing {
         heartbeat: lease / 6,
         election: (lease / 4, lease / 2),
         round: lease / 6,
         sign: lease / 12,
-        ..Timing::default()
+        snapshot_after: compact,
     };
     let liveness = liveness::Config {
         interval: lease / 12,
@@ -145,7 +148,7 @@ pub(crate) struct Loop {
     pub(crate) node: Node,
     pub(crate) engine: Engine,
     pub(crate) hands: Box<dyn Hands>,
-    planner: Sender<(u64, Element)>,
+    planner: Planner,
     pub(crate) waits: BTreeMap<u64, Wait>,
     again: VecDeque<(Instant, u64)>,
     asked: u64,
@@ -161,24 +164,76 @@ pub(crate) struct Loop {
     pub(crate) news: VecDeque<String>,
     log: Arc<dyn Fn(&str) + Send + Sync>,
     wall_at: Instant,
-    ended: Option<String>,
+    fed_at: Instant,
+    /// Why the engine has ended, if it has.
+    pub(crate) ended: Option<String>,
+    /// And whether nothing is left here since.
+    pub(crate) empty: bool,
 }
 
-/// Runs a node until it is told to end.
+/// Runs a node until it is told to end. One whose engine ends, for its disk has failed, stops what it
+/// runs, and goes on as a new life when its disk does.
 ///
 /// # Errors
-/// When it cannot begin, or its engine ends.
+/// When it cannot begin, or cannot go on.
 pub fn run(
     options: Options,
     events: (Sender<Event>, Receiver<Event>),
-    hands: impl FnOnce(Back) -> std::io::Result<Box<dyn Hands>>,
+    hands: impl FnMut(Back) -> std::io::Result<Box<dyn Hands>>,
 ) -> Result<(), RunError> {
-    let Options { home, control, log } = options;
-    let (send, receive) = events;
-    let listener = serve::bind(&control)?;
+    run_with(options, Timing::default().snapshot_after, events, hands)
+}
+
+/// The same, with a log that is made short after so many writes: the state it led to is kept instead,
+/// and whoever was away for longer is given that.
+///
+/// # Errors
+/// When it cannot begin, or cannot go on.
+pub fn run_with(
+    options: Options,
+    compact: u64,
+    (send, receive): (Sender<Event>, Receiver<Event>),
+    mut hands: impl FnMut(Back) -> std::io::Result<Box<dyn Hands>>,
+) -> Result<(), RunError> {
+    let Options { mut home, control, log } = options;
+    let mut door = Some(serve::bind(&control)?);
+    let done = loop {
+        let dir = home.dir.clone();
+        let events = (&send, &receive);
+        let ended = match once(home, compact, &control, &log, events, &mut door, &mut hands) {
+            Err(RunError::Engine(why)) => why,
+            // It has lived before: then what fails now is what failed then.
+            Err(RunError::Start(StartError::Disk(error @ DiskError::Failed { .. })))
+                if door.is_none() =>
+            {
+                error.to_string()
+            }
+            other => break other,
+        };
+        match ailing::until_well(&dir, &ended, &receive, &log) {
+            Ok(Some(well)) => home = well,
+            Ok(None) => break Ok(()),
+            Err(error) => break Err(error.into()),
+        }
+    };
+    // A socket nobody listens at would only make the next start wait.
+    let _ = std::fs::remove_file(&control);
+    done
+}
+
+/// One life of the process.
+fn once(
+    home: Home,
+    compact: u64,
+    control: &Path,
+    log: &Arc<dyn Fn(&str) + Send + Sync>,
+    (send, receive): (&Sender<Event>, &Receiver<Event>),
+    door: &mut Option<UnixListener>,
+    hands: &mut impl FnMut(Back) -> std::io::Result<Box<dyn Hands>>,
+) -> Result<(), RunError> {
     let birth = home.identity.founding.birth().map_err(RunError::Founding)?;
     let blank = birth.cib().clone();
-    let (timing, liveness) = timing(home.identity.founding.lease);
+    let (timing, liveness) = timing(home.identity.founding.lease, compact);
     let rung = Arc::new(AtomicBool::new(false));
     let wake = {
         let (rung, send) = (Arc::clone(&rung), std::sync::Mutex::new(send.clone()));
@@ -221,8 +276,10 @@ pub fn run(
             blank,
         },
     );
-    let planner = planner(send.clone())?;
-    serve::open(listener, send.clone())?;
+    let planner = Planner::start(send.clone())?;
+    if let Some(listener) = door.take() {
+        serve::open(listener, send.clone())?;
+    }
     log(&format!(
         "node {} ({}) listens at {}, and at {} for questions",
         identity.name,
@@ -230,7 +287,7 @@ pub fn run(
         identity.address,
         control.display()
     ));
-    let hands = hands(Back(send)).map_err(RunError::Hands)?;
+    let hands = hands(Back(send.clone())).map_err(RunError::Hands)?;
     let mut it = Loop {
         home,
         node,
@@ -248,14 +305,13 @@ pub fn run(
         alone_since: None,
         lease: None,
         news: VecDeque::new(),
-        log,
+        log: Arc::clone(log),
         wall_at: Instant::ZERO,
+        fed_at: Instant::ZERO,
         ended: None,
+        empty: false,
     };
-    let done = it.live(&receive, &rung);
-    // A socket nobody listens at would only make the next start wait.
-    let _ = std::fs::remove_file(&control);
-    done
+    it.live(receive, &rung)
 }
 
 fn refused(why: &cluster::Refusal) -> Response {
@@ -267,31 +323,19 @@ fn refused(why: &cluster::Refusal) -> Response {
     }
 }
 
-/// Plans on a thread of its own: a large plan must not hold up leases and heartbeats.
-fn planner(events: Sender<Event>) -> std::io::Result<Sender<(u64, Element)>> {
-    let (send, receive) = channel::<(u64, Element)>();
-    let plan = move || {
-        while let Ok((number, root)) = receive.recv() {
-            let time = WallTime(linux::clock::wall().0);
-            let plan = Box::new(sched::plan(&cib::Cib::read(&root), time));
-            if events.send(Event::Planned(number, plan)).is_err() {
-                return;
-            }
-        }
-    };
-    std::thread::Builder::new().name("planner".into()).spawn(plan)?;
-    Ok(send)
-}
-
 impl Loop {
     fn live(&mut self, events: &Receiver<Event>, rung: &AtomicBool) -> Result<(), RunError> {
         loop {
             self.turn();
-            if let Some(why) = self.ended.take() {
-                return Err(RunError::Engine(why));
-            }
+            self.feed();
             if matches!(self.goal, Goal::End) {
                 return Ok(());
+            }
+            if let Some(why) = self.ended.as_ref().filter(|_| self.empty) {
+                return match self.goal {
+                    Goal::Stop { .. } => Ok(()),
+                    Goal::Stay | Goal::End => Err(RunError::Engine(why.clone())),
+                };
             }
             let wait = self.next().since(now());
             let mut next = match events.recv_timeout(wait) {
@@ -310,6 +354,18 @@ impl Loop {
                     next = events.try_recv().ok();
                 }
             }
+        }
+    }
+
+    /// Has the watchdog wait anew, if all is well here; put away, when this process ends well.
+    fn feed(&mut self) {
+        let now = now();
+        let ends = matches!(self.goal, Goal::End) || self.empty;
+        if ends && self.node.holds_nothing() {
+            self.hands.act(Act::Rest);
+        } else if now.since(self.fed_at) >= FEED && self.node.is_safe(now) {
+            self.fed_at = now;
+            self.hands.act(Act::Safe);
         }
     }
 
@@ -356,7 +412,10 @@ impl Loop {
             }
             Out::Tell(tell) => {
                 match &tell {
-                    Tell::Ended(why) => self.ended = Some(why.clone()),
+                    Tell::Ended(why) => self.engine_ended(why.clone()),
+                    Tell::Install { index, .. } => {
+                        self.tell(format!("the state as of entry {index}, from a snapshot"));
+                    }
                     Tell::Members(members) => self.members.clone_from(members),
                     Tell::Leads(leadership) => {
                         let leader = leadership.leader.as_deref().unwrap_or("nobody");
@@ -413,7 +472,7 @@ impl Loop {
                 Output::Send(to, message) => self.engine.send(to, message),
                 Output::Plan(number) => {
                     let root = self.node.state().cib().clone();
-                    if self.planner.send((number, root)).is_err() {
+                    if !self.planner.plan(number, root) {
                         return Err(RunError::Engine("the planner ended".into()));
                     }
                 }

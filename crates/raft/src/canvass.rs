@@ -22,6 +22,19 @@ pub struct Hears {
     pub last: Option<LogId>,
 }
 
+/// A bug put in on purpose, to prove that the tests of a heal find it: everybody stands as plain Raft has
+/// it. No product is built with the feature.
+#[cfg(feature = "plant")]
+pub static PLAIN: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
+
+/// Whether elections are plain; `false`, and nothing else, without the feature `plant`.
+pub(crate) fn is_plain() -> bool {
+    #[cfg(feature = "plant")]
+    return PLAIN.load(std::sync::atomic::Ordering::Relaxed);
+    #[cfg(not(feature = "plant"))]
+    false
+}
+
 /// Whether `me` may stand. There may be two sets of voters, while they change; it needs both.
 #[must_use]
 pub fn may_stand(

@@ -20,7 +20,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::time::{Instant, timeout};
 
 use crate::Disk;
-use crate::canvass::{Hears, may_stand};
+use crate::canvass::{Hears, is_plain, may_stand};
 use crate::frame::{Answer, Call};
 use crate::join::Invitations;
 use crate::members;
@@ -164,7 +164,7 @@ impl Core {
         let metrics = self.metrics();
         let voters: &Vec<BTreeSet<NodeId>> =
             metrics.membership_config.membership().get_joint_config();
-        let may = may_stand(self.id, self.hears(), voters, &self.mesh.heard());
+        let may = is_plain() || may_stand(self.id, self.hears(), voters, &self.mesh.heard());
         self.may_stand.store(may, Ordering::Relaxed);
         self.raft.runtime_config().elect(may);
     }

@@ -9,7 +9,8 @@
 //! worst of answers, because a node that has forgotten its vote can vote twice.
 //!
 //! A write that failed leaves a copy of which nobody knows what reached the disk; after it, every
-//! call is refused until the file is opened (and so checked) again.
+//! call is refused until the file is opened (and so checked) again. Before that it is written anew as a
+//! whole ([`renew`]): what the kernel believes to be on disk after a failed fsync need not be.
 
 use std::fs;
 use std::io;
@@ -355,6 +356,29 @@ fn begin(dir: &Path, path: &Path, id: NodeId) -> Result<(), DiskError> {
         fs::File::open(dir)?.sync_all()
     };
     settle().map_err(|error: io::Error| failed(path, error))
+}
+
+/// Puts a copy in the place of the file in `dir`, another inode that is on disk when this returns. For
+/// one that a write has failed on, and nobody has open.
+///
+/// # Errors
+/// When it cannot be read or written; then it is left as it is.
+pub fn renew(dir: &Path) -> Result<(), DiskError> {
+    let (path, copy) = (dir.join(FILE), dir.join("raft.redb.copy"));
+    let write = || {
+        let mut from = fs::File::open(&path)?;
+        let mut to = fs::OpenOptions::new().write(true).create(true).truncate(true).open(&copy)?;
+        to.set_permissions(from.metadata()?.permissions())?;
+        io::copy(&mut from, &mut to)?;
+        to.sync_all()?;
+        fs::rename(&copy, &path)?;
+        fs::File::open(dir)?.sync_all()
+    };
+    write().map_err(|error: io::Error| {
+        // It would only take the room that is missing.
+        let _ = fs::remove_file(&copy);
+        failed(&path, error)
+    })
 }
 
 fn seal(value: &impl Serialize) -> Vec<u8> {

@@ -18,6 +18,8 @@ use raft::types::{LogId, Logged, Vote};
 use raft::{Batch, Disk, DiskError, Journal, Machine};
 
 const PLACE: &str = "MAINSTAY_RAFT_WRITER";
+/// After so many entries a snapshot is kept in their place.
+const COMPACT: u64 = 150;
 const WEIGHT: &str = "MAINSTAY_RAFT_WEIGHT";
 
 struct Dir(PathBuf);
@@ -87,7 +89,11 @@ fn writer() {
         Err(error) => return writeln!(out, "shut {error}").expect("heard"),
     };
     let mut journal = Journal::new(Arc::clone(&disk));
-    let next = disk.last().expect("readable").map_or(1, |it| it.index + 1);
+    let next = disk.extent().expect("readable").map_or(1, |it| it.index + 1);
+    let mut machine = Machine::new(Arc::clone(&disk), birth()).expect("readable");
+    let (applied, _) = wait(machine.applied_state()).expect("known");
+    let rest = disk.entries(applied.map_or(0, |it| it.index + 1)..).expect("readable");
+    wait(machine.apply(rest)).expect("applied");
     let term = disk.vote().expect("readable").map_or(1, |it| it.leader_id.term + 1);
     let failure = wait(async {
         let mut term = term;
@@ -99,10 +105,23 @@ fn writer() {
                 writeln!(out, "vote {term}").expect("heard");
                 term += 1;
             }
-            if let Err(error) = journal.blocking_append([logged(1, index, weight)]).await {
+            let entry = logged(1, index, weight);
+            if let Err(error) = journal.blocking_append([entry.clone()]).await {
                 return error;
             }
             writeln!(out, "entry {index}").expect("heard");
+            // Now and then what led to the state goes, and the state itself is kept.
+            machine.apply([entry]).await.expect("applied");
+            if index % COMPACT == 0 {
+                let kept = machine.build_snapshot().await.map(drop);
+                let done = match kept {
+                    Ok(()) => journal.purge(id(1, index)).await,
+                    error => error,
+                };
+                if let Err(error) = done {
+                    return error;
+                }
+            }
         }
         unreachable!("it goes on until something fails")
     });
@@ -113,7 +132,7 @@ fn writer() {
     drop((journal, disk));
     match Disk::open(place, 1) {
         Ok(disk) => {
-            let last = disk.last().expect("readable").map_or(0, |it| it.index);
+            let last = disk.extent().expect("readable").map_or(0, |it| it.index);
             writeln!(out, "reopened {last}").expect("heard");
         }
         Err(error) => writeln!(out, "shut {error}").expect("heard"),
@@ -132,7 +151,9 @@ fn this_binary() -> PathBuf {
 fn kill_9_at_any_moment_loses_nothing_that_was_acknowledged() {
     let dir = Dir::new();
     let (mut entries, mut votes) = (0, 0);
-    for round in 0..40_u64 {
+    let rounds =
+        std::env::var("MAINSTAY_KILLS").ok().map_or(40_u64, |it| it.parse().expect("a number"));
+    for round in 0..rounds {
         let mut child = Command::new(this_binary())
             .args(["--exact", "writer", "--nocapture"])
             .env(PLACE, &dir.0)
@@ -153,11 +174,12 @@ fn kill_9_at_any_moment_loses_nothing_that_was_acknowledged() {
         let (entry, vote) = heard.join().expect("its words");
         (entries, votes) = (entry.max(entries), vote.max(votes));
         let disk = Disk::open(&dir.0, 1).unwrap_or_else(|error| panic!("round {round}: {error}"));
-        let last = disk.last().expect("readable").map_or(0, |it| it.index);
+        let last = disk.extent().expect("readable").map_or(0, |it| it.index);
         let voted = disk.vote().expect("readable").map_or(0, |it| it.leader_id.term);
         assert!(last >= entries, "round {round}: entry {entries} was told, {last} is the last");
         assert!(voted >= votes, "round {round}: vote {votes} was told, {voted} is there");
     }
+    eprintln!("{rounds} kills: {entries} entries, {votes} votes acknowledged, none lost");
     assert!(
         entries > 100 && votes > 10,
         "too little was written: {entries} entries, {votes} votes"
@@ -217,6 +239,21 @@ fn a_read_only_disk_is_refused_and_left_as_it_is() {
     let mounts = format!("mount -t tmpfs -o ro tmpfs '{}'", empty.0.display());
     let Some(text) = written_after(&mounts, &empty) else { return };
     assert!(text.contains("shut ") && text.contains("Read-only file system"), "{text}");
+}
+
+#[test]
+fn a_file_that_was_written_anew_is_another_and_says_the_same() {
+    let dir = filled();
+    let inode = || std::os::unix::fs::MetadataExt::ino(&fs::metadata(dir.file()).expect("there"));
+    let (before, whole) = (inode(), fs::read(dir.file()).expect("the file"));
+    raft::disk::renew(&dir.0).expect("written");
+    assert_ne!(inode(), before, "what the kernel believed of the old one is gone with it");
+    assert!(fs::read(dir.file()).expect("the file") == whole);
+    assert_eq!(Disk::open(&dir.0, 1).expect("whole").last().expect("readable"), Some(id(1, 200)));
+    assert_eq!(fs::read_dir(&dir.0).expect("there").count(), 1, "nothing is left beside it");
+    let empty = Dir::new();
+    let error = raft::disk::renew(&empty.0).expect_err("nothing is there").to_string();
+    assert!(error.contains("raft.redb") && !empty.file().exists(), "{error}");
 }
 
 fn filled() -> Dir {

@@ -7,6 +7,7 @@ mod bench;
 mod campaign;
 mod fuzz;
 mod house;
+mod kills;
 mod rooms;
 mod standing;
 
@@ -25,6 +26,7 @@ fn main() -> ExitCode {
                 ExitCode::FAILURE
             }
         },
+        ["kills", ref rest @ ..] => kills::run(&root(), rest).unwrap_or_else(usage),
         ["fuzz", ref rest @ ..] => fuzz::run(&root(), rest),
         ["sim", ref arguments @ ..] => campaign::sim(&root(), arguments),
         ["bench"] => bench::run(&root(), 3),
@@ -101,6 +103,8 @@ fn usage() -> ExitCode {
     eprintln!("usage: cargo xtask lint    check the rules of the house (ARCHITECTURE.md)");
     eprintln!("       cargo xtask sim     run seeds of the simulator; --help says which");
     eprintln!("       cargo xtask fuzz    look for bytes that break something");
+    eprintln!("       cargo xtask kills [--times N] [--seed S] [--core]");
+    eprintln!("                           kill cluster nodes at any moment while changes are made");
     eprintln!("       cargo xtask man     write {PAGE} from the keyword table");
     eprintln!("       cargo xtask watch NAMES MAP");
     eprintln!("                           write the order in which a release is linked");

@@ -149,11 +149,12 @@ impl Change {
             }
             Some("create") => {
                 let mut nodes = change.children.iter().filter(|node| !blank::is(node));
-                Ok(Change::Create {
-                    path,
-                    position: position.ok_or_else(|| lacks("position"))?,
-                    node: nodes.next().cloned().ok_or_else(|| lacks("content"))?,
-                })
+                let node = nodes.next().cloned().ok_or_else(|| lacks("content"))?;
+                if nodes.next().is_some() {
+                    return Err(lacks("a content of its own for each <change>"));
+                }
+                let position = position.ok_or_else(|| lacks("position"))?;
+                Ok(Change::Create { path, position, node })
             }
             Some("modify") => {
                 let result = change.child("change-result").and_then(|it| it.elements().next());

@@ -63,7 +63,8 @@ impl Node {
         if self.is_witness() || self.gone {
             return;
         }
-        if self.is_over() {
+        let over = self.ended || self.is_over();
+        if over {
             self.holder.surrender();
         } else if let Some(request) = self.holder.ask(now) {
             match self.leadership.leader.clone() {
@@ -83,9 +84,9 @@ impl Node {
             self.lease_told = ends;
             self.outputs.push_back(Output::Lease(ends));
         }
-        let may = match self.is_over() {
+        let may = match over {
             // It goes, and what it ran stays as it is.
-            true if self.leaving && self.is_left_alone() => May::Keep,
+            true if !self.ended && self.leaving && self.is_left_alone() => May::Keep,
             true => May::Release,
             false => self.holder.may(now),
         };
@@ -278,6 +279,11 @@ impl Node {
 
     /// A life that was declared over ends when nothing of it is left, and the next begins.
     fn be_reborn(&mut self, now: Instant) {
+        if self.ended && !self.gone && self.executor.is_at_rest() {
+            self.gone = true;
+            self.outputs.push_back(Output::Left);
+            return;
+        }
         if self.gone || !self.is_over() || !self.has_let_go() {
             return;
         }

@@ -120,7 +120,7 @@ pub enum Output {
     Answer(u64, Result<Outcome, Failure>),
     /// Another life has begun: nothing of the one before is held.
     Reborn,
-    /// This node has left in good order.
+    /// This node has left in good order, or nothing is left here since its engine ended.
     Left,
 }
 

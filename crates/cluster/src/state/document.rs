@@ -5,7 +5,7 @@
 
 use cib::edit::{self, Scope};
 use cib::patch::Patch;
-use cib::xml::{self, Element};
+use cib::xml::{self, Element, Node};
 use cib::xpath::XPath;
 
 use super::Refusal;
@@ -20,8 +20,25 @@ fn bad(what: &str, error: impl std::fmt::Display) -> Refusal {
 
 fn element(xml: &str) -> Result<Element, Refusal> {
     let mut root = xml::parse(xml).map_err(|error| bad("the XML cannot be read", error))?.root;
+    for element in root.descend() {
+        let values = element.attrs().iter().map(|it| &*it.value);
+        let mut all = values.chain(element.children.iter().filter_map(words)).flat_map(str::chars);
+        // XML 1.0 §2.2: not even by its number. No agent's environment could hold it.
+        if let Some(wrong) = all.find(|it| *it < ' ' && !matches!(it, '\t' | '\n' | '\r')) {
+            let what =
+                format!("<{}> holds {wrong:?}, which is no character of XML", element.name());
+            return Err(bad("the XML cannot be read", what));
+        }
+    }
     cib::blank::strip(&mut root);
     Ok(root)
+}
+
+fn words(node: &Node) -> Option<&str> {
+    match node {
+        Node::Text(text) | Node::CData(text) => Some(text),
+        _ => None,
+    }
 }
 
 fn scope(name: &str) -> Result<Scope, Refusal> {
@@ -70,6 +87,7 @@ pub(super) fn changed(cib: &Element, change: &CibChange) -> Result<Element, Refu
     if matches!(change, CibChange::Erase) {
         keep_ours(cib, &mut new);
     }
+    keep_states(cib, &mut new);
     Ok(new)
 }
 
@@ -85,6 +103,34 @@ fn keep_ours(present: &Element, new: &mut Element) {
     }
     new.retain(|child| child.name() != "status");
     new.push(present.child("status").cloned().unwrap_or_else(|| Element::new("status")));
+}
+
+/// Whether a node takes part the cluster alone says: whoever could take that out of the document could have
+/// started elsewhere what runs there. What a node has done with its resources may be forgotten: then it is
+/// looked at anew.
+fn keep_states(present: &Element, new: &mut Element) {
+    let Some(before) = present.child("status") else { return };
+    if new.child("status") == Some(before) {
+        return;
+    }
+    if new.child("status").is_none() {
+        new.push(Element::new("status"));
+    }
+    let Some(status) = new.child_mut("status") else { return };
+    for state in before.named("node_state") {
+        let is = |it: &Element| it.name() == "node_state" && it.id() == state.id();
+        let mut kept = Element::new("node_state");
+        for attr in state.attrs() {
+            kept.set(&attr.name, &attr.value);
+        }
+        let changed = status.elements_mut().find(|it| is(it));
+        if let Some(changed) = changed {
+            kept.children = core::mem::take(&mut changed.children);
+            *changed = kept;
+            continue;
+        }
+        status.push(kept);
+    }
 }
 
 /// A cluster option, as the first set that has it says.

@@ -32,6 +32,7 @@ pub(crate) struct Bench {
     /// Nodes have System V's shared memory of their own: what a database leaves of it goes with them.
     pub(crate) apart: bool,
     processes: BTreeMap<String, Process>,
+    watchdog: Option<&'static str>,
 }
 
 impl Bench {
@@ -40,7 +41,8 @@ impl Bench {
             return None;
         }
         let lab = Lab::article(nodes).unwrap();
-        Some(Self { lab, disks: None, apart: false, processes: BTreeMap::new() })
+        let processes = BTreeMap::new();
+        Some(Self { lab, disks: None, apart: false, processes, watchdog: None })
     }
 
     fn line(arguments: &[impl AsRef<str>]) -> CommandLine {
@@ -140,11 +142,18 @@ impl Bench {
         self.settled(nodes)
     }
 
+    /// From now on nodes are started with this watchdog.
+    pub(crate) fn watchdog(&mut self, device: &'static str) {
+        self.watchdog = Some(device);
+    }
+
     /// Starts nodes, and waits for nothing.
     pub(crate) fn begin(&mut self, nodes: &[&str]) {
         for node in nodes {
             let home = self.home(node);
-            let words = ["cluster", "run", "--home", &home, "--fence-agents", FENCE_AGENTS];
+            let mut words =
+                ["cluster", "run", "--home", &home, "--fence-agents", FENCE_AGENTS].to_vec();
+            words.extend(self.watchdog.iter().flat_map(|it| ["--watchdog", it]));
             let mut line = Self::line(&words);
             if self.apart {
                 line.arguments.splice(0..0, ["unshare", "--ipc"].map(str::to_owned));

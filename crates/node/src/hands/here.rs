@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use agents::{Ask, Host, Settings};
+use linux::Watchdog;
 
+use super::reset::Reset;
 use super::vips::Vips;
 use super::{Act, Back, Hands, Told};
 
@@ -28,6 +30,8 @@ pub struct Places {
 pub struct Here {
     programs: Host,
     vips: Vips,
+    back: Back,
+    reset: Reset,
 }
 
 impl Here {
@@ -41,12 +45,20 @@ impl Here {
         settings.fence_agents.extend(usual);
         settings.environment.push((SOCKET.into(), places.control.display().to_string()));
         let vips = Vips::start(back.clone(), lease)?;
+        let (reset, own) = (Reset::default(), back.clone());
         let tell = move |told| {
             if let Some(told) = heard(told) {
                 back.tell(told);
             }
         };
-        Ok(Self { programs: Host::start(settings, tell)?, vips })
+        Ok(Self { programs: Host::start(settings, tell)?, vips, back: own, reset })
+    }
+
+    /// With a watchdog, which resets the machine when it is not safe any more.
+    #[must_use]
+    pub fn guarded(mut self, watchdog: Option<Watchdog>) -> Self {
+        self.reset = Reset::by(watchdog);
+        self
     }
 }
 
@@ -67,6 +79,16 @@ impl Hands for Here {
                 Ask::Reborn
             }
             Act::Lease(lease) => return self.vips.lease(lease),
+            Act::Safe | Act::Rest => {
+                let done = match act {
+                    Act::Rest => self.reset.put_away(),
+                    _ => self.reset.feed(),
+                };
+                if let Err(error) = done {
+                    self.back.tell(Told::Note(format!("the watchdog does not answer: {error}")));
+                }
+                return;
+            }
         };
         self.programs.ask(ask);
     }

@@ -124,6 +124,28 @@ fn cut_off(cut: impl Fn(&World, usize, usize)) {
     world.equal();
 }
 
+/// The three below can fail. Alone in its process, since the bug is in all nodes of it:
+/// `cargo test -p raft --features plant --test nodes order::with_plain_elections`.
+#[cfg(feature = "plant")]
+#[test]
+fn with_plain_elections_a_heal_costs_a_leader() {
+    use std::panic::catch_unwind;
+    use std::sync::atomic::Ordering;
+
+    raft::canvass::PLAIN.store(true, Ordering::Relaxed);
+    let all = catch_unwind(|| cut_off(|world, _, far| world.isolate(far)));
+    let leader = catch_unwind(|| {
+        cut_off(|world, leader, far| {
+            world.cut(leader, far);
+            world.cut(far, leader);
+        });
+    });
+    let one_way = catch_unwind(|| cut_off(|world, leader, far| world.cut(leader, far)));
+    raft::canvass::PLAIN.store(false, Ordering::Relaxed);
+    let costs = [all.is_err(), leader.is_err(), one_way.is_err()];
+    assert_eq!(costs, [true; 3], "cut off from all, from the leader, one way");
+}
+
 #[test]
 fn who_was_cut_off_from_all_comes_back_without_costing_a_leader() {
     cut_off(|world, _, far| world.isolate(far));

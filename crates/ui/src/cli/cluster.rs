@@ -126,6 +126,13 @@ pub struct ClusterRunArgs {
     /// A directory with fence agents, in which they are looked for before `/usr/sbin`
     #[arg(long, value_name = "DIR")]
     pub fence_agents: Vec<PathBuf>,
+    /// A watchdog device (`/dev/watchdog`): it resets this machine when mainstay hangs or is killed, or
+    /// holds something it may not
+    #[arg(long, value_name = "DEVICE")]
+    pub watchdog: Option<PathBuf>,
+    /// How long the watchdog waits, seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u64).range(3..=60))]
+    pub watchdog_timeout: u64,
 }
 
 /// Whom to ask.

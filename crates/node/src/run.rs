@@ -20,12 +20,12 @@ use cib::dates::WallTime;
 use cib::xml::Element;
 use cluster::lease::NoQuorum;
 use cluster::node::{Config, Input, Node, Output};
-use cluster::seam::{Engine as _, Failure, Tell, Ticket};
+use cluster::seam::{Failure, Tell, Ticket};
 use cluster::{Operation, Role, liveness};
-use raft::{Engine, Out, Timing};
 use sched::Transition;
 use ui::cluster::{Request, Response};
 
+use crate::engine::{Engine, EngineError, Out};
 use crate::hands::{Act, Back, Hands, Lease, Told};
 use crate::home::Home;
 use crate::serve::{self, Reply, Who};
@@ -69,7 +69,7 @@ pub struct Options {
 pub enum RunError {
     /// The engine does not begin.
     #[error(transparent)]
-    Start(#[from] raft::StartError),
+    Start(#[from] EngineError),
     /// The home says something that cannot be.
     #[error("the document the cluster began with cannot be read: {0}")]
     Founding(String),
@@ -103,21 +103,13 @@ pub(crate) fn wall() -> Wall {
 
 /// All times follow from how long quorum leases are: by default another leads about half a second
 /// after a crash, and what was lost starts elsewhere as soon as its lease is over.
-fn timing(lease: Duration) -> (Timing, liveness::Config) {
-    let timing = Timing {
-        heartbeat: lease / 6,
-        election: (lease / 4, lease / 2),
-        round: lease / 6,
-        sign: lease / 12,
-        ..Timing::default()
-    };
-    let liveness = liveness::Config {
+fn liveness(lease: Duration) -> liveness::Config {
+    liveness::Config {
         interval: lease / 12,
         floor: lease / 2,
         ceiling: lease * 4 / 3,
         stall: lease / 4,
-    };
-    (timing, liveness)
+    }
 }
 
 /// Somebody waits for what becomes of an operation.
@@ -176,7 +168,7 @@ pub fn run(
     let listener = serve::bind(&control)?;
     let birth = home.identity.founding.birth().map_err(RunError::Founding)?;
     let blank = birth.cib().clone();
-    let (timing, liveness) = timing(home.identity.founding.lease);
+    let liveness = liveness(home.identity.founding.lease);
     let rung = Arc::new(AtomicBool::new(false));
     let wake = {
         let (rung, send) = (Arc::clone(&rung), std::sync::Mutex::new(send.clone()));
@@ -188,26 +180,7 @@ pub fn run(
         })
     };
     let identity = &home.identity;
-    let engine = Engine::start(raft::Config {
-        dir: home.dir.clone(),
-        key: home.key.clone(),
-        name: identity.name.clone(),
-        listen: identity.address,
-        address: identity.address,
-        role: identity.role,
-        known: identity.peers.clone(),
-        birth,
-        dowry: serde_json::to_vec(&identity.founding).unwrap_or_default(),
-        timing,
-        clock: Arc::new(now),
-        wake,
-    })?;
-    if home.is_first() && engine.status().last.is_none() {
-        // Refused when there is a log already, which is what is wanted then.
-        if let Err(why) = engine.init() {
-            log(&format!("the cluster was begun before: {why}"));
-        }
-    }
+    let engine = Engine::start(&home, now, wake, &*log)?;
     let node = Node::new(
         now(),
         Config {
@@ -363,7 +336,7 @@ impl Loop {
                 self.node.handle(now, Input::Engine(tell));
             }
             Out::Message(from, message) => self.node.handle(now, Input::Message(from, message)),
-            Out::Event(event) => self.tell(event.to_string()),
+            Out::Event(event) => self.tell(event),
         }
         Ok(())
     }

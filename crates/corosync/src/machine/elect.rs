@@ -308,7 +308,9 @@ impl Machine {
             .iter()
             .filter_map(|(seat, it)| it.as_ref().map(|(id, hello)| (seat, id, hello)))
             .collect();
-        let fresh = |it: &Hello| it.last == Place::default() && it.term == 0;
+        // A voter that was told who founds its cluster stands for that one; of others it does not matter.
+        let told_before = |it: &Hello| it.last.index > 0 && it.role != Role::Learner;
+        let fresh = |it: &Hello| it.term == 0 && it.last.term == 0 && !told_before(it);
         let expected = self.quorum.1;
         let same = told.iter().all(|(_, _, it)| fresh(it) && it.expected == expected);
         let votes = told.iter().filter(|(_, _, it)| it.role != Role::Learner);

@@ -32,6 +32,10 @@ need /usr/sbin/nginx nginx-light
 need python3 python3-minimal
 need modprobe kmod
 need /usr/lib/ocf/resource.d/pacemaker/Stateful pacemaker-resource-agents
+need /usr/sbin/corosync corosync
+# What a cluster on Corosync links.
+[ -e /usr/include/corosync/cpg.h ] && [ -e /usr/include/corosync/votequorum.h ] ||
+    missing+=(libcpg-dev libcmap-dev libcfg-dev libquorum-dev libvotequorum-dev)
 # Scripts of the corpus name them, and keepalived looks whether they are there.
 need killall psmisc
 need pidof sysvinit-utils
@@ -52,10 +56,14 @@ if [ ${#missing[@]} -gt 0 ]; then
     fi
 fi
 
+# Where its libraries are, the product with Corosync is what is tried; it can do all the other can.
+features=()
+[ -e /usr/include/corosync/votequorum.h ] && features=(--features daemon/corosync)
+
 say "format"
 cargo fmt --all --check
 say "clippy"
-cargo clippy --workspace --all-targets --quiet -- -D warnings
+cargo clippy --workspace --all-targets "${features[@]}" --quiet -- -D warnings
 say "house rules"
 cargo xtask lint
 say "tests"
@@ -65,7 +73,7 @@ export RUST_TEST_THREADS=${RUST_TEST_THREADS:-6}
 # Properties draw the same cases each time, so that what fails here can be met again; for others, and
 # more of them: PROPTEST_RNG_SEED=N PROPTEST_CASES=N.
 export PROPTEST_RNG_SEED=${PROPTEST_RNG_SEED:-1}
-if ! cargo test --workspace --no-fail-fast 2>&1 | tee "$log"; then
+if ! cargo test --workspace "${features[@]}" --no-fail-fast 2>&1 | tee "$log"; then
     # The lab runs in real time, and a machine that others use stands still now and then: an address
     # is let go, a probe is lost, as promised. What failed beside other tests is asked once more, alone;
     # what is wrong fails again. Of a long log often only the end is kept: the failures are told here.
@@ -78,7 +86,7 @@ if ! cargo test --workspace --no-fail-fast 2>&1 | tee "$log"; then
     for target in "${targets[@]}"; do
         # Of the whole workspace again: a package by itself has other features, and would be built anew.
         # shellcheck disable=SC2086
-        cargo test --workspace ${target#-p * } -- --exact --test-threads 1 "${names[@]}"
+        cargo test --workspace "${features[@]}" ${target#-p * } -- --exact --test-threads 1 "${names[@]}"
     done
 fi
 rm -f "$log"

@@ -13,8 +13,8 @@ use ::node::run::{Event, Options};
 use ::node::{home, join, run};
 use linux::{Interest, Poll, Signal, Signals, Watchdog};
 use ui::cli::{
-    ClusterArgs, ClusterAskArgs, ClusterCommand, ClusterRunArgs, InitArgs, InviteArgs, JoinArgs,
-    NodeArgs, NodeCommand, Place, PlaceArgs,
+    ClusterArgs, ClusterAskArgs, ClusterCommand, ClusterRunArgs, EngineWord, InitArgs, InviteArgs,
+    JoinArgs, NodeArgs, NodeCommand, Place, PlaceArgs,
 };
 use ui::cluster::{Change, Client, Request, Response, page};
 
@@ -90,7 +90,20 @@ fn name(place: &PlaceArgs) -> String {
 
 fn init(args: &InitArgs) -> Result<Exit, String> {
     let place = &args.place;
-    let home = join::init(&place.home, &name(place), place.address, args.lease);
+    if args.engine == Some(EngineWord::Corosync) {
+        let home = join::init_corosync(&place.home, &name(place), args.lease);
+        let home = home.map_err(|error| error.to_string())?;
+        return print(&format!(
+            "{} is a node of the cluster that this Corosync carries (home {}, key {}).\nBegin each node \
+             of its list so, with the same --lease, then run `mainstay cluster run` on all of them.\n",
+            home.identity.name,
+            home.dir.display(),
+            home.key.print()
+        ));
+    }
+    let address =
+        args.address.ok_or("name the address by which others reach this node: --address")?;
+    let home = join::init(&place.home, &name(place), address, args.lease);
     let home = home.map_err(|error| error.to_string())?;
     print(&format!(
         "{} is the first node of a new cluster (home {}, key {}).\nRun it with `mainstay cluster run`, \
@@ -120,7 +133,7 @@ fn enter(args: &JoinArgs) -> Result<Exit, String> {
     } else {
         &args.token
     };
-    let home = join::join(&place.home, &name(place), place.address, token);
+    let home = join::join(&place.home, &name(place), args.address, token);
     let home = home.map_err(|error| error.to_string())?;
     print(&format!(
         "{} is a member of the cluster now (home {}, key {}); it takes part once `mainstay cluster \

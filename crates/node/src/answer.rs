@@ -112,7 +112,7 @@ impl Loop {
         if self.engine.status().leadership.leader.is_none() {
             return Err("nobody leads, so nobody can have it fenced".into());
         }
-        let reached = self.engine.status().peers.get(&name).is_some_and(|(reached, _)| *reached);
+        let reached = self.engine.status().peers.get(&name).is_some_and(|reached| *reached);
         let own = self.home.identity.name.clone();
         let action = match action {
             None if reached || name == own => {
@@ -173,7 +173,7 @@ impl Loop {
             return Err(format!("an invitation counts for 1 to {LIFETIME} seconds"));
         }
         let secret = self.engine.invite(role, Duration::from_secs(lifetime_s));
-        let secret = secret.map_err(|error| error.to_string())?;
+        let secret = secret?;
         let (address, key) = (self.home.identity.address, self.home.key.print());
         Ok(Token { address, key, secret }.to_string())
     }
@@ -218,7 +218,7 @@ impl Loop {
         } else if !self.members.contains_key(&name) {
             let known: Vec<&str> = self.members.keys().map(|it| &**it).collect();
             Some(format!("{node} is no member; there are: {}", known.join(", ")))
-        } else if self.engine.status().peers.get(&name).is_some_and(|(reached, _)| *reached) {
+        } else if self.engine.status().peers.get(&name).is_some_and(|reached| *reached) {
             Some(format!(
                 "{node} is in touch, and may run resources: use `mainstay cluster leave` there"
             ))

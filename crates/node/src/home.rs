@@ -1,6 +1,7 @@
 //! The home directory of a node: what makes it the member it is.
 //!
-//! Three files. `raft.redb` is the engine's memory: what this node has voted and acknowledged.
+//! Three files. `raft.redb` (`corosync.redb`, where that orders changes) is the engine's memory: what
+//! this node has voted and acknowledged.
 //! `node.json` says what it is called, where it listens, and what the cluster began with. `key` is the
 //! private key, by which the others know it. The key is written last, under its own name only when
 //! everything before it has reached the disk: a directory without a key is nothing yet, whatever a
@@ -30,6 +31,7 @@ pub const DEFAULT: &str = "/var/lib/mainstay/cluster";
 const KEY: &str = "key";
 const NODE: &str = "node.json";
 const DATABASE: &str = "raft.redb";
+const COROSYNC: &str = "corosync.redb";
 /// The key of a node that is about to join: it may have been let in already.
 const DRAFT: &str = "key.new";
 const MARK: &str = "mainstay-home 1";
@@ -48,6 +50,28 @@ pub struct Identity {
     pub peers: Vec<Peer>,
     /// What is the same on all nodes.
     pub founding: Founding,
+    /// What orders its cluster's changes.
+    #[serde(default)]
+    pub engine: EngineKind,
+}
+
+/// What orders a cluster's changes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub enum EngineKind {
+    /// The embedded engine.
+    #[default]
+    Raft,
+    /// The site's Corosync.
+    Corosync,
+}
+
+impl EngineKind {
+    fn database(self) -> &'static str {
+        match self {
+            Self::Raft => DATABASE,
+            Self::Corosync => COROSYNC,
+        }
+    }
 }
 
 /// What a cluster began with: the same on all its nodes, for good.
@@ -122,6 +146,13 @@ pub enum HomeError {
     /// A key.
     #[error(transparent)]
     Key(#[from] raft::KeyError),
+    /// The memory of Corosync's engine.
+    #[cfg(feature = "corosync")]
+    #[error(transparent)]
+    Memory(#[from] corosync::DiskError),
+    /// It was left out.
+    #[error("this mainstay was built without Corosync: use one built with the feature `corosync`")]
+    LeftOut,
 }
 
 impl Founding {
@@ -133,6 +164,14 @@ impl Founding {
         let document = cib::xml::parse(&self.document).map_err(|error| error.to_string())?;
         Ok(State::new(document.root))
     }
+
+    /// A digest of it, by which nodes see that they began with the same.
+    #[must_use]
+    pub fn digest(&self) -> u64 {
+        let text = format!("{}\n{}", self.lease.as_nanos(), self.document);
+        let digest = Sha256::digest(text.as_bytes());
+        digest.iter().take(8).fold(0, |all, it| (all << 8) | u64::from(*it))
+    }
 }
 
 impl Home {
@@ -141,6 +180,13 @@ impl Home {
     #[must_use]
     pub fn is_first(&self) -> bool {
         matches!(&self.identity.peers[..], [only] if only.key == self.key.print())
+    }
+
+    /// By what Corosync's engine knows it: a home with another key is another node.
+    #[cfg(feature = "corosync")]
+    #[must_use]
+    pub fn corosync_id(&self) -> corosync::Id {
+        corosync::Id(self.key.print().id())
     }
 }
 
@@ -174,11 +220,12 @@ pub fn open(dir: &Path) -> Result<Home, HomeError> {
         }
         Err(error) => return Err(error),
     };
-    if !dir.join(DATABASE).exists() {
-        return Err(missing(DATABASE, "what this node voted and acknowledged is lost"));
-    }
     let identity: Identity =
         serde_json::from_slice(&node).map_err(|error| damaged(NODE, error.to_string()))?;
+    let database = identity.engine.database();
+    if !dir.join(database).exists() {
+        return Err(missing(database, "what this node voted and acknowledged is lost"));
+    }
     let key = Key::read(&key).map_err(|error| damaged(KEY, error.to_string()))?;
     Ok(Home { dir: dir.into(), identity, key })
 }
@@ -210,14 +257,21 @@ pub fn make(dir: &Path, key: Key, identity: Identity) -> Result<Home, HomeError>
     let damaged = |what: String| HomeError::Damaged { path: dir.join(NODE), what };
     let birth = identity.founding.birth().map_err(damaged)?;
     // What an attempt left here was never anybody's memory.
-    match fs::remove_file(dir.join(DATABASE)) {
+    let database = dir.join(identity.engine.database());
+    match fs::remove_file(&database) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            return Err(HomeError::Failed(dir.join(DATABASE), error));
+            return Err(HomeError::Failed(database, error));
         }
         _ => {}
     }
-    drop(raft::open(dir, key.print().id(), birth)?);
-    only_ours(&dir.join(DATABASE))?;
+    match identity.engine {
+        EngineKind::Raft => drop(raft::open(dir, key.print().id(), birth)?),
+        #[cfg(feature = "corosync")]
+        EngineKind::Corosync => corosync::Disk::make(dir, corosync::Id(key.print().id()))?,
+        #[cfg(not(feature = "corosync"))]
+        EngineKind::Corosync => return Err(HomeError::LeftOut),
+    }
+    only_ours(&database)?;
     let text = serde_json::to_vec_pretty(&identity).map_err(|error| damaged(error.to_string()))?;
     write(&dir.join(NODE), &text)?;
     write(&dir.join(KEY), key.bytes())?;
@@ -239,7 +293,7 @@ pub fn quit(home: &Home) -> Result<(), HomeError> {
     let key = home.dir.join(KEY);
     fs::remove_file(&key).map_err(failed(&key))?;
     sync(&home.dir)?;
-    for file in [DATABASE, NODE] {
+    for file in [home.identity.engine.database(), NODE] {
         let path = home.dir.join(file);
         let old = home.dir.join(format!("{file}.left"));
         fs::rename(&path, &old).map_err(failed(&path))?;

@@ -12,7 +12,7 @@ use base::Name;
 use cluster::Role;
 use raft::{Peer, Token, Welcome};
 
-use crate::home::{self, Founding, Home, HomeError, Identity};
+use crate::home::{self, EngineKind, Founding, Home, HomeError, Identity};
 
 /// Where nodes listen for each other unless told otherwise.
 pub const PORT: u16 = 5419;
@@ -66,6 +66,16 @@ fn reachable(address: SocketAddr) -> Result<SocketAddr, BeginError> {
     Ok(address)
 }
 
+fn leased(lease: Duration) -> Result<Duration, BeginError> {
+    if lease < LEASES[0] || lease > LEASES[1] {
+        return Err(BeginError::Asked(format!(
+            "a quorum lease of {lease:?} cannot be had: {:?} to {:?}",
+            LEASES[0], LEASES[1]
+        )));
+    }
+    Ok(lease)
+}
+
 /// Makes the home of the first node of a new cluster.
 ///
 /// # Errors
@@ -76,17 +86,28 @@ pub fn init(
     address: SocketAddr,
     lease: Duration,
 ) -> Result<Home, BeginError> {
-    let (name, address) = (named(name)?, reachable(address)?);
-    if lease < LEASES[0] || lease > LEASES[1] {
-        return Err(BeginError::Asked(format!(
-            "a quorum lease of {lease:?} cannot be had: {:?} to {:?}",
-            LEASES[0], LEASES[1]
-        )));
-    }
+    let (name, address, lease) = (named(name)?, reachable(address)?, leased(lease)?);
     let key = home::draft(dir)?;
     let own = Peer { name: name.clone(), address, key: key.print(), role: Role::Voter };
     let founding = Founding { document: DOCUMENT.into(), lease };
-    let identity = Identity { name, address, role: Role::Voter, peers: vec![own], founding };
+    let (role, engine) = (Role::Voter, EngineKind::Raft);
+    let identity = Identity { name, address, role, peers: vec![own], founding, engine };
+    Ok(home::make(dir, key, identity)?)
+}
+
+/// Makes the home of a node of a cluster that runs on Corosync: each node's is made by itself, since who
+/// belongs is written in corosync.conf. All have to be given the same lease.
+///
+/// # Errors
+/// When somebody lives there, or something that was asked for cannot be.
+pub fn init_corosync(dir: &Path, name: &str, lease: Duration) -> Result<Home, BeginError> {
+    let (name, lease) = (named(name)?, leased(lease)?);
+    let key = home::draft(dir)?;
+    let founding = Founding { document: DOCUMENT.into(), lease };
+    // Nobody is called at one: Corosync carries what is said.
+    let address = SocketAddr::from(([0; 4], 0));
+    let (role, peers, engine) = (Role::Voter, Vec::new(), EngineKind::Corosync);
+    let identity = Identity { name, address, role, peers, founding, engine };
     Ok(home::make(dir, key, identity)?)
 }
 
@@ -107,5 +128,6 @@ pub fn join(dir: &Path, name: &str, address: SocketAddr, token: &str) -> Result<
             token.address
         ))
     })?;
-    Ok(home::make(dir, key, Identity { name, address, role, peers, founding })?)
+    let engine = EngineKind::Raft;
+    Ok(home::make(dir, key, Identity { name, address, role, peers, founding, engine })?)
 }

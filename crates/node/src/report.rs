@@ -40,7 +40,7 @@ fn fencing(it: &cluster::state::Fencing) -> Fencing {
 pub(crate) fn status(it: &Loop, now: Instant) -> Status {
     let (node, engine) = (it.node.status(now), it.engine.status());
     let (own, state) = (&it.home.identity.name, it.node.state());
-    let reached = |name| name == own || engine.peers.get(name).is_some_and(|(reached, _)| *reached);
+    let reached = |name| name == own || engine.peers.get(name).is_some_and(|reached| *reached);
     let all = engine.voters.len();
     let heard = engine.voters.iter().filter(|name| reached(name)).count();
     let needed = all / 2 + 1;
@@ -53,8 +53,8 @@ pub(crate) fn status(it: &Loop, now: Instant) -> Status {
             id: known.map(|it| it.id.clone()),
             role: word(role.unwrap_or(Role::Learner)).into(),
             votes: engine.voters.contains(name),
-            address: address.to_string(),
-            key: key.to_string(),
+            address: address.clone(),
+            key: key.clone(),
             reached: reached(name),
             standing: known.map_or("new", |it| standing(it.standing)).into(),
         }

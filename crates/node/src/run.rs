@@ -19,15 +19,15 @@ use std::time::Duration;
 use base::{Instant, Name, Wall};
 use cluster::lease::NoQuorum;
 use cluster::node::{Config, Input, Node, Output};
-use cluster::seam::{Engine as _, Failure, Tell, Ticket};
+use cluster::seam::{Failure, Tell, Ticket};
 use cluster::{Operation, Role, liveness};
-use raft::{DiskError, Engine, Out, StartError, Timing};
 use sched::Transition;
 use ui::cluster::{Request, Response};
 
 use crate::ailing;
+use crate::engine::{Engine, EngineError, Out};
 use crate::hands::{Act, Back, Hands, Lease, Told};
-use crate::home::Home;
+use crate::home::{EngineKind, Home};
 use crate::planner::Planner;
 use crate::serve::{self, Reply, Who};
 
@@ -39,6 +39,8 @@ const OURS: u64 = 1 << 63;
 const NEWS: usize = 20;
 /// So many things are taken up before what time brings about is looked at again.
 const AT_ONCE: u32 = 256;
+/// After so many writes the embedded engine keeps the state they led to instead of them.
+const COMPACT_AFTER: u64 = 5_000;
 /// So often, at most, a watchdog is fed.
 const FEED: Duration = Duration::from_millis(250);
 
@@ -72,7 +74,7 @@ pub struct Options {
 pub enum RunError {
     /// The engine does not begin.
     #[error(transparent)]
-    Start(#[from] StartError),
+    Start(#[from] EngineError),
     /// The home says something that cannot be.
     #[error("the document the cluster began with cannot be read: {0}")]
     Founding(String),
@@ -106,21 +108,13 @@ pub(crate) fn wall() -> Wall {
 
 /// All times follow from how long quorum leases are: by default another leads about half a second
 /// after a crash, and what was lost starts elsewhere as soon as its lease is over.
-fn timing(lease: Duration, compact: u64) -> (Timing, liveness::Config) {
-    let timing = Timing {
-        heartbeat: lease / 6,
-        election: (lease / 4, lease / 2),
-        round: lease / 6,
-        sign: lease / 12,
-        snapshot_after: compact,
-    };
-    let liveness = liveness::Config {
+fn liveness(lease: Duration) -> liveness::Config {
+    liveness::Config {
         interval: lease / 12,
         floor: lease / 2,
         ceiling: lease * 4 / 3,
         stall: lease / 4,
-    };
-    (timing, liveness)
+    }
 }
 
 /// Somebody waits for what becomes of an operation.
@@ -181,7 +175,7 @@ pub fn run(
     events: (Sender<Event>, Receiver<Event>),
     hands: impl FnMut(Back) -> std::io::Result<Box<dyn Hands>>,
 ) -> Result<(), RunError> {
-    run_with(options, Timing::default().snapshot_after, events, hands)
+    run_with(options, COMPACT_AFTER, events, hands)
 }
 
 /// The same, with a log that is made short after so many writes: the state it led to is kept instead,
@@ -198,14 +192,13 @@ pub fn run_with(
     let Options { mut home, control, log } = options;
     let mut door = Some(serve::bind(&control)?);
     let done = loop {
-        let dir = home.dir.clone();
+        let (dir, embedded) = (home.dir.clone(), home.identity.engine == EngineKind::Raft);
         let events = (&send, &receive);
         let ended = match once(home, compact, &control, &log, events, &mut door, &mut hands) {
-            Err(RunError::Engine(why)) => why,
+            // Whoever looks after Corosync starts both again.
+            Err(RunError::Engine(why)) if embedded => why,
             // It has lived before: then what fails now is what failed then.
-            Err(RunError::Start(StartError::Disk(error @ DiskError::Failed { .. })))
-                if door.is_none() =>
-            {
+            Err(RunError::Start(error)) if door.is_none() && error.is_of_disk() => {
                 error.to_string()
             }
             other => break other,
@@ -233,7 +226,7 @@ fn once(
 ) -> Result<(), RunError> {
     let birth = home.identity.founding.birth().map_err(RunError::Founding)?;
     let blank = birth.cib().clone();
-    let (timing, liveness) = timing(home.identity.founding.lease, compact);
+    let liveness = liveness(home.identity.founding.lease);
     let rung = Arc::new(AtomicBool::new(false));
     let wake = {
         let (rung, send) = (Arc::clone(&rung), std::sync::Mutex::new(send.clone()));
@@ -245,26 +238,7 @@ fn once(
         })
     };
     let identity = &home.identity;
-    let engine = Engine::start(raft::Config {
-        dir: home.dir.clone(),
-        key: home.key.clone(),
-        name: identity.name.clone(),
-        listen: identity.address,
-        address: identity.address,
-        role: identity.role,
-        known: identity.peers.clone(),
-        birth,
-        dowry: serde_json::to_vec(&identity.founding).unwrap_or_default(),
-        timing,
-        clock: Arc::new(now),
-        wake,
-    })?;
-    if home.is_first() && engine.status().last.is_none() {
-        // Refused when there is a log already, which is what is wanted then.
-        if let Err(why) = engine.init() {
-            log(&format!("the cluster was begun before: {why}"));
-        }
-    }
+    let engine = Engine::start(&home, compact, now, wake, &**log)?;
     let node = Node::new(
         now(),
         Config {
@@ -426,7 +400,7 @@ impl Loop {
                 self.node.handle(now, Input::Engine(tell));
             }
             Out::Message(from, message) => self.node.handle(now, Input::Message(from, message)),
-            Out::Event(event) => self.tell(event.to_string()),
+            Out::Event(event) => self.tell(event),
         }
         Ok(())
     }

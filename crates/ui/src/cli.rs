@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 
 pub use cluster::{
     BanArgs, CleanupArgs, ClearArgs, ClusterArgs, ClusterAskArgs, ClusterCommand, ClusterRunArgs,
-    ClusterStatusArgs, InitArgs, InviteArgs, JoinArgs, MaintenanceArgs, MoveArgs, NodeArgs,
-    NodeAskArgs, NodeCommand, PlaceArgs, RemoveArgs, ResourceArgs, ResourceAskArgs,
+    ClusterStatusArgs, EngineWord, InitArgs, InviteArgs, JoinArgs, MaintenanceArgs, MoveArgs,
+    NodeArgs, NodeAskArgs, NodeCommand, PlaceArgs, RemoveArgs, ResourceArgs, ResourceAskArgs,
     ResourceCommand, RoleWord, ToolsArgs,
 };
 

@@ -14,8 +14,12 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("sched", &["cib"]),
     ("cluster", &["base", "vip", "cib", "sched"]),
     ("raft", &["base", "cluster"]),
+    ("corosync", &["base", "cluster"]),
     ("agents", &["base", "cib", "cluster", "linux"]),
-    ("node", &["agents", "base", "cib", "cluster", "linux", "raft", "sched", "ui", "vip"]),
+    (
+        "node",
+        &["agents", "base", "cib", "cluster", "corosync", "linux", "raft", "sched", "ui", "vip"],
+    ),
     ("pcmk", &["cib", "sched"]),
     ("linux", &["base"]),
     ("ui", &["base"]),

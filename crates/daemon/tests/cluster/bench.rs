@@ -19,6 +19,18 @@ pub(crate) const FENCE_AGENTS: &str = "/run/lab/agents";
 pub(crate) const TOOLS: &str = "/run/mainstay/tools";
 /// For whatever must come about, on a machine that others use as well.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(40);
+/// What Corosync is told.
+#[cfg(feature = "corosync")]
+const CONF: &str = "/run/lab/corosync.conf";
+
+/// What orders the changes of a cluster: the same scenarios hold on each.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Engine {
+    Raft,
+    #[cfg(feature = "corosync")]
+    Corosync,
+}
+
 /// How long quorum leases are, for measurements: `LAB_LEASE=600`. Without it twice the usual, for the
 /// machine is shared.
 fn lease() -> String {
@@ -27,6 +39,7 @@ fn lease() -> String {
 
 pub(crate) struct Bench {
     pub(crate) lab: Lab,
+    engine: Engine,
     /// Where homes are that survive a loss of power; without it they are below /run, which does not.
     pub(crate) disks: Option<std::path::PathBuf>,
     /// Nodes have System V's shared memory of their own: what a database leaves of it goes with them.
@@ -35,14 +48,61 @@ pub(crate) struct Bench {
     watchdog: Option<&'static str>,
 }
 
+/// The votes of all, a token short enough for the lab, and nothing of the host's.
+#[cfg(feature = "corosync")]
+fn conf(lab: &Lab) -> String {
+    let node = |(id, node): (u32, &lab::Node)| {
+        let (name, address) = (node.name(), node.address().unwrap());
+        format!("  node {{\n    ring0_addr: {address}\n    name: {name}\n    nodeid: {id}\n  }}\n")
+    };
+    let nodes: String = (1..).zip(lab.nodes()).map(node).collect();
+    format!(
+        "totem {{\n  version: 2\n  cluster_name: lab\n  transport: udpu\n  token: 250\n  \
+         token_coefficient: 0\n  crypto_cipher: none\n  crypto_hash: none\n}}\n\
+         quorum {{\n  provider: corosync_votequorum\n}}\nnodelist {{\n{nodes}}}\n\
+         system {{\n  state_dir: /run/lab/corosync\n  sched_rr: no\n}}\n\
+         logging {{\n  to_stderr: yes\n  to_logfile: no\n  to_syslog: no\n  timestamp: hires\n}}\n"
+    )
+}
+
 impl Bench {
     pub(crate) fn new(nodes: u8) -> Option<Self> {
-        if !lab::requires(&[Need::Root]) {
+        Self::on(Engine::Raft, nodes)
+    }
+
+    pub(crate) fn on(engine: Engine, nodes: u8) -> Option<Self> {
+        let mut needs = vec![Need::Root];
+        if engine != Engine::Raft {
+            needs.push(Need::program("/usr/sbin/corosync"));
+        }
+        if !lab::requires(&needs) {
             return None;
         }
         let lab = Lab::article(nodes).unwrap();
         let processes = BTreeMap::new();
-        Some(Self { lab, disks: None, apart: false, processes, watchdog: None })
+        let bench = Self { lab, engine, disks: None, apart: false, processes, watchdog: None };
+        #[cfg(feature = "corosync")]
+        let bench = bench.with_corosyncs();
+        Some(bench)
+    }
+
+    /// Each node's Corosync, and what processes share with it: the node's own.
+    #[cfg(feature = "corosync")]
+    fn with_corosyncs(mut self) -> Self {
+        if self.engine == Engine::Corosync {
+            let conf = conf(&self.lab);
+            let names: Vec<String> =
+                self.lab.nodes().iter().map(|it| it.name().to_string()).collect();
+            for name in &names {
+                self.lab.node_mut(name).write(CONF, conf.clone(), 0o644).unwrap();
+                let script = format!(
+                    "mount -t tmpfs tmpfs /dev/shm; mkdir -p /run/lab/corosync; exec corosync -f -c {CONF}"
+                );
+                let words = ["sh", "-c", &script].map(str::to_owned).to_vec();
+                self.lab.node(name).spawn(&CommandLine { arguments: words }).unwrap();
+            }
+        }
+        self
     }
 
     fn line(arguments: &[impl AsRef<str>]) -> CommandLine {
@@ -107,6 +167,15 @@ impl Bench {
     }
 
     pub(crate) fn init(&self, node: &str) {
+        #[cfg(feature = "corosync")]
+        if self.engine == Engine::Corosync {
+            let lease = lease();
+            let words =
+                ["cluster", "init", "--engine", "corosync", "--home", HOME, "--lease", &lease];
+            let said = self.ok(node, &words);
+            assert!(said.contains("that this Corosync carries"), "{said}");
+            return;
+        }
         let mut words = ["cluster", "init", "--lease", &lease()].map(str::to_owned).to_vec();
         words.extend(self.place(node));
         let said = self.ok(node, &words);
@@ -121,6 +190,10 @@ impl Bench {
     }
 
     pub(crate) fn join(&self, node: &str, by: &str) {
+        if self.engine != Engine::Raft {
+            // Corosync's list has it already.
+            return self.init(node);
+        }
         let token = self.ok(by, &["cluster", "invite"]);
         let said = self.ok(node, &self.joining(node, token.trim()));
         assert!(said.contains("is a member of the cluster now"), "{said}");

@@ -12,7 +12,7 @@ use base::Instant;
 use lab::{Need, longest_overlap, requires, wait_for};
 use linux::clock::monotonic;
 
-use crate::bench::{Bench, FENCE_AGENTS, PATIENCE};
+use crate::bench::{Bench, Engine, FENCE_AGENTS, PATIENCE};
 use crate::vips::native;
 
 /// n5 has the article's.
@@ -114,8 +114,12 @@ pub(crate) fn first_elsewhere(
 
 #[test]
 fn a_holder_is_off_before_anything_starts_elsewhere_and_lets_go_when_it_is_cut_off() {
+    holder(Engine::Raft);
+}
+
+pub(crate) fn holder(engine: Engine) {
     let Some(agent) = fence_lab() else { return };
-    let Some(mut bench) = Bench::new(5) else { return };
+    let Some(mut bench) = Bench::on(engine, 5) else { return };
     let mut switch = Switch::new(&mut bench, &agent, &NODES);
     bench.all(&NODES);
     bench.options("n1", &[("stonith-enabled", "true"), ("stonith-action", "off")]);

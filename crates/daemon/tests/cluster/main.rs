@@ -15,14 +15,39 @@ mod vips;
 
 use std::time::{Duration, Instant};
 
-use bench::{Bench, PATIENCE};
+use bench::{Bench, Engine, PATIENCE};
 use lab::{ProcessSignal, wait_for};
 
 const NODES: [&str; 3] = ["n1", "n2", "n3"];
 
 #[test]
 fn three_nodes_agree_lose_their_leader_and_go_on() {
-    let Some(mut bench) = Bench::new(3) else { return };
+    three_nodes(Engine::Raft);
+}
+
+/// The same scenarios on the engine of a site that runs Corosync.
+#[cfg(feature = "corosync")]
+mod corosync {
+    use crate::bench::Engine;
+
+    #[test]
+    fn three_nodes_agree_lose_their_leader_and_go_on() {
+        crate::three_nodes(Engine::Corosync);
+    }
+
+    #[test]
+    fn a_resource_starts_is_recovered_leaves_with_its_node_and_survives_its_node() {
+        crate::resources::resource(Engine::Corosync);
+    }
+
+    #[test]
+    fn a_holder_is_off_before_anything_starts_elsewhere_and_lets_go_when_it_is_cut_off() {
+        crate::fencing::holder(Engine::Corosync);
+    }
+}
+
+fn three_nodes(engine: Engine) {
+    let Some(mut bench) = Bench::on(engine, 3) else { return };
     let dc = bench.three();
 
     // A change on any node is read on all, and what it was thought for counts.

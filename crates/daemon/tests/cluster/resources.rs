@@ -3,7 +3,7 @@
 use lab::{Need, ProcessSignal, requires, wait_for};
 
 use crate::NODES;
-use crate::bench::{Bench, PATIENCE};
+use crate::bench::{Bench, Engine, PATIENCE};
 
 const DUMMY: &str = "<resources><primitive id='d' class='ocf' provider='heartbeat' type='Dummy'>\
     <operations><op id='d-monitor' name='monitor' interval='300ms' timeout='20s'/></operations>\
@@ -18,10 +18,14 @@ fn agents(names: &[&str]) -> bool {
 
 #[test]
 fn a_resource_starts_is_recovered_leaves_with_its_node_and_survives_its_node() {
+    resource(Engine::Raft);
+}
+
+pub(crate) fn resource(engine: Engine) {
     if !agents(&["Dummy"]) {
         return;
     }
-    let Some(mut bench) = Bench::new(3) else { return };
+    let Some(mut bench) = Bench::on(engine, 3) else { return };
     bench.three();
     bench.options("n1", &[("stonith-enabled", "false")]);
     bench.replace("n2", "resources", DUMMY);

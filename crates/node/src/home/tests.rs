@@ -31,6 +31,7 @@ fn identity() -> Identity {
             document: crate::join::DOCUMENT.into(),
             lease: Duration::from_millis(600),
         },
+        engine: EngineKind::Raft,
     }
 }
 

@@ -43,9 +43,6 @@ pub enum ClusterCommand {
 /// Where a node is.
 #[derive(Args, Debug, Clone)]
 pub struct PlaceArgs {
-    /// The address by which the other nodes reach this one, with its port if that is not 5419
-    #[arg(long, value_name = "ADDRESS[:PORT]", value_parser = endpoint)]
-    pub address: SocketAddr,
     /// What this node is called; without it, as the host
     #[arg(long)]
     pub name: Option<String>,
@@ -57,13 +54,35 @@ pub struct PlaceArgs {
 /// `mainstay cluster init`
 #[derive(Args, Debug, Clone)]
 pub struct InitArgs {
+    /// The address by which the other nodes reach this one, with its port if that is not 5419; not
+    /// needed with Corosync
+    #[arg(
+        long,
+        value_name = "ADDRESS[:PORT]",
+        value_parser = endpoint,
+        required_unless_present = "engine"
+    )]
+    pub address: Option<SocketAddr>,
     /// Where this node is.
     #[command(flatten)]
     pub place: PlaceArgs,
+    /// What orders the cluster's changes: mainstay itself, or the Corosync that runs on this node;
+    /// with that, begin each node of its list so, and none joins by a token
+    #[arg(long, value_enum)]
+    pub engine: Option<EngineWord>,
     /// Milliseconds for which a node may hold without hearing from the leader; all other times
     /// follow from it. The same on all nodes, for good
     #[arg(long, default_value = "600", value_name = "MILLISECONDS", value_parser = millis)]
     pub lease: Duration,
+}
+
+/// What orders a cluster's changes.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub enum EngineWord {
+    /// The embedded engine
+    Raft,
+    /// The site's Corosync; only in a mainstay that was built with it
+    Corosync,
 }
 
 /// `mainstay cluster join`
@@ -72,6 +91,9 @@ pub struct JoinArgs {
     /// What `mainstay cluster invite` printed on a node of the cluster; `-`: the first line of
     /// standard input, so that it is in nobody's list of processes
     pub token: String,
+    /// The address by which the other nodes reach this one, with its port if that is not 5419
+    #[arg(long, value_name = "ADDRESS[:PORT]", value_parser = endpoint)]
+    pub address: SocketAddr,
     /// Where this node is.
     #[command(flatten)]
     pub place: PlaceArgs,

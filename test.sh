@@ -100,8 +100,8 @@ if [ -n "${PROOF:-}" ]; then
     cargo xtask sim --proof
 fi
 say "the article's cluster, every fault"
-cargo run --quiet --package daemon -- demo --fault all --plain
+"${CARGO_TARGET_DIR:-target}/debug/mainstay" demo --fault all --plain
 say "scenarios: 100 short plays, simulated"
 cargo xtask scenarios --sim --seeds 1..101 --steps 5
 say "the article's cluster by quorum, every fault"
-cargo run --quiet --package daemon -- demo --cluster --fault all --plain
+"${CARGO_TARGET_DIR:-target}/debug/mainstay" demo --cluster --fault all --plain

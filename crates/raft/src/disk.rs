@@ -88,6 +88,8 @@ pub struct Disk {
     committed: Mutex<Option<LogId>>,
     /// The last entry, unless it has to be looked up.
     last: Mutex<Option<LogId>>,
+    /// How far the snapshot goes.
+    kept: Mutex<Option<LogId>>,
 }
 
 /// One table's worth of changes, done together or not at all.
@@ -129,15 +131,18 @@ impl Disk {
                 failed: Mutex::new(None),
                 committed: Mutex::new(None),
                 last: Mutex::new(None),
+                kept: Mutex::new(None),
             };
-            disk.inspect(id)?;
+            let kept = disk.inspect(id)?;
+            *lock(&disk.kept) = kept;
             *lock(&disk.committed) = disk.fact("committed")?;
             Ok(disk)
         }));
         opened.unwrap_or_else(|_| Err(damaged(&path, "its structure contradicts itself")))
     }
 
-    fn inspect(&self, id: NodeId) -> Result<(), DiskError> {
+    /// Reads all of it; how far the snapshot goes.
+    fn inspect(&self, id: NodeId) -> Result<Option<LogId>, DiskError> {
         let (form, have) = self
             .fact::<(u16, NodeId)>("form")?
             .ok_or_else(|| self.bad("it does not say whose it is"))?;
@@ -161,7 +166,7 @@ impl Disk {
             }
             next = Some(index + 1);
         }
-        Ok(())
+        Ok(snapshot)
     }
 
     /// What was voted last.
@@ -224,6 +229,12 @@ impl Disk {
         Ok(entries)
     }
 
+    /// Whether a snapshot on disk holds all up to this entry; of a disk that has failed, its next
+    /// write says what there is to say.
+    pub(crate) fn keeps(&self, upto: LogId) -> bool {
+        *lock(&self.kept) >= Some(upto) || lock(&self.failed).is_some()
+    }
+
     /// The last entry there is.
     ///
     /// # Errors
@@ -268,6 +279,9 @@ impl Disk {
             *lock(&self.failed) = Some(error.clone());
             error
         });
+        if let (Ok(()), Some((meta, _))) = (&written, &change.snapshot) {
+            *lock(&self.kept) = meta.last_log_id;
+        }
         if forget {
             // Only now: who looks it up meanwhile would find what was there before.
             *lock(&self.last) = None;

@@ -52,6 +52,7 @@ fn birth() -> State {
 fn wait<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
+        .enable_time()
         .build()
         .expect("a runtime")
         .block_on(future)
@@ -349,4 +350,28 @@ fn the_state_is_what_snapshot_and_log_make_of_it_after_a_restart() {
     let mut machine = Machine::new(Arc::clone(&disk), birth()).expect("there");
     wait(machine.apply(disk.entries(7..).expect("readable"))).expect("applied");
     assert_eq!(machine.look(Clone::clone), before);
+}
+
+/// A snapshot that a leader has sent is written by another task than the one that has entries go. Killed
+/// in between, a node must find one of the two.
+#[test]
+fn entries_go_only_when_the_snapshot_that_holds_them_is_on_disk() {
+    let dir = Dir::new();
+    let (mut journal, mut machine) = raft::open(&dir.0, 1, birth()).expect("new");
+    wait(async {
+        let entries: Vec<_> = (1..=10).map(|index| logged(1, index, 10)).collect();
+        journal.blocking_append(entries.clone()).await.expect("written");
+        machine.apply(entries).await.expect("applied");
+        let mut purging = journal.clone();
+        let purge = tokio::spawn(async move { purging.purge(id(1, 10)).await });
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        assert!(!purge.is_finished(), "nothing holds them yet");
+        assert_eq!(journal.disk().entries(..).expect("readable").len(), 10);
+        machine.build_snapshot().await.expect("built");
+        purge.await.expect("no panic").expect("purged");
+        assert_eq!(journal.disk().entries(..).expect("readable"), []);
+    });
+    drop((journal, machine));
+    let disk = Disk::open(&dir.0, 1).expect("whole");
+    assert_eq!(disk.extent().expect("readable"), Some(id(1, 10)));
 }

@@ -26,7 +26,7 @@ impl StoreBuilder<Types, Journal, Machine, Dir> for Fresh {
         std::fs::create_dir_all(&path).expect("a directory");
         let birth = State::new(cib::xml::parse("<cib/>").expect("a CIB").root);
         let (journal, machine) = raft::open(&path, 1, birth).expect("a new file");
-        Ok((Dir(path), journal, machine))
+        Ok((Dir(path), journal.careless(), machine))
     }
 }
 

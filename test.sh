@@ -101,7 +101,5 @@ if [ -n "${PROOF:-}" ]; then
 fi
 say "the article's cluster, every fault"
 "${CARGO_TARGET_DIR:-target}/debug/mainstay" demo --fault all --plain
-say "scenarios: 100 short plays, simulated"
-cargo xtask scenarios --sim --seeds 1..101 --steps 5
 say "the article's cluster by quorum, every fault"
 "${CARGO_TARGET_DIR:-target}/debug/mainstay" demo --cluster --fault all --plain

@@ -55,6 +55,8 @@ pub(crate) enum Origin {
 
 pub(crate) struct Core {
     pub(crate) id: NodeId,
+    /// What this node is called, also when it is no member any more.
+    pub(crate) own: Name,
     pub(crate) raft: Raft,
     pub(crate) mesh: Arc<Mesh>,
     pub(crate) outlet: Outlet,
@@ -145,6 +147,9 @@ impl Core {
 
     /// What a node is called; by its number if nobody knows.
     pub(crate) fn name(&self, id: NodeId) -> Name {
+        if id == self.id {
+            return self.own.clone();
+        }
         let metrics = self.raft.metrics();
         let named = metrics.borrow().membership_config.membership().get_node(&id).cloned();
         named

@@ -418,6 +418,7 @@ async fn run(
     let hearsay = config.known.iter().map(|peer| (peer.key.id(), peer.clone())).collect();
     let core = Arc::new(Core {
         id,
+        own: peer.name.clone(),
         raft,
         mesh,
         outlet,

@@ -9,13 +9,13 @@ use sim::cluster::{Settings, run};
 
 /// In how many clusters each is found, where only these kinds of fault are.
 const WITHIN: &[(Plant, &[FaultKind], u64)] = &[
-    (Plant::EndedSession, FaultKind::ALL, 100),
-    (Plant::LeaseFromGrant, FaultKind::ALL, 150),
+    (Plant::EndedSession, FaultKind::ALL, 200),
+    (Plant::LeaseFromGrant, FaultKind::ALL, 300),
     (Plant::LeaseNotWaitedFor, FaultKind::ALL, 50),
     (Plant::LeftoversServe, FaultKind::ALL, 50),
     (Plant::StartBeforeFenced, FaultKind::ALL, 100),
-    (Plant::OldLifeCounts, &[ProcessKill, Delay], 100),
-    (Plant::UnsyncedEntry, FaultKind::ALL, 50),
+    (Plant::OldLifeCounts, &[ProcessKill, Delay, SlowDisk], 200),
+    (Plant::UnsyncedEntry, FaultKind::ALL, 150),
     (Plant::ConfirmedAtAnswer, &[Isolation, OneWay, Loss, Delay], 100),
     (Plant::OldResultCounts, &[ProcessKill, Isolation, OneWay, Loss, Delay], 100),
     (Plant::NoBarrier, &[OneWay, Delay, Beats, Isolation], 300),
